@@ -1,0 +1,3 @@
+//! Load drivers for Ringback.
+
+fn main() {}

@@ -1,0 +1,182 @@
+//! What the engine asks of storage: an ordered log that makes things durable, and tables behind it.
+//!
+//! Implementations live in `store`; each port has one conformance suite that all of them pass.
+//! Nothing here knows what an entry or a row means: they are bytes.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+/// A boxed future of a port's method; one allocation per group is nothing beside its round trip.
+pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The number of a journal entry: from 1, without gaps, strictly increasing per workspace.
+pub type EntryNumber = u64;
+
+/// Which taking of the workspace this process holds; a higher one fences all lower ones.
+pub type Epoch = u64;
+
+/// Why the store didn't do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer process has taken the workspace: this one must stop writing for good.
+    #[error("another process took the workspace (epoch {found}, ours is {ours})")]
+    Fenced {
+        /// The epoch found.
+        found: Epoch,
+        /// The epoch that this process holds.
+        ours: Epoch,
+    },
+    /// The log's end isn't where this process left it: the store lost or gained entries.
+    #[error("the log ends at {found}, the group starts at {first}")]
+    Gap {
+        /// Number of the last entry found.
+        found: EntryNumber,
+        /// First number of the group that was to be appended.
+        first: EntryNumber,
+    },
+    /// Another process has the store open.
+    #[error("the store at {0} is in use by another process; stop it first")]
+    Locked(String),
+    /// Stored bytes that can't be what was written.
+    #[error("damaged: {place}: {what}")]
+    Damaged {
+        /// File and offset, or key.
+        place: String,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The store can't be reached or can't write now; sending the same again is safe.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// One journal entry as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its number.
+    pub number: EntryNumber,
+    /// What it says, encoded by `store::record`.
+    pub bytes: Bytes,
+}
+
+/// What [`Log::take`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogState {
+    /// The epoch that this process now holds.
+    pub epoch: Epoch,
+    /// Number of the oldest entry kept; `last + 1` when there is none.
+    pub first: EntryNumber,
+    /// Number of the newest entry; 0 in a new log.
+    pub last: EntryNumber,
+    /// Drawn when the store was made: another one means that it was emptied or replaced.
+    pub instance: u128,
+}
+
+/// The ordered log: durable is what it has.
+pub trait Log: Send {
+    /// Takes the workspace: raises the epoch above all earlier ones, and says what is there.
+    fn take(&mut self) -> PortFuture<'_, Result<LogState, StoreError>>;
+
+    /// What is there now, under the epoch held; told after a reconnect.
+    fn state(&mut self) -> PortFuture<'_, Result<LogState, StoreError>>;
+
+    /// Appends `entries`, numbered `first`, `first + 1`, …, all or none, and returns when they are
+    /// durable. A group that is there already (sent twice) is not written again and is success;
+    /// a group that starts past the end is [`StoreError::Gap`].
+    fn append(
+        &mut self,
+        first: EntryNumber,
+        entries: Vec<Bytes>,
+    ) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// Entries from number `from` on, in order, at most `limit`; fewer only at the end.
+    fn read(
+        &mut self,
+        from: EntryNumber,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<LogEntry>, StoreError>>;
+
+    /// Allows everything before `keep_from` to be dropped; what is kept beyond is the log's choice.
+    fn trim(&mut self, keep_from: EntryNumber) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// Bytes that the log holds now, for its bound.
+    fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>>;
+}
+
+/// A table: a space of ordered keys of its own.
+///
+/// The list of all tables, with their keys, is `store::keys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table {
+    /// Its name in Redis keys and on disk; short, unique.
+    pub name: &'static str,
+    /// Whether ranges are read from it. An ordered table costs Redis a sorted-set member more.
+    pub ordered: bool,
+}
+
+/// A row's place: table and key bytes. Keys of one table sort as bytes do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// The table.
+    pub table: Table,
+    /// The key in it.
+    pub key: Bytes,
+}
+
+/// One row to write: a value, or none to delete. Index rows have an empty value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowWrite {
+    /// Where.
+    pub key: RowKey,
+    /// What; `None` deletes.
+    pub value: Option<Bytes>,
+}
+
+/// Rows that follow from the entries `from ..= to`, coalesced: each key at most once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableBatch {
+    /// First entry covered: the tables' watermark + 1.
+    pub from: EntryNumber,
+    /// Last entry covered: the watermark afterwards.
+    pub to: EntryNumber,
+    /// The rows.
+    pub rows: Vec<RowWrite>,
+}
+
+/// A range of one table's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeRead {
+    /// The table; must be an ordered one.
+    pub table: Table,
+    /// First key, inclusive.
+    pub start: Bytes,
+    /// Past the last key; `None` for the table's end.
+    pub end: Option<Bytes>,
+    /// From the end backwards.
+    pub reverse: bool,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+/// The tables behind the log: what is read by key and by range.
+///
+/// Methods take `&self`: reads come from many threads at once, beside the one writer.
+pub trait Tables: Send + Sync {
+    /// Takes the tables under `epoch` (the log's), and returns the watermark: every entry up to it
+    /// is in the tables, durable.
+    fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>>;
+
+    /// Writes a batch atomically, with its watermark, and returns when it is durable as far as the
+    /// store is set to be. A batch whose `to` is at or below the watermark was applied before and
+    /// is success; one whose `from` isn't watermark + 1 otherwise is [`StoreError::Gap`]
+    /// (`found` the watermark).
+    fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// The values of `keys`, in their order.
+    fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>>;
+
+    /// Rows of a range with their keys, in order (or backwards).
+    fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>>;
+}

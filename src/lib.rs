@@ -1,0 +1,4 @@
+//! Ringback: a callback engine for contact centres.
+
+pub mod domain;
+pub mod engine;
