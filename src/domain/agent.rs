@@ -1,0 +1,245 @@
+//! An agent as stored and as shown: presence, connection, what is held.
+
+use std::sync::Arc;
+
+use super::callback::Snapshot;
+use super::ids::{CallbackId, SessionId};
+use super::policy::AgentSettings;
+use super::time::Timestamp;
+
+/// What the agent wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Presence {
+    /// To be offered work.
+    Available,
+    /// Not now.
+    Away,
+    /// To be gone.
+    Offline,
+}
+
+impl Presence {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Available, Self::Away, Self::Offline];
+
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Away => "away",
+            Self::Offline => "offline",
+        }
+    }
+}
+
+/// Who set a presence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PresenceBy {
+    /// The agent.
+    Agent,
+    /// A supervisor.
+    Supervisor,
+    /// A rule: `no_response`, `no_call`, `connection_lost`.
+    Engine,
+}
+
+impl PresenceBy {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Supervisor => "supervisor",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+/// What an agent is doing, derived from what they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engagement {
+    /// Nothing.
+    Idle,
+    /// Something is put to them.
+    Offered,
+    /// They have work.
+    Busy,
+    /// All that they have is in wrap-up.
+    WrapUp,
+}
+
+impl Engagement {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Offered => "offered",
+            Self::Busy => "busy",
+            Self::WrapUp => "wrap_up",
+        }
+    }
+}
+
+/// Work outside Ringback that takes an agent's units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExternalLoad {
+    /// Units taken.
+    pub units: u32,
+    /// Until when, by the wall clock.
+    pub until: Timestamp,
+}
+
+/// An agent's facts. What they hold is not among them: it stands in the callbacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// Who they are and what they can do.
+    pub settings: Arc<AgentSettings>,
+    /// Rises with each change, for `ETag`.
+    pub version: u64,
+    /// What they want.
+    pub presence: Presence,
+    /// Why, in their words or the engine's.
+    pub reason: Option<String>,
+    /// Since when.
+    pub presence_since: Timestamp,
+    /// Offers missed in a row.
+    pub missed_offers: u32,
+    /// Idle since, by the steady clock: the end of the last wrap-up, or becoming available.
+    pub idle_since: Timestamp,
+    /// Work elsewhere.
+    pub external: Option<ExternalLoad>,
+}
+
+/// An agent as supervisors and colleagues see them; published with each change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentView {
+    /// The stored facts.
+    pub agent: Arc<Agent>,
+    /// Open sessions.
+    pub sessions: Vec<SessionId>,
+    /// Since when a session has been up without a break, or none has.
+    pub connection_since: Timestamp,
+    /// Derived from what is held.
+    pub engagement: Engagement,
+    /// Units held, external ones left out.
+    pub held_units: u32,
+    /// What is offered or assigned.
+    pub held: Vec<CallbackId>,
+}
+
+/// The whole truth for a session that has just connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// The session.
+    pub session: SessionId,
+    /// The agent.
+    pub agent: Arc<Agent>,
+    /// Callbacks with a pending offer to them.
+    pub offers: Vec<Snapshot>,
+    /// Callbacks assigned to them.
+    pub assignments: Vec<Snapshot>,
+}
+
+/// Why an offer ended without being accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RevokeReason {
+    /// The callback was called off.
+    Canceled,
+    /// It was moved.
+    Rescheduled,
+    /// The agent accepted it in another session, or somebody was assigned.
+    AcceptedElsewhere,
+    /// The agent's last session is gone.
+    SessionLost,
+    /// The agent went away or offline.
+    AgentAway,
+    /// A supervisor gave it to somebody else or sent it back.
+    Reassigned,
+    /// It waited too long.
+    Expired,
+    /// A supervisor closed it.
+    Closed,
+    /// The queue closed and its overrun is over.
+    CarriedOver,
+    /// The queue's offers are paused.
+    Paused,
+    /// The agent's room is taken by work elsewhere.
+    AtCapacity,
+    /// The engine started anew.
+    Restarted,
+}
+
+impl RevokeReason {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Canceled => "canceled",
+            Self::Rescheduled => "rescheduled",
+            Self::AcceptedElsewhere => "accepted_elsewhere",
+            Self::SessionLost => "session_lost",
+            Self::AgentAway => "agent_away",
+            Self::Reassigned => "reassigned",
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+            Self::CarriedOver => "carried_over",
+            Self::Paused => "paused",
+            Self::AtCapacity => "at_capacity",
+            Self::Restarted => "restarted",
+        }
+    }
+}
+
+/// How an assignment began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssignedBy {
+    /// The agent accepted an offer, or the queue accepts for them.
+    Accept,
+    /// A supervisor assigned it.
+    Supervisor,
+    /// The agent took it.
+    Claim,
+}
+
+impl AssignedBy {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Supervisor => "supervisor",
+            Self::Claim => "claim",
+        }
+    }
+}
+
+/// Why an assignment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnassignReason {
+    /// The callback was closed.
+    Closed,
+    /// Another attempt follows.
+    Retry,
+    /// It went back to the queue.
+    Requeued,
+    /// The callback was called off.
+    Canceled,
+    /// A supervisor gave it to somebody else.
+    Reassigned,
+    /// It wasn't called in time.
+    NoCall,
+    /// The agent's connection was lost.
+    ConnectionLost,
+}
+
+impl UnassignReason {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Retry => "retry",
+            Self::Requeued => "requeued",
+            Self::Canceled => "canceled",
+            Self::Reassigned => "reassigned",
+            Self::NoCall => "no_call",
+            Self::ConnectionLost => "connection_lost",
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What a step wants done: changes to be journaled, letters, answers, frames.
+
+use std::sync::Arc;
+
+use super::agent::{
+    Agent, AgentView, AssignedBy, PresenceBy, RevokeReason, UnassignReason, Welcome,
+};
+use super::callback::{Callback, Interaction, Request, Snapshot};
+use super::event::Event;
+use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
+use super::message::{Letter, Token};
+use super::queue::Queue;
+use super::refusal::Refusal;
+use super::time::Timestamp;
+
+/// What a step leaves behind. The changes and events are one journal entry, all or nothing;
+/// answers, frames and publications leave only when that entry is durable; letters go at once.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// New states of records.
+    pub changes: Vec<Change>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// What to do.
+    pub effects: Vec<Effect>,
+}
+
+impl Outbox {
+    /// Sends a letter.
+    pub fn send(&mut self, letter: Letter) {
+        self.effects.push(Effect::Send(letter));
+    }
+
+    /// Answers a command.
+    pub fn answer(&mut self, token: Token, result: Result<Answer, Refusal>) {
+        self.effects.push(Effect::Answer { token, result: Box::new(result) });
+    }
+}
+
+/// A new state of one record. The old one comes along, because index rows follow from both.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A callback was made or changed.
+    Callback {
+        /// What it was.
+        before: Option<Box<Callback>>,
+        /// What it is.
+        after: Snapshot,
+    },
+    /// A version of a callback's texts was written.
+    Request {
+        /// Whose.
+        callback: CallbackId,
+        /// What they were.
+        before: Option<Arc<Request>>,
+        /// What they are.
+        after: Arc<Request>,
+    },
+    /// An interaction has ended and left the callback's record; counted from 0.
+    Interaction {
+        /// Whose.
+        callback: CallbackId,
+        /// Which: its place among the ended ones.
+        index: u32,
+        /// As it ended.
+        interaction: Box<Interaction>,
+    },
+    /// An agent was made or changed.
+    Agent(Arc<Agent>),
+    /// An agent was removed.
+    AgentRemoved(AgentId),
+    /// A queue was made or changed.
+    Queue(Arc<Queue>),
+    /// A queue was removed.
+    QueueRemoved(QueueId),
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Send a letter, at once.
+    Send(Letter),
+    /// Answer a command, when durable.
+    Answer {
+        /// Which.
+        token: Token,
+        /// How.
+        result: Box<Result<Answer, Refusal>>,
+    },
+    /// Send frames to sessions, when durable.
+    Notify {
+        /// To which.
+        sessions: Vec<SessionId>,
+        /// What.
+        notice: Notice,
+    },
+    /// End these sessions with a close code, when durable (4403: the agent was removed).
+    CloseSessions {
+        /// Which.
+        sessions: Vec<SessionId>,
+    },
+    /// Show readers an agent, when durable; `None`: removed.
+    PublishAgent(AgentId, Option<Arc<AgentView>>),
+    /// Show readers a queue, when durable; `None`: removed.
+    PublishQueue(QueueId, Option<Arc<Queue>>),
+    /// The machine may be let go: its callback is dormant or over.
+    LetGo,
+    /// Of the scheduler: read dormant callbacks due in `from ..= until`, at most `limit`, and tell
+    /// it with `SchedulerMessage::Window`.
+    ReadDue {
+        /// From here, exclusive; `None` from the beginning.
+        after: Option<(Timestamp, CallbackId)>,
+        /// To here.
+        until: Timestamp,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Of the scheduler: tick at these times; replaces what was set before.
+    SetAlarm {
+        /// By the wall clock.
+        wall: Option<Timestamp>,
+        /// By the steady clock.
+        steady: Option<Timestamp>,
+    },
+}
+
+/// What a command is answered with.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The callback, as the command left it.
+    Callback {
+        /// As it is.
+        callback: Snapshot,
+        /// Its place in line, where the command was an asap request.
+        position: Option<u32>,
+        /// It was made by the command.
+        created: bool,
+    },
+    /// The agent, as the command left it.
+    Agent {
+        /// As it is.
+        agent: Arc<Agent>,
+        /// It was made by the command.
+        created: bool,
+    },
+    /// The queue, as the command left it.
+    Queue {
+        /// As it is.
+        queue: Arc<Queue>,
+        /// It was made by the command.
+        created: bool,
+    },
+    /// A session's first frame.
+    Welcome(Box<Welcome>),
+    /// A place in line; `None` if it isn't queued there.
+    Position(Option<u32>),
+    /// Why a callback isn't assigned.
+    Trace(Box<Trace>),
+    /// How a queue's line is.
+    QueueStats(QueueStats),
+    /// Done, with nothing to show.
+    Done,
+}
+
+/// A queue's line, now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Callbacks queued.
+    pub waiting: u32,
+    /// Since when the oldest of them waits.
+    pub oldest_since: Option<Timestamp>,
+    /// Callbacks that an agent was offered or has.
+    pub with_agents: u32,
+}
+
+/// Why a callback isn't assigned, agent by agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// One row per agent of the queue, and the preferred one, by id.
+    pub candidates: Vec<Candidate>,
+    /// What would have to change for it to be offered, in sentences.
+    pub would_change: Vec<String>,
+}
+
+/// An agent, seen from one callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who.
+    pub agent: AgentId,
+    /// The first test failed; `None`: eligible now.
+    pub failed: Option<Failed>,
+    /// What exactly.
+    pub detail: String,
+}
+
+/// The test that an agent failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failed {
+    /// Doesn't serve the queue.
+    NotInQueue,
+    /// Lacks a mandatory skill.
+    MissingSkill,
+    /// Declined it with a reason that bars them.
+    Barred,
+    /// Is offline.
+    Offline,
+    /// Is away.
+    Away,
+    /// Has no session.
+    NotConnected,
+    /// Has no room.
+    AtCapacity,
+    /// Declined it a moment ago.
+    Cooldown,
+    /// It waits for another agent.
+    ReservedForPreferred,
+}
+
+impl Failed {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotInQueue => "not_in_queue",
+            Self::MissingSkill => "missing_skill",
+            Self::Barred => "barred",
+            Self::Offline => "offline",
+            Self::Away => "away",
+            Self::NotConnected => "not_connected",
+            Self::AtCapacity => "at_capacity",
+            Self::Cooldown => "cooldown",
+            Self::ReservedForPreferred => "reserved_for_preferred",
+        }
+    }
+}
+
+/// What an agent's sessions are told.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// `callback.offered`: the Callback notification.
+    Offered {
+        /// As it is, with its pending offer.
+        callback: Snapshot,
+    },
+    /// `callback.offer_revoked`.
+    OfferRevoked {
+        /// The callback.
+        callback: CallbackId,
+        /// The offer.
+        offer: OfferId,
+        /// Why.
+        reason: RevokeReason,
+    },
+    /// `callback.offer_expired`.
+    OfferExpired {
+        /// The callback.
+        callback: CallbackId,
+        /// The offer.
+        offer: OfferId,
+    },
+    /// `callback.assigned`.
+    Assigned {
+        /// As it is.
+        callback: Snapshot,
+        /// How.
+        by: AssignedBy,
+    },
+    /// `callback.updated`.
+    Updated {
+        /// As it is.
+        callback: Snapshot,
+    },
+    /// `callback.unassigned`.
+    Unassigned {
+        /// The callback.
+        callback: CallbackId,
+        /// Why.
+        reason: UnassignReason,
+    },
+    /// `agent.presence_changed`.
+    PresenceChanged {
+        /// As it is now.
+        agent: Arc<Agent>,
+        /// By whom.
+        by: PresenceBy,
+    },
+    /// `queue.updated`.
+    QueueUpdated {
+        /// The queue.
+        queue: QueueId,
+        /// Callbacks queued.
+        waiting: u32,
+        /// Since when the oldest waits.
+        oldest_since: Option<Timestamp>,
+    },
+}

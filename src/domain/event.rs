@@ -1,0 +1,316 @@
+//! What happened, in the past tense: the same on the event stream, in webhooks and in history.
+
+use super::agent::{AssignedBy, Presence, PresenceBy, RevokeReason, UnassignReason};
+use super::callback::{CallbackType, ClosedReason, FinalState, OpenReason, Outcome, Unroutable};
+use super::ids::{AgentId, CallbackId, InteractionId, OfferId, QueueId, SessionId};
+use super::policy::Medium;
+use super::time::Timestamp;
+
+/// Whom a change was made by, for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// The customer, by manage link.
+    Customer,
+    /// The channel, for the customer.
+    Channel,
+    /// An agent.
+    Agent(AgentId),
+    /// A supervisor or administrator.
+    Supervisor,
+    /// A rule.
+    Engine,
+}
+
+impl By {
+    /// The word on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Channel => "channel",
+            Self::Agent(_) => "agent",
+            Self::Supervisor => "supervisor",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+/// An event of a callback, an agent or a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Of a callback.
+    Callback(CallbackId, CallbackEvent),
+    /// Of an agent.
+    Agent(AgentId, AgentEvent),
+    /// Of a queue.
+    Queue(QueueId, QueueEvent),
+}
+
+/// What happened to a callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallbackEvent {
+    /// `callback.created`.
+    Created {
+        /// Where it waits.
+        queue: QueueId,
+        /// Asap or scheduled.
+        kind: CallbackType,
+        /// Phone or video.
+        medium: Medium,
+        /// The booked start.
+        start: Option<Timestamp>,
+        /// By whom.
+        by: By,
+    },
+    /// `callback.rescheduled`.
+    Rescheduled {
+        /// The new start; `None` for asap.
+        start: Option<Timestamp>,
+        /// By whom.
+        by: By,
+    },
+    /// `callback.canceled`.
+    Canceled {
+        /// Why it ended.
+        reason: ClosedReason,
+        /// In the words of who called it off.
+        text: Option<String>,
+        /// By whom.
+        by: By,
+    },
+    /// `callback.queued`.
+    Queued {
+        /// The live interaction.
+        interaction: InteractionId,
+        /// Its place in line.
+        queued_since: Timestamp,
+    },
+    /// `callback.offered`.
+    Offered {
+        /// The offer.
+        offer: OfferId,
+        /// To whom.
+        agent: AgentId,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// `callback.accepted`.
+    Accepted {
+        /// The offer.
+        offer: OfferId,
+        /// By whom.
+        agent: AgentId,
+    },
+    /// `callback.declined`.
+    Declined {
+        /// The offer.
+        offer: OfferId,
+        /// By whom.
+        agent: AgentId,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// `callback.offer_expired`.
+    OfferExpired {
+        /// The offer.
+        offer: OfferId,
+        /// Who missed it.
+        agent: AgentId,
+    },
+    /// `callback.offer_revoked`.
+    OfferRevoked {
+        /// The offer.
+        offer: OfferId,
+        /// To whom it was.
+        agent: AgentId,
+        /// Why.
+        reason: RevokeReason,
+    },
+    /// `callback.assigned`.
+    Assigned {
+        /// To whom.
+        agent: AgentId,
+        /// How.
+        by: AssignedBy,
+    },
+    /// `callback.unassigned`.
+    Unassigned {
+        /// From whom.
+        agent: AgentId,
+        /// Why.
+        reason: UnassignReason,
+    },
+    /// `callback.calling`.
+    Calling {
+        /// By whom.
+        agent: AgentId,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// `callback.answered`.
+    Answered {
+        /// By whom the customer was reached.
+        agent: AgentId,
+    },
+    /// `callback.call_ended`.
+    CallEnded {
+        /// By whom it was made.
+        agent: AgentId,
+        /// How it went.
+        outcome: Outcome,
+    },
+    /// `callback.retry_scheduled`.
+    RetryScheduled {
+        /// When.
+        at: Timestamp,
+        /// How many attempts were made.
+        attempts: u32,
+        /// An agent asked for it; else the policy.
+        by: By,
+    },
+    /// `callback.requeued`.
+    Requeued {
+        /// Where it waits now.
+        queue: QueueId,
+        /// The agent asked for.
+        agent: Option<AgentId>,
+        /// By whom.
+        by: By,
+    },
+    /// `callback.updated`.
+    Updated {
+        /// By whom.
+        by: By,
+        /// Names of the fields that changed.
+        fields: Vec<String>,
+    },
+    /// `callback.unroutable`.
+    Unroutable {
+        /// Why nobody could take it; `None`: somebody can again.
+        reason: Option<Unroutable>,
+    },
+    /// `callback.stuck`.
+    Stuck {
+        /// Offers declined or missed.
+        offers_lost: u32,
+    },
+    /// `callback.carried_over`.
+    CarriedOver {
+        /// To when.
+        due: Timestamp,
+        /// Why it waits.
+        why: OpenReason,
+    },
+    /// `callback.promise_broken`.
+    PromiseBroken {
+        /// What had been promised.
+        promised_by: Timestamp,
+    },
+    /// `callback.closed`.
+    Closed {
+        /// How.
+        state: FinalState,
+        /// Why.
+        reason: ClosedReason,
+        /// The closing code.
+        disposition: Option<String>,
+        /// By whom.
+        by: By,
+    },
+}
+
+/// What happened to an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentEvent {
+    /// `agent.connected`: a session came up.
+    Connected {
+        /// Which.
+        session: SessionId,
+    },
+    /// `agent.disconnected`: a session went.
+    Disconnected {
+        /// Which.
+        session: SessionId,
+        /// Sessions that remain.
+        remaining: u32,
+    },
+    /// `agent.presence_changed`.
+    PresenceChanged {
+        /// To what.
+        presence: Presence,
+        /// Why.
+        reason: Option<String>,
+        /// By whom.
+        by: PresenceBy,
+    },
+}
+
+/// What happened to a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueEvent {
+    /// `queue.paused`.
+    Paused {
+        /// New requests are refused.
+        intake: bool,
+        /// Nothing is offered.
+        offers: bool,
+        /// Why.
+        reason: Option<String>,
+        /// Until when.
+        until: Option<Timestamp>,
+    },
+    /// `queue.resumed`.
+    Resumed {
+        /// Requests are taken again.
+        intake: bool,
+        /// Offers are made again.
+        offers: bool,
+    },
+}
+
+impl Event {
+    /// The event's name on the wire.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Callback(_, event) => event.name(),
+            Self::Agent(_, event) => match event {
+                AgentEvent::Connected { .. } => "agent.connected",
+                AgentEvent::Disconnected { .. } => "agent.disconnected",
+                AgentEvent::PresenceChanged { .. } => "agent.presence_changed",
+            },
+            Self::Queue(_, event) => match event {
+                QueueEvent::Paused { .. } => "queue.paused",
+                QueueEvent::Resumed { .. } => "queue.resumed",
+            },
+        }
+    }
+}
+
+impl CallbackEvent {
+    /// The event's name on the wire.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "callback.created",
+            Self::Rescheduled { .. } => "callback.rescheduled",
+            Self::Canceled { .. } => "callback.canceled",
+            Self::Queued { .. } => "callback.queued",
+            Self::Offered { .. } => "callback.offered",
+            Self::Accepted { .. } => "callback.accepted",
+            Self::Declined { .. } => "callback.declined",
+            Self::OfferExpired { .. } => "callback.offer_expired",
+            Self::OfferRevoked { .. } => "callback.offer_revoked",
+            Self::Assigned { .. } => "callback.assigned",
+            Self::Unassigned { .. } => "callback.unassigned",
+            Self::Calling { .. } => "callback.calling",
+            Self::Answered { .. } => "callback.answered",
+            Self::CallEnded { .. } => "callback.call_ended",
+            Self::RetryScheduled { .. } => "callback.retry_scheduled",
+            Self::Requeued { .. } => "callback.requeued",
+            Self::Updated { .. } => "callback.updated",
+            Self::Unroutable { .. } => "callback.unroutable",
+            Self::Stuck { .. } => "callback.stuck",
+            Self::CarriedOver { .. } => "callback.carried_over",
+            Self::PromiseBroken { .. } => "callback.promise_broken",
+            Self::Closed { .. } => "callback.closed",
+        }
+    }
+}

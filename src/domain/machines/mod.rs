@@ -1,0 +1,1 @@
+//! The machines: each actor's behaviour as a plain struct with one entry, `step`.

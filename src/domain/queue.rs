@@ -1,0 +1,100 @@
+//! A queue as stored and as shown: settings, pauses, and the clock that waiting is measured by.
+//!
+//! Expiry and promises run on the queue's clock, which stands still while the queue is closed or
+//! its offers are paused. What it is made of stands in one small record, so that a pause or new
+//! hours rewrite no callback: `expires_at` and `promised_by` are worked out when shown.
+
+use std::sync::Arc;
+
+use super::policy::QueueSettings;
+use super::time::{Span, Timestamp};
+
+/// A time during which offers were, or are, paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// From.
+    pub from: Timestamp,
+    /// To; `NEVER` while it lasts.
+    pub to: Timestamp,
+}
+
+/// What a supervisor stopped, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Since when.
+    pub since: Timestamp,
+    /// Ends by itself then.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A queue's facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// As the administrator set it up.
+    pub settings: Arc<QueueSettings>,
+    /// Rises with each change, for `ETag`.
+    pub version: u64,
+    /// New requests are refused.
+    pub intake_paused: Option<Paused>,
+    /// Nothing is offered.
+    pub offers_paused: Option<Paused>,
+    /// Pauses of offers, oldest first, the running one last; as old as [`Queue::PAUSES_KEPT`].
+    pub pauses: Vec<Pause>,
+}
+
+impl Queue {
+    /// Pauses are kept as long as anything may have been waiting since.
+    pub const PAUSES_KEPT: Span = Span::days(31);
+
+    /// The most pauses kept; beyond it the oldest go first.
+    pub const MAX_PAUSES: usize = 1_000;
+
+    /// Whether it is open at `at`, by its hours.
+    pub fn is_open(&self, at: Timestamp) -> bool {
+        self.settings.hours.is_open(at)
+    }
+
+    /// How long the queue's clock ran between two instants: open, and offers not paused.
+    pub fn ran_between(&self, from: Timestamp, to: Timestamp) -> Span {
+        let hours = &self.settings.hours;
+        let mut ran = hours.open_between(from, to);
+        for pause in &self.pauses {
+            let (start, end) = (pause.from.max(from), pause.to.min(to));
+            if start < end {
+                ran = ran - hours.open_between(start, end);
+            }
+        }
+        ran
+    }
+
+    /// When something that began to wait at `base` and may wait for `bound` expires, seen from
+    /// `now`: the past counts as it was, the future as the hours say, and a pause without end
+    /// means never.
+    pub fn runs_out_at(&self, base: Timestamp, bound: Span, now: Timestamp) -> Timestamp {
+        let hours = &self.settings.hours;
+        if base >= now {
+            return hours.add_open(self.resumes_at(base), bound);
+        }
+        let left = bound - self.ran_between(base, now);
+        if left <= Span::ZERO {
+            return now;
+        }
+        hours.add_open(self.resumes_at(now), left)
+    }
+
+    fn resumes_at(&self, at: Timestamp) -> Timestamp {
+        match &self.offers_paused {
+            Some(paused) => paused.until.unwrap_or(Timestamp::NEVER).max(at),
+            None => at,
+        }
+    }
+}
+
+/// A queue as readers see it; published with each change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueView {
+    /// The stored facts.
+    pub queue: Arc<Queue>,
+}

@@ -1,0 +1,18 @@
+//! Time zones and wall times.
+
+use super::time::Timestamp;
+
+/// An IANA zone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeZone(std::sync::Arc<str>);
+
+impl TimeZone {
+    /// UTC.
+    pub fn utc() -> Self {
+        Self("UTC".into())
+    }
+}
+
+/// A wall time without a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalTime(pub Timestamp);

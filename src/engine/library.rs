@@ -1,0 +1,213 @@
+//! What the engine and its handle read from storage, by meaning instead of by key.
+//!
+//! The port is implemented in `store`, above `Rows`: the overlay merged with the tables, so that
+//! every read shows the newest journaled state. Each answer comes with the newest entry number
+//! that it may show; whoever lets it out of the process waits until that number is durable.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::entry::{Entry, IdempotencyKey, Kept};
+use super::ports::{EntryNumber, PortFuture, RowWrite, StoreError};
+use crate::domain::agent::Agent;
+use crate::domain::callback::{Callback, CallbackType, Channel, Interaction, Request, State};
+use crate::domain::event::Event;
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::policy::Medium;
+use crate::domain::queue::Queue;
+use crate::domain::time::Timestamp;
+
+/// How an entry becomes rows and bytes. Pure; called on the engine's thread for each entry.
+pub trait Codec: Send + Sync {
+    /// The rows that the entry writes: records, index rows (old ones deleted), events.
+    fn rows(&self, number: EntryNumber, entry: &Entry) -> Vec<RowWrite>;
+
+    /// Rows as the bytes of one log entry, with the version of the format.
+    fn pack(&self, rows: &[RowWrite]) -> Bytes;
+
+    /// The rows of a log entry; damaged or unknown bytes are [`StoreError::Damaged`].
+    fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError>;
+}
+
+/// A callback with everything that an answer shows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FullCallback {
+    /// Where it stands.
+    pub callback: Arc<Callback>,
+    /// Its texts.
+    pub request: Arc<Request>,
+    /// Its ended interactions, oldest first; the live one is in `callback`.
+    pub ended: Vec<Interaction>,
+}
+
+/// Order of a list; ties by id, in the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortKey {
+    /// By `created_at`.
+    CreatedAt,
+    /// By the booked start; asap ones have none and aren't listed.
+    Start,
+    /// By `queued_since`; those without aren't listed.
+    QueuedSince,
+}
+
+/// What a list asks for. Empty and `None` don't filter.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ListFilter {
+    /// Any of these states.
+    pub states: Vec<State>,
+    /// Any of these queues; an agent's scope is put here (see `or_held_by`).
+    pub queues: Vec<QueueId>,
+    /// With `queues`: also what this agent booked, holds or held, whatever its queue.
+    pub or_held_by: Option<AgentId>,
+    /// Asap or scheduled.
+    pub kind: Option<CallbackType>,
+    /// Phone or video.
+    pub medium: Option<Medium>,
+    /// True: requested by an agent; false: by a customer.
+    pub requested_by_agent: Option<bool>,
+    /// Offered or assigned to this agent now, or last.
+    pub agent: Option<AgentId>,
+    /// Booked by this agent.
+    pub booked_by: Option<AgentId>,
+    /// The channel of origin; a channel's scope is put here.
+    pub channel: Option<Channel>,
+    /// `customer.id`, else what tells the contact.
+    pub contact: Option<String>,
+    /// The whole number, E.164.
+    pub phone: Option<String>,
+    /// The whole address, compared without case.
+    pub email: Option<String>,
+    /// `origin.case_id`.
+    pub case_id: Option<String>,
+    /// `origin.interaction_ref`.
+    pub interaction_ref: Option<String>,
+    /// The integrator's id.
+    pub external_id: Option<String>,
+    /// The callback's number.
+    pub number: Option<u64>,
+    /// Number, name or phone begins with this (without case).
+    pub prefix: Option<String>,
+    /// `next_attempt_at` before this.
+    pub due_before: Option<Timestamp>,
+    /// `next_attempt_at` at or after this.
+    pub due_after: Option<Timestamp>,
+}
+
+/// A page to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListRead {
+    /// What.
+    pub filter: ListFilter,
+    /// In which order.
+    pub sort: SortKey,
+    /// Backwards.
+    pub descending: bool,
+    /// At most so many; 1 to 200.
+    pub limit: usize,
+    /// Where the last page ended, as it said; opaque, checked against filter and order.
+    pub after: Option<Vec<u8>>,
+}
+
+/// A page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where to go on; `None` at the end. A page may be short or empty with more to come.
+    pub next: Option<Vec<u8>>,
+}
+
+/// An event as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Strictly increasing per workspace.
+    pub id: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+}
+
+/// What stands in a workspace besides its callbacks, and the counters.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// All queues.
+    pub queues: Vec<Arc<Queue>>,
+    /// All agents.
+    pub agents: Vec<Arc<Agent>>,
+    /// The highest callback number given.
+    pub last_number: u64,
+    /// The workspace's own secret (32 bytes), if one was made.
+    pub secret: Option<Vec<u8>>,
+}
+
+/// Why a cursor can't be used.
+pub const BAD_CURSOR: &str = "the cursor belongs to other filters or another order";
+
+/// Typed reads of one workspace.
+pub trait Library: Send + Sync {
+    /// The newest entry number that reads may show; taken before reading it bounds what is shown
+    /// from below, taken after reading from above.
+    fn newest(&self) -> EntryNumber;
+
+    /// A callback's record.
+    fn callback(&self, id: CallbackId)
+    -> PortFuture<'_, Result<Option<Arc<Callback>>, StoreError>>;
+
+    /// The texts and ended interactions that belong to this state of a callback.
+    fn complete(&self, callback: Arc<Callback>)
+    -> PortFuture<'_, Result<FullCallback, StoreError>>;
+
+    /// A page of callbacks; looks at 5,000 rows at most. `Err(None)`: the cursor doesn't belong
+    /// to this read.
+    fn list(
+        &self,
+        read: ListRead,
+    ) -> PortFuture<'_, Result<Page<FullCallback>, Option<StoreError>>>;
+
+    /// A callback's events, oldest first, after event id `after`.
+    fn history(
+        &self,
+        id: CallbackId,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>>;
+
+    /// What was answered under a key, within the last 24 h before `now`.
+    fn kept(
+        &self,
+        key: IdempotencyKey,
+        now: Timestamp,
+    ) -> PortFuture<'_, Result<Option<Kept>, StoreError>>;
+
+    /// The callback with this external id.
+    fn external(
+        &self,
+        channel: Channel,
+        external_id: String,
+    ) -> PortFuture<'_, Result<Option<CallbackId>, StoreError>>;
+
+    /// Dormant callbacks by their next time, ascending: `after` exclusive, `until` inclusive.
+    fn due(
+        &self,
+        after: Option<(Timestamp, CallbackId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, CallbackId)>, StoreError>>;
+
+    /// Live callbacks (queued to wrap-up) by id, after `after`.
+    fn live(
+        &self,
+        after: Option<CallbackId>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>>;
+
+    /// How many dormant (open) callbacks a queue has, counted up to `limit`.
+    fn count_open(&self, queue: QueueId, limit: usize)
+    -> PortFuture<'_, Result<usize, StoreError>>;
+
+    /// Queues, agents and counters.
+    fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>>;
+}
