@@ -180,3 +180,16 @@ pub trait Tables: Send + Sync {
     /// Rows of a range with their keys, in order (or backwards).
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>>;
 }
+
+/// Reads that show the newest journaled state: the overlay merged with the tables.
+pub trait Rows: Send + Sync {
+    /// The newest entry number that a read may show.
+    fn newest(&self) -> EntryNumber;
+
+    /// The values of `keys`, in their order.
+    fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>>;
+
+    /// Rows of a range with their keys, in order (or backwards), deleted ones left out; never
+    /// fewer than `limit` while the range has more.
+    fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>>;
+}
