@@ -14,6 +14,7 @@ pub mod phone;
 pub mod policy;
 pub mod queue;
 pub mod rank;
+pub mod ranked;
 pub mod refusal;
 pub mod skills;
 pub mod time;
