@@ -488,8 +488,10 @@ pub struct Assignment {
 pub enum Phase {
     /// Waits for a time.
     Open {
-        /// When it falls due, by the wall clock.
+        /// When it falls due, by the wall clock: `next_attempt_at`.
         due: Timestamp,
+        /// When it is looked at next: when due, or before that when its time to wait may be over.
+        wake_at: Timestamp,
         /// Why it waits.
         why: OpenReason,
         /// An interaction that waits along, carried over from before the queue closed.
@@ -735,6 +737,14 @@ impl Callback {
             | Phase::Calling { .. }
             | Phase::WrapUp { .. }
             | Phase::Ended { .. } => None,
+        }
+    }
+
+    /// The agent who booked it for the customer.
+    pub const fn booked_by(&self) -> Option<&AgentId> {
+        match &self.requested_by {
+            RequestedBy::Agent(agent) => agent.as_ref(),
+            RequestedBy::Customer => None,
         }
     }
 

@@ -51,7 +51,7 @@ pub enum Change {
     Request {
         /// Whose.
         callback: CallbackId,
-        /// What they were.
+        /// What they were, where they are known to the step.
         before: Option<Arc<Request>>,
         /// What they are.
         after: Arc<Request>,
@@ -115,7 +115,8 @@ pub enum Effect {
         /// At most so many.
         limit: usize,
     },
-    /// Of the scheduler: tick at these times; replaces what was set before.
+    /// Of the scheduler: tick at these times; replaces what was set before. A time that has come
+    /// already means: as soon as a permit is free.
     SetAlarm {
         /// By the wall clock.
         wall: Option<Timestamp>,

@@ -32,6 +32,11 @@ impl Hours {
         Some(at)
     }
 
+    /// The interval around.
+    pub fn interval_at(&self, _at: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        None
+    }
+
     /// When it closes.
     pub fn closes_at(&self, _at: Timestamp) -> Option<Timestamp> {
         None

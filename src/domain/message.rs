@@ -317,8 +317,9 @@ pub struct Patch {
     pub preferred: Option<Option<Preferred>>,
     /// Attempts before it is given up.
     pub max_attempts: Option<u32>,
-    /// Its texts, as they shall be (the version is set by the step).
-    pub request: Option<Arc<Request>>,
+    /// Its texts, as they were read and as they shall be (the version is set by the step). If they
+    /// have changed since, the patch is refused as stale.
+    pub request: Option<(Arc<Request>, Arc<Request>)>,
     /// Names of all fields that change, for the event.
     pub fields: Vec<String>,
 }
@@ -398,6 +399,11 @@ pub enum AgentMessage {
         callback: Snapshot,
         /// How.
         by: AssignedBy,
+    },
+    /// At start: a callback is assigned to them, as its record says. Nobody is told.
+    Hold {
+        /// As it is.
+        callback: Snapshot,
     },
     /// An assignment of theirs has changed.
     Updated {

@@ -84,6 +84,15 @@ impl Queue {
         hours.add_open(self.resumes_at(now), left)
     }
 
+    /// The end of the slot that a start falls in: slots begin at the opening of each interval and
+    /// every `slot_minutes` after.
+    pub fn slot_end(&self, start: Timestamp) -> Timestamp {
+        let slot = Span::minutes(self.settings.slot_minutes.max(1));
+        let opening = self.settings.hours.interval_at(start).map_or(start, |(from, _)| from);
+        let whole = start.since(opening).0.div_euclid(slot.0) + 1;
+        opening + Span(whole * slot.0)
+    }
+
     fn resumes_at(&self, at: Timestamp) -> Timestamp {
         match &self.offers_paused {
             Some(paused) => paused.until.unwrap_or(Timestamp::NEVER).max(at),

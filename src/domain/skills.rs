@@ -12,4 +12,10 @@ impl Requirements {
     pub fn none() -> Self {
         Self
     }
+
+    /// With others.
+    #[must_use]
+    pub fn with(&self, _other: &Self) -> Self {
+        Self
+    }
 }

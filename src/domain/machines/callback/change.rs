@@ -1,0 +1,307 @@
+//! Changes that people make: move, call off, send back, give to somebody, edit.
+
+use std::sync::Arc;
+
+use super::call::prefer;
+use super::{CallbackMachine, Draft, Taken};
+use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
+use crate::domain::callback::{
+    Booking, CallbackType, ClosedReason, FinalState, OpenReason, Preferred, Request, State,
+};
+use crate::domain::event::CallbackEvent;
+use crate::domain::ids::AgentId;
+use crate::domain::message::{OfferEnd, Patch, Who};
+use crate::domain::policy::Medium;
+use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Now, Timestamp};
+
+impl CallbackMachine {
+    /// Calls it off.
+    pub(super) fn cancel(
+        &mut self,
+        now: &Now,
+        who: &Who,
+        reason: Option<String>,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
+        match self.record().state() {
+            State::Open | State::Queued | State::Offered | State::Accepted => {}
+            State::Calling
+            | State::WrapUp
+            | State::ClosedComplete
+            | State::ClosedAbandoned
+            | State::Canceled => return Err(self.illegal("cancel")),
+        }
+        self.end_offer(OfferEnd::Revoked(RevokeReason::Canceled), draft);
+        self.record_mut().cancel_reason = reason;
+        let why = match who {
+            Who::Customer | Who::Channel => ClosedReason::ByCustomer,
+            Who::Agent(_) => ClosedReason::ByAgent,
+            Who::Supervisor(_) => ClosedReason::BySupervisor,
+        };
+        self.end(now, FinalState::Canceled, why, who.by(), draft);
+        Ok(Taken::Done)
+    }
+
+    /// Moves it to another time, or to as soon as possible.
+    pub(super) fn reschedule(
+        &mut self,
+        now: &Now,
+        who: &Who,
+        booking: Option<Booking>,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
+        if !matches!(self.record().state(), State::Open | State::Queued | State::Offered) {
+            return Err(self.illegal("reschedule"));
+        }
+        let queue = Arc::clone(self.queue());
+        match &booking {
+            Some(booking) => bookable(&queue, booking.start, now.wall)?,
+            None if self.record().medium == Medium::Video => {
+                return Err(Refusal::field("/asap", "a video callback must have a start"));
+            }
+            None => {}
+        }
+        let start = booking.as_ref().map(|booking| booking.start);
+        draft.events.push(CallbackEvent::Rescheduled { start, by: who.by() });
+        self.end_offer(OfferEnd::Revoked(RevokeReason::Rescheduled), draft);
+        self.end_interaction(now, draft);
+        let record = self.record_mut();
+        record.promise_broken = false;
+        record.unroutable = None;
+        match booking {
+            Some(mut booking) => {
+                booking.end = queue.slot_end(booking.start);
+                record.kind = CallbackType::Scheduled;
+                record.expiry_base = booking.end;
+                record.queued_since = None;
+                record.booking = Some(booking);
+                let due = self.due_for_booking();
+                self.open(now, due, OpenReason::Booked);
+                if due <= now.wall {
+                    self.fall_due(now, draft);
+                }
+            }
+            None => {
+                record.kind = CallbackType::Asap;
+                record.booking = None;
+                record.expiry_base = now.wall;
+                record.queued_since = Some(now.wall);
+                let opens = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
+                if opens <= now.wall {
+                    self.queue_anew(now, draft);
+                } else {
+                    self.open(now, opens, OpenReason::Opening);
+                }
+            }
+        }
+        Ok(Taken::Done)
+    }
+
+    /// Sends it back to a queue, its place kept.
+    pub(super) fn requeue(
+        &mut self,
+        now: &Now,
+        who: &Who,
+        queue: Option<Arc<Queue>>,
+        agent: Option<AgentId>,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
+        let from = self.record().state();
+        let assigned = self.record().assigned_agent().cloned();
+        let by_assigned = assigned.is_some() && assigned.as_ref() == who.agent();
+        match from {
+            State::Accepted | State::WrapUp if by_assigned || who.supervises() => {}
+            State::Accepted | State::WrapUp => {
+                return Err(Refusal::Forbidden(
+                    "only the assigned agent or a supervisor may requeue it".to_owned(),
+                ));
+            }
+            State::Open | State::Queued | State::Offered if who.supervises() => {}
+            State::Open
+            | State::Queued
+            | State::Offered
+            | State::Calling
+            | State::ClosedComplete
+            | State::ClosedAbandoned
+            | State::Canceled => return Err(self.illegal("requeue")),
+        }
+        let fresh = matches!(from, State::WrapUp)
+            || (from == State::Open && self.record().interaction().is_none());
+        if fresh && self.record().interactions >= self.queue().settings.max_interactions {
+            let max_attempts = self.record().max_attempts;
+            return Err(Refusal::AttemptsUsedUp { max_attempts });
+        }
+        self.end_offer(OfferEnd::Revoked(RevokeReason::Reassigned), draft);
+        if let Some(assigned) = assigned {
+            draft.events.push(CallbackEvent::Unassigned {
+                agent: assigned.clone(),
+                reason: UnassignReason::Requeued,
+            });
+            if by_assigned && agent.as_ref() != Some(&assigned) {
+                self.cool_down(now, assigned.clone(), false);
+            }
+            draft.unassigned = Some((assigned, UnassignReason::Requeued));
+        }
+        if let Some(queue) = queue {
+            self.record_mut().queue = queue.settings.id.clone();
+            self.queue = Some(queue);
+        }
+        if let Some(agent) = &agent {
+            self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::TRANSFER_SECONDS));
+        }
+        let to = self.record().queue.clone();
+        draft.events.push(CallbackEvent::Requeued { queue: to, agent, by: who.by() });
+        if fresh {
+            self.end_interaction(now, draft);
+            if self.queue().settings.retry_extends_expiry {
+                self.record_mut().expiry_base = now.wall;
+            }
+            self.queue_anew(now, draft);
+        } else {
+            let interaction = self.take_interaction().expect("it has a live interaction");
+            self.queue_again(now, interaction, draft);
+        }
+        Ok(Taken::Done)
+    }
+
+    /// Whether it may be given to this agent; the router says whether they have room.
+    pub(super) fn assign(&self, who: &Who, agent: &AgentId, force: bool) -> Result<Taken, Refusal> {
+        if !self.assignable() {
+            return Err(self.illegal("assign"));
+        }
+        if !who.supervises() {
+            if who.agent() != Some(agent) || force {
+                return Err(Refusal::Forbidden(
+                    "agents may assign to themselves only, and within their capacity".to_owned(),
+                ));
+            }
+            if !self.queue().settings.agents_may_claim {
+                return Err(Refusal::Forbidden(
+                    "agents may not take callbacks of this queue by themselves".to_owned(),
+                ));
+            }
+            if self.record().assigned_agent().is_some_and(|assigned| assigned != agent) {
+                return Err(Refusal::Forbidden(
+                    "it is assigned to another agent; ask a supervisor".to_owned(),
+                ));
+            }
+        }
+        if self.record().assigned_agent() == Some(agent) {
+            return Ok(Taken::Again);
+        }
+        Ok(Taken::Asked)
+    }
+
+    fn assignable(&self) -> bool {
+        matches!(
+            self.record().state(),
+            State::Open | State::Queued | State::Offered | State::Accepted
+        )
+    }
+
+    /// The router has reserved the agent: they have it, if the state still allows.
+    pub(super) fn assigned(
+        &mut self,
+        now: &Now,
+        who: &Who,
+        agent: &AgentId,
+        draft: &mut Draft,
+    ) -> Result<(), Refusal> {
+        if self.record().assigned_agent() == Some(agent) {
+            return Ok(());
+        }
+        if !self.assignable() {
+            draft.released.push(agent.clone());
+            return Err(self.illegal("assign"));
+        }
+        let same = self.record().offer().is_some_and(|offer| offer.agent == *agent);
+        let reason = if same { RevokeReason::AcceptedElsewhere } else { RevokeReason::Reassigned };
+        self.end_offer(OfferEnd::Revoked(reason), draft);
+        if let Some(old) = self.record().assigned_agent().cloned() {
+            let reason = UnassignReason::Reassigned;
+            draft.events.push(CallbackEvent::Unassigned { agent: old.clone(), reason });
+            draft.unassigned = Some((old, reason));
+        }
+        let interaction = match self.take_interaction() {
+            Some(interaction) => interaction,
+            None => self.new_interaction(now),
+        };
+        self.record_mut().queued_since.get_or_insert(now.wall);
+        let by = if who.supervises() { AssignedBy::Supervisor } else { AssignedBy::Claim };
+        self.begin_assignment(now, interaction, agent.clone(), by, draft);
+        Ok(())
+    }
+
+    /// Changes fields.
+    pub(super) fn patch(
+        &mut self,
+        now: &Now,
+        who: &Who,
+        patch: &Patch,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
+        if self.record().state().is_final() {
+            return Err(self.illegal("patch"));
+        }
+        if *who == Who::Channel
+            && !matches!(self.record().state(), State::Open | State::Queued | State::Offered)
+        {
+            return Err(self.illegal("patch"));
+        }
+        let queue = Arc::clone(self.queue());
+        let record = self.record_mut();
+        if let Some((read, _)) = &patch.request
+            && read.version != record.request_version
+        {
+            return Err(Refusal::VersionStale { version: record.version });
+        }
+        if let Some(priority) = patch.priority {
+            record.priority = priority;
+        }
+        if let Some(requirements) = &patch.requirements {
+            record.requirements = requirements.with(&queue.settings.requirements);
+        }
+        if let Some(preferred) = &patch.preferred {
+            record.preferred.clone_from(preferred);
+        }
+        if let Some(max_attempts) = patch.max_attempts {
+            record.max_attempts = max_attempts;
+        }
+        if let Some((read, wished)) = &patch.request {
+            record.request_version += 1;
+            let mut request = Request::clone(wished);
+            request.version = record.request_version;
+            draft.request = Some((Some(Arc::clone(read)), Arc::new(request)));
+        }
+        if patch.fields.is_empty() {
+            return Ok(Taken::Again);
+        }
+        draft.enqueue = record.state() == State::Queued;
+        draft.events.push(CallbackEvent::Updated { by: who.by(), fields: patch.fields.clone() });
+        self.refresh_bounds(now);
+        Ok(Taken::Done)
+    }
+
+    /// A supervisor closed it while it was offered.
+    pub(super) fn end_offer_closed(&mut self, draft: &mut Draft) {
+        self.end_offer(OfferEnd::Revoked(RevokeReason::Closed), draft);
+    }
+}
+
+/// Whether a start may be booked: in the future, and while the queue is open.
+pub(in crate::domain::machines) fn bookable(
+    queue: &Queue,
+    start: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if start <= now {
+        return Err(Refusal::StartPast);
+    }
+    if !queue.is_open(start) {
+        let next_allowed_at = queue.settings.hours.next_open(start);
+        return Err(Refusal::OutsideHours { next_allowed_at });
+    }
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! What a callback does by itself, and when.
+
+use super::{CallbackMachine, Draft};
+use crate::domain::agent::UnassignReason;
+use crate::domain::callback::{Callback, CallbackType, FinalState, Outcome, Phase, State};
+use crate::domain::event::CallbackEvent;
+use crate::domain::message::OfferEnd;
+use crate::domain::policy::Medium;
+use crate::domain::queue::Queue;
+use crate::domain::time::{Deadline, Now, Span, Timestamp};
+
+/// How long before time runs out the agent is told.
+pub const WARNING: Span = Span::seconds(30);
+
+/// What the engine does next by itself, as shown in `next_deadline`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NextAction {
+    /// It falls due.
+    Queue,
+    /// It expires.
+    Expire,
+    /// The pending offer expires.
+    ExpireOffer,
+    /// An uncalled assignment goes back to the queue.
+    Requeue,
+    /// A call without an outcome or end is given up.
+    EndCall,
+    /// A video customer who hasn't come isn't coming.
+    NoShow,
+    /// Wrap-up ends.
+    EndWrapUp,
+}
+
+impl NextAction {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Expire => "expire",
+            Self::ExpireOffer => "expire_offer",
+            Self::Requeue => "requeue",
+            Self::EndCall => "end_call",
+            Self::NoShow => "no_show",
+            Self::EndWrapUp => "end_wrap_up",
+        }
+    }
+}
+
+/// What the engine does next by itself to a callback, seen from `now`; none once it is over.
+pub fn next_deadline(
+    callback: &Callback,
+    queue: &Queue,
+    now: Timestamp,
+) -> Option<(Timestamp, NextAction)> {
+    let expiry = (runs_out(callback, queue, now), NextAction::Expire);
+    match &callback.phase {
+        Phase::Open { due, .. } => Some(expiry.min((*due, NextAction::Queue))),
+        Phase::Queued { .. } => Some(expiry),
+        Phase::Offered { offer, .. } => {
+            Some(expiry.min((offer.expires_at, NextAction::ExpireOffer)))
+        }
+        Phase::Accepted { assignment, .. } => {
+            let preview = Span::seconds(queue.settings.preview_seconds);
+            Some((assignment.since + preview, NextAction::Requeue))
+        }
+        Phase::Calling { interaction, since, .. } => {
+            let bound =
+                (*since + Span::seconds(queue.settings.max_call_seconds), NextAction::EndCall);
+            let no_show = no_show_at(callback.medium, interaction.outcome, *since, queue);
+            Some(no_show.map_or(bound, |at| bound.min((at, NextAction::NoShow))))
+        }
+        Phase::WrapUp { ends_at, .. } => Some((*ends_at, NextAction::EndWrapUp)),
+        Phase::Ended { .. } => None,
+    }
+}
+
+/// When its time to wait is over, seen from `now`.
+pub fn runs_out(callback: &Callback, queue: &Queue, now: Timestamp) -> Timestamp {
+    let waits = queue.runs_out_at(callback.expiry_base, callback.expire_after(), now);
+    let bound = callback
+        .first_called_at
+        .map_or(Timestamp::NEVER, |at| at + Span::days(queue.settings.retry_days));
+    waits.min(bound)
+}
+
+/// When its promise breaks, if it has one that still stands, seen from `now`.
+pub fn promised_by(callback: &Callback, queue: &Queue, now: Timestamp) -> Option<Timestamp> {
+    if callback.first_called_at.is_some() || callback.state().is_final() {
+        return None;
+    }
+    let settings = &queue.settings;
+    let (base, window) = match callback.kind {
+        CallbackType::Scheduled => {
+            let start = callback.booking.as_ref()?.start;
+            (start, Span::seconds(settings.on_time_seconds))
+        }
+        CallbackType::Asap => {
+            (callback.created_at, Span::minutes(settings.promise_window_minutes?))
+        }
+    };
+    Some(queue.runs_out_at(base, window, now))
+}
+
+fn no_show_at(
+    medium: Medium,
+    outcome: Option<Outcome>,
+    since: Timestamp,
+    queue: &Queue,
+) -> Option<Timestamp> {
+    let waits = medium == Medium::Video && outcome.is_none();
+    waits.then(|| since + Span::minutes(queue.settings.no_show_minutes))
+}
+
+impl CallbackMachine {
+    /// When its time to wait is over, as wall time.
+    pub(super) fn waits_until_wall(&self, now: Timestamp) -> Timestamp {
+        runs_out(self.record(), self.queue(), now)
+    }
+
+    /// Works out its deadlines by the queue's clock; called when waiting begins.
+    pub(super) fn begin_waiting(&mut self, now: &Now) {
+        let queued_since = self.record().queued_since.unwrap_or(now.wall);
+        self.waiting_since = now.steady - now.wall.since(queued_since);
+        self.waits_until = None;
+        self.promise = None;
+        self.refresh_bounds(now);
+    }
+
+    /// Fills in what a change of the queue or of the state has made unknown.
+    pub(super) fn refresh_bounds(&mut self, now: &Now) {
+        if !matches!(self.record().state(), State::Queued | State::Offered | State::Accepted) {
+            return;
+        }
+        let steady = |at: Timestamp| match at {
+            Timestamp::NEVER => Timestamp::NEVER,
+            at => now.steady + at.since(now.wall),
+        };
+        if self.waits_until.is_none() {
+            self.waits_until = Some(steady(self.waits_until_wall(now.wall)));
+        }
+        if self.promise.is_none() && !self.record().promise_broken {
+            let queue = self.queue();
+            self.promise = promised_by(self.record(), queue, now.wall).map(steady);
+        }
+    }
+
+    /// Its deadlines: one by the wall clock, one by the steady clock.
+    pub(super) fn timers(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let record = self.record();
+        let settings = &self.queue().settings;
+        let promise = if record.promise_broken { None } else { self.promise };
+        let steady = match &record.phase {
+            Phase::Open { .. } | Phase::Ended { .. } => None,
+            Phase::Queued { .. } => earliest([self.waits_until, promise, None]),
+            Phase::Offered { offer, .. } => {
+                earliest([self.waits_until, promise, Some(offer.expires_at)])
+            }
+            Phase::Accepted { assignment, .. } => {
+                let end = assignment.since + Span::seconds(settings.preview_seconds);
+                earliest([promise, Some(self.warn_or(end)), None])
+            }
+            Phase::Calling { interaction, since, .. } => {
+                let end = *since + Span::seconds(settings.max_call_seconds);
+                let no_show = no_show_at(record.medium, interaction.outcome, *since, self.queue());
+                earliest([Some(self.warn_or(end)), no_show, None])
+            }
+            Phase::WrapUp { ends_at, .. } => Some(*ends_at),
+        };
+        (None, steady.filter(|at| *at < Timestamp::NEVER))
+    }
+
+    fn warn_or(&self, end: Timestamp) -> Timestamp {
+        if self.warned { end } else { end - WARNING }
+    }
+
+    /// Does what is due. A deadline that has moved since the timer was set is left alone.
+    pub(super) fn wake(&mut self, now: &Now, draft: &mut Draft) {
+        if self.record.is_none() {
+            return;
+        }
+        self.refresh_bounds(now);
+        let due = |at: Timestamp| Deadline::Steady(at).is_due(now);
+        if !self.record().promise_broken
+            && let Some(promised_by) = self.promise.filter(|at| due(*at))
+        {
+            self.record_mut().promise_broken = true;
+            draft.events.push(CallbackEvent::PromiseBroken { promised_by });
+        }
+        let expired = self.waits_until.is_some_and(due);
+        let settings = std::sync::Arc::clone(&self.queue().settings);
+        match &self.record().phase {
+            Phase::Open { due: at, wake_at, .. } => {
+                if *at <= now.wall {
+                    self.fall_due(now, draft);
+                } else if *wake_at <= now.wall {
+                    self.open_wake(now, draft);
+                }
+            }
+            Phase::Queued { .. } if expired => self.expire(now, draft),
+            Phase::Offered { .. } if expired => self.expire(now, draft),
+            Phase::Offered { offer, .. } if due(offer.expires_at) => {
+                self.offer_expired(now, draft);
+            }
+            Phase::Accepted { assignment, .. } => {
+                let end = assignment.since + Span::seconds(settings.preview_seconds);
+                if due(end) {
+                    self.give_back(now, UnassignReason::NoCall, draft);
+                }
+            }
+            Phase::Calling { interaction, since, assignment } => {
+                let agent = assignment.agent.clone();
+                let end = *since + Span::seconds(settings.max_call_seconds);
+                let no_show =
+                    no_show_at(self.record().medium, interaction.outcome, *since, self.queue());
+                if due(end) {
+                    self.call_given_up(now, &agent, draft);
+                } else if no_show.is_some_and(due) {
+                    self.call_failed(now, Outcome::NoAnswer, None, draft);
+                }
+            }
+            Phase::WrapUp { ends_at, .. } if due(*ends_at) => self.wrap_up_over(now, draft),
+            Phase::Queued { .. }
+            | Phase::Offered { .. }
+            | Phase::WrapUp { .. }
+            | Phase::Ended { .. } => {}
+        }
+    }
+
+    /// A dormant callback whose time to wait may be over before it is due.
+    fn open_wake(&mut self, now: &Now, draft: &mut Draft) {
+        let ends = self.waits_until_wall(now.wall);
+        if ends <= now.wall {
+            self.expire(now, draft);
+            return;
+        }
+        if let Phase::Open { due, wake_at, .. } = &mut self.record_mut().phase {
+            *wake_at = ends.min(*due);
+        }
+    }
+
+    /// Whether the agent has to be told now that time runs out.
+    pub(super) fn warns(&self, now: &Now) -> bool {
+        let settings = &self.queue().settings;
+        let end = match &self.record().phase {
+            Phase::Accepted { assignment, .. } => {
+                assignment.since + Span::seconds(settings.preview_seconds)
+            }
+            Phase::Calling { since, .. } => *since + Span::seconds(settings.max_call_seconds),
+            Phase::Open { .. }
+            | Phase::Queued { .. }
+            | Phase::Offered { .. }
+            | Phase::WrapUp { .. }
+            | Phase::Ended { .. } => return false,
+        };
+        !self.warned && end - WARNING <= now.steady
+    }
+
+    /// The pending offer wasn't answered in time.
+    fn offer_expired(&mut self, now: &Now, draft: &mut Draft) {
+        self.end_offer(OfferEnd::Expired, draft);
+        self.offer_lost(draft);
+        let interaction = self.take_interaction().expect("an offer has its interaction");
+        self.queue_again(now, interaction, draft);
+    }
+
+    /// Wrap-up has run out: closed if the customer was reached, else as the retry policy says.
+    fn wrap_up_over(&mut self, now: &Now, draft: &mut Draft) {
+        let agent = self.record().assigned_agent().cloned();
+        self.after_call(now, UnassignReason::Closed, draft);
+        let record = self.record_mut();
+        let over = matches!(
+            record.phase,
+            Phase::Ended { state: FinalState::ClosedComplete | FinalState::ClosedAbandoned, .. }
+        );
+        if let (true, Some(agent)) = (over, agent) {
+            record.closable_by = Some((agent, now.wall + CallbackMachine::CLOSABLE_FOR));
+        }
+    }
+
+    /// How long after a wrap-up that ran out its agent may still set disposition and notes.
+    pub const CLOSABLE_FOR: Span = Span::minutes(30);
+}
+
+fn earliest(times: [Option<Timestamp>; 3]) -> Option<Timestamp> {
+    times.into_iter().flatten().min()
+}

@@ -1,0 +1,334 @@
+//! How a callback begins, waits, falls due, is carried over and ends.
+
+use std::sync::Arc;
+
+use super::{CallbackMachine, Draft, ENGINE};
+use crate::domain::agent::{RevokeReason, UnassignReason};
+use crate::domain::callback::{
+    Callback, CallbackType, ClosedReason, FinalState, Interaction, InteractionState, OpenReason,
+    Phase, RequestedBy, State, Unroutable,
+};
+use crate::domain::event::{By, CallbackEvent};
+use crate::domain::message::{Create, OfferEnd, Who};
+use crate::domain::queue::Queue;
+use crate::domain::time::{Now, Span, Timestamp};
+
+impl CallbackMachine {
+    /// Begins. The queue has checked that the request may be taken.
+    pub(super) fn create(
+        &mut self,
+        now: &Now,
+        create: Create,
+        queue: Arc<Queue>,
+        draft: &mut Draft,
+    ) {
+        assert!(self.record.is_none(), "{} was created twice", self.id);
+        let wish = &create.wish;
+        draft.events.push(CallbackEvent::Created {
+            queue: wish.queue.clone(),
+            kind: wish.kind,
+            medium: wish.medium,
+            start: wish.booking.as_ref().map(|booking| booking.start),
+            by: wish.who.by(),
+        });
+        draft.request = Some((None, Arc::clone(&wish.request)));
+        let opens_at = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
+        self.record = Some(Box::new(first_record(now, create, &queue)));
+        self.queue = Some(queue);
+        match self.record().kind {
+            CallbackType::Scheduled => {
+                let due = self.due_for_booking();
+                self.open(now, due, OpenReason::Booked);
+                if due <= now.wall {
+                    self.fall_due(now, draft);
+                }
+            }
+            CallbackType::Asap if opens_at <= now.wall => self.queue_anew(now, draft),
+            CallbackType::Asap => self.open(now, opens_at, OpenReason::Opening),
+        }
+    }
+
+    /// When a booked callback falls due: its start, less the lead.
+    pub(super) fn due_for_booking(&self) -> Timestamp {
+        let booking = self.record().booking.as_ref().expect("a scheduled callback has a booking");
+        booking.start - Span::seconds(self.queue().settings.lead_seconds)
+    }
+
+    /// Waits for a time, without an interaction.
+    pub(super) fn open(&mut self, now: &Now, due: Timestamp, why: OpenReason) {
+        self.open_with(now, due, why, None);
+    }
+
+    fn open_with(
+        &mut self,
+        now: &Now,
+        due: Timestamp,
+        why: OpenReason,
+        carried: Option<Box<Interaction>>,
+    ) {
+        let wake_at = due.min(self.waits_until_wall(now.wall));
+        self.record_mut().phase = Phase::Open { due, wake_at, why, carried };
+    }
+
+    /// A fresh interaction, queued. Gives up where too many were made.
+    pub(super) fn queue_anew(&mut self, now: &Now, draft: &mut Draft) {
+        if self.record().interactions >= self.queue().settings.max_interactions.max(1) {
+            let reason = ClosedReason::AttemptsUsedUp;
+            self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
+            return;
+        }
+        self.preferred_since = None;
+        let interaction = self.new_interaction(now);
+        self.queue_again(now, interaction, draft);
+    }
+
+    /// The live interaction waits for an agent, again or for the first time.
+    pub(super) fn queue_again(
+        &mut self,
+        now: &Now,
+        mut interaction: Box<Interaction>,
+        draft: &mut Draft,
+    ) {
+        interaction.state = InteractionState::Queued;
+        interaction.accepted_at = None;
+        interaction.offered_at = None;
+        interaction.agent = None;
+        let id = interaction.id;
+        let record = self.record_mut();
+        let queued_since = *record.queued_since.get_or_insert(now.wall);
+        record.phase = Phase::Queued { interaction };
+        self.begin_waiting(now);
+        draft.enqueue = true;
+        draft.events.push(CallbackEvent::Queued { interaction: id, queued_since });
+        if self.waits_until.is_some_and(|until| until <= now.steady) {
+            self.expire(now, draft);
+        }
+    }
+
+    pub(super) fn new_interaction(&mut self, now: &Now) -> Box<Interaction> {
+        let record = self.record_mut();
+        record.interactions += 1;
+        Box::new(Interaction {
+            id: now.fresh.interaction(),
+            attempt: record.interactions,
+            state: InteractionState::Queued,
+            agent: None,
+            created_at: now.wall,
+            offered_at: None,
+            accepted_at: None,
+            called_at: None,
+            answered_at: None,
+            ended_at: None,
+            outcome: None,
+            notes: None,
+        })
+    }
+
+    /// The time that it waited for has come.
+    pub(super) fn fall_due(&mut self, now: &Now, draft: &mut Draft) {
+        let Phase::Open { due, why, carried, .. } = &self.record().phase else { return };
+        let (due, why, carried) = (*due, *why, carried.clone());
+        let serves_at = self.serves_at(now.wall);
+        if serves_at > now.wall {
+            draft.events.push(CallbackEvent::CarriedOver { due: serves_at, why });
+            self.open_with(now, serves_at, why, carried);
+            return;
+        }
+        let extends = self.queue().settings.retry_extends_expiry;
+        let record = self.record_mut();
+        match why {
+            OpenReason::Booked => record.queued_since = Some(due),
+            OpenReason::Retry => {
+                record.queued_since = Some(due);
+                if extends {
+                    record.expiry_base = due;
+                }
+            }
+            OpenReason::Opening | OpenReason::CarriedOver => {}
+        }
+        match carried {
+            Some(interaction) => self.queue_again(now, interaction, draft),
+            None => self.queue_anew(now, draft),
+        }
+    }
+
+    /// From when the queue works on what falls due at `at`: at once while it is open, or opens
+    /// within the lead, since a slot at the opening falls due before it.
+    fn serves_at(&self, at: Timestamp) -> Timestamp {
+        let settings = &self.queue().settings;
+        let opens_at = settings.hours.next_open(at).unwrap_or(Timestamp::NEVER);
+        if opens_at <= at + Span::seconds(settings.lead_seconds) { at } else { opens_at }
+    }
+
+    /// The queue has closed and its overrun is over: what waits goes on at the next opening.
+    pub(super) fn carry_over(
+        &mut self,
+        now: &Now,
+        next_open: Option<Timestamp>,
+        draft: &mut Draft,
+    ) {
+        if !matches!(self.record().state(), State::Queued | State::Offered) {
+            return;
+        }
+        self.end_offer(OfferEnd::Revoked(RevokeReason::CarriedOver), draft);
+        let due = next_open.unwrap_or(Timestamp::NEVER);
+        let carried = self.take_interaction().map(|mut interaction| {
+            interaction.state = InteractionState::Queued;
+            interaction
+        });
+        draft.events.push(CallbackEvent::CarriedOver { due, why: OpenReason::CarriedOver });
+        self.open_with(now, due, OpenReason::CarriedOver, carried);
+    }
+
+    /// It waited too long.
+    pub(super) fn expire(&mut self, now: &Now, draft: &mut Draft) {
+        self.end_offer(OfferEnd::Revoked(RevokeReason::Expired), draft);
+        let reason = ClosedReason::Expired;
+        self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
+    }
+
+    /// Ends it: the interaction becomes a row, an assignment is over.
+    pub(super) fn end(
+        &mut self,
+        now: &Now,
+        state: FinalState,
+        reason: ClosedReason,
+        by: By,
+        draft: &mut Draft,
+    ) {
+        let agent = self.record().assigned_agent().cloned();
+        let why = match state {
+            FinalState::Canceled => UnassignReason::Canceled,
+            FinalState::ClosedComplete | FinalState::ClosedAbandoned => UnassignReason::Closed,
+        };
+        if let Some(agent) = agent {
+            draft.unassigned = Some((agent, why));
+        }
+        self.end_interaction(now, draft);
+        let record = self.record_mut();
+        record.phase = Phase::Ended { state, reason, at: now.wall };
+        record.unroutable = None;
+        draft.events.push(match state {
+            FinalState::Canceled => {
+                let text = record.cancel_reason.clone();
+                CallbackEvent::Canceled { reason, text, by }
+            }
+            FinalState::ClosedComplete | FinalState::ClosedAbandoned => {
+                let disposition = record.disposition.clone();
+                CallbackEvent::Closed { state, reason, disposition, by }
+            }
+        });
+    }
+
+    /// Moves the interaction out of the record, into a row of its own. One that wasn't ended yet
+    /// ends abandoned, unless the customer was reached in it.
+    pub(super) fn end_interaction(&mut self, now: &Now, draft: &mut Draft) {
+        let Some(mut interaction) = self.take_interaction() else { return };
+        let reached = interaction.answered_at.is_some();
+        interaction.ended_at.get_or_insert(now.wall);
+        interaction.state = if reached {
+            InteractionState::ClosedComplete
+        } else {
+            InteractionState::ClosedAbandoned
+        };
+        self.record_mut().reached |= reached;
+        draft.ended.push(*interaction);
+    }
+
+    /// Takes the interaction out of the record; the caller sets the phase that follows.
+    pub(super) fn take_interaction(&mut self) -> Option<Box<Interaction>> {
+        let over = Phase::Ended {
+            state: FinalState::Canceled,
+            reason: ClosedReason::ByCustomer,
+            at: Timestamp::NEVER,
+        };
+        let old = std::mem::replace(&mut self.record_mut().phase, over);
+        match old {
+            Phase::Open { carried, .. } => carried,
+            Phase::Queued { interaction }
+            | Phase::Offered { interaction, .. }
+            | Phase::Accepted { interaction, .. }
+            | Phase::Calling { interaction, .. }
+            | Phase::WrapUp { interaction, .. } => Some(interaction),
+            ended @ Phase::Ended { .. } => {
+                self.record_mut().phase = ended;
+                None
+            }
+        }
+    }
+
+    pub(super) fn queue_changed(&mut self, queue: Arc<Queue>, draft: &mut Draft) {
+        if self.record.is_none() || queue.settings.id != self.record().queue {
+            return;
+        }
+        self.queue = Some(queue);
+        self.waits_until = None;
+        self.promise = None;
+        draft.enqueue = self.record().state() == State::Queued;
+    }
+
+    pub(super) fn set_unroutable(&mut self, reason: Option<Unroutable>, draft: &mut Draft) {
+        let record = self.record_mut();
+        let waits = record.state() == State::Queued;
+        if record.unroutable == reason || (reason.is_some() && !waits) {
+            return;
+        }
+        record.unroutable.clone_from(&reason);
+        draft.events.push(CallbackEvent::Unroutable { reason });
+    }
+}
+
+fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
+    let Create { id, number, wish, .. } = create;
+    let settings = &queue.settings;
+    let requested_by = match &wish.who {
+        Who::Customer | Who::Channel => RequestedBy::Customer,
+        Who::Agent(agent) => RequestedBy::Agent(Some(agent.clone())),
+        Who::Supervisor(agent) => RequestedBy::Agent(agent.clone()),
+    };
+    let asked_at = wish.request.origin.waiting_since.unwrap_or(now.wall);
+    let expiry_base = wish.booking.as_ref().map_or(now.wall, |booking| booking.end);
+    Callback {
+        id,
+        number,
+        version: 0,
+        request_version: wish.request.version,
+        queue: wish.queue,
+        kind: wish.kind,
+        medium: wish.medium,
+        channel: wish.request.origin.channel,
+        requested_by,
+        zone: wish.zone,
+        priority: wish.priority,
+        size: wish.size,
+        requirements: wish.requirements.with(&settings.requirements),
+        preferred: wish.preferred,
+        max_attempts: wish.max_attempts.unwrap_or(settings.max_attempts),
+        expire_after_minutes: wish.expire_after_minutes.unwrap_or(settings.expire_after_minutes),
+        expiry_base,
+        attempts: 0,
+        interactions: 0,
+        queued_since: (wish.kind == CallbackType::Asap).then_some(asked_at),
+        booking: wish.booking,
+        phase: Phase::Open {
+            due: Timestamp::NEVER,
+            wake_at: Timestamp::NEVER,
+            why: OpenReason::Opening,
+            carried: None,
+        },
+        declined: Vec::new(),
+        offers_lost: 0,
+        reached: false,
+        first_called_at: None,
+        promise_broken: false,
+        unroutable: None,
+        accepted_offer: None,
+        closable_by: None,
+        last_action: None,
+        disposition: None,
+        notes: None,
+        cancel_reason: None,
+        created_at: now.wall,
+        updated_at: now.wall,
+    }
+}

@@ -1,0 +1,374 @@
+//! A callback's life: one machine per callback that is live or addressed.
+//!
+//! The machine owns the callback's record and is the only one that changes it. A step works on
+//! the record in place; when a command is refused the record is put back, so a refusal leaves no
+//! trace. What others must hear (the queue's line, the router, the agent, the scheduler) follows
+//! from comparing the record before and after in `settle`, not from each handler remembering it.
+//! It must never decide who gets the callback: that is the router's.
+
+mod call;
+mod change;
+pub mod deadlines;
+mod life;
+mod offer;
+mod settle;
+
+use std::sync::Arc;
+
+pub(super) use change::bookable;
+
+use super::digest::digest;
+use crate::domain::agent::{AssignedBy, UnassignReason};
+use crate::domain::callback::{Callback, Interaction, Preferred, Request, Snapshot, State};
+use crate::domain::effect::{Answer, Effect, Outbox};
+use crate::domain::event::{By, CallbackEvent};
+use crate::domain::ids::{AgentId, CallbackId, OfferId};
+use crate::domain::message::{
+    Action, CallbackCommand, CallbackMessage, Claim, Letter, OfferEnd, RouterMessage, Token, Who,
+};
+use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Now, Timestamp};
+
+/// The machine of one callback.
+#[derive(Debug, Clone)]
+pub struct CallbackMachine {
+    id: CallbackId,
+    /// The record; none before `Create`.
+    record: Option<Box<Callback>>,
+    /// The queue it waits in, as last heard of.
+    queue: Option<Arc<Queue>>,
+    /// Wishes for an agent that the router hasn't answered yet.
+    claims: Vec<CallbackCommand>,
+    /// What the others were told last, so that they are told only what is new.
+    told: Told,
+    /// When the time to wait is over, and when the promise breaks, by the steady clock; worked out
+    /// from the queue's hours when waiting begins and whenever the queue changes.
+    waits_until: Option<Timestamp>,
+    promise: Option<Timestamp>,
+    /// Since when it waits, by the steady clock.
+    waiting_since: Timestamp,
+    /// The agent asked for, and since when it waits for them, by the steady clock.
+    preferred_since: Option<(Preferred, Timestamp)>,
+    /// The agent was told that time runs out.
+    warned: bool,
+}
+
+/// What others believe of this callback.
+#[derive(Debug, Clone, Default)]
+struct Told {
+    /// The queue counts it as live.
+    joined: bool,
+    /// The scheduler's timers for it.
+    timers: (Option<Timestamp>, Option<Timestamp>),
+    /// The scheduler's note of when to wake it from sleep.
+    sleeps: bool,
+}
+
+/// What a step has decided beside the record itself.
+#[derive(Debug, Default)]
+struct Draft {
+    /// What happened, in order.
+    events: Vec<CallbackEvent>,
+    /// Interactions that ended and left the record.
+    ended: Vec<Interaction>,
+    /// The texts as they were, and as they are now.
+    request: Option<(Option<Arc<Request>>, Arc<Request>)>,
+    /// How the pending offer ended, if one did.
+    offer_end: Option<(AgentId, OfferId, OfferEnd)>,
+    /// How an assignment began.
+    assigned: Option<AssignedBy>,
+    /// Whose assignment ended, and why.
+    unassigned: Option<(AgentId, UnassignReason)>,
+    /// Agents whose reservation ends although the record never showed it.
+    released: Vec<AgentId>,
+    /// It must be filed with the router anew.
+    enqueue: bool,
+}
+
+/// How a command was taken.
+enum Taken {
+    /// It was carried out.
+    Done,
+    /// It was carried out before; nothing changed now.
+    Again,
+    /// The router was asked; the answer comes later.
+    Asked,
+}
+
+impl CallbackMachine {
+    /// A machine that waits for `Create`.
+    pub fn new(id: CallbackId) -> Self {
+        Self {
+            id,
+            record: None,
+            queue: None,
+            claims: Vec::new(),
+            told: Told::default(),
+            waits_until: None,
+            promise: None,
+            waiting_since: Timestamp::default(),
+            preferred_since: None,
+            warned: false,
+        }
+    }
+
+    /// A machine made from its record: of a dormant or ended callback that is addressed, or of a
+    /// live one after a restart (then `recover` follows).
+    pub fn restore(callback: &Snapshot, queue: Arc<Queue>) -> Self {
+        let mut machine = Self::new(callback.id);
+        machine.record = Some(Box::new(Callback::clone(callback)));
+        machine.queue = Some(queue);
+        machine.told.sleeps = callback.state() == State::Open;
+        machine
+    }
+
+    /// Where it stands.
+    pub fn callback(&self) -> Option<&Callback> {
+        self.record.as_deref()
+    }
+
+    /// Takes one message.
+    ///
+    /// # Panics
+    ///
+    /// On a broken invariant; the record is then as good as lost and is read again.
+    pub fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut Outbox) {
+        let before = self.record.clone();
+        let mut draft = Draft::default();
+        if before.is_none() && !matches!(message, CallbackMessage::Create { .. }) {
+            // There is no such callback: only a command wants to hear it.
+            if let CallbackMessage::Command(command) = message {
+                out.answer(command.token, Err(Refusal::NotFound));
+            }
+            out.effects.push(Effect::LetGo);
+            return;
+        }
+        match message {
+            CallbackMessage::Create { create, queue, position } => {
+                let token = create.token;
+                self.create(now, *create, queue, &mut draft);
+                let after = self.settle(now, before, draft, None, out);
+                let created = true;
+                let answer = Answer::Callback { callback: after, position, created };
+                out.answer(token, Ok(answer));
+                return;
+            }
+            CallbackMessage::Command(command) => {
+                self.command(now, *command, before, out);
+                return;
+            }
+            CallbackMessage::Claimed { token, result } => {
+                self.claimed(now, token, result, before, out);
+                return;
+            }
+            CallbackMessage::Propose { agent } => self.propose(now, agent, &mut draft),
+            CallbackMessage::Wake => {
+                self.told.timers = (None, None);
+                self.wake(now, &mut draft);
+            }
+            CallbackMessage::RevokeOffer { agent, reason } => {
+                self.revoke(now, &agent, reason, &mut draft);
+            }
+            CallbackMessage::GraceOver { agent } => self.grace_over(now, &agent, &mut draft),
+            CallbackMessage::CallGraceOver { agent } => {
+                self.call_given_up(now, &agent, &mut draft);
+            }
+            CallbackMessage::QueueChanged(queue) => self.queue_changed(queue, &mut draft),
+            CallbackMessage::CarryOver { next_open } => {
+                self.carry_over(now, next_open, &mut draft);
+            }
+            CallbackMessage::SetUnroutable(reason) => self.set_unroutable(reason, &mut draft),
+        }
+        self.settle(now, before, draft, None, out);
+    }
+
+    fn command(
+        &mut self,
+        now: &Now,
+        command: CallbackCommand,
+        before: Option<Box<Callback>>,
+        out: &mut Outbox,
+    ) {
+        let token = command.token;
+        let mut draft = Draft::default();
+        let digest = command.who.agent().map(|_| digest(&command.action));
+        match self.act(now, &command, digest, &mut draft) {
+            Ok(Taken::Done) => {
+                let last = command.who.agent().cloned().zip(digest);
+                let callback = self.settle(now, before, draft, last, out);
+                out.answer(token, Ok(answer_with(callback)));
+            }
+            Ok(Taken::Again) => {
+                let callback = self.settle(now, before, draft, None, out);
+                out.answer(token, Ok(answer_with(callback)));
+            }
+            Ok(Taken::Asked) => {
+                self.ask_router(command, out);
+                self.settle(now, before, draft, None, out);
+            }
+            Err(refusal) => {
+                self.record.clone_from(&before);
+                self.settle(now, before, Draft::default(), None, out);
+                out.answer(token, Err(refusal));
+            }
+        }
+    }
+
+    /// Carries a command out on the record. On an error the caller puts the record back.
+    fn act(
+        &mut self,
+        now: &Now,
+        command: &CallbackCommand,
+        digest: Option<u64>,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
+        let who = &command.who;
+        let Some(record) = self.record.as_deref() else { return Err(Refusal::NotFound) };
+        if let (Some(agent), Some(digest), Some(last)) = (who.agent(), digest, &record.last_action)
+            && last.agent == *agent
+            && last.digest == digest
+            && last.version == record.version
+            && repeatable(&command.action)
+        {
+            return Ok(Taken::Again);
+        }
+        if command.if_match.is_some_and(|version| version != record.version) {
+            return Err(Refusal::VersionStale { version: record.version });
+        }
+        match &command.action {
+            Action::Accept { offer } => self.accept(now, who, *offer, draft),
+            Action::Decline { offer, reason } => {
+                self.decline(now, who, *offer, reason.as_deref(), draft)
+            }
+            Action::Call => self.call(now, who, draft),
+            Action::Outcome { outcome, notes } => {
+                self.outcome(now, who, *outcome, notes.clone(), draft)
+            }
+            Action::EndCall { notes } => self.end_call(now, who, notes.clone(), draft),
+            Action::ExtendWrapUp { seconds } => self.extend_wrap_up(who, *seconds),
+            Action::Retry { at, mine, customer_agreed: _ } => {
+                self.retry(now, who, *at, *mine, draft)
+            }
+            Action::Requeue { queue, agent } => {
+                self.requeue(now, who, queue.clone(), agent.clone(), draft)
+            }
+            Action::Close { disposition, notes, resolved } => {
+                let word = call::ClosingWord {
+                    disposition: disposition.clone(),
+                    notes: notes.clone(),
+                    resolved: *resolved,
+                };
+                self.close(now, who, word, draft)
+            }
+            Action::Assign { agent, force } => self.assign(who, agent, *force),
+            Action::Cancel { reason } => self.cancel(now, who, reason.clone(), draft),
+            Action::Reschedule { booking } => self.reschedule(now, who, booking.clone(), draft),
+            Action::Patch(patch) => self.patch(now, who, patch, draft),
+        }
+    }
+
+    fn ask_router(&mut self, command: CallbackCommand, out: &mut Outbox) {
+        let Action::Assign { agent, force } = &command.action else {
+            unreachable!("only an assignment asks the router");
+        };
+        let record = self.record();
+        out.send(Letter::Router(RouterMessage::Claim(Box::new(Claim {
+            token: command.token,
+            callback: self.id,
+            queue: record.queue.clone(),
+            medium: record.medium,
+            size: record.size,
+            agent: agent.clone(),
+            force: *force,
+            by_agent: !command.who.supervises(),
+        }))));
+        self.claims.push(command);
+    }
+
+    fn claimed(
+        &mut self,
+        now: &Now,
+        token: Token,
+        result: Result<(), Refusal>,
+        before: Option<Box<Callback>>,
+        out: &mut Outbox,
+    ) {
+        let mut draft = Draft::default();
+        let Some(place) = self.claims.iter().position(|claim| claim.token == token) else {
+            // The machine was made anew meanwhile: whoever asked was answered then.
+            if let Ok(()) = result {
+                self.settle(now, before, draft, None, out);
+            }
+            return;
+        };
+        let command = self.claims.remove(place);
+        let Action::Assign { agent, .. } = &command.action else {
+            unreachable!("only an assignment asks the router");
+        };
+        let taken = match result {
+            Ok(()) => self.assigned(now, &command.who, agent, &mut draft),
+            Err(refusal) => Err(refusal),
+        };
+        // A proposal that came in between was sent back; the router must know that it still waits.
+        draft.enqueue = self.record().state() == State::Queued;
+        let callback = self.settle(now, before, draft, None, out);
+        out.answer(token, taken.map(|()| answer_with(callback)));
+    }
+
+    fn record(&self) -> &Callback {
+        self.record.as_deref().expect("a callback is created before anything else happens to it")
+    }
+
+    fn record_mut(&mut self) -> &mut Callback {
+        self.record.as_deref_mut().expect("a callback is created before anything else happens")
+    }
+
+    fn queue(&self) -> &Arc<Queue> {
+        self.queue.as_ref().expect("a callback that exists has its queue")
+    }
+
+    /// The refusal of an action that the state doesn't allow.
+    fn illegal(&self, action: &'static str) -> Refusal {
+        Refusal::IllegalTransition { state: self.record().state(), action }
+    }
+
+    /// The assigned agent, if it is they who act.
+    fn assigned_actor(&self, who: &Who, action: &'static str) -> Result<AgentId, Refusal> {
+        let Some(assigned) = self.record().assigned_agent() else {
+            return Err(self.illegal(action));
+        };
+        match who.agent() {
+            Some(agent) if agent == assigned => Ok(agent.clone()),
+            Some(_) | None => Err(Refusal::Forbidden(format!(
+                "only the agent that the callback is assigned to may {action} it"
+            ))),
+        }
+    }
+}
+
+fn answer_with(callback: Snapshot) -> Answer {
+    Answer::Callback { callback, position: None, created: false }
+}
+
+/// The actions whose repetition by the same agent is answered as the first was.
+fn repeatable(action: &Action) -> bool {
+    match action {
+        Action::Call
+        | Action::Outcome { .. }
+        | Action::EndCall { .. }
+        | Action::Retry { .. }
+        | Action::Requeue { .. }
+        | Action::Close { .. } => true,
+        Action::Accept { .. }
+        | Action::Decline { .. }
+        | Action::ExtendWrapUp { .. }
+        | Action::Assign { .. }
+        | Action::Cancel { .. }
+        | Action::Reschedule { .. }
+        | Action::Patch(_) => false,
+    }
+}
+
+/// Whom a rule's change is put down to.
+const ENGINE: By = By::Engine;

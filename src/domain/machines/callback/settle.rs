@@ -1,0 +1,273 @@
+//! The end of each step: what changed becomes one journal entry, and everybody hears what they
+//! must. It compares the record before and after, so that no handler can forget anyone.
+
+use std::sync::Arc;
+
+use super::{CallbackMachine, Draft};
+use crate::domain::agent::RevokeReason;
+use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State};
+use crate::domain::effect::{Change, Effect, Outbox};
+use crate::domain::event::{CallbackEvent, Event};
+use crate::domain::ids::AgentId;
+use crate::domain::message::{
+    AgentMessage, Letter, Machine, Place, QueueMessage, RouterMessage, SchedulerMessage, Work,
+};
+use crate::domain::rank::rank;
+use crate::domain::time::{Now, Span};
+
+impl CallbackMachine {
+    /// Writes the step down and sends what follows from it. Answers the record as it is now.
+    pub(super) fn settle(
+        &mut self,
+        now: &Now,
+        before: Option<Box<Callback>>,
+        mut draft: Draft,
+        last: Option<(AgentId, u64)>,
+        out: &mut Outbox,
+    ) -> Snapshot {
+        self.refresh_bounds(now);
+        let changed = before != self.record || draft.request.is_some();
+        if changed {
+            let record = self.record_mut();
+            record.version += 1;
+            record.updated_at = now.wall;
+            let version = record.version;
+            record.last_action = last.map(|(agent, digest)| LastAction { agent, digest, version });
+        }
+        let after: Snapshot = Arc::new(self.record().clone());
+        if changed {
+            self.write_down(before.clone(), &after, &mut draft, out);
+        }
+        let before = before.as_deref();
+        self.tell_router(now, before, &draft, out);
+        self.tell_agents(before, &after, &draft, changed, out);
+        self.tell_queue(before, &after, changed, out);
+        if self.warns(now) {
+            self.warned = true;
+            if let Some(agent) = after.assigned_agent() {
+                let message = AgentMessage::Updated { callback: Arc::clone(&after) };
+                out.send(Letter::Agent(agent.clone(), message));
+            }
+        }
+        self.tell_scheduler(before, &after, out);
+        after
+    }
+
+    fn write_down(
+        &self,
+        before: Option<Box<Callback>>,
+        after: &Snapshot,
+        draft: &mut Draft,
+        out: &mut Outbox,
+    ) {
+        let first = after.ended_interactions() - u32::try_from(draft.ended.len()).unwrap_or(0);
+        for (index, interaction) in (first..).zip(draft.ended.drain(..)) {
+            let interaction = Box::new(interaction);
+            out.changes.push(Change::Interaction { callback: self.id, index, interaction });
+        }
+        if let Some((before, after)) = draft.request.take() {
+            out.changes.push(Change::Request { callback: self.id, before, after });
+        }
+        out.changes.push(Change::Callback { before, after: Arc::clone(after) });
+        let id = self.id;
+        out.events.extend(draft.events.drain(..).map(|event| Event::Callback(id, event)));
+    }
+
+    fn tell_router(
+        &mut self,
+        now: &Now,
+        before: Option<&Callback>,
+        draft: &Draft,
+        out: &mut Outbox,
+    ) {
+        let callback = self.id;
+        let held = before.and_then(Callback::holder);
+        let lost = held.filter(|agent| self.record().holder() != Some(agent));
+        for agent in draft.released.iter().chain(lost) {
+            let agent = agent.clone();
+            out.send(Letter::Router(RouterMessage::Release { callback, agent }));
+        }
+        let waited = before.is_some_and(|before| before.state() == State::Queued);
+        match self.record().state() {
+            State::Queued if !waited || draft.enqueue => {
+                let work = Box::new(self.work(now));
+                out.send(Letter::Router(RouterMessage::Enqueue(work)));
+            }
+            State::Open | State::ClosedComplete | State::ClosedAbandoned | State::Canceled
+                if waited =>
+            {
+                out.send(Letter::Router(RouterMessage::Withdraw(self.id)));
+            }
+            State::Open
+            | State::Queued
+            | State::Offered
+            | State::Accepted
+            | State::Calling
+            | State::WrapUp
+            | State::ClosedComplete
+            | State::ClosedAbandoned
+            | State::Canceled => {}
+        }
+    }
+
+    /// What the router needs to know of it.
+    pub(super) fn work(&mut self, now: &Now) -> Work {
+        let wished = self.record().preferred.clone();
+        if self.preferred_since.as_ref().map(|(preferred, _)| preferred) != wished.as_ref() {
+            self.preferred_since = wished.map(|preferred| (preferred, now.steady));
+        }
+        let preferred = self.preferred_since.clone().map(|(preferred, since)| {
+            let until = since + Span::seconds(preferred.wait_seconds);
+            (preferred, until)
+        });
+        let record = self.record();
+        Work {
+            id: self.id,
+            queue: record.queue.clone(),
+            medium: record.medium,
+            size: record.size,
+            requirements: record.requirements.clone(),
+            rank: self.rank(now),
+            waiting_since: self.waiting_since,
+            preferred,
+            declined: record.declined.clone(),
+            promise: if record.promise_broken { None } else { self.promise },
+        }
+    }
+
+    fn rank(&self, now: &Now) -> i64 {
+        let record = self.record();
+        let step = self.queue().settings.age_step_seconds;
+        rank(record.queued_since.unwrap_or(now.wall), record.priority, step)
+    }
+
+    fn tell_agents(
+        &self,
+        before: Option<&Callback>,
+        after: &Snapshot,
+        draft: &Draft,
+        changed: bool,
+        out: &mut Outbox,
+    ) {
+        let callback = self.id;
+        let mut tell = |agent: &AgentId, message| out.send(Letter::Agent(agent.clone(), message));
+        if let Some((agent, offer, end)) = &draft.offer_end {
+            tell(agent, AgentMessage::OfferEnded { callback, offer: *offer, end: *end });
+        }
+        if let Some((agent, reason)) = &draft.unassigned {
+            tell(agent, AgentMessage::Unassigned { callback, reason: *reason });
+        }
+        let snapshot = Arc::clone(after);
+        match (&after.phase, draft.assigned) {
+            (Phase::Offered { offer, .. }, _) => {
+                if before.and_then(Callback::offer).map(|old| old.id) != Some(offer.id) {
+                    tell(&offer.agent, AgentMessage::Offered { callback: snapshot });
+                }
+            }
+            (
+                Phase::Accepted { assignment, .. }
+                | Phase::Calling { assignment, .. }
+                | Phase::WrapUp { assignment, .. },
+                assigned,
+            ) => match assigned {
+                Some(by) => {
+                    let message = AgentMessage::Assigned { callback: snapshot, by };
+                    tell(&assignment.agent, message);
+                }
+                None if changed => {
+                    tell(&assignment.agent, AgentMessage::Updated { callback: snapshot });
+                }
+                None => {}
+            },
+            (Phase::Open { .. } | Phase::Queued { .. } | Phase::Ended { .. }, _) => {}
+        }
+    }
+
+    fn tell_queue(
+        &mut self,
+        before: Option<&Callback>,
+        after: &Snapshot,
+        changed: bool,
+        out: &mut Outbox,
+    ) {
+        let callback = self.id;
+        let joins = after.state().is_live();
+        if self.told.joined
+            && let Some(before) = before
+            && (!joins || before.queue != after.queue)
+        {
+            out.send(Letter::Queue(before.queue.clone(), QueueMessage::Leave { callback }));
+            self.told.joined = false;
+        }
+        if joins && (changed || !self.told.joined) {
+            self.told.joined = true;
+            let place = self.place(after);
+            out.send(Letter::Queue(after.queue.clone(), QueueMessage::Join { callback, place }));
+        }
+    }
+
+    fn place(&self, after: &Callback) -> Option<Place> {
+        let queued_since = after.queued_since?;
+        let step = self.queue().settings.age_step_seconds;
+        let rank = rank(queued_since, after.priority, step);
+        (after.state() == State::Queued).then_some(Place { rank, queued_since })
+    }
+
+    fn tell_scheduler(&mut self, before: Option<&Callback>, after: &Callback, out: &mut Outbox) {
+        let machine = Machine::Callback(self.id);
+        let timers = self.timers();
+        if timers != self.told.timers {
+            self.told.timers = timers;
+            let (wall, steady) = timers;
+            out.send(Letter::Scheduler(SchedulerMessage::SetTimer { machine, wall, steady }));
+        }
+        let callback = self.id;
+        match &after.phase {
+            Phase::Open { wake_at, .. } => {
+                self.told.sleeps = true;
+                let at = *wake_at;
+                out.send(Letter::Scheduler(SchedulerMessage::Slept { callback, at }));
+            }
+            Phase::Queued { .. }
+            | Phase::Offered { .. }
+            | Phase::Accepted { .. }
+            | Phase::Calling { .. }
+            | Phase::WrapUp { .. }
+            | Phase::Ended { .. } => {
+                if self.told.sleeps || before.is_some_and(|old| old.state() == State::Open) {
+                    self.told.sleeps = false;
+                    out.send(Letter::Scheduler(SchedulerMessage::Roused { callback }));
+                }
+            }
+        }
+        if !after.state().is_live() && self.claims.is_empty() {
+            out.effects.push(Effect::LetGo);
+        }
+    }
+
+    /// After a restart: a pending offer is taken back and made anew, and everybody is told what
+    /// they keep in memory only.
+    pub fn recover(&mut self, now: &Now, out: &mut Outbox) {
+        let before = self.record.clone();
+        let mut draft = Draft::default();
+        self.begin_waiting(now);
+        let record = self.record();
+        if let Some(agent) = record.assigned_agent().cloned() {
+            let (medium, size) = (record.medium, record.size);
+            let callback = self.id;
+            let hold = RouterMessage::Hold { callback, agent: agent.clone(), medium, size };
+            out.send(Letter::Router(hold));
+            let message = AgentMessage::Hold { callback: Arc::new(record.clone()) };
+            out.send(Letter::Agent(agent, message));
+        }
+        if let Some(offer) = record.offer().cloned() {
+            let reason = RevokeReason::Restarted;
+            let (offer, agent) = (offer.id, offer.agent);
+            draft.events.push(CallbackEvent::OfferRevoked { offer, agent, reason });
+            let interaction = self.take_interaction().expect("an offer has its interaction");
+            self.queue_again(now, interaction, &mut draft);
+        }
+        draft.enqueue = self.record().state() == State::Queued;
+        self.settle(now, before, draft, None, out);
+    }
+}

@@ -1,0 +1,406 @@
+//! A queue: its settings, its pauses, its line, and the door through which requests come in.
+//!
+//! The machine owns the queue's record. The line is derived from what callbacks tell it. A
+//! request is taken here and passed on to its callback, so that what a queue bounds is decided in
+//! one place. It must never choose an agent: that is the router's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::callback::bookable;
+use crate::domain::callback::CallbackType;
+use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};
+use crate::domain::event::{Event, QueueEvent};
+use crate::domain::ids::{CallbackId, QueueId};
+use crate::domain::message::{
+    CallbackMessage, Create, Letter, Machine, Place, QueueMessage, RouterMessage, SchedulerMessage,
+    Token, Who,
+};
+use crate::domain::policy::QueueSettings;
+use crate::domain::queue::{Pause, Paused, Queue};
+use crate::domain::rank::rank;
+use crate::domain::ranked::RankedSet;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Now, Span, Timestamp};
+
+/// The machine of one queue.
+#[derive(Debug, Clone)]
+pub struct QueueMachine {
+    id: QueueId,
+    /// The record; none before the first `Put`.
+    record: Option<Arc<Queue>>,
+    /// Callbacks that are live here, with their place while they are queued.
+    live: BTreeMap<CallbackId, Option<Place>>,
+    /// Those queued, smallest rank first.
+    line: RankedSet<(i64, CallbackId)>,
+    /// Those queued, longest waiting first.
+    waiting: RankedSet<(Timestamp, CallbackId)>,
+    /// The scheduler's timer, as told last.
+    told_timer: Option<Timestamp>,
+}
+
+/// What is paused or goes on.
+#[derive(Debug, Clone, Copy)]
+struct Which {
+    intake: bool,
+    offers: bool,
+}
+
+impl QueueMachine {
+    /// A machine that waits for `Put`.
+    pub fn new(id: QueueId) -> Self {
+        Self {
+            id,
+            record: None,
+            live: BTreeMap::new(),
+            line: RankedSet::new(),
+            waiting: RankedSet::new(),
+            told_timer: None,
+        }
+    }
+
+    /// A machine made from its record; `recover` follows once it may send.
+    pub fn restore(queue: Arc<Queue>) -> Self {
+        let mut machine = Self::new(queue.settings.id.clone());
+        machine.record = Some(queue);
+        machine
+    }
+
+    /// After a restart: the router and the readers are told, timers are set.
+    pub fn recover(&mut self, now: &Now, out: &mut Outbox) {
+        if let Some(queue) = self.record.clone() {
+            self.tell(&queue, out);
+        }
+        self.set_timer(now, out);
+    }
+
+    /// Takes one message.
+    pub fn step(&mut self, now: &Now, message: QueueMessage, out: &mut Outbox) {
+        match message {
+            QueueMessage::Create(create) => self.create(now, *create, out),
+            QueueMessage::Put { token, if_match, settings } => {
+                self.put(token, if_match, settings, out);
+            }
+            QueueMessage::Remove { token, if_match, dormant } => {
+                self.remove(token, if_match, dormant, out);
+            }
+            QueueMessage::Pause { token, intake, offers, reason, until } => {
+                let paused = Paused { since: now.wall, until, reason };
+                self.pause(now, token, Which { intake, offers }, paused, out);
+            }
+            QueueMessage::Resume { token, intake, offers } => {
+                self.resume(now, Some(token), Which { intake, offers }, out);
+            }
+            QueueMessage::Join { callback, place } => self.join(now, callback, place, out),
+            QueueMessage::Leave { callback } => self.leave(callback),
+            QueueMessage::Stats { token } => out.answer(token, Ok(self.stats())),
+            QueueMessage::Position { token, callback } => {
+                let position = self.position(callback);
+                out.answer(token, Ok(Answer::Position(position)));
+            }
+            QueueMessage::Wake => {
+                self.told_timer = None;
+                self.wake(now, out);
+            }
+        }
+        self.set_timer(now, out);
+    }
+
+    fn create(&mut self, now: &Now, mut create: Create, out: &mut Outbox) {
+        let token = create.token;
+        let Some(queue) = self.record.clone() else {
+            out.answer(token, Err(Refusal::field("/queue", "there is no such queue")));
+            return;
+        };
+        if let Err(refusal) = self.admit(now, &create, &queue) {
+            out.answer(token, Err(refusal));
+            return;
+        }
+        if let Some(booking) = &mut create.wish.booking {
+            booking.end = queue.slot_end(booking.start);
+        }
+        let id = create.id;
+        let position = (create.wish.kind == CallbackType::Asap && queue.is_open(now.wall))
+            .then(|| {
+                // Its place is taken at once, so that two requests are never told the same.
+                let since = create.wish.request.origin.waiting_since.unwrap_or(now.wall);
+                let step = queue.settings.age_step_seconds;
+                let rank = rank(since, create.wish.priority, step);
+                self.set_place(id, Some(Place { rank, queued_since: since }));
+                self.position(id)
+            })
+            .flatten();
+        let create = Box::new(create);
+        let message = CallbackMessage::Create { create, queue, position };
+        out.send(Letter::Callback(id, message));
+    }
+
+    fn admit(&self, now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
+        let wish = &create.wish;
+        let by_customer = matches!(wish.who, Who::Customer | Who::Channel);
+        if let (true, Some(paused)) = (by_customer, &queue.intake_paused) {
+            return Err(Refusal::IntakePaused { until: paused.until });
+        }
+        match &wish.booking {
+            Some(booking) => bookable(queue, booking.start, now.wall),
+            None if queue.settings.hours.next_open(now.wall).is_none() => {
+                Err(Refusal::OutsideHours { next_allowed_at: None })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn put(
+        &mut self,
+        token: Option<Token>,
+        if_match: Option<u64>,
+        settings: Arc<QueueSettings>,
+        out: &mut Outbox,
+    ) {
+        let version = self.record.as_ref().map_or(0, |queue| queue.version);
+        if let (Some(token), true) = (token, if_match.is_some_and(|wanted| wanted != version)) {
+            out.answer(token, Err(Refusal::VersionStale { version }));
+            return;
+        }
+        let created = self.record.is_none();
+        let queue = match &self.record {
+            Some(old) => Queue { settings, ..Queue::clone(old) },
+            None => Queue {
+                settings,
+                version: 0,
+                intake_paused: None,
+                offers_paused: None,
+                pauses: Vec::new(),
+            },
+        };
+        let queue = self.replace(queue, out);
+        if let Some(token) = token {
+            out.answer(token, Ok(Answer::Queue { queue, created }));
+        }
+    }
+
+    fn remove(&mut self, token: Token, if_match: Option<u64>, dormant: u64, out: &mut Outbox) {
+        let Some(queue) = &self.record else {
+            out.answer(token, Err(Refusal::NotFound));
+            return;
+        };
+        let version = queue.version;
+        if if_match.is_some_and(|wanted| wanted != version) {
+            out.answer(token, Err(Refusal::VersionStale { version }));
+            return;
+        }
+        let live = self.live.len() as u64 + dormant;
+        if live > 0 {
+            let text = format!("{live} callbacks aren't final there; end or requeue them first");
+            out.answer(token, Err(Refusal::InUse(text)));
+            return;
+        }
+        let id = self.id.clone();
+        self.record = None;
+        out.changes.push(Change::QueueRemoved(id.clone()));
+        out.send(Letter::Router(RouterMessage::RemoveQueue(id.clone())));
+        out.effects.push(Effect::PublishQueue(id, None));
+        out.answer(token, Ok(Answer::Done));
+        out.effects.push(Effect::LetGo);
+    }
+
+    fn pause(&mut self, now: &Now, token: Token, which: Which, paused: Paused, out: &mut Outbox) {
+        let Some(old) = &self.record else {
+            out.answer(token, Err(Refusal::NotFound));
+            return;
+        };
+        let mut queue = Queue::clone(old);
+        if which.intake {
+            queue.intake_paused = Some(paused.clone());
+        }
+        if which.offers {
+            if queue.offers_paused.is_none() {
+                queue.pauses.push(Pause { from: now.wall, to: Timestamp::NEVER });
+            }
+            queue.offers_paused = Some(paused.clone());
+        }
+        out.events.push(Event::Queue(
+            self.id.clone(),
+            QueueEvent::Paused {
+                intake: which.intake,
+                offers: which.offers,
+                reason: paused.reason,
+                until: paused.until,
+            },
+        ));
+        let queue = self.replace(queue, out);
+        out.answer(token, Ok(Answer::Queue { queue, created: false }));
+    }
+
+    fn resume(&mut self, now: &Now, token: Option<Token>, which: Which, out: &mut Outbox) {
+        let Some(old) = &self.record else {
+            if let Some(token) = token {
+                out.answer(token, Err(Refusal::NotFound));
+            }
+            return;
+        };
+        let intake = which.intake && old.intake_paused.is_some();
+        let offers = which.offers && old.offers_paused.is_some();
+        let mut queue = Queue::clone(old);
+        if intake {
+            queue.intake_paused = None;
+        }
+        if offers {
+            queue.offers_paused = None;
+            if let Some(pause) = queue.pauses.last_mut() {
+                pause.to = now.wall.max(pause.from);
+            }
+            prune(&mut queue.pauses, now.wall);
+        }
+        let queue = if intake || offers {
+            let event = QueueEvent::Resumed { intake, offers };
+            out.events.push(Event::Queue(self.id.clone(), event));
+            self.replace(queue, out)
+        } else {
+            Arc::clone(old)
+        };
+        if let Some(token) = token {
+            out.answer(token, Ok(Answer::Queue { queue, created: false }));
+        }
+    }
+
+    /// The record is a new one: it is written, and all who work by it are told.
+    fn replace(&mut self, mut queue: Queue, out: &mut Outbox) -> Arc<Queue> {
+        queue.version += 1;
+        let queue = Arc::new(queue);
+        self.record = Some(Arc::clone(&queue));
+        out.changes.push(Change::Queue(Arc::clone(&queue)));
+        self.tell(&queue, out);
+        for callback in self.live.keys() {
+            let message = CallbackMessage::QueueChanged(Arc::clone(&queue));
+            out.send(Letter::Callback(*callback, message));
+        }
+        queue
+    }
+
+    fn tell(&self, queue: &Arc<Queue>, out: &mut Outbox) {
+        out.send(Letter::Router(RouterMessage::PutQueue(Arc::clone(queue))));
+        out.effects.push(Effect::PublishQueue(self.id.clone(), Some(Arc::clone(queue))));
+    }
+
+    fn join(&mut self, now: &Now, callback: CallbackId, place: Option<Place>, out: &mut Outbox) {
+        self.set_place(callback, place);
+        if let (Some(queue), Some(_)) = (&self.record, place)
+            && is_shut(queue, now.wall)
+        {
+            carry_over(callback, queue, now.wall, out);
+        }
+    }
+
+    fn leave(&mut self, callback: CallbackId) {
+        self.set_place(callback, None);
+        self.live.remove(&callback);
+    }
+
+    fn set_place(&mut self, callback: CallbackId, place: Option<Place>) {
+        let old = self.live.insert(callback, place).flatten();
+        if old == place {
+            return;
+        }
+        if let Some(old) = old {
+            self.line.remove(&(old.rank, callback));
+            self.waiting.remove(&(old.queued_since, callback));
+        }
+        if let Some(place) = place {
+            self.line.insert((place.rank, callback));
+            self.waiting.insert((place.queued_since, callback));
+        }
+    }
+
+    fn position(&self, callback: CallbackId) -> Option<u32> {
+        let place = self.live.get(&callback)?.as_ref()?;
+        let ahead = self.line.rank_of(&(place.rank, callback))?;
+        u32::try_from(ahead + 1).ok()
+    }
+
+    fn stats(&self) -> Answer {
+        let waiting = u32::try_from(self.line.len()).unwrap_or(u32::MAX);
+        let live = u32::try_from(self.live.len()).unwrap_or(u32::MAX);
+        Answer::QueueStats(QueueStats {
+            waiting,
+            oldest_since: self.waiting.first().map(|(since, _)| *since),
+            with_agents: live - waiting,
+        })
+    }
+
+    fn wake(&mut self, now: &Now, out: &mut Outbox) {
+        let Some(queue) = self.record.clone() else { return };
+        let over = |paused: &Option<Paused>| {
+            paused.as_ref().and_then(|paused| paused.until).is_some_and(|at| at <= now.wall)
+        };
+        let which =
+            Which { intake: over(&queue.intake_paused), offers: over(&queue.offers_paused) };
+        if which.intake || which.offers {
+            self.resume(now, None, which, out);
+        }
+        if is_shut(&queue, now.wall) {
+            // Those that an agent has leave it alone.
+            for callback in self.live.keys() {
+                carry_over(*callback, &queue, now.wall, out);
+            }
+        }
+    }
+
+    fn set_timer(&mut self, now: &Now, out: &mut Outbox) {
+        let wall = self.record.as_ref().and_then(|queue| next_wake(queue, now.wall));
+        if wall != self.told_timer {
+            self.told_timer = wall;
+            let machine = Machine::Queue(self.id.clone());
+            let steady = None;
+            out.send(Letter::Scheduler(SchedulerMessage::SetTimer { machine, wall, steady }));
+        }
+    }
+}
+
+fn carry_over(callback: CallbackId, queue: &Queue, now: Timestamp, out: &mut Outbox) {
+    let next_open = queue.settings.hours.next_open(now);
+    out.send(Letter::Callback(callback, CallbackMessage::CarryOver { next_open }));
+}
+
+/// Whether nothing is offered any more until the next opening: closed, the overrun over, and the
+/// next opening further off than the lead, in which the first slot's callbacks fall due.
+fn is_shut(queue: &Queue, now: Timestamp) -> bool {
+    let hours = &queue.settings.hours;
+    let lead = Span::seconds(queue.settings.lead_seconds);
+    let opens_at = hours.next_open(now).unwrap_or(Timestamp::NEVER);
+    opens_at > now + lead && last_close(queue, now).is_none()
+}
+
+/// The last closing within the overrun, if one was and the queue is closed since.
+fn last_close(queue: &Queue, now: Timestamp) -> Option<Timestamp> {
+    let hours = &queue.settings.hours;
+    let mut last = None;
+    let mut at = now - Span::minutes(queue.settings.overrun_minutes);
+    while let Some(open_at) = hours.next_open(at).filter(|open_at| *open_at <= now) {
+        match hours.closes_at(open_at).filter(|close_at| *close_at <= now) {
+            Some(close_at) => {
+                last = Some(close_at);
+                at = close_at;
+            }
+            None => return None,
+        }
+    }
+    last
+}
+
+/// When the queue has something to do by itself.
+fn next_wake(queue: &Queue, now: Timestamp) -> Option<Timestamp> {
+    let hours = &queue.settings.hours;
+    let overrun = Span::minutes(queue.settings.overrun_minutes);
+    let closing = hours.closes_at(now).or_else(|| last_close(queue, now));
+    let ends = |paused: &Option<Paused>| paused.as_ref().and_then(|paused| paused.until);
+    let shuts_at = closing.map(|at| at + overrun);
+    [ends(&queue.intake_paused), ends(&queue.offers_paused), shuts_at].into_iter().flatten().min()
+}
+
+/// Forgets pauses that nothing can have been waiting through.
+fn prune(pauses: &mut Vec<Pause>, now: Timestamp) {
+    pauses.retain(|pause| pause.to > now - Queue::PAUSES_KEPT);
+    let extra = pauses.len().saturating_sub(Queue::MAX_PAUSES);
+    pauses.drain(..extra);
+}

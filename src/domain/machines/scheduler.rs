@@ -1,0 +1,325 @@
+//! The scheduler: who is to be woken when, on one ordered queue with one alarm.
+//!
+//! Two kinds of time stand here. Timers of live machines, all of them; and of the dormant
+//! callbacks the window: those that wake first, read from the store's due order as time goes on.
+//! A timer is a hint: whoever is woken looks at its record. It must never read a callback.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::effect::{Effect, Outbox};
+use crate::domain::ids::CallbackId;
+use crate::domain::message::{
+    AgentMessage, CallbackMessage, Letter, Machine, QueueMessage, RouterMessage, SchedulerMessage,
+};
+use crate::domain::time::{Now, Span, Timestamp};
+
+/// How much of the due order is kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowLimits {
+    /// At most so many callbacks.
+    pub items: usize,
+    /// At most so far ahead.
+    pub span: Span,
+}
+
+/// The machine of the one scheduler.
+#[derive(Debug, Clone)]
+pub struct SchedulerMachine {
+    limits: WindowLimits,
+    wall: BTreeSet<(Timestamp, Machine)>,
+    steady: BTreeSet<(Timestamp, Machine)>,
+    timers: BTreeMap<Machine, (Option<Timestamp>, Option<Timestamp>)>,
+    /// The window: dormant callbacks by when they wake.
+    window: BTreeSet<Edge>,
+    wakes: BTreeMap<CallbackId, Timestamp>,
+    /// Everything dormant that wakes up to here (inclusive) is in the window.
+    end: Edge,
+    /// A read up to here is under way.
+    reading: Option<Edge>,
+    /// Who said something since the read began: the read may show them as they were.
+    moved: BTreeSet<CallbackId>,
+    told: (Option<Timestamp>, Option<Timestamp>),
+}
+
+/// A place in the due order.
+type Edge = (Timestamp, CallbackId);
+
+/// Past every callback of an instant.
+const LAST: CallbackId = CallbackId(u128::MAX);
+
+impl SchedulerMachine {
+    /// Nothing scheduled; the first `Tick` reads the window.
+    pub fn new(limits: WindowLimits) -> Self {
+        Self {
+            limits,
+            wall: BTreeSet::new(),
+            steady: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            window: BTreeSet::new(),
+            wakes: BTreeMap::new(),
+            end: (Timestamp(i64::MIN), CallbackId(0)),
+            reading: None,
+            moved: BTreeSet::new(),
+            told: (None, None),
+        }
+    }
+
+    /// Takes one message.
+    pub fn step(&mut self, now: &Now, message: SchedulerMessage, out: &mut Outbox) {
+        match message {
+            SchedulerMessage::SetTimer { machine, wall, steady } => {
+                self.set_timer(machine, wall, steady);
+            }
+            SchedulerMessage::Slept { callback, at } => self.slept(callback, at),
+            SchedulerMessage::Roused { callback } => self.forget(callback),
+            SchedulerMessage::Window { items, more } => self.take_window(&items, more),
+            SchedulerMessage::Tick { permits } => self.tick(now, permits, out),
+        }
+        self.set_alarm(now, out);
+    }
+
+    fn set_timer(&mut self, machine: Machine, wall: Option<Timestamp>, steady: Option<Timestamp>) {
+        let old = match (wall, steady) {
+            (None, None) => self.timers.remove(&machine),
+            times => self.timers.insert(machine.clone(), times),
+        };
+        if let Some((old_wall, old_steady)) = old {
+            old_wall.map(|at| self.wall.remove(&(at, machine.clone())));
+            old_steady.map(|at| self.steady.remove(&(at, machine.clone())));
+        }
+        wall.map(|at| self.wall.insert((at, machine.clone())));
+        steady.map(|at| self.steady.insert((at, machine)));
+    }
+
+    fn slept(&mut self, callback: CallbackId, at: Timestamp) {
+        self.forget(callback);
+        let edge = (at, callback);
+        let covered = self.reading.map_or(self.end, |reading| reading.max(self.end));
+        if edge <= covered {
+            self.window.insert(edge);
+            self.wakes.insert(callback, at);
+            self.trim();
+        }
+    }
+
+    fn forget(&mut self, callback: CallbackId) {
+        if self.reading.is_some() {
+            self.moved.insert(callback);
+        }
+        if let Some(at) = self.wakes.remove(&callback) {
+            self.window.remove(&(at, callback));
+        }
+    }
+
+    /// Too many: the tail drops out, and the window's end moves back to before it. A read under
+    /// way would fill in what lies behind, so it is given up and begun again when there is room.
+    fn trim(&mut self) {
+        while self.window.len() > self.limits.items {
+            let Some(edge) = self.window.pop_last() else { return };
+            self.wakes.remove(&edge.1);
+            self.end = self.end.min((edge.0, CallbackId(edge.1.0.saturating_sub(1))));
+            self.reading = None;
+            self.moved.clear();
+        }
+    }
+
+    fn take_window(&mut self, items: &[Edge], more: bool) {
+        let Some(until) = self.reading.take() else { return };
+        self.end = match items.last() {
+            Some(last) if more => *last,
+            Some(_) | None => until,
+        };
+        let moved = std::mem::take(&mut self.moved);
+        for edge in items.iter().filter(|edge| !moved.contains(&edge.1)) {
+            self.window.insert(*edge);
+            self.wakes.insert(edge.1, edge.0);
+        }
+        self.trim();
+    }
+
+    fn tick(&mut self, now: &Now, permits: usize, out: &mut Outbox) {
+        while let Some((at, machine)) = self.wall.first().cloned() {
+            if at > now.wall {
+                break;
+            }
+            self.fire(machine, out);
+        }
+        while let Some((at, machine)) = self.steady.first().cloned() {
+            if at > now.steady {
+                break;
+            }
+            self.fire(machine, out);
+        }
+        for _ in 0..permits {
+            let Some(edge) = self.window.first().copied().filter(|edge| edge.0 <= now.wall) else {
+                break;
+            };
+            self.window.remove(&edge);
+            self.wakes.remove(&edge.1);
+            out.send(Letter::Callback(edge.1, CallbackMessage::Wake));
+        }
+        self.read_on(now, out);
+    }
+
+    /// Wakes a machine. Both its timers are over: it sets anew what it still needs.
+    fn fire(&mut self, machine: Machine, out: &mut Outbox) {
+        self.set_timer(machine.clone(), None, None);
+        out.send(match machine {
+            Machine::Callback(id) => Letter::Callback(id, CallbackMessage::Wake),
+            Machine::Agent(id) => Letter::Agent(id, AgentMessage::Wake),
+            Machine::Queue(id) => Letter::Queue(id, QueueMessage::Wake),
+            Machine::Router => Letter::Router(RouterMessage::Wake),
+            Machine::Scheduler => unreachable!("the scheduler sets no timer of its own"),
+        });
+    }
+
+    /// Reads on once the window is half used up, in time and in number.
+    fn read_on(&mut self, now: &Now, out: &mut Outbox) {
+        if self.reading.is_some() || self.read_at().is_none_or(|at| at > now.wall) {
+            return;
+        }
+        let until = now.wall + self.limits.span;
+        self.reading = Some((until, LAST));
+        out.effects.push(Effect::ReadDue {
+            after: Some(self.end),
+            until,
+            limit: self.limits.items - self.window.len(),
+        });
+    }
+
+    /// When the window is to be read on; none while it is more than half full, since it is looked
+    /// at again whenever some of it has fired.
+    fn read_at(&self) -> Option<Timestamp> {
+        let half = Span(self.limits.span.0 / 2);
+        (self.window.len() <= self.limits.items / 2).then(|| self.end.0 - half)
+    }
+
+    fn set_alarm(&mut self, now: &Now, out: &mut Outbox) {
+        let read_at = if self.reading.is_some() { None } else { self.read_at() };
+        let timer = self.wall.first().map(|(at, _)| *at);
+        let dormant = self.window.first().map(|edge| edge.0);
+        let wall = [timer, dormant, read_at].into_iter().flatten().min();
+        let steady = self.steady.first().map(|(at, _)| *at);
+        if self.told != (wall, steady) || wall.is_some_and(|at| at <= now.wall) {
+            self.told = (wall, steady);
+            out.effects.push(Effect::SetAlarm { wall, steady });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{AgentId, Fresh};
+
+    fn now(at: i64) -> Now {
+        Now { wall: Timestamp(at), steady: Timestamp(at), fresh: Fresh(0) }
+    }
+
+    fn machine(items: usize) -> SchedulerMachine {
+        SchedulerMachine::new(WindowLimits { items, span: Span::seconds(300) })
+    }
+
+    fn run(machine: &mut SchedulerMachine, at: i64, message: SchedulerMessage) -> Vec<Effect> {
+        let mut out = Outbox::default();
+        machine.step(&now(at), message, &mut out);
+        out.effects
+    }
+
+    fn woken(effects: &[Effect]) -> Vec<u128> {
+        let one = |effect: &Effect| match effect {
+            Effect::Send(Letter::Callback(id, CallbackMessage::Wake)) => Some(id.0),
+            _ => None,
+        };
+        effects.iter().filter_map(one).collect()
+    }
+
+    fn slept(id: u128, at: i64) -> SchedulerMessage {
+        SchedulerMessage::Slept { callback: CallbackId(id), at: Timestamp(at) }
+    }
+
+    fn window(items: &[(i64, u128)], more: bool) -> SchedulerMessage {
+        let items = items.iter().map(|(at, id)| (Timestamp(*at), CallbackId(*id))).collect();
+        SchedulerMessage::Window { items, more }
+    }
+
+    const TICK: SchedulerMessage = SchedulerMessage::Tick { permits: 10 };
+
+    #[test]
+    fn the_first_tick_reads_the_window_and_what_is_due_fires_in_order() {
+        let mut machine = machine(10);
+        let effects = run(&mut machine, 1_000, TICK);
+        assert!(effects.iter().any(|effect| matches!(
+            effect,
+            Effect::ReadDue { until: Timestamp(301_000), limit: 10, .. }
+        )));
+        run(&mut machine, 1_000, window(&[(900, 1), (2_000, 2)], false));
+        assert_eq!(woken(&run(&mut machine, 1_500, TICK)), [1]);
+        assert_eq!(woken(&run(&mut machine, 2_000, TICK)), [2]);
+        assert_eq!(woken(&run(&mut machine, 3_000, TICK)), [0_u128; 0]);
+    }
+
+    #[test]
+    fn what_moves_while_the_window_is_read_keeps_its_new_place() {
+        let mut machine = machine(10);
+        run(&mut machine, 0, TICK);
+        run(&mut machine, 0, slept(1, 200_000));
+        run(&mut machine, 0, SchedulerMessage::Roused { callback: CallbackId(2) });
+        run(&mut machine, 0, window(&[(10, 1), (20, 2), (30, 3)], false));
+        assert_eq!(woken(&run(&mut machine, 50, TICK)), [3]);
+        assert_eq!(woken(&run(&mut machine, 200_000, TICK)), [1]);
+    }
+
+    #[test]
+    fn a_full_window_drops_its_tail_and_reads_it_again() {
+        let mut machine = machine(4);
+        run(&mut machine, 0, TICK);
+        run(&mut machine, 0, window(&[(10, 1), (20, 2), (30, 3), (40, 4)], true));
+        run(&mut machine, 0, slept(5, 15));
+        assert_eq!(woken(&run(&mut machine, 30, TICK)), [1, 5, 2, 3]);
+        let effects = run(&mut machine, 30, TICK);
+        let reread = effects.iter().any(|effect| {
+            matches!(effect, Effect::ReadDue { after: Some((Timestamp(40), CallbackId(3))), .. })
+        });
+        assert!(reread || machine.reading.is_some(), "{effects:?}");
+        run(&mut machine, 30, window(&[(40, 4)], false));
+        assert_eq!(woken(&run(&mut machine, 40, TICK)), [4]);
+    }
+
+    #[test]
+    fn no_more_fire_than_there_are_permits_and_the_alarm_stays_due() {
+        let mut machine = machine(10);
+        run(&mut machine, 0, TICK);
+        run(&mut machine, 0, window(&[(1, 1), (2, 2), (3, 3)], false));
+        let effects = run(&mut machine, 5, SchedulerMessage::Tick { permits: 2 });
+        assert_eq!(woken(&effects), [1, 2]);
+        assert!(
+            effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::SetAlarm { wall: Some(Timestamp(3)), .. }))
+        );
+        assert_eq!(woken(&run(&mut machine, 5, SchedulerMessage::Tick { permits: 2 })), [3]);
+    }
+
+    #[test]
+    fn timers_follow_their_own_clock_and_are_replaced() {
+        let mut machine = machine(10);
+        let agent = Machine::Agent(AgentId::parse("mara").expect("an id"));
+        let set = |wall: Option<i64>, steady: Option<i64>| SchedulerMessage::SetTimer {
+            machine: agent.clone(),
+            wall: wall.map(Timestamp),
+            steady: steady.map(Timestamp),
+        };
+        let fires = |machine: &mut SchedulerMachine, wall: i64, steady: i64| {
+            let mut out = Outbox::default();
+            let at = Now { wall: Timestamp(wall), steady: Timestamp(steady), fresh: Fresh(0) };
+            machine.step(&at, TICK, &mut out);
+            out.effects.iter().filter(|one| matches!(one, Effect::Send(Letter::Agent(..)))).count()
+        };
+        run(&mut machine, 0, set(Some(100), None));
+        run(&mut machine, 0, set(None, Some(50)));
+        assert_eq!(fires(&mut machine, 1_000, 49), 0, "replaced, and the wall clock jumped");
+        assert_eq!(fires(&mut machine, 0, 50), 1);
+        assert_eq!(fires(&mut machine, 2_000, 2_000), 0, "once");
+    }
+}
