@@ -766,6 +766,19 @@ impl Callback {
         }
     }
 
+    /// When a dormant one is looked at next: its place in the due order.
+    pub const fn wakes_at(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Open { wake_at, .. } => Some(*wake_at),
+            Phase::Queued { .. }
+            | Phase::Offered { .. }
+            | Phase::Accepted { .. }
+            | Phase::Calling { .. }
+            | Phase::WrapUp { .. }
+            | Phase::Ended { .. } => None,
+        }
+    }
+
     /// How long it may wait.
     pub const fn expire_after(&self) -> Span {
         Span::minutes(self.expire_after_minutes)

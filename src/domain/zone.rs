@@ -11,6 +11,11 @@ impl TimeZone {
     pub fn utc() -> Self {
         Self("UTC".into())
     }
+
+    /// Wall time.
+    pub fn local_of(&self, at: Timestamp) -> LocalTime {
+        LocalTime(at)
+    }
 }
 
 /// A wall time without a zone.

@@ -12,6 +12,8 @@ pub mod deadlines;
 mod life;
 mod offer;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
