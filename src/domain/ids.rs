@@ -69,6 +69,10 @@ slug!(
     /// A person who calls customers.
     AgentId
 );
+slug!(
+    /// Something that an agent can do at a level and a callback may ask for.
+    SkillName
+);
 
 macro_rules! unique {
     ($(#[$doc:meta])* $name:ident) => {
