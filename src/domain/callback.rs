@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
+use super::civil::LocalTime;
 use super::ids::{AgentId, CallbackId, InteractionId, OfferId, QueueId};
 use super::phone::{Email, Extension, PhoneNumber};
 use super::policy::Medium;
 use super::rank::Priority;
 use super::skills::Requirements;
 use super::time::{Span, Timestamp};
-use super::zone::{LocalTime, TimeZone};
+use super::zone::TimeZone;
 
 /// As soon as possible, or at a time of the customer's choosing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

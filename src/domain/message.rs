@@ -13,7 +13,7 @@ use super::event::By;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
 use super::policy::{AgentSettings, Medium, QueueSettings};
 use super::queue::Queue;
-use super::rank::Priority;
+use super::rank::{Priority, Rank};
 use super::refusal::Refusal;
 use super::skills::Requirements;
 use super::time::{Span, Timestamp};
@@ -522,7 +522,7 @@ pub enum QueueMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Smallest first; see `rank`.
-    pub rank: i64,
+    pub rank: Rank,
     /// Since when it waits.
     pub queued_since: Timestamp,
 }
@@ -603,7 +603,7 @@ pub struct Work {
     /// What it asks of agents.
     pub requirements: Requirements,
     /// Smallest first.
-    pub rank: i64,
+    pub rank: Rank,
     /// Since when it waits: requirements expire and preference widens from here.
     pub waiting_since: Timestamp,
     /// The agent asked for, until when.

@@ -2,10 +2,21 @@
 //!
 //! `now`, ids and settings come in as arguments; what is to be done goes out in an outbox.
 
+pub mod agent;
+pub mod callback;
 pub mod civil;
+pub mod effect;
+pub mod event;
 pub mod hours;
 pub mod ids;
+pub mod machines;
+pub mod message;
+pub mod phone;
+pub mod policy;
+pub mod queue;
 pub mod rank;
+pub mod ranked;
+pub mod refusal;
 pub mod skills;
 pub mod time;
 pub mod zone;

@@ -88,7 +88,8 @@ impl Queue {
     /// every `slot_minutes` after.
     pub fn slot_end(&self, start: Timestamp) -> Timestamp {
         let slot = Span::minutes(self.settings.slot_minutes.max(1));
-        let opening = self.settings.hours.interval_at(start).map_or(start, |(from, _)| from);
+        let opening =
+            self.settings.hours.interval_at(start).map_or(start, |interval| interval.start);
         let whole = start.since(opening).0.div_euclid(slot.0) + 1;
         opening + Span(whole * slot.0)
     }

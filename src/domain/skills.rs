@@ -187,6 +187,25 @@ impl Requirements {
         self.0.is_empty()
     }
 
+    /// These and others together; where both ask for a skill in the same way, the higher level
+    /// and the later expiry hold.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        if others.is_empty() {
+            return self.clone();
+        }
+        let mut all: BTreeMap<(SkillName, bool), Requirement> = BTreeMap::new();
+        for one in self.iter().chain(others.iter()) {
+            let held = all.entry((one.skill.clone(), one.mandatory)).or_insert_with(|| one.clone());
+            held.min_level = held.min_level.max(one.min_level);
+            held.expires_after_seconds =
+                held.expires_after_seconds.zip(one.expires_after_seconds).map(|(a, b)| a.max(b));
+        }
+        let mut list: Vec<_> = all.into_values().collect();
+        list.sort();
+        Self(list.into())
+    }
+
     /// What is still asked for after waiting so long.
     pub fn in_force(&self, waited: Span) -> InForce {
         let live = || self.0.iter().filter(move |it| it.in_force(waited));

@@ -18,7 +18,7 @@ use crate::domain::message::{
 };
 use crate::domain::policy::QueueSettings;
 use crate::domain::queue::{Pause, Paused, Queue};
-use crate::domain::rank::rank;
+use crate::domain::rank::{Rank, rank};
 use crate::domain::ranked::RankedSet;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Span, Timestamp};
@@ -32,7 +32,7 @@ pub struct QueueMachine {
     /// Callbacks that are live here, with their place while they are queued.
     live: BTreeMap<CallbackId, Option<Place>>,
     /// Those queued, smallest rank first.
-    line: RankedSet<(i64, CallbackId)>,
+    line: RankedSet<(Rank, CallbackId)>,
     /// Those queued, longest waiting first.
     waiting: RankedSet<(Timestamp, CallbackId)>,
     /// The scheduler's timer, as told last.

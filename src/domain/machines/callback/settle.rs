@@ -12,7 +12,7 @@ use crate::domain::ids::AgentId;
 use crate::domain::message::{
     AgentMessage, Letter, Machine, Place, QueueMessage, RouterMessage, SchedulerMessage, Work,
 };
-use crate::domain::rank::rank;
+use crate::domain::rank::{Rank, rank};
 use crate::domain::time::{Now, Span};
 
 impl CallbackMachine {
@@ -135,7 +135,7 @@ impl CallbackMachine {
         }
     }
 
-    fn rank(&self, now: &Now) -> i64 {
+    fn rank(&self, now: &Now) -> Rank {
         let record = self.record();
         let step = self.queue().settings.age_step_seconds;
         rank(record.queued_since.unwrap_or(now.wall), record.priority, step)

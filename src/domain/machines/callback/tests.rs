@@ -57,7 +57,7 @@ fn queue(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
 
 fn booking(start: Timestamp) -> Booking {
     let zone = TimeZone::utc();
-    let local_start = zone.local_of(start);
+    let local_start = zone.local(start);
     Booking { start, end: start + Span::minutes(15), local_start, zone, repeated: false }
 }
 
@@ -107,7 +107,7 @@ impl Bench {
             zone: TimeZone::utc(),
             priority: Priority::default(),
             size: 1,
-            requirements: Requirements::none(),
+            requirements: Requirements::default(),
             preferred: None,
             max_attempts: None,
             expire_after_minutes: None,
