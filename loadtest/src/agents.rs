@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::value_parser;
 use tokio::task::JoinSet;
 
-use crate::client::Target;
+use crate::client::{self, Target};
 use crate::clock;
 use crate::desk::{Conduct, Desk, Finish, Reply};
 use crate::ledger::Ledger;
@@ -22,7 +22,7 @@ use crate::tally::Shared;
 use crate::token::{self, AgentToken, Signing};
 
 /// The longest that agents go on after the end, to finish what they hold.
-const LONGEST_FINISH: Duration = Duration::from_secs(300);
+const LONGEST_FINISH: Duration = Duration::from_mins(5);
 /// Descriptors beside the sockets: the setup's connections, files, the runtime's own.
 const SPARE_DESCRIPTORS: u64 = 128;
 
@@ -171,6 +171,8 @@ impl Conduct for Drawn {
 pub(crate) async fn run(args: Args) -> Result<Report> {
     check_bounds(&args)?;
     let agents = credentials(&args)?;
+    // A server that isn't there at all is an error at once; one that goes away is waited for.
+    drop(client::dial(&args.server).await?);
     if let Some(admin) = &args.admin_token {
         let ids = agents.iter().map(|agent| agent.agent_id.clone()).collect();
         setup::put_agents(&args.server, admin, ids, &args.queues).await?;

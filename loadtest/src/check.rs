@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Target};
 use crate::clock;
-use crate::ledger::{self, Created, Entry, Offer};
+use crate::ledger::{self, Created, Entry, OfferLine};
 use crate::report::{Report, Table};
 use crate::setup;
 
@@ -52,7 +52,7 @@ struct Promise {
     /// The acknowledgement with the highest version.
     created: Option<Created>,
     offered: bool,
-    accepted: Vec<Offer>,
+    accepted: Vec<OfferLine>,
 }
 
 /// An event, as history lists it.

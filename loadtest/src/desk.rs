@@ -242,6 +242,9 @@ impl<C: Conduct> Desk<C> {
         verdict: Verdict,
     ) {
         self.last_at = at;
+        // The engine may free a callback from the moment at which it was asked to; the driver's
+        // clock says when that was, unless the server's runs behind it.
+        let asked_at = sent_at.min(at);
         self.tally.lock().answered(act.kind(), took);
         if let Err(problem) = verdict {
             self.refused(now, at, act, &problem);
@@ -250,8 +253,7 @@ impl<C: Conduct> Desk<C> {
         match act.step {
             Step::Presence(_) => {}
             Step::Reply(Reply::Decline) => {
-                // The engine may free it from the moment at which it was asked to.
-                self.end_offer(&act.subject, sent_at);
+                self.end_offer(&act.subject, asked_at);
                 self.tally.lock().declined += 1;
             }
             Step::Reply(Reply::Accept) => {
@@ -273,7 +275,7 @@ impl<C: Conduct> Desk<C> {
             Step::EndCall => self.advance(now, &act.subject, Phase::WrapUp),
             Step::Finish(_) => {
                 self.tally.lock().finished += 1;
-                self.end(&act.subject, sent_at);
+                self.end(&act.subject, asked_at);
             }
         }
     }
@@ -372,15 +374,15 @@ impl<C: Conduct> Desk<C> {
                 (Step::Outcome(outcome), after)
             }
             Phase::Talking => (Step::EndCall, self.conduct.talk(&held.callback)),
-            Phase::WrapUp => match self.conduct.wrap_up(&held.callback) {
-                Some((finish, after)) => (Step::Finish(finish), after),
-                None => {
+            Phase::WrapUp => {
+                let Some((finish, after)) = self.conduct.wrap_up(&held.callback) else {
                     // The engine ends it; nothing more is to be done here.
                     self.tally.lock().finished += 1;
                     self.end(callback_id, self.last_at);
                     return;
-                }
-            },
+                };
+                (Step::Finish(finish), after)
+            }
         };
         self.schedule(now + after, step, callback_id.clone(), 0);
     }
@@ -431,8 +433,8 @@ impl<C: Conduct> Desk<C> {
     /// Ends an assignment; says whether there was one.
     fn end(&mut self, callback_id: &str, to: i64) -> bool {
         let Some(held) = self.assignments.remove(callback_id) else { return false };
-        let hold = self.hold(callback_id, held.since, to);
-        self.tally.lock().assigned_holds.push(hold);
+        let ended = self.hold(callback_id, held.since, to);
+        self.tally.lock().assigned_holds.push(ended);
         true
     }
 

@@ -19,7 +19,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::client::{Call, Client, Repeats, Target};
+use crate::client::{self, Call, Client, Repeats, Target};
 use crate::clock;
 use crate::customers;
 use crate::ledger::{Created, Entry, Ledger, Writer};
@@ -152,9 +152,20 @@ struct Findings {
     refusals: Vec<String>,
 }
 
+impl Findings {
+    /// Keeps the first refusal in full: they tend to be alike.
+    fn refused(&mut self, why: String) {
+        if self.refusals.is_empty() {
+            self.refusals.push(why);
+        }
+    }
+}
+
 /// Runs a flood to its end.
 pub(crate) async fn run(args: Args) -> Result<Report> {
     ensure!((0.0..=1.0).contains(&args.scheduled_share), "--scheduled-share is from 0 to 1");
+    // A server that isn't there at all is an error at once; one that goes away is waited for.
+    drop(client::dial(&args.server).await?);
     if let Some(admin) = &args.admin_token {
         let settings = json!({
             "name": args.queue, "time_zone": "UTC", "slot_minutes": args.slot_minutes,
@@ -305,15 +316,17 @@ async fn ask(
 ) -> Result<()> {
     let body = run.bodies.body(ticket, run.first_customer.wrapping_add(ticket));
     let call = Call::post("/v1/callbacks", &format!("{}-{ticket}", run.key), body)?;
-    let Ok(reply) = client.persist(&call, run.ends + GRACE).await else {
-        found.given_up += 1;
-        return Ok(());
+    let reply = match client.persist(&call, run.ends + GRACE).await {
+        Ok(reply) => reply,
+        Err(error) => {
+            found.given_up += 1;
+            found.refused(format!("{error:#}"));
+            return Ok(());
+        }
     };
     *found.statuses.entry(reply.status).or_default() += 1;
     if !reply.is_success() {
-        if found.refusals.is_empty() {
-            found.refusals.push(reply.detail());
-        }
+        found.refused(reply.detail());
         return Ok(());
     }
     found.latency.record(clock::now().saturating_duration_since(meant));

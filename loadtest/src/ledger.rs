@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -27,9 +27,9 @@ pub(crate) enum Entry {
     /// A callback was acknowledged.
     Created(Created),
     /// A callback was offered to an agent.
-    Offered(Offer),
+    Offered(OfferLine),
     /// An agent's accept was acknowledged.
-    Accepted(Offer),
+    Accepted(OfferLine),
 }
 
 /// An acknowledged callback.
@@ -48,7 +48,7 @@ pub(crate) struct Created {
 
 /// An offer, or its acknowledged accept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Offer {
+pub(crate) struct OfferLine {
     pub(crate) at: String,
     pub(crate) agent_id: String,
     pub(crate) offer_id: String,
@@ -155,7 +155,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Entry>> {
 
 fn append(
     mut file: File,
-    path: &PathBuf,
+    path: &Path,
     mut waiting: mpsc::Receiver<Entry>,
     durable: &AtomicU64,
 ) -> Result<()> {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn accepted() -> Entry {
-        Entry::Accepted(Offer {
+        Entry::Accepted(OfferLine {
             at: "2026-11-24T15:00:00Z".to_owned(),
             agent_id: "mara".to_owned(),
             offer_id: "o1".to_owned(),

@@ -35,7 +35,7 @@ const CONNECTIONS: usize = 8;
 /// The longest that a replay may take.
 const LONGEST_SECONDS: f64 = 14_400.0;
 /// How long agents may take after their last moment to finish a call.
-const FINISH: Duration = Duration::from_secs(60);
+const FINISH: Duration = Duration::from_mins(1);
 /// The head start that the bank gave its best customers.
 const HEAD_START_SECONDS: f64 = 90.0;
 

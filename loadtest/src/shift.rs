@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::client::{Target, back_off};
 use crate::clock;
 use crate::desk::{Act, Conduct, Desk, Reply, Step};
-use crate::ledger::{Entry, Offer, Writer};
+use crate::ledger::{Entry, OfferLine, Writer};
 use crate::socket::{AgentSocket, Ended, Incoming, News, PATIENCE, Refused};
 use crate::tally::Shared;
 
@@ -56,7 +56,7 @@ pub(crate) async fn work<C: Conduct>(shift: Shift, mut desk: Desk<C>, tally: Sha
                     Err(Stop::Ended(Ended::Lost(why))) => tally.lock().lost(why),
                     Err(Stop::Ended(Ended::Violation(what))) => {
                         let sentence = format!("{}: {what}", desk.agent_id());
-                        tally.lock().violations.push(sentence);
+                        tally.lock().violate(sentence);
                     }
                 }
                 desk.lost();
@@ -188,8 +188,8 @@ async fn take_in<C: Conduct>(
     Ok(())
 }
 
-fn line(agent_id: &str, offer_id: &str, callback_id: &str) -> Offer {
-    Offer {
+fn line(agent_id: &str, offer_id: &str, callback_id: &str) -> OfferLine {
+    OfferLine {
         at: clock::rfc3339(clock::utc()),
         agent_id: agent_id.to_owned(),
         offer_id: offer_id.to_owned(),

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use crate::overlap::{Hold, overlaps};
 use crate::report::{Report, Spread, Unit};
 
+/// Sentences about breaches that are kept.
+const KEPT_VIOLATIONS: usize = 1_000;
+
 /// Counts of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -29,8 +32,9 @@ pub(crate) struct Tally {
     pub(crate) finished: u64,
     /// Frames answered with an error, by the problem's name.
     pub(crate) problems: BTreeMap<String, u64>,
-    /// What broke the contract of the socket.
-    pub(crate) violations: Vec<String>,
+    /// What broke the contract of the socket; the first are kept, all are counted.
+    violations: Vec<String>,
+    violated: usize,
     /// Agents that the server refused for good, and why.
     pub(crate) refused: Vec<String>,
     /// First `call` of each callback.
@@ -52,6 +56,14 @@ impl Shared {
 }
 
 impl Tally {
+    /// Counts a breach of the socket's contract.
+    pub(crate) fn violate(&mut self, sentence: String) {
+        self.violated += 1;
+        if self.violations.len() < KEPT_VIOLATIONS {
+            self.violations.push(sentence);
+        }
+    }
+
     /// Counts a session that ended or never came to be.
     pub(crate) fn lost(&mut self, reason: String) {
         *self.losses.entry(reason).or_default() += 1;
@@ -98,7 +110,7 @@ impl Tally {
         let assigned = overlaps(std::mem::take(&mut self.assigned_holds));
         report.verdict("offered twice", offered.len());
         report.verdict("assigned twice", assigned.len());
-        report.verdict("contract broken", self.violations.len());
+        report.verdict("contract broken", self.violated);
         report.verdict("agents refused", self.refused.len());
         report.violations(offered);
         report.violations(assigned);

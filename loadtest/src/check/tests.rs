@@ -33,8 +33,8 @@ fn created(start: Option<&str>) -> Created {
     }
 }
 
-fn offer(agent_id: &str, offer_id: &str) -> Offer {
-    Offer {
+fn offer(agent_id: &str, offer_id: &str) -> OfferLine {
+    OfferLine {
         at: "2025-11-24T15:00:00Z".to_owned(),
         agent_id: agent_id.to_owned(),
         offer_id: offer_id.to_owned(),
@@ -160,7 +160,8 @@ async fn a_server_that_lost_one_of_two_fails_the_check() {
         Entry::Created(second),
         Entry::Accepted(offer("mara", "o1")),
     ] {
-        text.push_str(&format!("{}\n", serde_json::to_string(&entry).unwrap()));
+        text.push_str(&serde_json::to_string(&entry).unwrap());
+        text.push('\n');
     }
     fs::write(&path, text).unwrap();
     let server = target.to_string();
