@@ -38,7 +38,7 @@ fn offered(offer_id: &str, id: &str) -> Value {
            "callback": callback(id, "offered", false)})
 }
 
-/// Runs one agent for a second against a server's script; all times are as short as they go.
+/// Runs one agent for two seconds against a server's script; all times are as short as they go.
 async fn one_agent<F>(
     script: impl FnOnce(TcpListener) -> F,
     more: &[&str],
@@ -49,7 +49,7 @@ where
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
     let stub = tokio::spawn(script(listener));
-    let fixed = ["agents", "--server", &server, "--jwt-secret", "sesame", "--seconds", "1"];
+    let fixed = ["agents", "--server", &server, "--jwt-secret", "sesame", "--seconds", "2"];
     let quick = ["--ring", "0", "--talk", "0", "--wrap", "0", "--answer-share", "1"];
     let line = fixed.iter().chain(&quick).chain(more);
     let report = run(Line::try_parse_from(line).unwrap().args).await.unwrap();
