@@ -18,7 +18,7 @@ const SPARE_SECONDS: u64 = 3_600;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Signing {
     /// The workspace's `jwt.hs256_secret`; each agent's token is made from it
-    #[arg(long, env = "RINGBACK_JWT_SECRET", hide_env_values = true)]
+    #[arg(long)]
     pub(crate) jwt_secret: Option<String>,
     /// The audience that the workspace's tokens carry
     #[arg(long, default_value = "ringback")]
