@@ -357,3 +357,6 @@ fn civil_from_days(days: i32) -> (i32, u8, u8) {
     let small = |number: i32| u8::try_from(number).expect("months and days are below 32");
     (year, small(month), small(day))
 }
+
+#[cfg(test)]
+mod tests;

@@ -324,3 +324,6 @@ fn covers_week(weekly: &[Vec<DayInterval>; 7]) -> bool {
         });
     covered_to >= 8 * DAY
 }
+
+#[cfg(test)]
+mod tests;

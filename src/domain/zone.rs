@@ -335,3 +335,6 @@ fn near(text: &str) -> Option<String> {
     let mut names = tzdb().available().map(|name| name.as_str().to_owned());
     names.find(|name| name.contains('/') && city(name).eq_ignore_ascii_case(&wanted))
 }
+
+#[cfg(test)]
+mod tests;

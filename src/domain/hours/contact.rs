@@ -161,3 +161,6 @@ impl Week for EveryDay<'_> {
         interval.end_second() - interval.start_second() >= 86_400
     }
 }
+
+#[cfg(test)]
+mod tests;

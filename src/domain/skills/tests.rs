@@ -89,7 +89,8 @@ fn requirements_are_bounded_and_name_a_skill_once_in_each_way() {
 #[test]
 fn eligible_is_who_holds_every_mandatory_skill_at_its_level() {
     let agent = skills(&[("french", 3, 1), ("refunds", 5, 2)]);
-    let cases: [(&[Requirement], Option<(&str, i64, Option<i64>)>); 8] = [
+    type Case<'a> = (&'a [Requirement], Option<(&'a str, i64, Option<i64>)>);
+    let cases: [Case<'_>; 8] = [
         (&[], None),
         (&[must("french", 3)], None),
         (&[must("french", 4)], Some(("french", 4, Some(3)))),
