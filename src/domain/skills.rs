@@ -178,7 +178,7 @@ impl Requirements {
     }
 
     /// Each of them, by skill.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Requirement> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Requirement> + Clone {
         self.0.iter()
     }
 
@@ -271,7 +271,7 @@ impl fmt::Display for Lacking<'_> {
 
 impl InForce {
     /// Each ask, by skill.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Ask> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Ask> + Clone {
         self.0.iter()
     }
 
