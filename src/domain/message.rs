@@ -496,6 +496,8 @@ pub enum QueueMessage {
         callback: CallbackId,
         /// Its place, while it is queued; `None` while an agent has it.
         place: Option<Place>,
+        /// The version of the queue that it works by; told a newer one if there is one.
+        version: u64,
     },
     /// A callback is live here no more.
     Leave {
@@ -543,7 +545,9 @@ pub enum RouterMessage {
     Enqueue(Box<Work>),
     /// A callback waits no more. While an agent is reserved for it, `Release` will follow.
     Withdraw(CallbackId),
-    /// The agent's capacity is free again.
+    /// One grant of the agent (by `Propose`, `Claim` or `Hold`) is given back. The same agent may
+    /// have been granted to the same callback twice, by a proposal that crossed a claim: their
+    /// capacity is free again when the last grant is given back.
     Release {
         /// Which callback held it.
         callback: CallbackId,

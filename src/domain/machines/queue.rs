@@ -91,7 +91,10 @@ impl QueueMachine {
             QueueMessage::Resume { token, intake, offers } => {
                 self.resume(now, Some(token), Which { intake, offers }, out);
             }
-            QueueMessage::Join { callback, place } => self.join(now, callback, place, out),
+            QueueMessage::Join { callback, place, version } => {
+                self.join(now, callback, place, out);
+                self.update(callback, version, out);
+            }
             QueueMessage::Leave { callback } => self.leave(callback),
             QueueMessage::Stats { token } => out.answer(token, Ok(self.stats())),
             QueueMessage::Position { token, callback } => {
@@ -289,6 +292,14 @@ impl QueueMachine {
             && is_shut(queue, now.wall)
         {
             carry_over(callback, queue, now.wall, out);
+        }
+    }
+
+    /// A callback that began to work by an older record, read while it changed, gets this one.
+    fn update(&self, callback: CallbackId, version: u64, out: &mut Outbox) {
+        if let Some(queue) = self.record.as_ref().filter(|queue| queue.version != version) {
+            let message = CallbackMessage::QueueChanged(Arc::clone(queue));
+            out.send(Letter::Callback(callback, message));
         }
     }
 

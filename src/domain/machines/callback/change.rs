@@ -210,11 +210,16 @@ impl CallbackMachine {
         draft: &mut Draft,
     ) -> Result<(), Refusal> {
         if self.record().assigned_agent() == Some(agent) {
+            draft.released.push(agent.clone());
             return Ok(());
         }
         if !self.assignable() {
             draft.released.push(agent.clone());
             return Err(self.illegal("assign"));
+        }
+        if self.record().holder() == Some(agent) {
+            // The offer's grant is kept for the assignment; the claim's is one too many.
+            draft.released.push(agent.clone());
         }
         let same = self.record().offer().is_some_and(|offer| offer.agent == *agent);
         let reason = if same { RevokeReason::AcceptedElsewhere } else { RevokeReason::Reassigned };

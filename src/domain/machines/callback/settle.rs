@@ -202,7 +202,11 @@ impl CallbackMachine {
         if joins && (changed || !self.told.joined) {
             self.told.joined = true;
             let place = self.place(after);
-            out.send(Letter::Queue(after.queue.clone(), QueueMessage::Join { callback, place }));
+            let version = self.queue().version;
+            out.send(Letter::Queue(
+                after.queue.clone(),
+                QueueMessage::Join { callback, place, version },
+            ));
         }
     }
 
