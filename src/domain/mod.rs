@@ -10,6 +10,7 @@ pub mod event;
 pub mod hours;
 pub mod ids;
 pub mod machines;
+pub(crate) mod matching;
 pub mod message;
 pub mod phone;
 pub mod policy;

@@ -1,0 +1,308 @@
+//! The router's machine: hears what waits and who is there, and proposes who takes what.
+//!
+//! One router per workspace makes every assignment, so two agents can't get the same callback. It
+//! is separate from the index structures in `matching`, which know who fits what and send
+//! nothing. It journals nothing: lines, load and reservations follow from the records of
+//! callbacks and agents, and recovery tells them again. It must never ask anybody anything
+//! before it decides.
+//!
+//! After each step no callback waits that an agent who may take it is free for.
+
+mod trace;
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod random_tests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::domain::callback::Unroutable;
+use crate::domain::effect::{Answer, Outbox};
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::matching::{AgentState, Held, Matching, No, Rules, Waiting};
+use crate::domain::message::{
+    AgentReport, CallbackMessage, Claim, Letter, Machine, RouterMessage, SchedulerMessage, Work,
+};
+use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Now, Timestamp};
+
+/// What bounds the router's memory and the length of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouterLimits {
+    /// Signatures kept at once. Beyond it those without waiting work go first; where all have
+    /// some, a new one's work is matched by looking at each agent of its queue.
+    pub max_signatures: usize,
+    /// Agents that a trace tells of.
+    pub max_candidates: usize,
+}
+
+impl Default for RouterLimits {
+    fn default() -> Self {
+        Self { max_signatures: 10_000, max_candidates: 1_000 }
+    }
+}
+
+/// So many callbacks that time has changed are looked at in one step; more wait for the next
+/// wake-up, which comes at once, so that others' messages get their turn in between.
+const DUE_PER_STEP: usize = 1_000;
+
+/// Everything that waits in a workspace, and everyone who could take it.
+#[derive(Debug)]
+pub struct RouterMachine {
+    matching: Matching,
+    limits: RouterLimits,
+    /// The wake-up asked for and not come yet.
+    alarm: Option<Timestamp>,
+}
+
+impl RouterMachine {
+    /// A router that knows nobody yet.
+    pub const fn new(limits: RouterLimits) -> Self {
+        Self { matching: Matching::new(limits.max_signatures), limits, alarm: None }
+    }
+
+    /// Hears one message and does everything that follows from it at `now`.
+    pub fn step(&mut self, now: &Now, message: RouterMessage, outbox: &mut Outbox) {
+        let now = now.steady;
+        self.review_due(now, outbox);
+        match message {
+            RouterMessage::PutQueue(queue) => self.put_queue(&queue, now, outbox),
+            RouterMessage::RemoveQueue(queue) => self.remove_queue(&queue, now, outbox),
+            RouterMessage::PutAgent(report) => self.put_agent(*report, now, outbox),
+            RouterMessage::RemoveAgent(agent) => self.remove_agent(&agent, now, outbox),
+            RouterMessage::Enqueue(work) => self.enqueue(work, now, outbox),
+            RouterMessage::Withdraw(callback) => self.withdraw(callback),
+            RouterMessage::Release { callback, agent } => self.release(callback, &agent, outbox),
+            RouterMessage::Claim(claim) => self.claim(&claim, outbox),
+            RouterMessage::Hold { callback, agent, medium, size } => {
+                self.hold(callback, &agent, Held { medium, size: at_least_one(size) });
+            }
+            RouterMessage::Trace { token, mut work } => {
+                work.size = at_least_one(work.size);
+                let trace = self.trace(work, now);
+                outbox.answer(token, Ok(Answer::Trace(Box::new(trace))));
+            }
+            RouterMessage::Wake => self.alarm = None,
+        }
+        self.set_alarm(outbox);
+    }
+
+    fn put_queue(&mut self, queue: &Queue, now: Timestamp, outbox: &mut Outbox) {
+        let id = &queue.settings.id;
+        let rules = Rules::of(queue);
+        let before = self.matching.put_queue(id, rules);
+        if before == Some(rules) {
+            return;
+        }
+        if before.is_none_or(|before| before.strategy != rules.strategy) {
+            self.matching.refresh_members(id);
+        }
+        let alike = before.is_some_and(|before| {
+            before.preference_limit == rules.preference_limit
+                && before.promise_slack == rules.promise_slack
+        });
+        let waiting = self.waiting_in(id);
+        if !alike {
+            self.refile(&waiting, now, outbox);
+        }
+        self.sweep(&waiting, outbox);
+    }
+
+    fn remove_queue(&mut self, id: &QueueId, now: Timestamp, outbox: &mut Outbox) {
+        let waiting = self.waiting_in(id);
+        self.matching.remove_queue(id);
+        self.matching.refresh_members(id);
+        self.refile(&waiting, now, outbox);
+    }
+
+    fn waiting_in(&self, id: &QueueId) -> BTreeSet<CallbackId> {
+        let all = self.matching.all_waiting();
+        all.filter(|waiting| waiting.work.queue == *id).map(|waiting| waiting.work.id).collect()
+    }
+
+    fn put_agent(&mut self, report: AgentReport, now: Timestamp, outbox: &mut Outbox) {
+        let mut touched = BTreeSet::new();
+        let agent = self.matching.put_agent(report, &mut touched);
+        self.refile(&touched, now, outbox);
+        self.fill(agent, outbox);
+        self.sweep(&touched, outbox);
+    }
+
+    fn remove_agent(&mut self, id: &AgentId, now: Timestamp, outbox: &mut Outbox) {
+        let mut touched = BTreeSet::new();
+        self.matching.remove_agent(id, &mut touched);
+        self.refile(&touched, now, outbox);
+        self.sweep(&touched, outbox);
+        self.matching.forget_agent(id);
+    }
+
+    fn enqueue(&mut self, mut work: Box<Work>, now: Timestamp, outbox: &mut Outbox) {
+        if self.matching.is_held(work.id) {
+            return;
+        }
+        work.size = at_least_one(work.size);
+        let before = self.matching.unfile(work.id);
+        let told = before.as_ref().and_then(|before| before.told.as_ref());
+        let waiting = self.classify(work, told, now, outbox);
+        match self.matching.choose_agent(&waiting) {
+            Some(agent) => {
+                self.propose(&waiting, agent, outbox);
+                self.matching.refresh(agent);
+            }
+            None => self.matching.file(waiting),
+        }
+        if let Some(before) = before {
+            // Only now, when what the new one speaks of is filed.
+            self.matching.let_go(&before);
+        }
+    }
+
+    fn withdraw(&mut self, callback: CallbackId) {
+        if let Some(waiting) = self.matching.unfile(callback) {
+            self.matching.let_go(&waiting);
+        }
+    }
+
+    fn release(&mut self, callback: CallbackId, id: &AgentId, outbox: &mut Outbox) {
+        let Some(agent) = self.matching.agents.find(id) else {
+            return;
+        };
+        if self.matching.release(callback, agent) {
+            self.fill(agent, outbox);
+            self.matching.forget_agent(id);
+        }
+    }
+
+    fn hold(&mut self, callback: CallbackId, id: &AgentId, held: Held) {
+        let agent = self.matching.agent_no(id);
+        self.matching.hold(callback, agent, held);
+        self.matching.refresh(agent);
+        self.withdraw(callback);
+    }
+
+    fn claim(&mut self, claim: &Claim, outbox: &mut Outbox) {
+        let result = self.grant(claim);
+        let answer = CallbackMessage::Claimed { token: claim.token, result };
+        outbox.send(Letter::Callback(claim.callback, answer));
+    }
+
+    /// Reserves the agent and takes the callback out of its line, or leaves all as it is.
+    fn grant(&mut self, claim: &Claim) -> Result<(), Refusal> {
+        let absent = || Refusal::AgentNotConnected(claim.agent.to_string());
+        let no = self.matching.agents.find(&claim.agent).ok_or_else(absent)?;
+        let agent = &self.matching.agents[no];
+        let report = agent.report.as_ref().filter(|report| report.connected).ok_or_else(absent)?;
+        if claim.by_agent && report.settings.membership(&claim.queue).is_none() {
+            let detail = format!("agents take work of their own queues; {} isn't one", claim.queue);
+            return Err(Refusal::Forbidden(detail));
+        }
+        let held = Held { medium: claim.medium, size: at_least_one(claim.size) };
+        let holds = agent.held.contains_key(&claim.callback);
+        if !holds && !claim.force && !agent.has_room(held.medium, held.size) {
+            return Err(Refusal::AtCapacity(claim.agent.to_string()));
+        }
+        self.hold(claim.callback, &claim.agent, held);
+        Ok(())
+    }
+
+    /// Files anew what time has changed, and finds agents for it.
+    fn review_due(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        let due = self.matching.due(now, DUE_PER_STEP);
+        if !due.is_empty() {
+            let due = due.into_iter().collect();
+            self.refile(&due, now, outbox);
+            self.sweep(&due, outbox);
+        }
+    }
+
+    /// Files each of them as it is now, and tells those whose outlook has changed.
+    fn refile(&mut self, callbacks: &BTreeSet<CallbackId>, now: Timestamp, outbox: &mut Outbox) {
+        for callback in callbacks {
+            if let Some(Waiting { work, told, .. }) = self.matching.unfile(*callback) {
+                let waiting = self.classify(work, told.as_ref(), now, outbox);
+                self.matching.file(waiting);
+            }
+        }
+    }
+
+    /// Works out how it is filed; tells the callback if whether anybody could take it changes.
+    fn classify(
+        &mut self,
+        work: Box<Work>,
+        told: Option<&Unroutable>,
+        now: Timestamp,
+        outbox: &mut Outbox,
+    ) -> Waiting {
+        let mut waiting = self.matching.classify(work, now);
+        waiting.told = self.matching.outlook(&waiting);
+        if waiting.told.as_ref() != told {
+            let message = CallbackMessage::SetUnroutable(waiting.told.clone());
+            outbox.send(Letter::Callback(waiting.work.id, message));
+        }
+        waiting
+    }
+
+    /// Gives a freed agent work while they fit; ends, since each takes at least one unit.
+    fn fill(&mut self, agent: No<AgentState>, outbox: &mut Outbox) {
+        while let Some(callback) = self.matching.choose_work(agent) {
+            self.take(callback, agent, outbox);
+        }
+        self.matching.refresh(agent);
+    }
+
+    /// Finds agents for work that may have become possible, in the order in which it is taken.
+    fn sweep(&mut self, callbacks: &BTreeSet<CallbackId>, outbox: &mut Outbox) {
+        let waiting = callbacks.iter().filter_map(|callback| self.matching.waiting(*callback));
+        let possible = waiting.filter(|waiting| self.matching.choose_agent(waiting).is_some());
+        // What nobody is free for now isn't helped by others taking agents first.
+        let mut turns: Vec<_> = possible.map(|waiting| waiting.standing.turn(1)).collect();
+        turns.sort_unstable();
+        for callback in turns.into_iter().map(|turn| turn.id) {
+            let waiting = self.matching.waiting(callback).expect("each is taken in its own turn");
+            if let Some(agent) = self.matching.choose_agent(waiting) {
+                self.take(callback, agent, outbox);
+                self.matching.refresh(agent);
+            }
+        }
+    }
+
+    fn take(&mut self, callback: CallbackId, agent: No<AgentState>, outbox: &mut Outbox) {
+        let waiting = self.matching.unfile(callback).expect("what is chosen waits");
+        self.propose(&waiting, agent, outbox);
+    }
+
+    /// Reserves the agent and proposes them to the callback, which stands in no line any more.
+    fn propose(&mut self, waiting: &Waiting, agent: No<AgentState>, outbox: &mut Outbox) {
+        let work = &waiting.work;
+        let held = Held { medium: work.medium, size: work.size };
+        self.matching.hold(work.id, agent, held);
+        self.matching.offered(agent);
+        let proposal = CallbackMessage::Propose { agent: self.matching.agents[agent].id.clone() };
+        outbox.send(Letter::Callback(work.id, proposal));
+        self.matching.let_go(waiting);
+    }
+
+    /// Asks to be woken for the next review. A wake-up that is set too early is left as it is: it
+    /// finds nothing to do and sets the right one, which costs less than moving it each time the
+    /// callback that it was meant for finds an agent.
+    fn set_alarm(&mut self, outbox: &mut Outbox) {
+        let Some(next) = self.matching.next_review() else {
+            return;
+        };
+        if self.alarm.is_none_or(|alarm| next < alarm) {
+            self.alarm = Some(next);
+            let machine = Machine::Router;
+            let timer = SchedulerMessage::SetTimer { machine, wall: None, steady: Some(next) };
+            outbox.send(Letter::Scheduler(timer));
+        }
+    }
+}
+
+/// Nothing is free of cost: capacity bounds how much an agent is given.
+const fn at_least_one(size: u32) -> u32 {
+    if size == 0 { 1 } else { size }
+}

@@ -1,0 +1,330 @@
+//! The rules of routing once more, as slow and as plain as they can be said: every question is
+//! answered by looking at everything. What the router does is compared with this.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::at_least_one;
+use crate::domain::agent::Presence;
+use crate::domain::callback::{Fallback, PreferMode, Unroutable};
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::message::{AgentReport, Claim, RouterMessage, Work};
+use crate::domain::policy::{AgentSettings, Medium, Strategy};
+use crate::domain::queue::Queue;
+use crate::domain::rank::Rank;
+use crate::domain::refusal::Refusal;
+use crate::domain::skills::Requirement;
+use crate::domain::time::{Span, Timestamp};
+
+/// What the router is to say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Propose(CallbackId, AgentId),
+    Claimed(CallbackId, Result<(), Refusal>),
+}
+
+/// All facts, and nothing derived.
+#[derive(Default)]
+pub(super) struct Model {
+    pub(super) queues: BTreeMap<QueueId, Arc<Queue>>,
+    pub(super) agents: BTreeMap<AgentId, AgentReport>,
+    pub(super) waiting: BTreeMap<CallbackId, Work>,
+    pub(super) held: BTreeMap<(CallbackId, AgentId), (Medium, u32)>,
+    offered: BTreeMap<AgentId, i64>,
+    proposals: i64,
+    now: Timestamp,
+}
+
+impl Model {
+    pub(super) fn step(&mut self, now: Timestamp, message: &RouterMessage) -> Vec<Said> {
+        self.now = now;
+        let mut said = Vec::new();
+        self.sweep(&mut said);
+        match message.clone() {
+            RouterMessage::PutQueue(queue) => {
+                self.queues.insert(queue.settings.id.clone(), queue);
+            }
+            RouterMessage::RemoveQueue(queue) => {
+                self.queues.remove(&queue);
+            }
+            RouterMessage::PutAgent(report) => {
+                let id = report.settings.id.clone();
+                self.agents.insert(id.clone(), *report);
+                self.fill(&id, &mut said);
+            }
+            RouterMessage::RemoveAgent(agent) => {
+                self.agents.remove(&agent);
+                self.offered.remove(&agent);
+            }
+            RouterMessage::Enqueue(mut work) => {
+                if !self.held.keys().any(|(callback, _)| *callback == work.id) {
+                    work.size = at_least_one(work.size);
+                    self.waiting.insert(work.id, *work);
+                }
+            }
+            RouterMessage::Withdraw(callback) => {
+                self.waiting.remove(&callback);
+            }
+            RouterMessage::Release { callback, agent } => {
+                if self.held.remove(&(callback, agent.clone())).is_some() {
+                    self.fill(&agent, &mut said);
+                }
+            }
+            RouterMessage::Claim(claim) => {
+                let result = self.claim(&claim);
+                said.push(Said::Claimed(claim.callback, result));
+            }
+            RouterMessage::Hold { callback, agent, medium, size } => {
+                self.hold(callback, &agent, medium, size);
+            }
+            RouterMessage::Trace { .. } | RouterMessage::Wake => {}
+        }
+        self.sweep(&mut said);
+        said
+    }
+
+    fn hold(&mut self, callback: CallbackId, agent: &AgentId, medium: Medium, size: u32) {
+        let held = (medium, at_least_one(size));
+        self.held.entry((callback, agent.clone())).or_insert(held);
+        self.waiting.remove(&callback);
+    }
+
+    fn claim(&mut self, claim: &Claim) -> Result<(), Refusal> {
+        let name = claim.agent.to_string();
+        let report = self.agents.get(&claim.agent).filter(|report| report.connected);
+        let report = report.ok_or_else(|| Refusal::AgentNotConnected(name.clone()))?;
+        if claim.by_agent && report.settings.membership(&claim.queue).is_none() {
+            let text = format!("agents take work of their own queues; {} isn't one", claim.queue);
+            return Err(Refusal::Forbidden(text));
+        }
+        let holds = self.held.contains_key(&(claim.callback, claim.agent.clone()));
+        if !holds && !claim.force && !self.has_room(report, claim.medium, claim.size.max(1)) {
+            return Err(Refusal::AtCapacity(name));
+        }
+        self.hold(claim.callback, &claim.agent, claim.medium, claim.size);
+        Ok(())
+    }
+
+    fn fill(&mut self, agent: &AgentId, said: &mut Vec<Said>) {
+        while let Some(report) = self.agents.get(agent) {
+            let able = self.waiting.values().filter(|work| self.may(report, work));
+            let best = able.min_by_key(|work| self.turn(work, self.preference(report, work)));
+            let Some(callback) = best.map(|work| work.id) else { return };
+            self.propose(callback, agent.clone(), said);
+        }
+    }
+
+    fn sweep(&mut self, said: &mut Vec<Said>) {
+        let mut order: Vec<_> = self.waiting.values().map(|work| self.turn(work, 1)).collect();
+        order.sort_unstable();
+        for (_, _, _, callback) in order {
+            let work = &self.waiting[&callback];
+            let able = self.agents.values().filter(|report| self.may(report, work));
+            let best = able.min_by_key(|report| self.order(report, work));
+            if let Some(agent) = best.map(|report| report.settings.id.clone()) {
+                self.propose(callback, agent, said);
+            }
+        }
+    }
+
+    fn propose(&mut self, callback: CallbackId, agent: AgentId, said: &mut Vec<Said>) {
+        let work = self.waiting.remove(&callback).expect("it waits");
+        self.held.insert((callback, agent.clone()), (work.medium, work.size));
+        self.proposals += 1;
+        self.offered.insert(agent.clone(), self.proposals);
+        said.push(Said::Propose(callback, agent));
+    }
+
+    /// Which work: smallest first.
+    fn turn(&self, work: &Work, preference: u8) -> (Timestamp, u8, Rank, CallbackId) {
+        let queue = self.queues.get(&work.queue).map(|queue| &queue.settings);
+        let slack = queue.map_or(0, |queue| queue.promise_slack_seconds);
+        let urgent = work.promise.filter(|at| *at - Span::seconds(slack) <= self.now);
+        match urgent.filter(|_| queue.is_some()) {
+            Some(deadline) => (deadline, 0, work.rank, work.id),
+            None => (Timestamp::NEVER, preference, work.rank, work.id),
+        }
+    }
+
+    /// Which agent: smallest first.
+    fn order(
+        &self,
+        report: &AgentReport,
+        work: &Work,
+    ) -> (bool, u8, Reverse<usize>, i64, Timestamp, AgentId) {
+        let settings = &report.settings;
+        let preferred = work.preferred.as_ref().is_some_and(|(wish, _)| wish.agent == settings.id);
+        let in_force = self.in_force(work);
+        let optional = in_force.iter().filter(|one| !one.mandatory && meets(settings, one));
+        let mut skills: Vec<_> = in_force.iter().map(|one| &one.skill).collect();
+        skills.dedup();
+        let levels = skills.into_iter().filter_map(|skill| settings.skills.held(skill));
+        let strategy = match self.queues[&work.queue].settings.strategy {
+            Strategy::LongestIdle => 0,
+            Strategy::MostCapacity => {
+                let used = self.used(report, None) + u64::from(report.external_units);
+                let free = u64::from(settings.capacity.units).saturating_sub(used);
+                -i64::try_from(free).expect("small")
+            }
+            Strategy::RoundRobin => self.offered.get(&settings.id).copied().unwrap_or(0),
+            Strategy::BestSkilled => -levels.map(|held| i64::from(held.level.value())).sum::<i64>(),
+        };
+        let preference = self.preference(report, work);
+        let optional = Reverse(optional.count());
+        (!preferred, preference, optional, strategy, report.idle_since, settings.id.clone())
+    }
+
+    fn preference(&self, report: &AgentReport, work: &Work) -> u8 {
+        let settings = &report.settings;
+        let limit = self.queues[&work.queue].settings.preference_limit_seconds;
+        if limit > 0 && self.waited(work) >= Span::seconds(limit) {
+            return 1;
+        }
+        let membership = settings.membership(&work.queue).expect("a member").preference;
+        let mandatory = self.in_force(work).into_iter().filter(|one| one.mandatory);
+        let held = mandatory.filter_map(|one| settings.skills.held(&one.skill));
+        held.map(|held| held.preference.value()).chain([membership]).max().expect("not empty")
+    }
+
+    /// Whether the agent may be offered it now.
+    pub(super) fn may(&self, report: &AgentReport, work: &Work) -> bool {
+        let id = &report.settings.id;
+        let queue = self.queues.get(&work.queue);
+        queue.is_some_and(|queue| queue.offers_paused.is_none())
+            && self.could(report, work)
+            && report.connected
+            && report.presence == Presence::Available
+            && self.has_room(report, work.medium, work.size)
+            && !self.cools(id, work)
+            && self.waits_for(work).is_none_or(|only| only == *id)
+    }
+
+    /// Whether the agent could ever be, as things are.
+    fn could(&self, report: &AgentReport, work: &Work) -> bool {
+        let barred = work.declined.iter().any(|declined| {
+            declined.agent == report.settings.id && declined.until == Timestamp::NEVER
+        });
+        !barred && Self::fits(&report.settings, work, self.waited(work))
+    }
+
+    fn fits(settings: &AgentSettings, work: &Work, waited: Span) -> bool {
+        let asked = work.requirements.iter().filter(|one| {
+            one.expires_after_seconds.is_none_or(|after| waited < Span::seconds(after))
+        });
+        settings.membership(&work.queue).is_some()
+            && asked.filter(|one| one.mandatory).all(|one| meets(settings, one))
+            && work.size <= settings.capacity.units
+            && settings.capacity.media.of(work.medium).is_none_or(|most| work.size <= most)
+    }
+
+    fn waited(&self, work: &Work) -> Span {
+        self.now.since(work.waiting_since)
+    }
+
+    fn in_force(&self, work: &Work) -> Vec<Requirement> {
+        let waited = self.waited(work);
+        let requirements = work.requirements.iter().filter(|one| {
+            one.expires_after_seconds.is_none_or(|after| waited < Span::seconds(after))
+        });
+        requirements.cloned().collect()
+    }
+
+    fn used(&self, report: &AgentReport, of: Option<Medium>) -> u64 {
+        let held = self.held.iter().filter(|((_, agent), _)| *agent == report.settings.id);
+        held.filter(|(_, (medium, _))| of.is_none_or(|of| of == *medium))
+            .map(|(_, (_, size))| u64::from(*size))
+            .sum()
+    }
+
+    pub(super) fn has_room(&self, report: &AgentReport, medium: Medium, size: u32) -> bool {
+        let capacity = &report.settings.capacity;
+        let size = u64::from(size);
+        let all = self.used(report, None) + u64::from(report.external_units) + size;
+        all <= u64::from(capacity.units)
+            && capacity
+                .media
+                .of(medium)
+                .is_none_or(|most| self.used(report, Some(medium)) + size <= u64::from(most))
+    }
+
+    fn required(&self, work: &Work) -> Option<AgentId> {
+        let (wish, until) = work.preferred.as_ref()?;
+        let could = self.agents.get(&wish.agent).is_some_and(|report| self.could(report, work));
+        let alone = wish.mode == PreferMode::Require
+            && (wish.fallback == Fallback::None || (self.now < *until && could));
+        alone.then(|| wish.agent.clone())
+    }
+
+    /// The one agent that it waits for.
+    fn waits_for(&self, work: &Work) -> Option<AgentId> {
+        self.required(work).or_else(|| {
+            let (wish, until) = work.preferred.as_ref()?;
+            let report = self.agents.get(&wish.agent)?;
+            let awaited = wish.mode == PreferMode::Prefer
+                && self.now < *until
+                && report.presence == Presence::Available
+                && report.connected
+                && self.could(report, work)
+                && !self.cools(&wish.agent, work);
+            awaited.then(|| wish.agent.clone())
+        })
+    }
+
+    /// Whether the agent declined it a moment ago.
+    fn cools(&self, agent: &AgentId, work: &Work) -> bool {
+        let others = self.agents.values().filter(|report| report.settings.id != *agent);
+        let alone = self.required(work).as_ref() == Some(agent)
+            || !others.into_iter().any(|report| self.could(report, work));
+        let declined = work.declined.iter().find(|declined| declined.agent == *agent);
+        declined.is_some_and(|declined| {
+            self.now < if alone { declined.lone_until.min(declined.until) } else { declined.until }
+        })
+    }
+
+    /// Whether, and why, nobody could ever take it; a missing skill isn't named here.
+    pub(super) fn outlook(&self, work: &Work) -> Option<Unroutable> {
+        self.queues.get(&work.queue)?;
+        let not_barred = |settings: &AgentSettings| {
+            !work
+                .declined
+                .iter()
+                .any(|declined| declined.agent == settings.id && declined.until == Timestamp::NEVER)
+        };
+        let in_the_end = |report: &&AgentReport| {
+            let settings = &report.settings;
+            not_barred(settings) && Self::fits(settings, work, Span(i64::MAX))
+        };
+        if let Some((wish, _)) = &work.preferred
+            && wish.mode == PreferMode::Require
+            && wish.fallback == Fallback::None
+        {
+            let could = self.agents.get(&wish.agent).is_some_and(|report| in_the_end(&report));
+            return (!could).then_some(Unroutable::RequiredAgent);
+        }
+        if self.agents.values().any(|report| in_the_end(&report)) {
+            return None;
+        }
+        let members = || {
+            let reports = self.agents.values().map(|report| &report.settings);
+            reports.filter(|settings| settings.membership(&work.queue).is_some())
+        };
+        let skilled = |settings: &&Arc<AgentSettings>| {
+            let in_force = self.in_force(work);
+            in_force.iter().filter(|one| one.mandatory).all(|one| meets(settings, one))
+        };
+        Some(if members().any(|settings| Self::fits(settings, work, self.waited(work))) {
+            Unroutable::AllBarred
+        } else if members().count() == 0 {
+            Unroutable::NoAgentInQueue
+        } else if members().any(|settings| skilled(&settings)) {
+            Unroutable::TooLarge
+        } else {
+            Unroutable::MissingSkill(String::new())
+        })
+    }
+}
+
+fn meets(settings: &AgentSettings, asked: &Requirement) -> bool {
+    settings.skills.held(&asked.skill).is_some_and(|held| held.level >= asked.min_level)
+}

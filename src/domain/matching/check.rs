@@ -1,0 +1,49 @@
+//! What must hold of the structures between any two steps, for tests.
+
+use super::signatures::Able;
+use super::{Filing, Matching};
+
+impl Matching {
+    /// Asserts that everything agrees with everything else.
+    pub(crate) fn check(&self) {
+        assert!(self.signatures.len() <= self.max_signatures);
+        let waiting = |(_, no): &(_, _)| self.signatures[*no].waiting > 0;
+        assert_eq!(self.in_use, self.signatures.iter().filter(waiting).count());
+        let reviews = self.waiting.values().filter(|waiting| waiting.review.is_some()).count();
+        assert_eq!(self.reviews.len(), reviews);
+        for (key, no) in self.signatures.iter() {
+            let signature = &self.signatures[no];
+            let filed = |filing: &Filing| matches!(filing, Filing::Signature(at) if *at == no);
+            let waiting = self.waiting.values().filter(|waiting| filed(&waiting.filing));
+            assert_eq!(signature.waiting, waiting.count());
+            let queue = &self.queues[key.queue];
+            assert!(queue.signatures.contains(&no));
+            let mut eligible = 0;
+            for member in &queue.members {
+                let agent = &self.agents[*member];
+                let fit = agent.fit_of(&queue.id, key);
+                assert_eq!(agent.fit(no), fit, "{} and {key:?}", agent.id);
+                let Some(fit) = fit else { continue };
+                eligible += 1;
+                let able = agent
+                    .can_hold(key.medium, key.size)
+                    .then(|| Able::new(*member, agent, &fit, queue.strategy()));
+                let place = agent.place_of(no).expect("it fits");
+                assert_eq!(agent.entries[place].able, able);
+            }
+            assert_eq!(signature.eligible, eligible);
+        }
+        for (id, no) in self.agents.iter() {
+            let agent = &self.agents[no];
+            assert!(!agent.is_unused(), "{id} is forgotten when nothing speaks of them");
+            assert!(agent.reserved.values().all(|lines| !lines.is_empty()));
+        }
+    }
+
+    /// Asserts that nothing is left of what was there.
+    pub(crate) fn check_empty(&self) {
+        assert_eq!(self.waiting.len() + self.reviews.len() + self.holders.len(), 0);
+        assert_eq!((self.agents.len(), self.queues.len(), self.signatures.len()), (0, 0, 0));
+        assert_eq!(self.in_use, 0);
+    }
+}
