@@ -54,7 +54,8 @@ pub(crate) struct Matching {
     /// When time itself changes how a callback is filed.
     reviews: BTreeSet<(Timestamp, CallbackId)>,
     /// Who holds what.
-    holders: BTreeSet<(CallbackId, No<AgentState>)>,
+    /// Who holds what, with how many grants: a proposal and a claim of one agent may cross.
+    holders: BTreeMap<(CallbackId, No<AgentState>), u32>,
     /// Proposals so far: tells who was offered something longest ago.
     proposals: i64,
 }
@@ -70,7 +71,7 @@ impl Matching {
             asks: 0,
             waiting: BTreeMap::new(),
             reviews: BTreeSet::new(),
-            holders: BTreeSet::new(),
+            holders: BTreeMap::new(),
             proposals: 0,
         }
     }
@@ -98,23 +99,28 @@ impl Matching {
     /// Whether an agent holds it.
     pub(crate) fn is_held(&self, callback: CallbackId) -> bool {
         let first = self.holders.range((callback, No::FIRST)..).next();
-        first.is_some_and(|(held, _)| *held == callback)
+        first.is_some_and(|((held, _), _)| *held == callback)
     }
 
     /// Takes capacity of the agent; their place among able ones is refreshed by the caller.
     pub(crate) fn hold(&mut self, callback: CallbackId, agent: No<AgentState>, held: Held) {
-        if self.holders.insert((callback, agent)) {
+        let grants = self.holders.entry((callback, agent)).or_default();
+        *grants += 1;
+        if *grants == 1 {
             self.agents[agent].hold(callback, held);
         }
     }
 
-    /// Gives it back; false if there was nothing to give back.
+    /// Gives one grant back; true if it was the last, and capacity is free again.
     pub(crate) fn release(&mut self, callback: CallbackId, agent: No<AgentState>) -> bool {
-        let found = self.holders.remove(&(callback, agent));
-        if found {
+        let Some(grants) = self.holders.get_mut(&(callback, agent)) else { return false };
+        *grants -= 1;
+        let last = *grants == 0;
+        if last {
+            self.holders.remove(&(callback, agent));
             self.agents[agent].release(callback);
         }
-        found
+        last
     }
 
     /// Marks that the agent is offered something now.

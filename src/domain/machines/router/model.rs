@@ -31,6 +31,8 @@ pub(super) struct Model {
     pub(super) agents: BTreeMap<AgentId, AgentReport>,
     pub(super) waiting: BTreeMap<CallbackId, Work>,
     pub(super) held: BTreeMap<(CallbackId, AgentId), (Medium, u32)>,
+    /// Grants of each pair beyond the first.
+    extra: BTreeMap<(CallbackId, AgentId), u32>,
     offered: BTreeMap<AgentId, i64>,
     proposals: i64,
     now: Timestamp,
@@ -67,7 +69,10 @@ impl Model {
                 self.waiting.remove(&callback);
             }
             RouterMessage::Release { callback, agent } => {
-                if self.held.remove(&(callback, agent.clone())).is_some() {
+                let pair = (callback, agent.clone());
+                if let Some(extra) = self.extra.get_mut(&pair).filter(|extra| **extra > 0) {
+                    *extra -= 1;
+                } else if self.held.remove(&pair).is_some() {
                     self.fill(&agent, &mut said);
                 }
             }
@@ -86,7 +91,12 @@ impl Model {
 
     fn hold(&mut self, callback: CallbackId, agent: &AgentId, medium: Medium, size: u32) {
         let held = (medium, at_least_one(size));
-        self.held.entry((callback, agent.clone())).or_insert(held);
+        let pair = (callback, agent.clone());
+        if self.held.contains_key(&pair) {
+            *self.extra.entry(pair).or_default() += 1;
+        } else {
+            self.held.insert(pair, held);
+        }
         self.waiting.remove(&callback);
     }
 

@@ -1,0 +1,407 @@
+//! The people around the engine: agents with a browser, customers, a supervisor. Their messages
+//! are lost, doubled and late; what they believe is only what they were shown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ringback::domain::agent::{Presence, PresenceBy};
+use ringback::domain::callback::{
+    Booking, Callback, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
+};
+use ringback::domain::effect::{Answer, Notice};
+use ringback::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
+use ringback::domain::message::{
+    Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, Patch, QueueMessage,
+    Token, Who, Wish,
+};
+use ringback::domain::policy::Medium;
+use ringback::domain::rank::Priority;
+use ringback::domain::refusal::Refusal;
+use ringback::domain::skills::Requirements;
+use ringback::domain::time::{Span, Timestamp};
+use ringback::domain::zone::TimeZone;
+
+use crate::rng::Rng;
+use crate::world::World;
+
+/// An agent's browser.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) id: AgentId,
+    pub(crate) session: Option<SessionId>,
+    welcomed: bool,
+    offers: BTreeMap<OfferId, CallbackId>,
+    work: BTreeMap<CallbackId, (State, Option<Outcome>)>,
+    presence: Presence,
+}
+
+/// Why a command was sent, for when its answer comes.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    /// Nothing is to be remembered.
+    Other,
+    /// A callback's cancel.
+    Cancel(CallbackId),
+    /// A session of the agent at this place.
+    Session(usize),
+}
+
+/// A command on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) letter: Letter,
+    pub(crate) token: Token,
+    pub(crate) asked: Asked,
+}
+
+/// Everybody.
+pub(crate) struct People {
+    pub(crate) agents: Vec<Person>,
+    pub(crate) queues: Vec<QueueId>,
+    known: Vec<CallbackId>,
+    tokens: u64,
+    numbers: u64,
+    /// People do the sensible thing, at once, and nothing is lost.
+    pub(crate) calm: bool,
+}
+
+impl People {
+    pub(crate) fn new(agents: &[AgentId], queues: Vec<QueueId>) -> Self {
+        let person = |id: &AgentId| Person {
+            id: id.clone(),
+            session: None,
+            welcomed: false,
+            offers: BTreeMap::new(),
+            work: BTreeMap::new(),
+            presence: Presence::Offline,
+        };
+        let agents = agents.iter().map(person).collect();
+        Self { agents, queues, known: Vec::new(), tokens: 0, numbers: 0, calm: false }
+    }
+
+    pub(crate) fn token(&mut self) -> Token {
+        self.tokens += 1;
+        Token(self.tokens)
+    }
+
+    /// Agents who are connected and want work, as they know it themselves.
+    pub(crate) fn available(&self) -> Vec<AgentId> {
+        let ready = |one: &&Person| one.welcomed && one.presence == Presence::Available;
+        self.agents.iter().filter(ready).map(|one| one.id.clone()).collect()
+    }
+
+    /// The engine is gone, and all connections with it.
+    pub(crate) fn cut_off(&mut self) {
+        for person in &mut self.agents {
+            person.session = None;
+            person.welcomed = false;
+            person.offers.clear();
+            person.work.clear();
+        }
+    }
+
+    /// An answer has come.
+    pub(crate) fn answered(
+        &mut self,
+        world: &mut World,
+        asked: &Asked,
+        result: &Result<Answer, Refusal>,
+    ) {
+        let Ok(answer) = result else { return };
+        match answer {
+            Answer::Callback { callback, created, .. } => {
+                world.checks.show(callback.id, callback.version);
+                if *created {
+                    self.known.push(callback.id);
+                }
+                if let Asked::Cancel(id) = asked {
+                    world.checks.show_canceled(*id);
+                }
+            }
+            Answer::Welcome(welcome) => {
+                let Asked::Session(place) = asked else { return };
+                let person = &mut self.agents[*place];
+                if person.session == Some(welcome.session) {
+                    person.welcomed = true;
+                    person.presence = welcome.agent.presence;
+                    person.offers.clear();
+                    person.work.clear();
+                    for callback in &welcome.offers {
+                        let offer = callback.offer().expect("an offer in the welcome is pending");
+                        person.offers.insert(offer.id, callback.id);
+                    }
+                    for callback in &welcome.assignments {
+                        person.see(callback);
+                    }
+                }
+            }
+            Answer::Agent { .. }
+            | Answer::Queue { .. }
+            | Answer::Position(_)
+            | Answer::Trace(_)
+            | Answer::QueueStats(_)
+            | Answer::Done => {}
+        }
+    }
+
+    /// A frame has come.
+    pub(crate) fn noticed(&mut self, world: &mut World, session: SessionId, notice: &Notice) {
+        let Some(person) = self.agents.iter_mut().find(|one| one.session == Some(session)) else {
+            return;
+        };
+        match notice {
+            Notice::Offered { callback } => {
+                world.checks.show(callback.id, callback.version);
+                let offer = callback.offer().expect("what is offered has an offer");
+                assert_eq!(offer.agent, person.id, "an offer came to another agent's session");
+                person.offers.insert(offer.id, callback.id);
+            }
+            Notice::OfferRevoked { offer, .. } | Notice::OfferExpired { offer, .. } => {
+                person.offers.remove(offer);
+            }
+            Notice::Assigned { callback, .. } | Notice::Updated { callback } => {
+                world.checks.show(callback.id, callback.version);
+                assert_eq!(callback.assigned_agent(), Some(&person.id), "another's assignment");
+                person.offers.retain(|_, id| *id != callback.id);
+                person.see(callback);
+            }
+            Notice::Unassigned { callback, .. } => {
+                person.work.remove(callback);
+            }
+            Notice::PresenceChanged { agent, .. } => person.presence = agent.presence,
+            Notice::QueueUpdated { .. } => {}
+        }
+    }
+
+    fn sent(&mut self, asked: Asked, letter: impl FnOnce(Token) -> Letter) -> Sent {
+        let token = self.token();
+        Sent { letter: letter(token), token, asked }
+    }
+
+    fn command(&mut self, id: CallbackId, who: Who, action: Action) -> Sent {
+        let asked = match action {
+            Action::Cancel { .. } => Asked::Cancel(id),
+            _ => Asked::Other,
+        };
+        self.sent(asked, |token| {
+            let command = CallbackCommand { token, who, if_match: None, action };
+            Letter::Callback(id, CallbackMessage::Command(Box::new(command)))
+        })
+    }
+
+    /// What the agent at this place does next.
+    pub(crate) fn agent_acts(
+        &mut self,
+        place: usize,
+        world: &mut World,
+        rng: &mut Rng,
+    ) -> Option<Sent> {
+        let person = self.agents[place].clone();
+        let id = person.id.clone();
+        let Some(session) = person.session else {
+            let session = SessionId(world.fresh());
+            self.agents[place].session = Some(session);
+            return Some(self.sent(Asked::Session(place), |token| {
+                Letter::Agent(id, AgentMessage::Connect { token, session })
+            }));
+        };
+        if !self.calm && rng.percent(4) {
+            self.agents[place].session = None;
+            self.agents[place].welcomed = false;
+            self.agents[place].offers.clear();
+            self.agents[place].work.clear();
+            return Some(
+                self.sent(Asked::Other, |_| {
+                    Letter::Agent(id, AgentMessage::Disconnect { session })
+                }),
+            );
+        }
+        let wish = if self.calm || rng.percent(85) {
+            Presence::Available
+        } else {
+            *rng.pick(&Presence::ALL)
+        };
+        if person.presence != Presence::Available || (!self.calm && rng.percent(6)) {
+            return Some(self.sent(Asked::Other, |token| {
+                let (by, token) = (PresenceBy::Agent, Some(token));
+                let message = AgentMessage::SetPresence { token, by, presence: wish, reason: None };
+                Letter::Agent(id, message)
+            }));
+        }
+        if let Some((offer, callback)) = person.offers.iter().next() {
+            let action = match rng.below(10) {
+                0 if !self.calm => return None,
+                1 | 2 if !self.calm => Action::Decline { offer: *offer, reason: None },
+                _ => Action::Accept { offer: *offer },
+            };
+            return Some(self.command(*callback, Who::Agent(id), action));
+        }
+        let work: Vec<_> = person.work.iter().collect();
+        if work.is_empty() {
+            return None;
+        }
+        let (callback, (state, outcome)) = *rng.pick(&work);
+        let action = self.next_action(*state, *outcome, rng)?;
+        Some(self.command(*callback, Who::Agent(id), action))
+    }
+
+    fn next_action(&self, state: State, outcome: Option<Outcome>, rng: &mut Rng) -> Option<Action> {
+        let close = Action::Close { disposition: None, notes: None, resolved: None };
+        let requeue = Action::Requeue { queue: None, agent: None };
+        let retry = Action::Retry { at: None, mine: rng.percent(50), customer_agreed: false };
+        let draw = if self.calm { 0 } else { rng.below(12) };
+        Some(match (state, outcome) {
+            (State::Accepted, _) => match draw {
+                1 => requeue,
+                2 => retry,
+                3 => close,
+                4 => return None,
+                _ => Action::Call,
+            },
+            (State::Calling, Some(Outcome::Answered)) => Action::EndCall { notes: None },
+            (State::Calling, _) => {
+                let outcome = if self.calm { Outcome::Answered } else { *rng.pick(&Outcome::ALL) };
+                Action::Outcome { outcome, notes: None }
+            }
+            (State::WrapUp, _) => match draw {
+                1 => requeue,
+                2 => retry,
+                3 => Action::Call,
+                4 => Action::ExtendWrapUp { seconds: 60 },
+                5 => Action::Outcome { outcome: *rng.pick(&Outcome::ALL), notes: None },
+                6 | 7 => return None,
+                _ => close,
+            },
+            _ => return None,
+        })
+    }
+
+    /// A customer asks for a callback.
+    pub(crate) fn asks(&mut self, world: &mut World, rng: &mut Rng) -> Sent {
+        self.numbers += 1;
+        let queue = rng.pick(&self.queues).clone();
+        let id = CallbackId(world.fresh());
+        let booking = rng.percent(40).then(|| booking(world.wall, rng));
+        let kind = if booking.is_some() { CallbackType::Scheduled } else { CallbackType::Asap };
+        let wish = Wish {
+            queue: queue.clone(),
+            who: Who::Channel,
+            request: Arc::new(request()),
+            kind,
+            medium: Medium::Voice,
+            booking,
+            zone: TimeZone::utc(),
+            priority: Priority::default(),
+            size: 1,
+            requirements: Requirements::default(),
+            preferred: None,
+            max_attempts: None,
+            expire_after_minutes: None,
+        };
+        let number = self.numbers;
+        self.sent(Asked::Other, |token| {
+            let create = Box::new(Create { token, id, number, wish });
+            Letter::Queue(queue, QueueMessage::Create(create))
+        })
+    }
+
+    /// A customer or supervisor changes their mind about some callback.
+    pub(crate) fn changes(&mut self, world: &World, rng: &mut Rng) -> Option<Sent> {
+        if self.known.is_empty() {
+            return None;
+        }
+        let id = *rng.pick(&self.known);
+        let agent = rng.pick(&self.agents).id.clone();
+        let supervisor = Who::Supervisor(None);
+        let (who, action) = match rng.below(9) {
+            0 | 1 => (Who::Channel, Action::Cancel { reason: None }),
+            2 => (Who::Customer, Action::Reschedule { booking: Some(booking(world.wall, rng)) }),
+            3 => (Who::Channel, Action::Reschedule { booking: None }),
+            4 => (supervisor, Action::Requeue { queue: None, agent: Some(agent) }),
+            5 => (supervisor, Action::Assign { agent, force: false }),
+            6 => (Who::Agent(agent.clone()), Action::Assign { agent, force: false }),
+            7 => {
+                let priority = Priority::new(i64::try_from(rng.below(10)).expect("small")).ok();
+                let fields = vec!["priority".to_owned()];
+                let patch = Patch { priority, fields, ..Patch::default() };
+                (supervisor, Action::Patch(Box::new(patch)))
+            }
+            _ => {
+                let close = Action::Close { disposition: None, notes: None, resolved: None };
+                (supervisor, close)
+            }
+        };
+        Some(self.command(id, who, action))
+    }
+
+    /// The supervisor stops a queue, or lets it go on.
+    pub(crate) fn pauses(&mut self, resume: bool, rng: &mut Rng) -> Sent {
+        let queue = rng.pick(&self.queues).clone();
+        self.sent(Asked::Other, |token| {
+            let (intake, offers, reason, until) = (false, true, None, None);
+            let message = if resume {
+                QueueMessage::Resume { token, intake, offers }
+            } else {
+                QueueMessage::Pause { token, intake, offers, reason, until }
+            };
+            Letter::Queue(queue, message)
+        })
+    }
+
+    /// Every queue goes on.
+    pub(crate) fn resume_all(&mut self) -> Vec<Sent> {
+        let queues = self.queues.clone();
+        let resume = |queue: QueueId| {
+            self.sent(Asked::Other, |token| {
+                let message = QueueMessage::Resume { token, intake: true, offers: true };
+                Letter::Queue(queue, message)
+            })
+        };
+        queues.into_iter().map(resume).collect()
+    }
+}
+
+impl Person {
+    fn see(&mut self, callback: &Callback) {
+        let outcome = callback.interaction().and_then(|interaction| interaction.outcome);
+        self.work.insert(callback.id, (callback.state(), outcome));
+    }
+}
+
+fn booking(now: Timestamp, rng: &mut Rng) -> Booking {
+    let minutes = u32::try_from(rng.between(1, 180)).expect("small");
+    let start = now + Span::minutes(minutes);
+    let zone = TimeZone::utc();
+    let local_start = zone.local(start);
+    Booking { start, end: start, local_start, zone, repeated: false }
+}
+
+fn request() -> Request {
+    Request {
+        version: 1,
+        customer: Customer {
+            id: None,
+            kind: None,
+            account: None,
+            name: "Ada".to_owned(),
+            phone: None,
+            phone_extension: None,
+            email: None,
+            time_zone: None,
+            locale: None,
+        },
+        reason: None,
+        short_description: None,
+        description: None,
+        origin: Origin {
+            channel: Channel::Api,
+            interaction_ref: None,
+            case_id: None,
+            page_url: None,
+            waiting_since: None,
+        },
+        context: None,
+        external_id: None,
+        customer_agreed: false,
+    }
+}
