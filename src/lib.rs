@@ -1,4 +1,6 @@
 //! Ringback: a callback engine for contact centres.
 
+pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod wire;
