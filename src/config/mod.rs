@@ -79,6 +79,8 @@ pub struct Settings {
     pub metrics_open: bool,
     /// Bounds of everything that grows.
     pub limits: Limits,
+    /// Play customers and agents against it.
+    pub demo: bool,
     /// At least one; ids differ.
     pub workspaces: Vec<Workspace>,
 }

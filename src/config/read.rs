@@ -43,6 +43,8 @@ fn read(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Settings> {
         public_url,
         metrics_open,
         limits: limits?,
+        // Not a setting of the file: `--demo` is for the command line alone.
+        demo: false,
         workspaces: workspaces?,
     })
 }

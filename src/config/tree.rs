@@ -111,8 +111,9 @@ fn key_of_variable(name: &str) -> Option<String> {
     // A Kubernetes service called `ringback` puts these into every pod beside it.
     const SERVICE_LINKS: [&str; 2] = ["SERVICE_", "PORT_"];
     let name = name.strip_prefix(PREFIX)?;
-    // This one says which file to read and was read before.
-    if ["CONFIG", "PORT"].contains(&name) || SERVICE_LINKS.iter().any(|link| name.starts_with(link))
+    // The first three are the command line's own and were read before.
+    if ["CONFIG", "SERVER", "TOKEN", "PORT"].contains(&name)
+        || SERVICE_LINKS.iter().any(|link| name.starts_with(link))
     {
         return None;
     }
