@@ -154,21 +154,19 @@ mod tests {
                 let mut reader = BufReader::new(stream);
                 let mut head = String::new();
                 while !head.ends_with("\r\n\r\n") {
-                    reader.read_line(&mut head).expect("a line of the head");
+                    let read = reader.read_line(&mut head).expect("a line of the head");
+                    assert_ne!(read, 0, "the head ends early: {head}");
                 }
-                let head = head.to_lowercase();
-                let length = head.split("content-length: ").nth(1).expect("a length");
+                let asked = head.to_lowercase();
+                let length = asked.split("content-length: ").nth(1).expect("a length");
                 let length = length.split("\r\n").next().unwrap_or_default();
                 let mut sent = vec![0; length.parse().expect("a number")];
                 reader.read_exact(&mut sent).expect("the body");
                 let mut stream = reader.into_inner();
                 let length = body.len();
-                write!(
-                    stream,
-                    "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-                )
-                .expect("the client listens");
-                format!("{head}{}", String::from_utf8_lossy(&sent))
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n");
+                write!(stream, "{head}connection: close\r\n\r\n{body}").expect("a listener");
+                format!("{asked}{}", String::from_utf8_lossy(&sent))
             });
             heard.collect()
         });
