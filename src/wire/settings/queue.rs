@@ -170,11 +170,6 @@ fn across(fields: &mut Fields<'_>, queue: &QueueSettings) {
         let most = queue.max_wrap_up_seconds;
         fields.fault("wrap_up_seconds", format!("must not exceed max_wrap_up_seconds ({most})"));
     }
-    if let (Some(home), Some(allowed)) = (&queue.default_region, &queue.allowed_regions)
-        && !allowed.contains(home)
-    {
-        fields.fault("allowed_regions", "must have default_region among them");
-    }
 }
 
 /// A code and its texts: a bare id, or a table.

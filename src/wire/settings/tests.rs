@@ -133,7 +133,6 @@ fn every_fault_is_told_at_its_place() {
             json!({"default_region": "de", "allowed_regions": ["DEU"]}),
             vec!["/default_region", "/allowed_regions/0"],
         ),
-        (json!({"default_region": "DE", "allowed_regions": ["AT"]}), vec!["/allowed_regions"]),
         (json!({"wrap_up_seconds": 1_801}), vec!["/wrap_up_seconds"]),
         (
             json!({"retry_delays_minutes": {"wrong_number": 1}}),
