@@ -1,4 +1,9 @@
 //! Ringback: a callback engine for contact centres.
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod telemetry;
+pub mod wire;

@@ -1,3 +1,10 @@
 //! The command line of Ringback.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use ringback::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    cli::run(Cli::parse())
+}

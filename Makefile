@@ -1,0 +1,25 @@
+# What there is to do with this repository; `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test sim check audit
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+run: ## Build and run the demo: a small call centre with customers and agents at work
+	cargo run --release -- serve --demo
+
+test: ## Run every test, against real Redis too; installs what it lacks
+	.ci/install redis
+	cargo test --workspace --locked --doc
+	cargo test --workspace --locked --lib --bins --tests
+
+sim: ## Run the simulation alone; repeat a run with SEED=…
+	cargo test --locked --test sim -- --nocapture
+
+check: ## Run all that CI runs
+	.ci/run
+
+audit: ## Look for known weaknesses in the dependencies; needs the advisory database's network
+	.ci/install deny
+	cargo deny --workspace check advisories

@@ -1,0 +1,204 @@
+//! `ringback apply`: puts a file's queues and agents into a running server, over its API.
+//!
+//! Queues go first, since agents name them. Keys are read at start only, so a file's keys are left
+//! out, and said to be. Nothing is removed: what the file doesn't name stays as it is.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use super::token::find;
+use super::{BAD_INPUT, complain, say, settings};
+use crate::config::Workspace;
+use crate::wire::settings::{print_agent, print_queue};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The file, as `serve --config` takes it
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The server's address
+    #[arg(long, value_name = "URL", env = "RINGBACK_SERVER")]
+    #[arg(default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// An admin's key or token
+    #[arg(long, env = "RINGBACK_TOKEN", hide_env_values = true)]
+    token: SecretString,
+    /// The file's workspace to take; may be left out where it has only one
+    #[arg(long)]
+    workspace: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let Ok(loaded) = settings::load_file(&arguments.file) else {
+        return ExitCode::from(BAD_INPUT);
+    };
+    let workspace = match find(&loaded.settings.workspaces, arguments.workspace.as_deref()) {
+        Ok(workspace) => workspace,
+        Err(fault) => {
+            complain(&fault);
+            return ExitCode::from(BAD_INPUT);
+        }
+    };
+    match put_all(arguments, workspace) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            complain(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Stops at the first that the server doesn't take: what follows may depend on it. Running it again
+/// after the fault is mended is safe.
+fn put_all(arguments: &Arguments, workspace: &Workspace) -> Result<(), String> {
+    let server = Server::new(arguments)?;
+    for queue in &workspace.queues {
+        server.put("queues", queue.id.as_str(), &print_queue(queue))?;
+    }
+    for agent in &workspace.agents {
+        server.put("agents", agent.id.as_str(), &print_agent(agent))?;
+    }
+    if !workspace.keys.is_empty() {
+        complain("keys are read when the server starts: restart it if the file's have changed");
+    }
+    Ok(())
+}
+
+/// A running server, as an administrator speaks to it.
+struct Server<'a> {
+    client: Client,
+    base: &'a str,
+    token: &'a SecretString,
+}
+
+impl<'a> Server<'a> {
+    fn new(arguments: &'a Arguments) -> Result<Self, String> {
+        let client = Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(30))
+            // A redirect would carry the token to somebody who wasn't named.
+            .redirect(Policy::none())
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { client, base: arguments.server.trim_end_matches('/'), token: &arguments.token })
+    }
+
+    fn put(&self, kind: &str, id: &str, body: &Map<String, Value>) -> Result<(), String> {
+        let path = format!("/v1/{kind}/{id}");
+        let request = self.client.put(format!("{}{path}", self.base)).json(body);
+        let answer = request
+            .bearer_auth(self.token.expose_secret())
+            .send()
+            .map_err(|error| format!("{path}: {}", chain(&error)))?;
+        match answer.status().as_u16() {
+            201 => say(&format!("{path}: made")),
+            200..300 => say(&format!("{path}: replaced")),
+            status => {
+                let problem = answer.json().unwrap_or(Value::Null);
+                return Err(format!("{path}: {status} {}", told(&problem)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a problem says, with the places that it names.
+fn told(problem: &Value) -> String {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let mut lines = vec![text(problem, "detail")];
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        lines.push(format!("  {}: {}", text(error, "pointer"), text(error, "detail")));
+    }
+    lines.join("\n")
+}
+
+/// An error with its causes, on one line: the outermost alone never says what went wrong.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+    use crate::config::{Input, load};
+
+    const FILE: &str = r#"
+        [[workspace]]
+        id = "main"
+        [[workspace.queue]]
+        id = "billing"
+        [[workspace.agent]]
+        id = "mara"
+        queues = ["billing"]
+    "#;
+
+    /// A server that gives each connection the next of `answers`, and tells what it was sent.
+    fn server(answers: &'static [(u16, &str)]) -> (String, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = format!("http://{}/", listener.local_addr().expect("it is bound"));
+        let heard = thread::spawn(move || {
+            let heard = answers.iter().map(|(status, body)| {
+                let (stream, _) = listener.accept().expect("a connection");
+                let mut reader = BufReader::new(stream);
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    let read = reader.read_line(&mut head).expect("a line of the head");
+                    assert_ne!(read, 0, "the head ends early: {head}");
+                }
+                let asked = head.to_lowercase();
+                let length = asked.split("content-length: ").nth(1).expect("a length");
+                let length = length.split("\r\n").next().unwrap_or_default();
+                let mut sent = vec![0; length.parse().expect("a number")];
+                reader.read_exact(&mut sent).expect("the body");
+                let mut stream = reader.into_inner();
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n");
+                write!(stream, "{head}connection: close\r\n\r\n{body}").expect("a listener");
+                format!("{asked}{}", String::from_utf8_lossy(&sent))
+            });
+            heard.collect()
+        });
+        (address, heard)
+    }
+
+    fn apply(answers: &'static [(u16, &str)]) -> (Result<(), String>, Vec<String>) {
+        let (server, heard) = server(answers);
+        let file = Some(("a.toml".to_owned(), FILE.to_owned()));
+        let loaded = load(&Input { file, ..Input::default() }).expect("a good file");
+        let arguments =
+            Arguments { file: PathBuf::new(), server, token: "the-token".into(), workspace: None };
+        let result = put_all(&arguments, &loaded.settings.workspaces[0]);
+        (result, heard.join().expect("the server ends"))
+    }
+
+    #[test]
+    fn queues_are_put_before_the_agents_that_name_them() {
+        let (result, heard) = apply(&[(201, "{}"), (200, "{}")]);
+        assert_eq!(result, Ok(()));
+        assert!(heard[0].starts_with("put /v1/queues/billing http/1.1\r\n"), "{}", heard[0]);
+        assert!(heard[0].contains("authorization: bearer the-token\r\n"), "{}", heard[0]);
+        assert!(heard[0].contains("\"offer_timeout_seconds\":30"), "{}", heard[0]);
+        assert!(heard[1].starts_with("put /v1/agents/mara http/1.1\r\n"), "{}", heard[1]);
+    }
+
+    #[test]
+    fn a_refusal_ends_it_and_is_told_with_its_places() {
+        let problem = r#"{"detail": "mend it", "errors": [{"pointer": "/a", "detail": "no"}]}"#;
+        assert_eq!(told(&serde_json::from_str(problem).expect("JSON")), "mend it\n  /a: no");
+        let (result, heard) = apply(&[(422, r#"{"detail": "mend it"}"#)]);
+        assert_eq!(result, Err("/v1/queues/billing: 422 mend it".to_owned()));
+        assert_eq!(heard.len(), 1);
+    }
+}

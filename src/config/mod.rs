@@ -1,0 +1,211 @@
+//! The server's settings: read from flags, environment and file over the defaults, checked whole.
+//!
+//! `load` is the one way to a [`Settings`], so that whoever holds one holds a good one. Nothing
+//! here opens, binds or starts anything. The shapes of queues and agents are `wire::settings`,
+//! since the API takes the same.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod workspace;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::domain::callback::Channel;
+use crate::domain::ids::{AgentId, WorkspaceId};
+use crate::domain::policy::{AgentSettings, Choice, QueueSettings};
+
+pub use read::load;
+pub use tree::{DEFAULTS, PREFIX};
+
+/// Where the settings come from, lowest first; the defaults are always below.
+#[derive(Debug, Clone, Default)]
+pub struct Input {
+    /// The file's name and text.
+    pub file: Option<(String, String)>,
+    /// Variables; those whose names don't begin with [`PREFIX`] are passed over.
+    pub environment: Vec<(String, String)>,
+    /// Flags: as typed, the key that they set, and their value.
+    pub flags: Vec<(String, &'static str, String)>,
+}
+
+/// What is wrong with a configuration: all of it, a line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Source, key, value and what is allowed.
+    pub lines: Vec<String>,
+}
+
+impl ConfigError {
+    /// With a single fault.
+    pub fn one(line: String) -> Self {
+        Self { lines: vec![line] }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.lines.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A good configuration, and what to think of about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// What works but shouldn't go into production, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// Everything that the server is told at its start.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where to listen: `ADDRESS:PORT`; port 0 takes any that is free.
+    pub listen: String,
+    /// Where everything is kept.
+    pub store: StoreUrl,
+    /// The base of all links, without a slash at its end; none: the address listened on.
+    pub public_url: Option<String>,
+    /// `/metrics` answers without a credential.
+    pub metrics_open: bool,
+    /// Bounds of everything that grows.
+    pub limits: Limits,
+    /// Play customers and agents against it.
+    pub demo: bool,
+    /// At least one; ids differ.
+    pub workspaces: Vec<Workspace>,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone)]
+pub enum StoreUrl {
+    /// `memory:`: nowhere; gone with the process.
+    Memory,
+    /// `embedded:PATH`: in this folder.
+    Embedded(PathBuf),
+    /// `redis://…` or `rediss://…`, which may hold a password.
+    Redis(SecretString),
+}
+
+/// Bounds of everything that grows, and of every wait; what each is for stands in
+/// `config/default.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "config/default.toml documents each; here it would be said twice")]
+pub struct Limits {
+    pub body_bytes: usize,
+    pub header: Duration,
+    pub body: Duration,
+    pub connections: usize,
+    pub socket_buffer_bytes: usize,
+    pub socket_write: Duration,
+    pub heartbeat: Duration,
+    pub max_commands_in_flight: usize,
+    pub admission_wait: Duration,
+    pub store_stall: Duration,
+    pub resend: Duration,
+    pub overlay_bytes: usize,
+    pub log_max_bytes: u64,
+    pub window_items: usize,
+    pub window: Duration,
+    pub max_panics: u32,
+    pub max_requirements: usize,
+    pub max_signatures: usize,
+    pub retain_days: u32,
+    pub manage_read_days: u32,
+    pub drain: Duration,
+    pub require_durable: bool,
+}
+
+/// One routing domain.
+#[derive(Debug)]
+pub struct Workspace {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// What manage links are signed with; none: made and kept at the first start.
+    pub secret: Option<SecretString>,
+    /// Sites that may embed the agent's page and use API and socket.
+    pub desk_origins: Vec<String>,
+    /// Templates of the links on the agent's page, by name.
+    pub links: BTreeMap<String, String>,
+    /// What an agent may say when they go away; empty: anything.
+    pub presence_reasons: Vec<Choice>,
+    /// Requests that one phone number may make in a minute; 0 for no limit.
+    pub phone_requests_per_minute: u32,
+    /// Whose signed tokens are taken; none: nobody's.
+    pub jwt: Option<Jwt>,
+    /// API keys.
+    pub keys: Vec<Key>,
+    /// Made at start where the store doesn't have them.
+    pub queues: Vec<QueueSettings>,
+    /// Made at start where the store doesn't have them.
+    pub agents: Vec<AgentSettings>,
+}
+
+/// Whose JSON Web Tokens are taken.
+#[derive(Debug)]
+pub struct Jwt {
+    /// What they are signed with.
+    pub verifier: JwtVerifier,
+    /// `iss` that they must have; none: any.
+    pub issuer: Option<String>,
+    /// `aud` that they must have.
+    pub audience: String,
+}
+
+/// What signatures of tokens are checked with.
+#[derive(Debug)]
+pub enum JwtVerifier {
+    /// A secret shared with the issuer.
+    Hs256(SecretString),
+    /// The issuer's public keys, in this file.
+    JwksFile(PathBuf),
+}
+
+/// An API key: what shows it, and what it allows.
+#[derive(Debug)]
+pub struct Key {
+    /// SHA-256 of the token.
+    pub token_sha256: [u8; 32],
+    /// The token itself, where the file has it in the clear.
+    pub token: Option<SecretString>,
+    /// What it allows.
+    pub grant: Grant,
+}
+
+/// What a key allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// To ask for callbacks, in the name of a channel.
+    Channel {
+        /// The channel.
+        channel: Channel,
+        /// It may stand in a page: what it is held to then.
+        public: Option<PublicUse>,
+    },
+    /// To be this agent.
+    Agent(AgentId),
+    /// To supervise, and to act as this agent if one is named.
+    Supervisor(Option<AgentId>),
+    /// To set up, supervise, and act as this agent if one is named.
+    Admin(Option<AgentId>),
+}
+
+/// What a key that stands in a page is held to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUse {
+    /// The pages' sites.
+    pub allowed_origins: Vec<String>,
+    /// Requests per address.
+    pub requests_per_minute: u32,
+    /// Callbacks per address.
+    pub callbacks_per_hour: u32,
+}

@@ -1,0 +1,168 @@
+//! From the tree of values to [`Settings`]: every key asked for, checked alone and with others.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::tree::Tree;
+use super::workspace::{Warnings, workspaces};
+use super::{ConfigError, Input, Limits, Loaded, Settings, StoreUrl};
+use crate::wire::settings::fields::{Fault, Fields, Item};
+
+/// Reads and checks the whole configuration; every fault is told at once.
+pub fn load(input: &Input) -> Result<Loaded, ConfigError> {
+    let tree = Tree::build(input)?;
+    let values = tree.to_json();
+    let mut faults = Vec::new();
+    let mut warnings = Warnings::default();
+    let settings =
+        Item::root(&values, &mut faults).table(|fields| read(fields, &mut warnings)).flatten();
+    match settings {
+        Some(settings) if faults.is_empty() => Ok(Loaded { settings, warnings: warnings.lines() }),
+        _ => {
+            let line = |fault: &Fault| tree.line(&fault.pointer, &fault.detail);
+            Err(ConfigError { lines: faults.iter().map(line).collect() })
+        }
+    }
+}
+
+/// None where a part is missing that has no default; its fault is noted then.
+fn read(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Settings> {
+    let listen = fields.required("listen").and_then(|item| item.parsed(listen));
+    let store = fields.required("store").and_then(|item| item.parsed(store));
+    let public_url = fields.parsed("public_url", |text| web_address(text, true));
+    let metrics_open = fields.flag("metrics_open", true);
+    let limits = fields.required("limits").and_then(|item| item.table(limits));
+    let max_requirements = limits.as_ref().map_or(usize::MAX, |limits| limits.max_requirements);
+    let workspaces =
+        fields.required("workspace").and_then(|item| workspaces(item, max_requirements, warnings));
+    Some(Settings {
+        listen: listen?,
+        store: store?,
+        public_url,
+        metrics_open,
+        limits: limits?,
+        // Not a setting of the file: `--demo` is for the command line alone.
+        demo: false,
+        workspaces: workspaces?,
+    })
+}
+
+fn limits(fields: &mut Fields<'_>) -> Limits {
+    let limits = Limits {
+        body_bytes: kib(count(fields, "body_kib", 1..=65_536)),
+        header: seconds(fields, "header_seconds", 1..=3_600),
+        body: seconds(fields, "body_seconds", 1..=3_600),
+        connections: count(fields, "connections", 1..=1_000_000),
+        socket_buffer_bytes: kib(count(fields, "socket_buffer_kib", 16..=65_536)),
+        socket_write: seconds(fields, "socket_write_seconds", 1..=3_600),
+        heartbeat: seconds(fields, "heartbeat_seconds", 1..=3_600),
+        max_commands_in_flight: count(fields, "max_commands_in_flight", 1..=65_536),
+        admission_wait: millis(fields, "admission_wait_ms", 0..=60_000),
+        store_stall: millis(fields, "store_stall_ms", 10..=60_000),
+        resend: seconds(fields, "resend_seconds", 1..=3_600),
+        overlay_bytes: kib(count(fields, "overlay_mib", 1..=65_536)) << 10,
+        log_max_bytes: u64::from(number(fields, "log_max_mib", 1..=16_777_216)) << 20,
+        window_items: count(fields, "window_items", 1..=10_000_000),
+        window: seconds(fields, "window_seconds", 1..=86_400),
+        max_panics: number(fields, "max_panics", 1..=1_000),
+        max_requirements: count(fields, "max_requirements", 0..=64),
+        max_signatures: count(fields, "max_signatures", 1..=10_000_000),
+        retain_days: number(fields, "retain_days", 1..=36_500),
+        manage_read_days: number(fields, "manage_read_days", 0..=36_500),
+        drain: seconds(fields, "drain_seconds", 0..=3_600),
+        require_durable: fields.flag("require_durable", false),
+    };
+    if limits.overlay_bytes as u64 > limits.log_max_bytes {
+        fields.fault("overlay_mib", "must not be more than log_max_mib");
+    }
+    if limits.manage_read_days > limits.retain_days {
+        fields.fault("manage_read_days", "must not be more than retain_days");
+    }
+    limits
+}
+
+/// A number that `config/default.toml` gives, so that it stands nowhere else.
+fn number(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u32>) -> u32 {
+    let least = *allowed.start();
+    fields.required(key).and_then(|item| item.number(allowed)).unwrap_or(least)
+}
+
+fn count(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u32>) -> usize {
+    number(fields, key, allowed) as usize
+}
+
+fn seconds(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u32>) -> Duration {
+    Duration::from_secs(u64::from(number(fields, key, allowed)))
+}
+
+fn millis(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u32>) -> Duration {
+    Duration::from_millis(u64::from(number(fields, key, allowed)))
+}
+
+fn kib(count: usize) -> usize {
+    count << 10
+}
+
+fn listen(text: &str) -> Result<String, &'static str> {
+    let name = |host: &str| {
+        !host.is_empty()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    let named = || {
+        text.rsplit_once(':').is_some_and(|(host, port)| name(host) && port.parse::<u16>().is_ok())
+    };
+    if text.parse::<SocketAddr>().is_ok() || named() {
+        return Ok(text.to_owned());
+    }
+    Err("must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::]:8080; port 0 takes a free one")
+}
+
+fn store(text: &str) -> Result<StoreUrl, &'static str> {
+    if text == "memory:" {
+        return Ok(StoreUrl::Memory);
+    }
+    if let Some(path) = text.strip_prefix("embedded:").filter(|path| !path.is_empty()) {
+        return Ok(StoreUrl::Embedded(PathBuf::from(path)));
+    }
+    let server = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
+    match server {
+        Some(server) if !server.is_empty() && !text.contains(char::is_whitespace) => {
+            Ok(StoreUrl::Redis(text.into()))
+        }
+        _ => Err("must be memory:, embedded:PATH, redis://… or rediss://…"),
+    }
+}
+
+/// `https://host[:port]`, with a path where `path` allows one; a slash at the end goes.
+pub(super) fn web_address(text: &str, path: bool) -> Result<String, &'static str> {
+    const BASE: &str = "must be https://HOST[:PORT][/PATH] (or http://), without query or fragment";
+    const SITE: &str = "must be https://HOST[:PORT] (or http://), without a path";
+    let allowed = if path { BASE } else { SITE };
+    let text = if path { text.trim_end_matches('/') } else { text };
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(rest) = rest else { return Err(allowed) };
+    let (authority, tail) = rest.split_once('/').map_or((rest, None), |(a, b)| (a, Some(b)));
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#@\"'<>\\;,".contains(&byte);
+    let good = is_authority(authority)
+        && text.bytes().all(plain)
+        && (path || (tail.is_none() && !authority.bytes().any(|byte| byte.is_ascii_uppercase())));
+    if good { Ok(text.to_owned()) } else { Err(allowed) }
+}
+
+/// A host, by name or address, with a port or without.
+fn is_authority(text: &str) -> bool {
+    if text.parse::<SocketAddr>().is_ok() || text.parse::<Ipv4Addr>().is_ok() {
+        return true;
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let named = !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    let host = bracketed.map_or(named, |host| host.parse::<std::net::Ipv6Addr>().is_ok());
+    host && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}

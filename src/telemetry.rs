@@ -1,0 +1,14 @@
+//! Logs: to standard error, as much as `RUST_LOG` says (`info` unless it says otherwise).
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging for the whole process. A second call changes nothing.
+pub fn start() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = io::stderr().is_terminal();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    // An error means that somebody else, a test perhaps, has set up logging already.
+    let _ = logs.with_writer(io::stderr).try_init();
+}

@@ -1,0 +1,3 @@
+//! The JSON shapes that http, ws and webhooks share.
+
+pub mod settings;

@@ -1,0 +1,338 @@
+//! Reads settings out of a tree of JSON values and collects every fault, each with its place.
+//!
+//! `serde` stops at the first fault; an administrator wants all of them at once, with the place
+//! and what is allowed there. So settings are read by hand out of a tree, in which a key that
+//! nothing asked for is a fault too. What isn't given takes the default, and so does `null`.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+/// What is wrong at one place of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The place, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// What is allowed there, in a sentence without its full stop.
+    pub detail: String,
+}
+
+/// The longest name or label, in characters.
+pub const TEXT_MAX: usize = 200;
+
+/// One value at its place; each way of reading it takes it up.
+pub struct Item<'a> {
+    value: &'a Value,
+    place: String,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl<'a> Item<'a> {
+    /// A whole tree; its own place is the empty pointer.
+    pub fn root(value: &'a Value, faults: &'a mut Vec<Fault>) -> Self {
+        Self { value, place: String::new(), faults }
+    }
+
+    /// Notes a fault at this place.
+    pub fn fault<T>(self, detail: impl Into<String>) -> Option<T> {
+        self.faults.push(Fault { pointer: self.place, detail: detail.into() });
+        None
+    }
+
+    /// Whether it is a text, for what may be a text or a table.
+    pub fn is_text(&self) -> bool {
+        self.value.is_string()
+    }
+
+    /// Whether it is a number, for what may be a number or a table.
+    pub fn is_number(&self) -> bool {
+        self.value.is_number()
+    }
+
+    /// An integer within `allowed`.
+    pub fn number(self, allowed: RangeInclusive<u32>) -> Option<u32> {
+        let number = self.value.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let (least, most) = allowed.into_inner();
+            return self.fault(format!("must be an integer from {least} to {most}"));
+        }
+        number
+    }
+
+    /// `true` or `false`.
+    pub fn flag(self) -> Option<bool> {
+        match self.value.as_bool() {
+            Some(flag) => Some(flag),
+            None => self.fault("must be true or false"),
+        }
+    }
+
+    /// Text of 1 to `most` characters on one line.
+    pub fn text(self, most: usize) -> Option<String> {
+        let fits = |text: &&str| {
+            (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        };
+        match self.value.as_str().filter(fits) {
+            Some(text) => Some(text.to_owned()),
+            None => self.fault(format!("must be text of 1 to {most} characters, on one line")),
+        }
+    }
+
+    /// One of `words`.
+    pub fn word<T: Copy>(self, words: &[(&str, T)]) -> Option<T> {
+        let word = self.value.as_str();
+        let found = words.iter().find(|(name, _)| Some(*name) == word);
+        if found.is_none() {
+            let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+            return self.fault(format!("must be one of: {}", names.join(", ")));
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// Text that `parse` takes; its error says what is allowed.
+    pub fn parsed<T, E: Display>(self, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        match self.value.as_str().map(parse) {
+            Some(Ok(value)) => Some(value),
+            Some(Err(error)) => self.fault(error.to_string()),
+            None => self.fault("must be text"),
+        }
+    }
+
+    /// A list as above that isn't empty.
+    pub fn some<T>(self, each: impl FnMut(Item<'_>) -> Option<T>) -> Option<Vec<T>> {
+        if self.value.as_array().is_some_and(Vec::is_empty) {
+            return self.fault("must not be empty");
+        }
+        self.list(each)
+    }
+
+    /// What `read` makes of it, if `check` takes that too; its error says what is allowed.
+    pub fn checked<R, T, E: Display>(
+        self,
+        read: impl FnOnce(Item<'_>) -> Option<R>,
+        check: impl FnOnce(R) -> Result<T, E>,
+    ) -> Option<T> {
+        let Self { value, place, faults } = self;
+        let read = read(Item { value, place: place.clone(), faults: &mut *faults })?;
+        match check(read) {
+            Ok(value) => Some(value),
+            Err(error) => Item { value, place, faults }.fault(error.to_string()),
+        }
+    }
+
+    /// A table of known keys: whatever `read` doesn't ask for is a fault.
+    pub fn table<T>(self, read: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
+        let Value::Object(map) = self.value else {
+            return self.fault("must be a table");
+        };
+        let mut fields =
+            Fields { map, place: self.place, asked: Vec::new(), faults: &mut *self.faults };
+        let value = read(&mut fields);
+        fields.refuse_unknown();
+        Some(value)
+    }
+
+    /// A list; what `each` can't read is left out, its fault noted.
+    pub fn list<T>(self, mut each: impl FnMut(Item<'_>) -> Option<T>) -> Option<Vec<T>> {
+        let Value::Array(values) = self.value else {
+            return self.fault("must be a list");
+        };
+        let mut list = Vec::with_capacity(values.len());
+        for (index, value) in values.iter().enumerate() {
+            let place = format!("{}/{index}", self.place);
+            list.extend(each(Item { value, place, faults: &mut *self.faults }));
+        }
+        Some(list)
+    }
+
+    /// A table whose keys the administrator chooses; read in the order of the keys.
+    pub fn entries<T>(self, mut each: impl FnMut(&str, Item<'_>) -> Option<T>) -> Option<Vec<T>> {
+        let Value::Object(map) = self.value else {
+            return self.fault("must be a table");
+        };
+        let mut list = Vec::with_capacity(map.len());
+        for (key, value) in map {
+            let place = below(&self.place, key);
+            list.extend(each(key, Item { value, place, faults: &mut *self.faults }));
+        }
+        Some(list)
+    }
+}
+
+/// A table that is being read.
+pub struct Fields<'a> {
+    map: &'a Map<String, Value>,
+    place: String,
+    asked: Vec<&'static str>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Fields<'_> {
+    /// The value of `key`, if there is one.
+    pub fn take(&mut self, key: &'static str) -> Option<Item<'_>> {
+        self.asked.push(key);
+        let value = self.map.get(key).filter(|value| !value.is_null())?;
+        Some(Item { value, place: below(&self.place, key), faults: &mut *self.faults })
+    }
+
+    /// An integer within `allowed`, or the default.
+    pub fn number(&mut self, key: &'static str, default: u32, allowed: RangeInclusive<u32>) -> u32 {
+        self.take(key).and_then(|item| item.number(allowed)).unwrap_or(default)
+    }
+
+    /// `true` or `false`, or the default.
+    pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        self.take(key).and_then(Item::flag).unwrap_or(default)
+    }
+
+    /// Text on one line, if there is any.
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        self.take(key).and_then(|item| item.text(TEXT_MAX))
+    }
+
+    /// One of `words`, or the default.
+    pub fn word<T: Copy>(&mut self, key: &'static str, default: T, words: &[(&str, T)]) -> T {
+        self.take(key).and_then(|item| item.word(words)).unwrap_or(default)
+    }
+
+    /// Text that `parse` takes, if there is any.
+    pub fn parsed<T, E: Display>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        self.take(key).and_then(|item| item.parsed(parse))
+    }
+
+    /// A list; empty if there is none.
+    pub fn list<T>(
+        &mut self,
+        key: &'static str,
+        each: impl FnMut(Item<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        self.take(key).and_then(|item| item.list(each)).unwrap_or_default()
+    }
+
+    /// Notes a fault at `key`, or at the table itself where `key` is empty.
+    pub fn fault(&mut self, key: &str, detail: impl Into<String>) {
+        let pointer = if key.is_empty() { self.place.clone() } else { below(&self.place, key) };
+        self.faults.push(Fault { pointer, detail: detail.into() });
+    }
+
+    /// Asks for `key`, and notes a fault if it isn't there.
+    pub fn required(&mut self, key: &'static str) -> Option<Item<'_>> {
+        if self.map.get(key).is_none_or(Value::is_null) {
+            self.asked.push(key);
+            self.fault(key, "is missing");
+            return None;
+        }
+        self.take(key)
+    }
+
+    /// How many of `keys` are given.
+    pub fn count_of(&self, keys: &[&str]) -> usize {
+        keys.iter().filter(|key| self.map.get(**key).is_some_and(|value| !value.is_null())).count()
+    }
+
+    fn refuse_unknown(&mut self) {
+        for key in self.map.keys().filter(|key| !self.asked.contains(&key.as_str())) {
+            let near = self.asked.iter().min_by_key(|asked| distance(asked, key));
+            let detail = match near.filter(|near| distance(near, key) <= 3) {
+                Some(near) => format!("unknown key; did you mean `{near}`?"),
+                None => "unknown key".to_owned(),
+            };
+            self.faults.push(Fault { pointer: below(&self.place, key), detail });
+        }
+    }
+}
+
+/// The word for a value that [`Item::word`] reads.
+pub fn name_of<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    let found = words.iter().find(|(_, known)| *known == value);
+    found.map(|(name, _)| *name).expect("the table has a word for each value")
+}
+
+/// The pointer of `key` in the table at `place`.
+fn below(place: &str, key: &str) -> String {
+    format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// How many letters must be put in, left out or changed to make `b` of `a` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(left != *right);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults(value: &Value, read: impl FnOnce(&mut Fields<'_>)) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        Item::root(value, &mut faults).table(read);
+        faults.into_iter().map(|Fault { pointer, detail }| (pointer, detail)).collect()
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_place() {
+        let value = json!({"a": -1, "b": 1.5, "c": "x", "d": [1, "y", 3], "e/f": {"g": 1}});
+        let found = faults(&value, |fields| {
+            fields.number("a", 0, 0..=5);
+            fields.number("b", 0, 0..=5);
+            fields.flag("c", true);
+            fields.list("d", |item| item.number(1..=2));
+            fields.take("e/f").map(|item| item.table(|inner| inner.text("g")));
+        });
+        let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(places, ["/a", "/b", "/c", "/d/1", "/d/2", "/e~1f/g"]);
+        assert_eq!(found[0].1, "must be an integer from 0 to 5");
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_fault_that_names_its_neighbour() {
+        let value = json!({"lead_second": 1, "zebra": 2});
+        let found = faults(&value, |fields| {
+            fields.number("lead_seconds", 0, 0..=5);
+        });
+        assert_eq!(
+            found,
+            [
+                ("/lead_second".into(), "unknown key; did you mean `lead_seconds`?".into()),
+                ("/zebra".into(), "unknown key".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_null_takes_the_default_and_what_is_required_must_be_there() {
+        let value = json!({"a": null, "b": null});
+        let mut number = 0;
+        let found = faults(&value, |fields| {
+            number = fields.number("a", 7, 0..=9);
+            fields.required("b").map(Item::flag);
+        });
+        assert_eq!(number, 7);
+        assert_eq!(found, [("/b".into(), "is missing".into())]);
+    }
+
+    #[test]
+    fn distances_are_counted_in_letters() {
+        for (a, b, letters) in [("", "ab", 2), ("abc", "abc", 0), ("kitten", "sitting", 3)] {
+            assert_eq!(distance(a, b), letters, "{a} {b}");
+        }
+    }
+}
