@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ringback::domain::agent::Presence;
 use ringback::domain::callback::{CallbackType, State};
 use ringback::domain::effect::{Change, Outbox};
-use ringback::domain::event::{CallbackEvent, Event};
-use ringback::domain::ids::{AgentId, CallbackId};
+use ringback::domain::event::{AgentEvent, CallbackEvent, Event};
+use ringback::domain::ids::{AgentId, CallbackId, SessionId};
 use ringback::domain::time::{Now, Span, Timestamp};
 
 use crate::world::{Records, subject};
@@ -19,6 +20,8 @@ pub(crate) struct Checks {
     canceled: BTreeSet<CallbackId>,
     /// Callbacks that somebody took or sent out before their booked time.
     hurried: BTreeSet<CallbackId>,
+    /// Sessions that are up, by agent.
+    sessions: BTreeMap<AgentId, BTreeSet<SessionId>>,
     /// Agents who were given work past their capacity by a supervisor.
     pub(crate) forced: BTreeSet<AgentId>,
     /// What was found wrong, first things first.
@@ -52,8 +55,38 @@ impl Checks {
             }
         }
         for event in &out.events {
+            self.connection(event);
             self.event(now, newest, out, event);
         }
+    }
+
+    fn connection(&mut self, event: &Event) {
+        match event {
+            Event::Agent(agent, AgentEvent::Connected { session }) => {
+                self.sessions.entry(agent.clone()).or_default().insert(*session);
+            }
+            Event::Agent(agent, AgentEvent::Disconnected { session, .. }) => {
+                self.sessions.entry(agent.clone()).or_default().remove(session);
+            }
+            _ => {}
+        }
+    }
+
+    /// When all is quiet, every pending offer is to an agent who is there and wants work.
+    pub(crate) fn offers_stand(&mut self, newest: &Records) {
+        let mut found = Vec::new();
+        for callback in newest.callbacks.values() {
+            let Some(offer) = callback.offer() else { continue };
+            let up = self.sessions.get(&offer.agent).is_some_and(|all| !all.is_empty());
+            let wants = newest
+                .agents
+                .get(&offer.agent)
+                .is_some_and(|agent| agent.presence == Presence::Available);
+            if !up || !wants {
+                found.push(format!("{} is offered to {}, who is gone", callback.id, offer.agent));
+            }
+        }
+        self.violations.extend(found);
     }
 
     fn event(&mut self, now: &Now, newest: &Records, out: &Outbox, event: &Event) {
@@ -119,18 +152,17 @@ impl Checks {
                 *held.entry(agent).or_default() += callback.size;
             }
         }
-        let waiting = newest.callbacks.values().filter(|one| {
-            one.state() == State::Queued && one.preferred.is_none()
-        });
+        let waiting = newest
+            .callbacks
+            .values()
+            .filter(|one| one.state() == State::Queued && one.preferred.is_none());
         let mut found = Vec::new();
         for callback in waiting {
             let could = idle.iter().find(|agent| {
                 let settings = &newest.agents[*agent].settings;
                 let room = settings.capacity.units - held.get(agent).copied().unwrap_or(0);
-                let cools = callback
-                    .declined
-                    .iter()
-                    .any(|one| one.agent == **agent && one.until > steady);
+                let cools =
+                    callback.declined.iter().any(|one| one.agent == **agent && one.until > steady);
                 settings.membership(&callback.queue).is_some() && room >= callback.size && !cools
             });
             if let Some(agent) = could {
@@ -153,6 +185,7 @@ impl Checks {
 
     /// The engine has started again from what was durable.
     pub(crate) fn restarted(&mut self, durable: &Records) {
+        self.sessions.clear();
         let mut found = Vec::new();
         for (id, shown) in &self.shown {
             match durable.callbacks.get(id) {

@@ -46,7 +46,7 @@ struct Run {
 /// 2026-11-24T08:00:00Z.
 const START: Timestamp = Timestamp(1_795_507_200_000);
 /// How long the chaos lasts.
-const CHAOS: Span = Span::minutes(90);
+const CHAOS: Span = Span::minutes(40);
 /// In calm, everything must have ended by then.
 const CALM: Span = Span::days(2);
 /// A run that does more steps than this goes round in circles.
@@ -180,6 +180,7 @@ impl Run {
         }
         if !self.world.has_mail() {
             self.sync_all();
+            self.world.checks.offers_stand(&self.world.newest);
             if !chaos {
                 self.conserves();
             }
@@ -188,8 +189,10 @@ impl Run {
         let next = self.agenda.keys().next().map(|(at, _)| *at);
         let times = [next, self.world.next_alarm()];
         let Some(at) = times.into_iter().flatten().min() else {
-            let text = "nothing will ever happen again".to_owned();
-            self.world.checks.violations.push(text);
+            if !self.world.has_mail() {
+                let text = "nothing will ever happen again".to_owned();
+                self.world.checks.violations.push(text);
+            }
             return;
         };
         self.world.advance(at);
@@ -204,8 +207,7 @@ impl Run {
     /// In calm, when nothing is under way, nobody waits in vain.
     fn conserves(&mut self) {
         let due = self.world.next_alarm().is_some_and(|at| at <= self.world.wall);
-        let resumed =
-            self.world.newest.queues.values().all(|queue| queue.offers_paused.is_none());
+        let resumed = self.world.newest.queues.values().all(|queue| queue.offers_paused.is_none());
         if due || !resumed {
             return;
         }
