@@ -33,7 +33,7 @@ pub(super) struct Head {
 
 /// An open and locked directory; the lock ends with the last owner of this.
 #[derive(Debug)]
-pub struct Directory {
+pub(in crate::store) struct Directory {
     path: PathBuf,
     /// Kept for its lock only.
     _lock: File,
@@ -41,7 +41,7 @@ pub struct Directory {
 
 impl Directory {
     /// Makes the directory when it isn't there, and locks it for this process.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open(path: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(path).map_err(|error| trouble(path, &error))?;
         let lock_path = path.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
@@ -113,8 +113,7 @@ fn decode_head(bytes: &[u8]) -> Option<Head> {
     let (magic, rest) = content.split_first_chunk::<8>()?;
     let (epoch, rest) = rest.split_first_chunk::<8>()?;
     let instance: &[u8; 16] = rest.try_into().ok()?;
-    let whole =
-        magic == HEAD_MAGIC && u32::from_le_bytes(*checksum) == crc32fast::hash(content);
+    let whole = magic == HEAD_MAGIC && u32::from_le_bytes(*checksum) == crc32fast::hash(content);
     whole.then(|| Head {
         epoch: Epoch::from_le_bytes(*epoch),
         instance: u128::from_le_bytes(*instance),

@@ -61,7 +61,11 @@ impl RedisLink {
         let info = url.into_connection_info().map_err(|error| describe(&error))?;
         match info.addr() {
             redis::ConnectionAddr::Tcp(host, _) | redis::ConnectionAddr::TcpTls { host, .. } => {
-                if host.is_empty() { Err("it names no host".to_owned()) } else { Ok(()) }
+                if host.is_empty() {
+                    Err("it names no host".to_owned())
+                } else {
+                    Ok(())
+                }
             }
             _ => Err("it names no host".to_owned()),
         }

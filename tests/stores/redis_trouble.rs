@@ -93,13 +93,8 @@ async fn stopped_it_is_unavailable_within_a_second_and_goes_on_afterwards() {
     store.log.append(1, vec![entry(1)]).await.expect("written");
     server.freeze();
     let key = RowKey { table: TABLE, key: Bytes::from_static(b"k") };
-    let read = RangeRead {
-        table: TABLE,
-        start: Bytes::new(),
-        end: None,
-        reverse: false,
-        limit: 10,
-    };
+    let read =
+        RangeRead { table: TABLE, start: Bytes::new(), end: None, reverse: false, limit: 10 };
     for _ in 0..2 {
         let start = now();
         let write = store.log.append(2, vec![entry(2)]).await;

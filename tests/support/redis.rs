@@ -3,10 +3,11 @@
 //! Every write is synchronised (`appendfsync always`), so that killing it loses nothing that it
 //! acknowledged. The server ends with the value, whatever became of the test.
 
+#![allow(dead_code, reason = "each test binary that shares this uses a part of it")]
+
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server, running or killed.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     place: TempDir,
     port: u16,
     settings: Vec<String>,
@@ -25,12 +26,12 @@ pub struct RedisServer {
 
 impl RedisServer {
     /// Starts a durable server.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
     /// Starts a server with these settings.
-    pub fn start_with(settings: &[&str]) -> Self {
+    pub(crate) fn start_with(settings: &[&str]) -> Self {
         let place = tempfile::tempdir().expect("a directory");
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let mut server = Self { place, port: free_port(), settings, child: None };
@@ -45,17 +46,12 @@ impl RedisServer {
     }
 
     /// The URL of database 0.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// Where the server keeps its files.
-    pub fn place(&self) -> &Path {
-        self.place.path()
-    }
-
     /// Ends it at once, as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it can be killed");
             child.wait().expect("it ends");
@@ -63,13 +59,13 @@ impl RedisServer {
     }
 
     /// Starts it again after [`Self::kill`], on the same port and files.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         assert!(self.child.is_none(), "it still runs");
         assert!(self.try_run(), "redis-server doesn't come back");
     }
 
     /// Starts it again with all its data gone.
-    pub fn restart_empty(&mut self) {
+    pub(crate) fn restart_empty(&mut self) {
         self.kill();
         for entry in fs::read_dir(self.place.path()).expect("the directory") {
             let path = entry.expect("an entry").path();
@@ -83,12 +79,12 @@ impl RedisServer {
     }
 
     /// Stops it without ending it: connections stay open and nothing answers.
-    pub fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
 
     /// Lets it go on.
-    pub fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("-CONT");
     }
 
@@ -135,7 +131,7 @@ impl Drop for RedisServer {
 
 /// The clock of the tests' deadlines.
 #[expect(clippy::disallowed_methods, reason = "a test's deadline, not the engine's time")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

@@ -49,8 +49,7 @@ mod tests {
 
     #[test]
     fn entries_come_back_as_they_went_in() {
-        let entries =
-            [Bytes::new(), Bytes::from_static(b"\0\xff\n"), Bytes::from(vec![7; 70_000])];
+        let entries = [Bytes::new(), Bytes::from_static(b"\0\xff\n"), Bytes::from(vec![7; 70_000])];
         let mut encoded = BytesMut::new();
         encode(&entries, &mut encoded);
         assert_eq!(encoded.len(), encoded_length(&entries).expect("small") as usize);

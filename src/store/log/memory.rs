@@ -3,9 +3,7 @@
 use bytes::Bytes;
 
 use super::lacking;
-use crate::engine::ports::{
-    EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, StoreError,
-};
+use crate::engine::ports::{EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, StoreError};
 use crate::store::memory::{Kept, MemoryPart};
 
 /// One opening of a memory store's log.
@@ -99,8 +97,8 @@ impl Log for MemoryLog {
     }
 
     fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.part.read(|kept| {
-            Ok(kept.entries.iter().map(|entry| entry.len() as u64).sum())
-        }))
+        Box::pin(
+            self.part.read(|kept| Ok(kept.entries.iter().map(|entry| entry.len() as u64).sum())),
+        )
     }
 }

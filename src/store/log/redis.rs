@@ -10,9 +10,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{group, lacking};
-use crate::engine::ports::{
-    EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, StoreError,
-};
+use crate::engine::ports::{EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, StoreError};
 use crate::store::directory::draw_instance;
 use crate::store::redis_keys::RedisKeys;
 use crate::store::redis_link::{ANSWER_WITHIN, BULK_WITHIN, RedisLink, RedisScript};
@@ -93,8 +91,7 @@ impl RedisLog {
     }
 
     fn number(&self, text: Option<&String>) -> Result<u64, StoreError> {
-        text.and_then(|text| text.parse().ok())
-            .ok_or_else(|| self.damaged("a number was expected"))
+        text.and_then(|text| text.parse().ok()).ok_or_else(|| self.damaged("a number was expected"))
     }
 
     fn damaged(&self, what: &str) -> StoreError {

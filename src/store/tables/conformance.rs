@@ -117,8 +117,7 @@ async fn rows_come_back_byte_for_byte(storage: &impl TablesStorage) {
     ];
     let found = tables.get(asked).await.expect("readable");
     let value = |table, key: &[u8]| Some(Bytes::copy_from_slice(expected[&(table, key)]));
-    let (one, two, three) =
-        (value(PLAIN, &every), value(ORDERED, b"\0"), value(ORDERED, b"\0\0"));
+    let (one, two, three) = (value(PLAIN, &every), value(ORDERED, b"\0"), value(ORDERED, b"\0\0"));
     assert_eq!(found, [one.clone(), two, None, None, three, one]);
     let ranged = range(&tables, &whole(ORDERED)).await;
     let in_order: Vec<(Bytes, Bytes)> = expected

@@ -38,7 +38,7 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The tables of one workspace in a directory.
-pub struct EmbeddedTables {
+pub(in crate::store) struct EmbeddedTables {
     inner: Arc<Inner>,
     /// The epoch taken; 0 before.
     epoch: AtomicU64,
@@ -61,7 +61,7 @@ impl EmbeddedTables {
     /// Opens the tables in a locked directory.
     ///
     /// Blocks on I/O; call it where that is allowed.
-    pub fn open(directory: Arc<Directory>) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open(directory: Arc<Directory>) -> Result<Self, StoreError> {
         let path = directory.inner("tables")?;
         let open = || -> Result<(Database, Keyspace), fjall::Error> {
             let database = Database::builder(&path)

@@ -70,8 +70,7 @@ impl Tables for MemoryTables {
 
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>> {
         Box::pin(self.part.read(move |kept| {
-            let Some(table) = kept.tables.get(&read.table).filter(|_| !holds_nothing(&read))
-            else {
+            let Some(table) = kept.tables.get(&read.table).filter(|_| !holds_nothing(&read)) else {
                 return Ok(Vec::new());
             };
             let end = read.end.map_or(Bound::Unbounded, Bound::Excluded);

@@ -9,18 +9,14 @@ mod embedded;
 mod memory;
 mod redis;
 
-pub use self::embedded::EmbeddedTables;
+pub(super) use self::embedded::EmbeddedTables;
 pub(super) use self::memory::MemoryTables;
 pub(super) use self::redis::RedisTables;
 use crate::engine::ports::{EntryNumber, RangeRead, StoreError};
 
 /// What a watermark says about a batch of the entries `from ..= to`: whether it is still to be
 /// applied, or was before.
-fn is_due(
-    watermark: EntryNumber,
-    from: EntryNumber,
-    to: EntryNumber,
-) -> Result<bool, StoreError> {
+fn is_due(watermark: EntryNumber, from: EntryNumber, to: EntryNumber) -> Result<bool, StoreError> {
     if to <= watermark {
         return Ok(false);
     }

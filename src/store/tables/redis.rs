@@ -140,15 +140,15 @@ impl RedisTables {
                 });
             }
         }
-        let answers: Vec<Vec<Option<Bytes>>> =
-            self.link.transact(ANSWER_WITHIN, &commands).await?;
+        let answers: Vec<Vec<Option<Bytes>>> = self.link.transact(ANSWER_WITHIN, &commands).await?;
         let mut answers = answers.into_iter();
         for (table, places) in &by_table {
             let found = answers.next().unwrap_or_default();
             let scores = table.ordered.then(|| answers.next().unwrap_or_default());
             for (nth, &at) in places.iter().enumerate() {
                 let value = found.get(nth).cloned().flatten();
-                let there = scores.as_ref().is_some_and(|scores| matches!(scores.get(nth), Some(Some(_))));
+                let there =
+                    scores.as_ref().is_some_and(|scores| matches!(scores.get(nth), Some(Some(_))));
                 values[at] = value.or_else(|| there.then(Bytes::new));
             }
         }

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-pub use self::segment::{FileSync, SystemSync};
 use self::frame::{SEGMENT_HEADER, SegmentHeader};
+pub(in crate::store) use self::segment::{FileSync, SystemSync};
 use self::segment::{Segment, SegmentFile};
 use super::lacking;
 use crate::engine::ports::{EntryNumber, Log, LogEntry, LogState, PortFuture, StoreError};
@@ -33,11 +33,11 @@ const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How an embedded log is kept; tests make segments small and synchronising fail.
 #[derive(Debug)]
-pub struct LogOptions {
+pub(in crate::store) struct LogOptions {
     /// Space of a segment, in bytes. A group that is longer gets a segment of its own.
-    pub segment_bytes: u64,
+    pub(in crate::store) segment_bytes: u64,
     /// How data is made durable.
-    pub sync: Box<dyn FileSync>,
+    pub(in crate::store) sync: Box<dyn FileSync>,
 }
 
 impl Default for LogOptions {
@@ -48,7 +48,7 @@ impl Default for LogOptions {
 
 /// The log of one workspace in a directory.
 #[derive(Debug)]
-pub struct EmbeddedLog {
+pub(in crate::store) struct EmbeddedLog {
     /// Taken on blocking threads only. A future that is dropped leaves its work running there, so
     /// the files' state can't be owned by the future.
     files: Arc<Mutex<Files>>,
@@ -71,7 +71,10 @@ impl EmbeddedLog {
     /// Opens the log in a locked directory: reads all of it, cuts a torn tail, refuses damage.
     ///
     /// Blocks on I/O; call it where that is allowed.
-    pub fn open(directory: Arc<Directory>, options: LogOptions) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open(
+        directory: Arc<Directory>,
+        options: LogOptions,
+    ) -> Result<Self, StoreError> {
         let files = Files::open(directory, options)?;
         Ok(Self { files: Arc::new(Mutex::new(files)) })
     }
@@ -207,8 +210,8 @@ impl Files {
         let (Some(file), Some(segment)) = (&self.active, self.segments.back_mut()) else {
             unreachable!("make_room leaves an open segment or an error");
         };
-        let frame = frame::encode(segment.header.seed(), first, entries)
-            .map_err(Failed::NoSpace)?;
+        let frame =
+            frame::encode(segment.header.seed(), first, entries).map_err(Failed::NoSpace)?;
         match file.write(segment.end, &frame, &*self.options.sync) {
             Ok(()) => {
                 let last = first + entries.len() as u64 - 1;

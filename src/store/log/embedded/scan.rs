@@ -84,7 +84,15 @@ pub(super) fn scan(folder: &Path, instance: u128) -> Result<Found, StoreError> {
             fs::remove_file(path).map_err(|error| trouble(path, &error))?;
         }
         // Entries from here on are in the next segment: what stands here of them was given up.
-        let stop = headers[at + 1..].iter().find_map(|(next, ..)| next.map(|next| next.first));
+        let stop = match headers.get(at + 1) {
+            None => Stop::Tail,
+            Some((Some(next), ..)) => Stop::Before(next.first),
+            Some((None, ..)) => {
+                let next =
+                    headers[at + 1..].iter().find_map(|(next, ..)| next.map(|next| next.first));
+                Stop::Headerless(next.unwrap_or(EntryNumber::MAX))
+            }
+        };
         let (segment, tail) = walk(path, header, stop)?;
         found.segments.push(segment);
         found.tail = tail;
@@ -152,44 +160,54 @@ fn check_joint(
     }
 }
 
-/// Walks a segment's frames: to `stop`, the first number of the next segment, or to its end.
-fn walk(
-    path: &Path,
-    header: SegmentHeader,
-    stop: Option<EntryNumber>,
-) -> Result<(Segment, Tail), StoreError> {
+/// Where a segment's walk has to end.
+#[derive(Clone, Copy)]
+enum Stop {
+    /// It is the last segment, and ends where no whole frame stands.
+    Tail,
+    /// Before this number, the first of the next segment.
+    Before(EntryNumber),
+    /// Before this number at the latest. A segment without a whole header lies between, and if
+    /// anything is missing, then it is that one which gets the blame.
+    Headerless(EntryNumber),
+}
+
+/// Walks a segment's frames to where it has to stop.
+fn walk(path: &Path, header: SegmentHeader, stop: Stop) -> Result<(Segment, Tail), StoreError> {
     let bytes = Bytes::from(read(path)?);
     let mut segment = Segment::new(path.to_owned(), header);
     let mut tail = Tail::default();
-    loop {
+    let least = match stop {
+        Stop::Tail => EntryNumber::MAX,
+        Stop::Before(number) | Stop::Headerless(number) => number,
+    };
+    while segment.last + 1 < least {
         let next = segment.last + 1;
-        if stop == Some(next) {
-            return Ok((segment, tail));
-        }
         let offset = segment.end;
-        match frame_at(&bytes, offset, header.seed(), next) {
-            Ok(frame) => {
-                let length = frame.frame_length();
-                segment.extend(frame.first, frame.last(), length);
-                let whole = position(offset)..position(offset + length);
-                if stop.is_none() {
-                    tail.last_frame = Some((offset, bytes.slice(whole)));
-                } else if stop.is_some_and(|stop| frame.last() >= stop) {
-                    return Err(damaged(path, offset, "its entries overlap the next segment's"));
-                }
+        match (frame_at(&bytes, offset, header.seed(), next), stop) {
+            (Ok(frame), _) if frame.last() >= least => {
+                return Err(damaged(path, offset, "its entries overlap the next segment's"));
             }
-            Err(what) if stop.is_some() => return Err(damaged(path, offset, what)),
-            Err(what) => {
+            (Ok(frame), _) => {
+                let length = frame.frame_length();
+                let whole = position(offset)..position(offset + length);
+                tail.last_frame = Some((offset, bytes.slice(whole)));
+                segment.extend(frame.first, frame.last(), length);
+            }
+            (Err(what), Stop::Before(_)) => return Err(damaged(path, offset, what)),
+            (Err(_), Stop::Headerless(_)) => break,
+            (Err(what), Stop::Tail) => {
                 let rest = bytes.get(position(offset)..).unwrap_or_default();
                 if let Some(at) = frame::find_header(rest, header.seed(), next + 1) {
                     let what = format!("{what}, yet a later group stands {at} bytes on");
                     return Err(damaged(path, offset, what));
                 }
                 tail.rest_is_clean = rest.iter().all(|&byte| byte == 0);
-                return Ok((segment, tail));
+                break;
             }
         }
     }
+    Ok((segment, tail))
 }
 
 /// The frame at `offset` with first number `next`, all of it checked; or what is wrong there.

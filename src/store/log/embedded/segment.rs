@@ -11,23 +11,23 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
-use crate::store::directory::{sync_directory, trouble};
 use super::frame::{SEGMENT_HEADER, SegmentHeader};
 use crate::engine::ports::{EntryNumber, StoreError};
+use crate::store::directory::{sync_directory, trouble};
 
 /// One place per this many bytes is remembered, so that a read needn't walk a whole segment:
 /// 1,024 places of 16 bytes for a full one.
 const INDEX_EVERY: u64 = 64 * 1024;
 
 /// How a file's data is made durable: the system's way, or a test's way to let it fail.
-pub trait FileSync: Send + fmt::Debug {
+pub(in crate::store) trait FileSync: Send + fmt::Debug {
     /// Returns when all that was written to `file` is on disk.
     fn sync_data(&self, file: &File) -> io::Result<()>;
 }
 
 /// fdatasync.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemSync;
+pub(in crate::store) struct SystemSync;
 
 impl FileSync for SystemSync {
     fn sync_data(&self, file: &File) -> io::Result<()> {
