@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// A storage of any kind, as both suites want it.
 enum Storage {
     Memory(MemoryStore),
-    Embedded(StoreUrl, TempDir),
+    Embedded { url: StoreUrl, _place: TempDir },
     Redis(StoreUrl, WorkspaceId),
 }
 
@@ -31,7 +31,7 @@ impl Storage {
     fn embedded() -> Self {
         let place = tempfile::tempdir().expect("a directory");
         let url = format!("embedded:{}", place.path().display());
-        Self::Embedded(url.parse().expect("a URL"), place)
+        Self::Embedded { url: url.parse().expect("a URL"), _place: place }
     }
 
     /// A workspace of its own on a server that others use too.
@@ -45,7 +45,9 @@ impl Storage {
     async fn open_both(&self) -> Result<OpenStore, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.open()),
-            Self::Embedded(url, _) => url.open(&WorkspaceId::parse("ws").expect("a slug")).await,
+            Self::Embedded { url, .. } => {
+                url.open(&WorkspaceId::parse("ws").expect("a slug")).await
+            }
             Self::Redis(url, workspace) => url.open(workspace).await,
         }
     }
@@ -59,7 +61,7 @@ impl LogStorage for Storage {
     fn second(&self) -> SecondOpening {
         match self {
             Self::Memory(_) | Self::Redis(..) => SecondOpening::Fences,
-            Self::Embedded(..) => SecondOpening::Refused,
+            Self::Embedded { .. } => SecondOpening::Refused,
         }
     }
 }
@@ -70,7 +72,7 @@ impl TablesStorage for Storage {
     }
 
     fn second_fences(&self) -> bool {
-        !matches!(self, Self::Embedded(..))
+        !matches!(self, Self::Embedded { .. })
     }
 }
 

@@ -42,7 +42,7 @@ pub(in crate::store) struct Directory {
 impl Directory {
     /// Makes the directory when it isn't there, and locks it for this process.
     pub(in crate::store) fn open(path: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(path).map_err(|error| trouble(path, &error))?;
+        make_directory(path)?;
         let lock_path = path.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(|error| trouble(&lock_path, &error))?;
@@ -53,18 +53,13 @@ impl Directory {
             }
             Err(TryLockError::Error(error)) => return Err(trouble(&lock_path, &error)),
         }
-        // The directory's own name must outlive a power cut, too.
-        for made in [Some(path), path.parent()].into_iter().flatten() {
-            sync_directory(made)?;
-        }
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// A directory inside, made when it isn't there.
     pub(super) fn inner(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.path.join(name);
-        fs::create_dir_all(&path).map_err(|error| trouble(&path, &error))?;
-        sync_directory(&self.path)?;
+        make_directory(&path)?;
         Ok(path)
     }
 
@@ -118,6 +113,20 @@ fn decode_head(bytes: &[u8]) -> Option<Head> {
         epoch: Epoch::from_le_bytes(*epoch),
         instance: u128::from_le_bytes(*instance),
     })
+}
+
+/// Makes a directory and those above it that lack, durably: a log in a directory whose name a power
+/// cut takes back would be gone with it.
+fn make_directory(path: &Path) -> Result<(), StoreError> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().unwrap_or(Path::new(""));
+    make_directory(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(trouble(path, &error)),
+        _ => sync_directory(above),
+    }
 }
 
 /// Makes the names in a directory durable: creating, renaming and removing are not before this.

@@ -173,3 +173,58 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 fn unavailable() -> StoreError {
     StoreError::Unavailable("a test switched the store off".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn entry() -> Vec<Bytes> {
+        vec![Bytes::from_static(b"entry")]
+    }
+
+    #[tokio::test]
+    async fn trouble_is_as_told() {
+        let store = MemoryStore::new();
+        let mut log = store.open().log;
+        log.take().await.expect("taken");
+        store.set_log_trouble(Trouble::Unavailable);
+        assert!(matches!(log.append(1, entry()).await, Err(StoreError::Unavailable(_))));
+        store.set_log_trouble(Trouble::None);
+        assert_eq!(log.state().await.expect("a state").last, 0);
+
+        store.set_log_trouble(Trouble::AnswerLost);
+        assert!(matches!(log.append(1, entry()).await, Err(StoreError::Unavailable(_))));
+        store.set_log_trouble(Trouble::None);
+        assert_eq!(log.state().await.expect("a state").last, 1);
+
+        store.set_log_trouble(Trouble::Held);
+        let mut held = log.append(2, entry());
+        assert!((&mut held).now_or_never().is_none(), "it waits");
+        store.set_log_trouble(Trouble::None);
+        held.await.expect("and goes on");
+    }
+
+    #[tokio::test]
+    async fn losses_are_noticed_as_on_a_real_server() {
+        let store = MemoryStore::new();
+        let mut log = store.open().log;
+        let before = log.take().await.expect("taken");
+        for number in 1..=3 {
+            log.append(number, entry()).await.expect("written");
+        }
+        store.lose_after(1);
+        let gap = log.append(4, entry()).await;
+        assert!(matches!(gap, Err(StoreError::Gap { found: 1, first: 4 })), "{gap:?}");
+        assert_eq!(log.state().await.expect("a state").instance, before.instance);
+
+        store.lose_everything();
+        let gap = log.append(1, entry()).await;
+        assert!(matches!(gap, Err(StoreError::Gap { found: 0, first: 1 })), "{gap:?}");
+        let after = log.state().await.expect("a state");
+        assert_ne!(after.instance, before.instance);
+        assert_eq!((after.epoch, after.last), (before.epoch, 0));
+        log.append(1, entry()).await.expect("looked at, it can be written again");
+    }
+}

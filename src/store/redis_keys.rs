@@ -3,12 +3,22 @@
 //! Every key of a workspace carries `{workspace}`, its hash tag, so that Redis Cluster keeps them
 //! on one node (scripts may touch them together) and spreads workspaces over nodes.
 //!
-//! | key | kind | holds |
-//! |---|---|---|
-//! | `rb:{ws}:head` | hash | `epoch` of the last taking · `instance`, 32 hex digits drawn once · `last` number in the log · `bytes` ever appended to it · `watermark` of the tables |
-//! | `rb:{ws}:log` | stream | one item per group, its id the group's last number and `-0`; fields `f` first number, `c` the value of `bytes` before it, `g` the entries |
-//! | `rb:{ws}:t:NAME` | hash | a table's values by key; of an ordered table only those that aren't empty |
-//! | `rb:{ws}:z:NAME` | sorted set | an ordered table's keys, all with score 0, so that they sort as bytes |
+//! `rb:{ws}:head`, a hash of small facts:
+//! - `epoch` of the last taking
+//! - `instance`: 32 hexadecimal digits, drawn once
+//! - `last`: number of the newest entry in the log
+//! - `bytes` ever appended to it
+//! - `watermark` of the tables
+//!
+//! `rb:{ws}:log`, a stream with one item per group; its id is the group's last number and `-0`:
+//! - `f`: number of the group's first entry
+//! - `c`: the value of `bytes` before it
+//! - `g`: the entries, each behind its length
+//!
+//! `rb:{ws}:t:NAME`, a hash: a table's values by key; of an ordered table those that aren't empty.
+//!
+//! `rb:{ws}:z:NAME`, a sorted set: an ordered table's keys, all with score 0, which sorts them as
+//! bytes.
 //!
 //! The head is one key and not five: a server that was emptied, or lost its newest writes in a
 //! failover, then has lost them together, and what is left of the log can't contradict it.

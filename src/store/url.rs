@@ -122,7 +122,7 @@ impl StoreUrl {
             }
             Self::Redis(url) => {
                 let keys = RedisKeys::new(workspace);
-                // Two connections, so that a group never queues behind a batch of thousands of rows.
+                // Two connections, so that a group never queues behind a batch of rows.
                 let log = RedisLog::new(RedisLink::open(url.expose_secret())?, keys.clone());
                 let tables = RedisTables::new(RedisLink::open(url.expose_secret())?, keys);
                 Ok(OpenStore { log: Box::new(log), tables: Arc::new(tables) })

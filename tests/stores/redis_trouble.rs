@@ -131,6 +131,16 @@ async fn a_server_that_is_not_there_is_unavailable_and_taken_once_it_is() {
 }
 
 #[tokio::test]
+async fn tls_to_a_server_without_it_is_an_error_like_any_other() {
+    let server = RedisServer::start();
+    let url: StoreUrl = server.url().replace("redis:", "rediss:").parse().expect("a URL");
+    let workspace = WorkspaceId::parse("acme").expect("a slug");
+    let mut store = url.open(&workspace).await.expect("opening needs no server");
+    let refused = store.log.take().await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     let mut server = RedisServer::start();
     let mut store = taken(&server).await;

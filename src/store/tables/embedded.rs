@@ -224,7 +224,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What fjall says while it runs. After a failed write it refuses all others until it is opened
 /// again ("poisoned"), which is right: the log keeps what the tables lack, up to its bound.
-#[expect(clippy::needless_pass_by_value, reason = "given to map_err as it is")]
 fn failed(error: fjall::Error) -> StoreError {
     match error {
         fjall::Error::Poisoned => StoreError::Unavailable(

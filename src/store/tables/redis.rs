@@ -129,15 +129,15 @@ impl RedisTables {
         commands.atomic();
         for (&table, places) in &by_table {
             commands.cmd("HMGET").arg(self.keys.values(table));
-            places.iter().for_each(|&at| {
+            for &at in places {
                 commands.arg(&keys[at].key[..]);
-            });
+            }
             if table.ordered {
                 // A key without a value in the hash may still be there, with an empty one.
                 commands.cmd("ZMSCORE").arg(self.keys.order(table));
-                places.iter().for_each(|&at| {
+                for &at in places {
                     commands.arg(&keys[at].key[..]);
-                });
+                }
             }
         }
         let answers: Vec<Vec<Option<Bytes>>> = self.link.transact(ANSWER_WITHIN, &commands).await?;

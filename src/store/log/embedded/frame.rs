@@ -5,7 +5,8 @@
 //! file nor a frame smuggled into a text by a customer can be taken for one of ours.
 //!
 //! ```text
-//! segment  "RBLOG" 0 0 version · sequence u64 · instance u128 · first number u64 · 20 × 0 · crc u32
+//! segment  "RBLOG" 0 0 version · sequence u64 · instance u128 · first number u64 · 20 × 0 ·
+//!          crc u32
 //! frame    magic u32 · crc of header u32 · first number u64 · entries u32 · length u32 ·
 //!          crc of payload u32 · 4 × 0 · payload
 //! ```

@@ -207,7 +207,7 @@ impl Files {
     fn write(&mut self, first: EntryNumber, entries: &[Bytes]) -> Result<(), Failed> {
         let length: u64 = entries.iter().map(|entry| entry.len() as u64 + 4).sum();
         self.make_room(first, length + frame::FRAME_HEADER as u64).map_err(Failed::NoSpace)?;
-        let (Some(file), Some(segment)) = (&self.active, self.segments.back_mut()) else {
+        let (Some(file), Some(segment)) = (&mut self.active, self.segments.back_mut()) else {
             unreachable!("make_room leaves an open segment or an error");
         };
         let frame =

@@ -133,10 +133,12 @@ fn cut_at_any_byte_of_its_last_groups_it_keeps_the_whole_ones() {
             }
             let mut files = open(copied.path()).unwrap_or_else(|e| panic!("{context}: {e}"));
             assert_holds(&files, kept, &context);
-            files.append(kept + 1, &group(kept + 1, 2)).expect("goes on");
-            drop(files);
-            let files = open(copied.path()).expect("opens again");
-            assert_holds(&files, kept + 2, &context);
+            // Going on costs more fsyncs than all else here, so not after every cut.
+            if cut % 8 == 0 {
+                files.append(kept + 1, &group(kept + 1, 2)).expect("goes on");
+                drop(files);
+                assert_holds(&open(copied.path()).expect("opens again"), kept + 2, &context);
+            }
         }
     }
 }
