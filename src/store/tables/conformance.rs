@@ -1,0 +1,309 @@
+//! What all tables must do, checked from outside: the port's promises, one by one.
+//!
+//! Compiled into the library so that the integration tests, and whoever writes another store, run
+//! the same checks. It must know no implementation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{join, join_all};
+
+use crate::engine::ports::{
+    EntryNumber, PortFuture, RangeRead, RowKey, RowWrite, StoreError, Table, TableBatch, Tables,
+};
+
+/// One storage that tables can be opened on again and again.
+pub trait TablesStorage: Sync {
+    /// Opens it as a process that starts does.
+    fn open(&self) -> PortFuture<'_, Result<Arc<dyn Tables>, StoreError>>;
+
+    /// Whether a second opening beside the first one is possible, and fences it.
+    fn second_fences(&self) -> bool;
+}
+
+const ORDERED: Table = Table { name: "ordered", ordered: true };
+const OTHER: Table = Table { name: "other", ordered: true };
+const PLAIN: Table = Table { name: "plain", ordered: false };
+
+/// Runs all checks, each on a fresh and empty storage.
+///
+/// # Panics
+/// When the tables break a promise; that is how a check fails.
+pub async fn check<S: TablesStorage>(mut fresh: impl FnMut() -> S) {
+    new_tables_are_empty(&fresh()).await;
+    rows_come_back_byte_for_byte(&fresh()).await;
+    deleted_rows_are_gone(&fresh()).await;
+    ranges_end_where_asked(&fresh()).await;
+    the_watermark_rules(&fresh()).await;
+    reopening_keeps_everything(&fresh()).await;
+    a_stale_writer_is_fenced(&fresh()).await;
+    a_large_batch_is_one(&fresh()).await;
+    readers_see_batches_whole(&fresh()).await;
+}
+
+async fn open(storage: &impl TablesStorage) -> Arc<dyn Tables> {
+    let tables = storage.open().await.expect("the storage opens");
+    tables.take(1).await.expect("the tables can be taken");
+    tables
+}
+
+fn row_key(table: Table, key: &[u8]) -> RowKey {
+    RowKey { table, key: Bytes::copy_from_slice(key) }
+}
+
+fn put(table: Table, key: &[u8], value: &[u8]) -> RowWrite {
+    RowWrite { key: row_key(table, key), value: Some(Bytes::copy_from_slice(value)) }
+}
+
+fn delete(table: Table, key: &[u8]) -> RowWrite {
+    RowWrite { key: row_key(table, key), value: None }
+}
+
+async fn apply(tables: &Arc<dyn Tables>, from: EntryNumber, to: EntryNumber, rows: &[RowWrite]) {
+    let done = tables.apply(TableBatch { from, to, rows: rows.to_vec() }).await;
+    done.unwrap_or_else(|error| panic!("batch {from}..={to}: {error}"));
+}
+
+async fn get(tables: &Arc<dyn Tables>, table: Table, key: &[u8]) -> Option<Bytes> {
+    let mut found = tables.get(vec![row_key(table, key)]).await.expect("readable");
+    assert_eq!(found.len(), 1);
+    found.pop().flatten()
+}
+
+async fn range(tables: &Arc<dyn Tables>, read: &RangeRead) -> Vec<(Bytes, Bytes)> {
+    tables.range(read.clone()).await.expect("readable")
+}
+
+fn whole(table: Table) -> RangeRead {
+    RangeRead { table, start: Bytes::new(), end: None, reverse: false, limit: usize::MAX }
+}
+
+async fn new_tables_are_empty(storage: &impl TablesStorage) {
+    let tables = storage.open().await.expect("the storage opens");
+    assert_eq!(tables.take(1).await.expect("the tables can be taken"), 0);
+    assert_eq!(get(&tables, PLAIN, b"key").await, None);
+    assert_eq!(get(&tables, ORDERED, b"key").await, None);
+    assert_eq!(tables.get(Vec::new()).await.expect("readable"), []);
+    assert_eq!(range(&tables, &whole(ORDERED)).await, []);
+}
+
+async fn rows_come_back_byte_for_byte(storage: &impl TablesStorage) {
+    let tables = open(storage).await;
+    let every: Vec<u8> = (0..=255).collect();
+    let (long, large) = (vec![0xff; 300], vec![0; 200_000]);
+    let keys: [&[u8]; 7] = [b"\0", b"\0\0", b"a\0b", b"\xff\xff", b"\r\n$1", &every, &long];
+    let values: [&[u8]; 4] = [b"", b"\0", &every, &large];
+    let mut expected: BTreeMap<(Table, &[u8]), &[u8]> = BTreeMap::new();
+    for table in [ORDERED, PLAIN] {
+        for (nth, key) in keys.iter().enumerate() {
+            expected.insert((table, key), values[nth % values.len()]);
+        }
+    }
+    let rows: Vec<_> =
+        expected.iter().map(|(&(table, key), value)| put(table, key, value)).collect();
+    apply(&tables, 1, 1, &rows).await;
+    for (&(table, key), value) in &expected {
+        assert_eq!(get(&tables, table, key).await.as_deref(), Some(*value), "{table:?} {key:?}");
+    }
+    // In the order asked, across tables, one of them twice and one that isn't there.
+    let asked = vec![
+        row_key(PLAIN, &every),
+        row_key(ORDERED, b"\0"),
+        row_key(OTHER, b"\0"),
+        row_key(PLAIN, b"none"),
+        row_key(ORDERED, b"\0\0"),
+        row_key(PLAIN, &every),
+    ];
+    let found = tables.get(asked).await.expect("readable");
+    let value = |table, key: &[u8]| Some(Bytes::copy_from_slice(expected[&(table, key)]));
+    let (one, two, three) = (value(PLAIN, &every), value(ORDERED, b"\0"), value(ORDERED, b"\0\0"));
+    assert_eq!(found, [one.clone(), two, None, None, three, one]);
+    let ranged = range(&tables, &whole(ORDERED)).await;
+    let in_order: Vec<(Bytes, Bytes)> = expected
+        .iter()
+        .filter(|((table, _), _)| *table == ORDERED)
+        .map(|((_, key), value)| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)))
+        .collect();
+    assert_eq!(ranged, in_order, "keys sort as bytes do");
+}
+
+async fn deleted_rows_are_gone(storage: &impl TablesStorage) {
+    let tables = open(storage).await;
+    for table in [ORDERED, PLAIN] {
+        assert_eq!(get(&tables, table, b"a").await, None);
+    }
+    let both = |write: fn(Table) -> [RowWrite; 2]| [write(ORDERED), write(PLAIN)].concat();
+    let written = both(|table| [put(table, b"a", b"1"), put(table, b"b", b"")]);
+    apply(&tables, 1, 1, &written).await;
+    // A value becomes empty and an empty one a value, without a trace of what was.
+    apply(&tables, 2, 2, &both(|table| [put(table, b"a", b""), put(table, b"b", b"2")])).await;
+    for table in [ORDERED, PLAIN] {
+        assert_eq!(get(&tables, table, b"a").await.as_deref(), Some(&b""[..]));
+        assert_eq!(get(&tables, table, b"b").await.as_deref(), Some(&b"2"[..]));
+    }
+    apply(&tables, 3, 3, &both(|table| [delete(table, b"a"), delete(table, b"none")])).await;
+    for table in [ORDERED, PLAIN] {
+        assert_eq!(get(&tables, table, b"a").await, None);
+        assert_eq!(get(&tables, table, b"b").await.as_deref(), Some(&b"2"[..]));
+    }
+    let left = range(&tables, &whole(ORDERED)).await;
+    assert_eq!(left, [(Bytes::from_static(b"b"), Bytes::from_static(b"2"))]);
+}
+
+async fn ranges_end_where_asked(storage: &impl TablesStorage) {
+    let tables = open(storage).await;
+    let keys: [&[u8]; 8] = [b"a", b"a\0", b"a\xff", b"b", b"ba", b"c", b"\xff", b"\xff\0"];
+    let mut model: BTreeMap<Bytes, Bytes> = BTreeMap::new();
+    let mut rows = vec![put(OTHER, b"b", b"of another table"), put(PLAIN, b"b", b"unordered")];
+    for (nth, key) in keys.iter().enumerate() {
+        let value: &[u8] = if nth % 3 == 0 { b"" } else { key };
+        model.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+        rows.push(put(ORDERED, key, value));
+    }
+    apply(&tables, 1, 1, &rows).await;
+    let mut starts: Vec<&[u8]> = vec![b"", b"0", b"a\0\0", b"bz", b"d", b"\xff\xff"];
+    starts.extend(keys);
+    let ends: Vec<Option<&[u8]>> = starts.iter().map(|end| Some(*end)).chain([None]).collect();
+    for start in &starts {
+        for end in &ends {
+            for limit in [0, 1, 3, usize::MAX] {
+                for reverse in [false, true] {
+                    let read = RangeRead {
+                        table: ORDERED,
+                        start: Bytes::copy_from_slice(start),
+                        end: end.map(Bytes::copy_from_slice),
+                        reverse,
+                        limit,
+                    };
+                    let within = |key: &Bytes| {
+                        *key >= read.start && read.end.as_ref().is_none_or(|end| key < end)
+                    };
+                    let mut expected: Vec<_> =
+                        model.clone().into_iter().filter(|(key, _)| within(key)).collect();
+                    if reverse {
+                        expected.reverse();
+                    }
+                    expected.truncate(limit);
+                    assert_eq!(range(&tables, &read).await, expected, "{read:?}");
+                }
+            }
+        }
+    }
+}
+
+async fn the_watermark_rules(storage: &impl TablesStorage) {
+    let tables = open(storage).await;
+    apply(&tables, 1, 7, &[put(PLAIN, b"k", b"7")]).await;
+    assert_eq!(tables.take(1).await.expect("taken"), 7);
+    // Applied before: success, and nothing happens.
+    apply(&tables, 1, 7, &[put(PLAIN, b"k", b"again")]).await;
+    apply(&tables, 3, 5, &[put(PLAIN, b"k", b"older")]).await;
+    assert_eq!(get(&tables, PLAIN, b"k").await.as_deref(), Some(&b"7"[..]));
+    for (from, to) in [(9, 9), (7, 8), (1, 8)] {
+        let rows = vec![put(PLAIN, b"k", b"gap")];
+        let refused = tables.apply(TableBatch { from, to, rows }).await;
+        let Err(StoreError::Gap { found: 7, first }) = refused else {
+            panic!("{from}..={to} must be refused: {refused:?}");
+        };
+        assert_eq!(first, from);
+    }
+    assert_eq!(get(&tables, PLAIN, b"k").await.as_deref(), Some(&b"7"[..]));
+    // Entries that change no row move the watermark, too.
+    apply(&tables, 8, 8, &[]).await;
+    apply(&tables, 9, 1_000, &[put(PLAIN, b"k", b"1000")]).await;
+    assert_eq!(tables.take(2).await.expect("taken"), 1_000);
+}
+
+async fn reopening_keeps_everything(storage: &impl TablesStorage) {
+    let tables = open(storage).await;
+    apply(&tables, 1, 3, &[put(ORDERED, b"a", b"1"), put(PLAIN, b"p", b"")]).await;
+    apply(&tables, 4, 4, &[put(ORDERED, b"b", b""), delete(ORDERED, b"a")]).await;
+    drop(tables);
+    let tables = storage.open().await.expect("opens again");
+    assert_eq!(tables.take(2).await.expect("taken"), 4);
+    assert_eq!(range(&tables, &whole(ORDERED)).await, [(Bytes::from_static(b"b"), Bytes::new())]);
+    assert_eq!(get(&tables, PLAIN, b"p").await, Some(Bytes::new()));
+    apply(&tables, 5, 5, &[put(ORDERED, b"c", b"3")]).await;
+}
+
+async fn a_stale_writer_is_fenced(storage: &impl TablesStorage) {
+    let old = storage.open().await.expect("the storage opens");
+    let rows = vec![put(PLAIN, b"k", b"untaken")];
+    let untaken = old.apply(TableBatch { from: 1, to: 1, rows }).await;
+    assert!(matches!(untaken, Err(StoreError::Fenced { ours: 0, .. })), "{untaken:?}");
+    old.take(4).await.expect("taken");
+    apply(&old, 1, 1, &[put(PLAIN, b"k", b"old")]).await;
+    let lower = old.take(3).await;
+    assert!(matches!(lower, Err(StoreError::Fenced { found: 4, ours: 3 })), "{lower:?}");
+    if !storage.second_fences() {
+        return;
+    }
+    let new = storage.open().await.expect("a second one opens");
+    assert_eq!(new.take(5).await.expect("taken"), 1);
+    // Neither a repetition nor a gap hides it.
+    for (from, to) in [(2, 2), (1, 1), (9, 9)] {
+        let rows = vec![put(PLAIN, b"k", b"stale")];
+        let stale = old.apply(TableBatch { from, to, rows }).await;
+        assert!(matches!(stale, Err(StoreError::Fenced { found: 5, ours: 4 })), "{stale:?}");
+    }
+    assert_eq!(get(&new, PLAIN, b"k").await.as_deref(), Some(&b"old"[..]));
+    apply(&new, 2, 2, &[put(PLAIN, b"k", b"new")]).await;
+}
+
+async fn a_large_batch_is_one(storage: &impl TablesStorage) {
+    let tables = open(storage).await;
+    let key = |number: u32| number.to_be_bytes();
+    let rows: Vec<RowWrite> = (0..5_000)
+        .flat_map(|number| {
+            let text = number.to_string();
+            let value = if number % 2 == 0 { text.as_bytes() } else { b"" };
+            [put(ORDERED, &key(number), value), put(PLAIN, &key(number), &[7; 100])]
+        })
+        .collect();
+    apply(&tables, 1, 9_000, &rows).await;
+    let found = range(&tables, &whole(ORDERED)).await;
+    assert_eq!(found.len(), 5_000);
+    assert!(found.is_sorted());
+    assert_eq!(found[4_998].1, Bytes::from_static(b"4998"));
+    let asked = (0..5_000).map(|number| row_key(PLAIN, &key(number))).collect();
+    let found = tables.get(asked).await.expect("readable");
+    assert!(found.iter().all(|value| value.as_deref() == Some(&[7; 100])));
+    let rows: Vec<RowWrite> = (0..5_000)
+        .flat_map(|number| [delete(ORDERED, &key(number)), delete(PLAIN, &key(number))])
+        .collect();
+    apply(&tables, 9_001, 9_001, &rows).await;
+    assert_eq!(range(&tables, &whole(ORDERED)).await, []);
+    assert_eq!(get(&tables, PLAIN, &key(17)).await, None);
+}
+
+/// Ten rows change together, again and again; whoever reads them must find them equal.
+async fn readers_see_batches_whole(storage: &impl TablesStorage) {
+    const BATCHES: u64 = 60;
+    let tables = open(storage).await;
+    let keys: Vec<[u8; 1]> = (0..10).map(|key| [key]).collect();
+    let write = async {
+        for number in 1..=BATCHES {
+            let value = number.to_be_bytes();
+            let rows: Vec<_> = keys
+                .iter()
+                .flat_map(|key| [put(ORDERED, key, &value), put(PLAIN, key, &value)])
+                .collect();
+            apply(&tables, number, number, &rows).await;
+        }
+    };
+    let read = async || {
+        let mut seen = Bytes::new();
+        while seen.as_ref() != BATCHES.to_be_bytes() {
+            let asked = keys.iter().flat_map(|key| [row_key(ORDERED, key), row_key(PLAIN, key)]);
+            let values = tables.get(asked.collect()).await.expect("readable");
+            assert!(values.iter().all(|value| value == &values[0]), "half a batch: {values:?}");
+            let rows = range(&tables, &whole(ORDERED)).await;
+            assert!(rows.iter().all(|row| row.1 == rows[0].1), "half a batch: {rows:?}");
+            let now = rows.first().map(|row| row.1.clone()).unwrap_or_default();
+            assert!(now >= seen, "a reader went back in time");
+            seen = now;
+        }
+    };
+    join(write, join_all((0..3).map(|_| read()))).await;
+}

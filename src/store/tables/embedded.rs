@@ -1,0 +1,244 @@
+//! The tables of the embedded store: fjall, one keyspace per table.
+//!
+//! Behind the log, so that an LSM store's flushes and compactions hit no acknowledgement. A batch
+//! goes in with its watermark as one write of fjall's, synchronised before it counts.
+//!
+//! Reads run on blocking threads like writes do. A row in fjall's cache would be read faster on
+//! the spot, but nobody can know before asking: one that isn't costs the caller's thread, on which
+//! a whole workspace may run, a disk's time. The hop costs some 10 µs.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+
+use super::{holds_nothing, is_due};
+use crate::engine::ports::{
+    EntryNumber, Epoch, PortFuture, RangeRead, RowKey, StoreError, Table, TableBatch, Tables,
+};
+use crate::store::directory::{self, Directory};
+
+/// Keyspace of the facts about the tables themselves; no table has this name.
+const FACTS: &str = "_facts";
+const WATERMARK: &[u8] = b"watermark";
+const EPOCH: &[u8] = b"epoch";
+
+/// Blocks kept in memory, for all tables together.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What each table gathers in memory before it is written out. A quarter of fjall's default,
+/// because there are a dozen tables and each may have one full and one being written.
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
+/// facts again, so there is no reason to keep more.
+const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The tables of one workspace in a directory.
+pub(in crate::store) struct EmbeddedTables {
+    inner: Arc<Inner>,
+    /// The epoch taken; 0 before.
+    epoch: AtomicU64,
+}
+
+struct Inner {
+    database: Database,
+    facts: Keyspace,
+    /// Tables that exist, by name; a table is made by the first batch with a row of it.
+    tables: Mutex<BTreeMap<&'static str, Keyspace>>,
+    /// The watermark; held through a batch, so that two can't be applied at once.
+    watermark: Mutex<EntryNumber>,
+    /// Last, so that the lock outlives the database.
+    _directory: Arc<Directory>,
+}
+
+type Rows = Vec<(Bytes, Bytes)>;
+
+impl EmbeddedTables {
+    /// Opens the tables in a locked directory.
+    ///
+    /// Blocks on I/O; call it where that is allowed.
+    pub(in crate::store) fn open(directory: Arc<Directory>) -> Result<Self, StoreError> {
+        let path = directory.inner("tables")?;
+        let open = || -> Result<(Database, Keyspace), fjall::Error> {
+            let database = Database::builder(&path)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES)
+                .open()?;
+            let facts = database.keyspace(FACTS, KeyspaceCreateOptions::default)?;
+            Ok((database, facts))
+        };
+        let place = path.display().to_string();
+        let (database, facts) = open().map_err(|error| opening(&place, error))?;
+        let watermark = number(&facts, WATERMARK)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                database,
+                facts,
+                tables: Mutex::new(BTreeMap::new()),
+                watermark: Mutex::new(watermark),
+                _directory: directory,
+            }),
+            epoch: AtomicU64::new(0),
+        })
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, StoreError> + Send + 'static,
+    ) -> PortFuture<'static, Result<T, StoreError>> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(directory::blocking(move || work(&inner)))
+    }
+}
+
+impl Tables for EmbeddedTables {
+    fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>> {
+        Box::pin(async move {
+            let watermark = self.run(move |inner| inner.take(epoch)).await?;
+            self.epoch.store(epoch, Ordering::Relaxed);
+            Ok(watermark)
+        })
+    }
+
+    fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>> {
+        let ours = self.epoch.load(Ordering::Relaxed);
+        self.run(move |inner| inner.apply(ours, batch))
+    }
+
+    fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
+        self.run(move |inner| {
+            // One snapshot for all keys, so that no batch is seen by halves.
+            let snapshot = inner.database.snapshot();
+            keys.iter().map(|key| inner.get(&snapshot, key)).collect()
+        })
+    }
+
+    fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Rows, StoreError>> {
+        self.run(move |inner| inner.range(&read))
+    }
+}
+
+impl Inner {
+    fn take(&self, epoch: Epoch) -> Result<EntryNumber, StoreError> {
+        let watermark = lock(&self.watermark);
+        let found = number(&self.facts, EPOCH)?;
+        if found > epoch {
+            return Err(StoreError::Fenced { found, ours: epoch });
+        }
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&self.facts, EPOCH, epoch.to_le_bytes().as_slice());
+        batch.commit().map_err(failed)?;
+        Ok(*watermark)
+    }
+
+    fn apply(&self, ours: Epoch, batch: TableBatch) -> Result<(), StoreError> {
+        let mut watermark = lock(&self.watermark);
+        let found = number(&self.facts, EPOCH)?;
+        if ours == 0 || found > ours {
+            return Err(StoreError::Fenced { found, ours });
+        }
+        if !is_due(*watermark, batch.from, batch.to)? {
+            return Ok(());
+        }
+        let mut write = self.database.batch().durability(Some(PersistMode::SyncAll));
+        for row in batch.rows {
+            let table = self.make_table(row.key.table)?;
+            match row.value {
+                Some(value) => write.insert(&table, &row.key.key[..], &value[..]),
+                None => write.remove(&table, &row.key.key[..]),
+            }
+        }
+        write.insert(&self.facts, WATERMARK, batch.to.to_le_bytes().as_slice());
+        write.commit().map_err(failed)?;
+        *watermark = batch.to;
+        Ok(())
+    }
+
+    /// The keyspace of a table, made when it isn't there.
+    fn make_table(&self, table: Table) -> Result<Keyspace, StoreError> {
+        let mut tables = lock(&self.tables);
+        if let Some(keyspace) = tables.get(table.name) {
+            return Ok(keyspace.clone());
+        }
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let keyspace = self.database.keyspace(table.name, options).map_err(failed)?;
+        tables.insert(table.name, keyspace.clone());
+        Ok(keyspace)
+    }
+
+    /// The keyspace of a table; none when it never had a row. Reading makes no tables.
+    fn table(&self, table: Table) -> Result<Option<Keyspace>, StoreError> {
+        if let Some(keyspace) = lock(&self.tables).get(table.name) {
+            return Ok(Some(keyspace.clone()));
+        }
+        if !self.database.keyspace_exists(table.name) {
+            return Ok(None);
+        }
+        self.make_table(table).map(Some)
+    }
+
+    fn get(&self, snapshot: &Snapshot, key: &RowKey) -> Result<Option<Bytes>, StoreError> {
+        let Some(table) = self.table(key.table)? else { return Ok(None) };
+        let value = snapshot.get(&table, &key.key).map_err(failed)?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    fn range(&self, read: &RangeRead) -> Result<Rows, StoreError> {
+        if holds_nothing(read) {
+            return Ok(Vec::new());
+        }
+        let Some(table) = self.table(read.table)? else { return Ok(Vec::new()) };
+        let end = read.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&read.start), end);
+        let found = self.database.snapshot().range::<&[u8], _>(&table, bounds);
+        let row = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner().map_err(failed)?;
+            Ok((Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value)))
+        };
+        if read.reverse {
+            found.rev().take(read.limit).map(row).collect()
+        } else {
+            found.take(read.limit).map(row).collect()
+        }
+    }
+}
+
+/// A number among the facts; 0 before it was first written.
+fn number(facts: &Keyspace, name: &[u8]) -> Result<u64, StoreError> {
+    let Some(bytes) = facts.get(name).map_err(failed)? else { return Ok(0) };
+    let bytes: [u8; 8] = bytes.as_ref().try_into().map_err(|_| StoreError::Damaged {
+        place: format!("tables, fact {}", String::from_utf8_lossy(name)),
+        what: format!("{} bytes where a number has 8", bytes.len()),
+    })?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each of these holds a value that is replaced as a whole, so a panic leaves it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What fjall says while it runs. After a failed write it refuses all others until it is opened
+/// again ("poisoned"), which is right: the log keeps what the tables lack, up to its bound.
+fn failed(error: fjall::Error) -> StoreError {
+    match error {
+        fjall::Error::Poisoned => StoreError::Unavailable(
+            "the tables couldn't be written and refuse to go on; see to the disk and start again"
+                .to_owned(),
+        ),
+        error => StoreError::Unavailable(format!("tables: {error}")),
+    }
+}
+
+/// What fjall says when it opens: trouble with the system, or files that aren't what was written.
+fn opening(place: &str, error: fjall::Error) -> StoreError {
+    match error {
+        fjall::Error::Locked => StoreError::Locked(place.to_owned()),
+        fjall::Error::Io(error) => StoreError::Unavailable(format!("{place}: {error}")),
+        error => StoreError::Damaged { place: place.to_owned(), what: error.to_string() },
+    }
+}

@@ -1,0 +1,86 @@
+//! The tables in memory, for tests; see [`MemoryStore`](crate::store::MemoryStore).
+
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::{holds_nothing, is_due};
+use crate::engine::ports::{
+    EntryNumber, Epoch, PortFuture, RangeRead, RowKey, StoreError, TableBatch, Tables,
+};
+use crate::store::memory::MemoryPart;
+
+/// One opening of a memory store's tables.
+#[derive(Debug)]
+pub(in crate::store) struct MemoryTables {
+    part: MemoryPart,
+    /// The epoch taken; 0 before.
+    epoch: AtomicU64,
+}
+
+impl MemoryTables {
+    pub(in crate::store) fn new(part: MemoryPart) -> Self {
+        Self { part, epoch: AtomicU64::new(0) }
+    }
+}
+
+impl Tables for MemoryTables {
+    fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>> {
+        Box::pin(self.part.write(move |kept| {
+            if kept.epoch > epoch {
+                return Err(StoreError::Fenced { found: kept.epoch, ours: epoch });
+            }
+            kept.epoch = epoch;
+            self.epoch.store(epoch, Ordering::Relaxed);
+            Ok(kept.watermark)
+        }))
+    }
+
+    fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>> {
+        let ours = self.epoch.load(Ordering::Relaxed);
+        Box::pin(self.part.write(move |kept| {
+            if ours == 0 || kept.epoch > ours {
+                return Err(StoreError::Fenced { found: kept.epoch, ours });
+            }
+            if kept.epoch < ours {
+                return Err(StoreError::Gap { found: kept.watermark, first: batch.from });
+            }
+            if !is_due(kept.watermark, batch.from, batch.to)? {
+                return Ok(());
+            }
+            for row in batch.rows {
+                let table = kept.tables.entry(row.key.table).or_default();
+                match row.value {
+                    Some(value) => table.insert(row.key.key, value),
+                    None => table.remove(&row.key.key),
+                };
+            }
+            kept.watermark = batch.to;
+            Ok(())
+        }))
+    }
+
+    fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
+        Box::pin(self.part.read(move |kept| {
+            let value = |key: &RowKey| kept.tables.get(&key.table)?.get(&key.key).cloned();
+            Ok(keys.iter().map(value).collect())
+        }))
+    }
+
+    fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>> {
+        Box::pin(self.part.read(move |kept| {
+            let Some(table) = kept.tables.get(&read.table).filter(|_| !holds_nothing(&read)) else {
+                return Ok(Vec::new());
+            };
+            let end = read.end.map_or(Bound::Unbounded, Bound::Excluded);
+            let rows = table.range((Bound::Included(read.start), end));
+            let row = |(key, value): (&Bytes, &Bytes)| (key.clone(), value.clone());
+            Ok(if read.reverse {
+                rows.rev().take(read.limit).map(row).collect()
+            } else {
+                rows.take(read.limit).map(row).collect()
+            })
+        }))
+    }
+}
