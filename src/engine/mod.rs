@@ -1,11 +1,15 @@
 //! The actors around the domain's machines, the journal, and the ports that adapters implement.
 
-pub mod background;
+mod background;
+pub mod clock;
+mod door;
 pub mod entry;
+mod facts;
+mod filter;
 pub mod handle;
 pub mod journal;
 pub mod library;
-pub mod merged;
+mod merged;
 mod overlay;
 pub mod ports;
 mod projector;
