@@ -10,10 +10,10 @@ use super::office::Office;
 use super::shell::{Envelope, Rebuilt, Shell};
 use crate::domain::agent::Agent;
 use crate::domain::callback::Snapshot;
-use crate::domain::effect::{Change, Outbox};
+use crate::domain::effect::{Change, Effect, Notice, Outbox};
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::machines::agent::AgentMachine;
-use crate::domain::message::{AgentMessage, AgentTimers, Letter, RouterMessage};
+use crate::domain::message::{AgentMessage, AgentTimers, Letter, OfferEnd, RouterMessage};
 use crate::domain::policy::{AgentSettings, Capacity};
 use crate::domain::skills::Skills;
 use crate::domain::time::Now;
@@ -66,7 +66,7 @@ impl Handler<Envelope<AgentMessage>> for AgentActor {
     fn handle(&mut self, envelope: Envelope<AgentMessage>, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            office.directory.agent_arrived(&self.id);
+            office.agent_arrived(&self.id);
             let let_go = self.shell.take(envelope);
             if let_go && office.directory.agents.forget_if_idle(&self.id) {
                 ctx.stop();
@@ -84,12 +84,14 @@ struct AgentDesk {
     newest: Option<Arc<Agent>>,
     /// What callbacks have told of themselves: the agent's record doesn't have it.
     held: BTreeMap<CallbackId, Snapshot>,
+    /// What the sessions would miss if the step panics.
+    at_stake: Option<Notice>,
 }
 
 impl AgentDesk {
     fn new(id: AgentId, timers: AgentTimers) -> Self {
         let machine = AgentMachine::new(id.clone(), timers);
-        Self { id, machine, timers, newest: None, held: BTreeMap::new() }
+        Self { id, machine, timers, newest: None, held: BTreeMap::new(), at_stake: None }
     }
 
     fn hold(&mut self, callback: &Snapshot) {
@@ -111,6 +113,7 @@ impl Rebuilt for AgentDesk {
     }
 
     fn note(&mut self, message: &AgentMessage) -> Vec<Letter> {
+        self.at_stake = notice_of(message);
         match message {
             AgentMessage::Put { timers, .. } | AgentMessage::SetTimers(timers) => {
                 self.timers = *timers;
@@ -163,6 +166,9 @@ impl Rebuilt for AgentDesk {
         };
         self.machine = AgentMachine::restore(Arc::clone(newest), self.timers);
         let sessions = office.sessions.borrow().of(&self.id);
+        if let (Some(notice), false) = (self.at_stake.take(), sessions.is_empty()) {
+            out.effects.push(Effect::Notify { sessions: sessions.clone(), notice });
+        }
         self.machine.adopt(now, sessions, self.held.values().cloned().collect());
         // Any message lets the machine tell router, readers and scheduler how the agent stands.
         self.machine.step(now, AgentMessage::SetTimers(self.timers), out);
@@ -174,5 +180,36 @@ impl Rebuilt for AgentDesk {
 
     fn may_go(&self, _let_go: bool) -> bool {
         self.newest.is_none()
+    }
+}
+
+/// What the message is told to the agent's sessions as, where it is.
+fn notice_of(message: &AgentMessage) -> Option<Notice> {
+    match message {
+        AgentMessage::Offered { callback } => Some(Notice::Offered { callback: callback.clone() }),
+        AgentMessage::OfferEnded { callback, offer, end } => {
+            let (callback, offer) = (*callback, *offer);
+            match *end {
+                OfferEnd::Expired => Some(Notice::OfferExpired { callback, offer }),
+                OfferEnd::Revoked(reason) => Some(Notice::OfferRevoked { callback, offer, reason }),
+                OfferEnd::Accepted | OfferEnd::Declined => None,
+            }
+        }
+        AgentMessage::Assigned { callback, by } => {
+            Some(Notice::Assigned { callback: callback.clone(), by: *by })
+        }
+        AgentMessage::Updated { callback } => Some(Notice::Updated { callback: callback.clone() }),
+        AgentMessage::Unassigned { callback, reason } => {
+            Some(Notice::Unassigned { callback: *callback, reason: *reason })
+        }
+        AgentMessage::Connect { .. }
+        | AgentMessage::Disconnect { .. }
+        | AgentMessage::SetPresence { .. }
+        | AgentMessage::SetExternalLoad { .. }
+        | AgentMessage::Put { .. }
+        | AgentMessage::SetTimers(_)
+        | AgentMessage::Remove { .. }
+        | AgentMessage::Hold { .. }
+        | AgentMessage::Wake => None,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
-use super::entry::{Keyed, Kept, KeptAnswer};
+use super::entry::{Kept, KeptAnswer, Keyed};
 use super::handle::{Answered, CommandError};
 use crate::domain::effect::Answer;
 use crate::domain::ids::{QueueId, SessionId};
@@ -71,8 +71,7 @@ impl Answers {
     pub(crate) fn open(&mut self, reply: Reply, keyed: Option<Keyed>) -> Token {
         self.last += 1;
         let token = Token(self.last);
-        let pending =
-            Pending { reply: Some(reply), keyed, into: None, removes: None, made: false };
+        let pending = Pending { reply: Some(reply), keyed, into: None, removes: None, made: false };
         self.pending.insert(token, pending);
         token
     }

@@ -56,7 +56,7 @@ impl CallbackActor {
     }
 
     /// Starts the actor of a live callback in recovery; none if it isn't live any more then.
-    pub(crate) fn recovered(office: Rc<Office>, callback: Snapshot) -> Option<Addr<Self>> {
+    pub(crate) fn recovered(office: Rc<Office>, callback: &Snapshot) -> Option<Addr<Self>> {
         let id = callback.id;
         let desk = CallbackDesk::of(callback, &office);
         let shell = Shell::recovered(Rc::clone(&office), desk);
@@ -139,7 +139,7 @@ impl Handler<Envelope<CallbackMessage>> for CallbackActor {
     fn handle(&mut self, envelope: Envelope<CallbackMessage>, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            office.directory.callback_arrived(&self.id);
+            office.callback_arrived(&self.id);
             let let_go = self.take(envelope);
             self.leave_if(let_go, ctx);
         });
@@ -152,7 +152,7 @@ impl Handler<Read> for CallbackActor {
     fn handle(&mut self, Read(found): Read, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| match found {
-            Ok(Some(callback)) => self.run(CallbackDesk::of(callback, &office), ctx),
+            Ok(Some(callback)) => self.run(CallbackDesk::of(&callback, &office), ctx),
             Ok(None) => self.run(CallbackDesk::new(self.id), ctx),
             Err(error) => {
                 tracing::warn!(error = %error, callback = %self.id, "a callback can't be read");
@@ -181,10 +181,10 @@ impl CallbackDesk {
         Self { id, machine: CallbackMachine::new(id), newest: None, claims, orphans }
     }
 
-    fn of(callback: Snapshot, office: &Office) -> Self {
+    fn of(callback: &Snapshot, office: &Office) -> Self {
         let queue = office.known.borrow().queue_of(&callback.queue);
-        let machine = CallbackMachine::restore(&callback, queue);
-        Self { machine, newest: Some(Arc::clone(&callback)), ..Self::new(callback.id) }
+        let machine = CallbackMachine::restore(callback, queue);
+        Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
     }
 
     fn release(&self, agent: AgentId) -> Letter {

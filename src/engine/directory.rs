@@ -4,7 +4,7 @@
 //! one thread, so "nothing on its way, and forgotten" can't be interrupted by another letter: the
 //! next one starts the actor anew.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use actix::{Actor, Addr};
@@ -92,57 +92,4 @@ pub(crate) struct Directory {
     pub(crate) agents: Book<AgentId, AgentActor>,
     /// Queues.
     pub(crate) queues: Book<QueueId, QueueActor>,
-    /// Letters on their way to anyone, now and at the most: what the door's bound is tested by.
-    pub(crate) letters: Gauge,
-}
-
-impl Directory {
-    /// A callback's actor has taken a letter out of its mailbox.
-    pub(crate) fn callback_arrived(&self, id: &CallbackId) {
-        self.letters.down();
-        self.callbacks.arrived(id);
-    }
-
-    /// An agent's actor has taken a letter out of its mailbox.
-    pub(crate) fn agent_arrived(&self, id: &AgentId) {
-        self.letters.down();
-        self.agents.arrived(id);
-    }
-
-    /// A queue's actor has taken a letter out of its mailbox.
-    pub(crate) fn queue_arrived(&self, id: &QueueId) {
-        self.letters.down();
-        self.queues.arrived(id);
-    }
-}
-
-/// A count, and the most that it was.
-#[derive(Debug, Default)]
-pub(crate) struct Gauge {
-    now: Cell<usize>,
-    most: Cell<usize>,
-}
-
-impl Gauge {
-    /// One more.
-    pub(crate) fn up(&self) {
-        self.now.set(self.now.get() + 1);
-        self.most.set(self.most.get().max(self.now.get()));
-    }
-
-    /// One less.
-    pub(crate) fn down(&self) {
-        self.now.set(self.now.get() - 1);
-    }
-
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.now.get()
-    }
-
-    /// The most there were at once.
-    #[cfg(test)]
-    pub(crate) fn most(&self) -> usize {
-        self.most.get()
-    }
 }

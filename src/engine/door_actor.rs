@@ -45,7 +45,7 @@ pub(crate) struct Connect {
 #[rtype(result = "()")]
 pub(crate) struct Frame {
     pub(crate) session: SessionId,
-    pub(crate) frame: u64,
+    pub(crate) count: u64,
     pub(crate) ask: FrameAsk,
     /// A permit, or why there is none.
     pub(crate) permit: Result<OwnedSemaphorePermit, Refusal>,
@@ -124,9 +124,9 @@ impl Handler<Gone> for DoorActor {
 impl Office {
     /// Takes a session's command in. One from a session that is gone is dropped with it.
     fn admit_frame(self: &Rc<Self>, frame: Frame) {
-        let Frame { session, frame, ask, permit, stepped } = frame;
+        let Frame { session, count, ask, permit, stepped } = frame;
         let Some(agent) = self.sessions.borrow().agent(session).cloned() else { return };
-        let reply = Reply::Frame { session, frame, stepped: Some(stepped) };
+        let reply = Reply::Frame { session, frame: count, stepped: Some(stepped) };
         match (permit, self.ask_of(agent, ask)) {
             (Ok(permit), Ok(ask)) => self.admit(ask, None, reply, permit),
             (Err(refusal), _) | (_, Err(refusal)) => self.refuse_frame(reply, refusal),

@@ -98,6 +98,8 @@ pub struct Health {
     pub live: usize,
     /// Commands under way.
     pub in_flight: usize,
+    /// The most messages that were on their way among actors at once: permits × fan-out.
+    pub letters_most: usize,
     /// Steps that panicked since the process started.
     pub panics: u64,
     /// Machines that were set aside because they panicked again and again.
@@ -376,6 +378,12 @@ impl Handle {
         Arc::clone(self.shared.secret.get().expect("a handle is given out when it is ready"))
     }
 
+    /// Lets the next step of this kind of machine panic.
+    #[cfg(test)]
+    pub(crate) fn poison(&self, kind: &'static str) {
+        self.shared.poison(kind);
+    }
+
     async fn command(
         &self,
         ask: Ask,
@@ -401,7 +409,7 @@ impl Handle {
     async fn frame(&self, session: SessionId, frame: u64, ask: FrameAsk) {
         let permit = self.shared.door.enter(&self.shared.clock).await;
         let (stepped, has_stepped) = oneshot::channel();
-        if self.shared.post(Frame { session, frame, ask, permit, stepped }).is_ok() {
+        if self.shared.post(Frame { session, count: frame, ask, permit, stepped }).is_ok() {
             // Dropped where the session is gone or was told at once.
             let _ = has_stepped.await;
         }

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::answers::Reply;
 use super::door::{Cause, Standing};
-use super::entry::{Keyed, Kept};
+use super::entry::{Kept, Keyed};
 use super::facts::{FactKey, Lines};
 use super::filter::Filter;
 use super::handle::{QueuePause, SessionOutlet};
@@ -133,9 +133,9 @@ impl Intake {
     }
 
     /// What must be read for a command; notes the keys as used.
-    fn needs(&mut self, waiting: &Token, now: Timestamp) -> Needs {
+    fn needs(&mut self, token: Token, now: Timestamp) -> Needs {
         let mut needs = Needs::default();
-        let Some(waiting) = self.waiting.get(waiting) else { return needs };
+        let Some(waiting) = self.waiting.get(&token) else { return needs };
         if let Some(keyed) = waiting.keyed {
             let hash = first_eight(&keyed.key.0);
             needs.kept = self.keys_used.maybe(hash, now).then_some(keyed);
@@ -184,8 +184,13 @@ impl Office {
         stalled_since.is_none() && !self.draining.get() && self.journal_has_room()
     }
 
-    /// Refuses at once, since the line of outputs may not move for long.
+    /// Refuses without a step: at once during a stall, since the line of outputs doesn't move and
+    /// all who stood in it were told; else in that line, so that a session's answers keep order.
     fn turn_away(self: &Rc<Self>, token: Token) {
+        if self.shared.door.standing().stalled_since.is_none() {
+            self.refuse(token, Refusal::Unavailable);
+            return;
+        }
         let pending = self.answers.borrow_mut().close(token);
         if let Some(reply) = pending.and_then(|pending| pending.reply) {
             self.give(reply, Err(Refusal::Unavailable.into()));
@@ -212,7 +217,7 @@ impl Office {
     /// It's a command's turn: reads what it needs, or goes on at once.
     fn look(self: &Rc<Self>, token: Token) {
         let now = self.now();
-        let needs = self.intake.borrow_mut().needs(&token, now.steady);
+        let needs = self.intake.borrow_mut().needs(token, now.steady);
         if needs.kept.is_none() && needs.external.is_none() {
             self.judge(token, Ok(Found::default()));
             return;
@@ -304,9 +309,7 @@ impl Office {
             Ask::SetExternalLoad { id, units, until } => {
                 self.to_agent(id, AgentMessage::SetExternalLoad { token, units, until })
             }
-            Ask::Connect { agent, session, outlet } => {
-                self.connect(token, agent, session, outlet)
-            }
+            Ask::Connect { agent, session, outlet } => self.connect(token, agent, session, outlet),
             Ask::Trace { callback } => {
                 let queue = self.known.borrow().queue_of(&callback.queue);
                 let work = CallbackMachine::as_work(&callback, queue, &self.now());
@@ -374,7 +377,7 @@ impl Office {
         let Some(actor) = self.directory.queues.expect_letter_if_there(id) else {
             return Some(Refusal::NotFound);
         };
-        self.directory.letters.up();
+        self.shared.gauges.letter_posted();
         let begun = self.known.borrow_mut().begin_removal(id);
         if begun && let Some(pending) = self.answers.borrow_mut().of(token) {
             pending.removes = Some(id.clone());

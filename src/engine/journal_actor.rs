@@ -5,11 +5,11 @@ use std::rc::Rc;
 use actix::{Actor, Context, Handler, Message};
 
 use super::journal::{JournalEvent, Lost};
+use super::life::Fault;
 use super::office::Office;
 use super::ports::EntryNumber;
 use super::scheduler_actor::Ring;
 use super::shell::post;
-use super::life::Fault;
 
 /// The actor behind the journal.
 pub(crate) struct JournalActor {

@@ -173,10 +173,8 @@ mod tests {
     }
 
     fn agent(known: &mut Known, queues: &[&str]) -> AgentSettings {
-        let place = |id: &&str| Membership {
-            queue: QueueId::parse(id).expect("a slug"),
-            preference: 1,
-        };
+        let place =
+            |id: &&str| Membership { queue: QueueId::parse(id).expect("a slug"), preference: 1 };
         let settings = AgentSettings {
             id: AgentId::parse("mara").expect("a slug"),
             name: "Mara".to_owned(),

@@ -83,6 +83,7 @@ impl Life<'_> {
     ) -> Result<Over, StoreError> {
         let shared = Arc::clone(self.shared);
         shared.clock.release();
+        shared.gauges.no_letters();
         shared.door.tell(|standing| {
             standing.phase = Phase::Recovering;
             standing.life += 1;
@@ -284,7 +285,7 @@ async fn restore(
         after = page.last().map(|callback| callback.id);
         for callback in page {
             let id = callback.id;
-            if let Some(actor) = CallbackActor::recovered(Rc::clone(office), callback) {
+            if let Some(actor) = CallbackActor::recovered(Rc::clone(office), &callback) {
                 directory.callbacks.insert(id, actor);
             }
         }
@@ -321,7 +322,7 @@ fn make_configured(office: &Rc<Office>, config: &EngineConfig) {
 impl Office {
     /// Waits until no letter is on its way.
     async fn quiet(&self) {
-        while self.directory.letters.count() > 0 {
+        while self.shared.gauges.letters() > 0 {
             tokio::task::yield_now().await;
         }
     }

@@ -60,7 +60,7 @@ impl Office {
     }
 
     /// A line's answer is durable: the sessions of its agents are told, if it has changed.
-    pub(crate) fn tell_line(&self, queue: QueueId, stats: &QueueStats) {
+    pub(crate) fn tell_line(&self, queue: &QueueId, stats: &QueueStats) {
         let told = self.line_notices.borrow_mut().told.insert(queue.clone(), stats.clone());
         let same = |told: QueueStats| {
             told.waiting == stats.waiting && told.oldest_since == stats.oldest_since
@@ -72,6 +72,6 @@ impl Office {
         let (waiting, oldest_since) = (stats.waiting, stats.oldest_since);
         let notice = Notice::QueueUpdated { queue: queue.clone(), waiting, oldest_since };
         let sessions = self.sessions.borrow();
-        sessions.notify_where(&notice, |agent| known.serves(agent, &queue));
+        sessions.notify_where(&notice, |agent| known.serves(agent, queue));
     }
 }

@@ -37,3 +37,6 @@ pub mod system;
 
 #[cfg(test)]
 mod workspace_tests;
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ use super::intake::Intake;
 use super::journal::Journal;
 use super::known::Known;
 use super::library::Library;
+use super::life::Fault;
 use super::line_notices::LineNotices;
 use super::ports::EntryNumber;
 use super::queue_actor::QueueActor;
@@ -33,7 +34,6 @@ use super::scheduler_actor::SchedulerActor;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::shell::{Envelope, post};
-use super::life::Fault;
 use crate::domain::agent::AgentView;
 use crate::domain::effect::{Answer, Change, Effect, Notice, Outbox};
 use crate::domain::event::Event;
@@ -375,7 +375,7 @@ impl Office {
             }
             Reply::Line(queue) => {
                 if let Ok(Answered { value: Answer::QueueStats(stats), .. }) = result {
-                    self.tell_line(queue, &stats);
+                    self.tell_line(&queue, &stats);
                 }
             }
         }
@@ -402,9 +402,9 @@ impl Office {
                     return;
                 }
                 let created = matches!(message, CallbackMessage::Create { .. });
-                let actor = directory.callbacks.expect_letter(&id, || {
-                    CallbackActor::begin(Rc::clone(self), id, created)
-                });
+                let actor = directory
+                    .callbacks
+                    .expect_letter(&id, || CallbackActor::begin(Rc::clone(self), id, created));
                 self.send(&actor, message, cause);
             }
             Letter::Agent(id, message) => {
@@ -441,8 +441,26 @@ impl Office {
         A: actix::Actor<Context = actix::Context<A>> + actix::Handler<Envelope<T>>,
         T: Send + 'static,
     {
-        self.directory.letters.up();
+        self.shared.gauges.letter_posted();
         post(actor, Envelope { message, cause });
+    }
+
+    /// A callback's actor has taken a letter out of its mailbox.
+    pub(crate) fn callback_arrived(&self, id: &CallbackId) {
+        self.shared.gauges.letter_arrived();
+        self.directory.callbacks.arrived(id);
+    }
+
+    /// An agent's actor has taken a letter out of its mailbox.
+    pub(crate) fn agent_arrived(&self, id: &AgentId) {
+        self.shared.gauges.letter_arrived();
+        self.directory.agents.arrived(id);
+    }
+
+    /// A queue's actor has taken a letter out of its mailbox.
+    pub(crate) fn queue_arrived(&self, id: &QueueId) {
+        self.shared.gauges.letter_arrived();
+        self.directory.queues.arrived(id);
     }
 
     /// The scheduler's actor, for what only it is told.

@@ -105,7 +105,7 @@ impl Handler<Envelope<QueueMessage>> for QueueActor {
     fn handle(&mut self, envelope: Envelope<QueueMessage>, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            office.directory.queue_arrived(&self.id);
+            office.queue_arrived(&self.id);
             self.take(envelope, ctx);
         });
     }
@@ -117,7 +117,7 @@ impl Handler<BeginRemoval> for QueueActor {
     fn handle(&mut self, removal: BeginRemoval, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            office.directory.queue_arrived(&self.id);
+            office.queue_arrived(&self.id);
             if !removal.begun {
                 let text = "callbacks are on their way there; try again when they have ended";
                 self.refuse(&removal, Refusal::InUse(text.to_owned()));

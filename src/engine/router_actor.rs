@@ -27,10 +27,12 @@ impl RouterActor {
         let Envelope { message, cause } = envelope;
         let now = self.office.now();
         let (machine, office) = (&mut self.machine, &self.office);
-        match guarded(|out| {
+        let out = guarded(|out| {
+            #[cfg(test)]
             office.shared.fail_if_poisoned("router");
             machine.step(&now, message, out);
-        }) {
+        });
+        match out {
             Some(out) => drop(self.office.carry_out(&now, out, cause.as_ref())),
             None => self.office.fail("the router's step panicked"),
         }
@@ -47,7 +49,7 @@ impl Handler<Envelope<RouterMessage>> for RouterActor {
     fn handle(&mut self, envelope: Envelope<RouterMessage>, _ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            office.directory.letters.down();
+            office.shared.gauges.letter_arrived();
             self.take(envelope);
         });
     }

@@ -89,6 +89,7 @@ impl SchedulerActor {
         let now = self.office.now();
         let (machine, office) = (&mut self.machine, &self.office);
         let Some(mut out) = guarded(|out| {
+            #[cfg(test)]
             office.shared.fail_if_poisoned("scheduler");
             machine.step(&now, message, out);
         }) else {
@@ -224,7 +225,7 @@ impl Handler<Envelope<SchedulerMessage>> for SchedulerActor {
     fn handle(&mut self, envelope: Envelope<SchedulerMessage>, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            office.directory.letters.down();
+            office.shared.gauges.letter_arrived();
             self.step(envelope, None, ctx);
         });
     }

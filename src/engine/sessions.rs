@@ -44,9 +44,8 @@ impl Sessions {
 
     /// The sessions of an agent.
     pub(crate) fn of(&self, agent: &AgentId) -> Vec<SessionId> {
-        let theirs = |(id, session): (&SessionId, &Session)| {
-            (session.agent == *agent).then_some(*id)
-        };
+        let theirs =
+            |(id, session): (&SessionId, &Session)| (session.agent == *agent).then_some(*id);
         self.sessions.iter().filter_map(theirs).collect()
     }
 

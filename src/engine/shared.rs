@@ -59,9 +59,32 @@ pub(crate) struct Gauges {
     live: AtomicUsize,
     panics: AtomicU64,
     set_aside: AtomicU64,
+    letters: AtomicUsize,
+    letters_most: AtomicUsize,
 }
 
 impl Gauges {
+    /// A letter was posted.
+    pub(crate) fn letter_posted(&self) {
+        let now = self.letters.fetch_add(1, Ordering::Relaxed) + 1;
+        self.letters_most.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// A letter came out of its mailbox.
+    pub(crate) fn letter_arrived(&self) {
+        self.letters.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A life begins: no letters are on their way.
+    pub(crate) fn no_letters(&self) {
+        self.letters.store(0, Ordering::Relaxed);
+    }
+
+    /// Letters on their way.
+    pub(crate) fn letters(&self) -> usize {
+        self.letters.load(Ordering::Relaxed)
+    }
+
     /// The newest entry taken.
     pub(crate) fn taken(&self, number: u64) {
         self.taken.store(number, Ordering::Relaxed);
@@ -138,22 +161,20 @@ impl Shared {
             taken: self.gauges.taken.load(Ordering::Relaxed),
             live: self.gauges.live.load(Ordering::Relaxed),
             in_flight: self.door.in_flight(),
+            letters_most: self.gauges.letters_most.load(Ordering::Relaxed),
             panics: self.gauges.panics.load(Ordering::Relaxed),
             set_aside: self.gauges.set_aside.load(Ordering::Relaxed),
         }
     }
 
-    /// In tests: panics where a test asked for it; otherwise nothing.
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests poison machines"))]
-    pub(crate) fn fail_if_poisoned(&self, _kind: &'static str) {
-        #[cfg(test)]
-        {
-            let mut poison = self.poison.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(place) = poison.iter().position(|poisoned| *poisoned == _kind) {
-                poison.remove(place);
-                drop(poison);
-                panic!("a test poisoned the next step of a {_kind}");
-            }
+    /// In tests: panics where a test asked for it.
+    #[cfg(test)]
+    pub(crate) fn fail_if_poisoned(&self, kind: &'static str) {
+        let mut poison = self.poison.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = poison.iter().position(|poisoned| *poisoned == kind) {
+            poison.remove(place);
+            drop(poison);
+            panic!("a test poisoned the next step of a {kind}");
         }
     }
 

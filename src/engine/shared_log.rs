@@ -45,7 +45,11 @@ impl Share {
     async fn log(&self) -> Result<tokio::sync::MutexGuard<'_, Box<dyn Log>>, StoreError> {
         let log = self.log.lock().await;
         let found = self.newest.load(Ordering::SeqCst);
-        if found == self.life { Ok(log) } else { Err(StoreError::Fenced { found, ours: self.life }) }
+        if found == self.life {
+            Ok(log)
+        } else {
+            Err(StoreError::Fenced { found, ours: self.life })
+        }
     }
 }
 

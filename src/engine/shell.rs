@@ -112,20 +112,19 @@ impl<M: Rebuilt> Shell<M> {
         }
         let now = self.office.now();
         let (machine, office) = (&mut self.machine, &self.office);
-        match guarded(|out| {
+        let out = guarded(|out| {
+            #[cfg(test)]
             office.shared.fail_if_poisoned(M::KIND);
             machine.step(&now, message, out);
-        }) {
-            Some(out) => {
-                self.machine.learn(&out);
-                let todo = self.office.carry_out(&now, out, cause.as_ref());
-                self.machine.may_go(todo.let_go)
-            }
-            None => {
-                self.send(owed);
-                self.panicked(&now);
-                !self.set_aside && self.machine.may_go(false)
-            }
+        });
+        if let Some(out) = out {
+            self.machine.learn(&out);
+            let todo = self.office.carry_out(&now, out, cause.as_ref());
+            self.machine.may_go(todo.let_go)
+        } else {
+            self.send(owed);
+            self.panicked(&now);
+            !self.set_aside && self.machine.may_go(false)
         }
     }
 
