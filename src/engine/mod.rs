@@ -37,6 +37,3 @@ pub mod system;
 
 #[cfg(test)]
 mod workspace_tests;
-
-#[cfg(test)]
-mod tests;
