@@ -38,8 +38,9 @@ impl AgentActor {
     pub(crate) fn recovered(office: Rc<Office>, agent: &Arc<Agent>) -> Addr<Self> {
         let id = agent.settings.id.clone();
         let timers = office.known.borrow().timers(&agent.settings);
-        let mut desk = AgentDesk::new(id.clone(), timers);
-        desk.newest = Some(Arc::clone(agent));
+        let machine = AgentMachine::restore(Arc::clone(agent), timers);
+        let newest = Some(Arc::clone(agent));
+        let desk = AgentDesk { machine, newest, ..AgentDesk::new(id.clone(), timers) };
         let shell = Shell::recovered(Rc::clone(&office), desk);
         Self { office, id, shell }.start()
     }
@@ -157,6 +158,10 @@ impl Rebuilt for AgentDesk {
                 | Change::QueueRemoved(_) => {}
             }
         }
+    }
+
+    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+        self.machine.recover(now, out);
     }
 
     fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {

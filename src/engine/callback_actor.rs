@@ -249,6 +249,10 @@ impl Rebuilt for CallbackDesk {
         }
     }
 
+    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+        self.machine.recover(now, out);
+    }
+
     fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
         self.orphans.append(&mut self.claims);
         let Some(newest) = &self.newest else {
@@ -261,6 +265,10 @@ impl Rebuilt for CallbackDesk {
             return;
         }
         self.machine.recover(now, out);
+        // The router has the agent's hold already, and counts them.
+        out.effects.retain(|effect| {
+            !matches!(effect, Effect::Send(Letter::Router(RouterMessage::Hold { .. })))
+        });
         if let Phase::Offered { offer, .. } = &newest.phase {
             let end = OfferEnd::Revoked(RevokeReason::Restarted);
             let (callback, offer, agent) = (self.id, offer.id, offer.agent.clone());

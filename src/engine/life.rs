@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor as _;
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::agent_actor::AgentActor;
@@ -23,7 +23,7 @@ use super::library::{Codec, Inventory, Library};
 use super::office::{Fittings, Office, Output, Singles};
 use super::ports::{StoreError, Tables};
 use super::queue_actor::QueueActor;
-use super::recovery;
+use super::recovery::{self, OpenError, Storage};
 use super::router_actor::RouterActor;
 use super::scheduler_actor::{Ring, SchedulerActor};
 use super::shared::{Gate, Shared};
@@ -70,17 +70,20 @@ pub(crate) struct Life<'a> {
     pub(crate) config: &'a EngineConfig,
     pub(crate) store: &'a Store,
     pub(crate) drain: &'a mut oneshot::Receiver<()>,
+    /// The store's instance, as an earlier life found it: another one is refused.
+    pub(crate) instance: &'a mut Option<u128>,
 }
 
-type Ready = oneshot::Sender<Result<(), StoreError>>;
+/// Where it is told that the first life is ready, or why there is none.
+pub(crate) type Ready = oneshot::Sender<Result<(), OpenError>>;
 
 impl Life<'_> {
     /// Recovers, tells that it is ready, and runs until it ends.
     pub(crate) async fn run(
         mut self,
-        runtime: &Runtime,
+        background: &Handle,
         ready: &mut Option<Ready>,
-    ) -> Result<Over, StoreError> {
+    ) -> Result<Over, OpenError> {
         let shared = Arc::clone(self.shared);
         shared.clock.release();
         shared.gauges.no_letters();
@@ -91,7 +94,7 @@ impl Life<'_> {
             standing.stalled_since = None;
         });
         let (ending, mut faults) = mpsc::unbounded_channel();
-        let office = self.recover(runtime, ending).await?;
+        let office = self.recover(background, ending).await?;
         tokio::select! {
             fault = faults.recv() => return Ok(self.fault(&office, fault).await),
             () = office.settled() => {}
@@ -110,22 +113,24 @@ impl Life<'_> {
 
     /// Makes the office and its actors from what the store has.
     async fn recover(
-        &self,
-        runtime: &Runtime,
+        &mut self,
+        background: &Handle,
         ending: mpsc::UnboundedSender<Fault>,
-    ) -> Result<Rc<Office>, StoreError> {
+    ) -> Result<Rc<Office>, OpenError> {
         let (tell, told) = mpsc::unbounded_channel();
-        let opened = runtime.spawn(recovery::open(
-            self.store.log.share(),
-            Arc::clone(&self.store.tables),
-            Arc::clone(&self.store.codec),
-            self.shared.limits.journal,
-            Arc::new(move |event| {
-                // A life that is over doesn't hear any more.
-                let _ = tell.send(event);
-            }),
-        ));
-        let opened = opened.await.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let storage = Storage {
+            log: self.store.log.share(),
+            tables: Arc::clone(&self.store.tables),
+            codec: Arc::clone(&self.store.codec),
+            expected_instance: *self.instance,
+        };
+        let notify = Arc::new(move |event| {
+            // A life that is over doesn't hear any more.
+            let _ = tell.send(event);
+        });
+        let settings = self.shared.limits.journal;
+        let opened = recovery::open(storage, settings, notify, background).await?;
+        *self.instance = Some(opened.instance);
         let library = (self.store.library)(opened.rows);
         let inventory = library.inventory().await?;
         self.keep_secret(&inventory)?;

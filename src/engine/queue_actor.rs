@@ -60,8 +60,8 @@ impl QueueActor {
     /// Starts the actor of a known queue in recovery.
     pub(crate) fn recovered(office: Rc<Office>, queue: &Arc<Queue>) -> Addr<Self> {
         let id = queue.settings.id.clone();
-        let mut desk = QueueDesk::new(id.clone());
-        desk.newest = Some(Arc::clone(queue));
+        let (machine, newest) = (QueueMachine::restore(Arc::clone(queue)), Arc::clone(queue));
+        let desk = QueueDesk { machine, newest: Some(newest), ..QueueDesk::new(id.clone()) };
         let shell = Shell::recovered(Rc::clone(&office), desk);
         Self { office, id, shell }.start()
     }
@@ -151,8 +151,9 @@ struct QueueDesk {
     machine: QueueMachine,
     /// As it wrote itself last.
     newest: Option<Arc<Queue>>,
-    /// What callbacks have told of themselves: the queue's record doesn't have it.
-    line: BTreeMap<CallbackId, Option<Place>>,
+    /// What callbacks have told of themselves, and the version of the queue that they know: the
+    /// queue's record doesn't have it.
+    line: BTreeMap<CallbackId, (Option<Place>, u64)>,
 }
 
 impl QueueDesk {
@@ -173,8 +174,8 @@ impl Rebuilt for QueueDesk {
 
     fn note(&mut self, message: &QueueMessage) -> Vec<Letter> {
         match message {
-            QueueMessage::Join { callback, place } => {
-                self.line.insert(*callback, *place);
+            QueueMessage::Join { callback, place, version } => {
+                self.line.insert(*callback, (*place, *version));
             }
             QueueMessage::Leave { callback } => {
                 self.line.remove(callback);
@@ -209,15 +210,19 @@ impl Rebuilt for QueueDesk {
         }
     }
 
+    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+        self.machine.recover(now, out);
+    }
+
     fn rebuild(&mut self, _office: &Office, now: &Now, out: &mut Outbox) {
         self.machine = match &self.newest {
             Some(newest) => QueueMachine::restore(Arc::clone(newest)),
             None => QueueMachine::new(self.id.clone()),
         };
         self.machine.recover(now, out);
-        for (callback, place) in &self.line {
-            let (callback, place) = (*callback, *place);
-            self.machine.step(now, QueueMessage::Join { callback, place }, out);
+        for (callback, (place, version)) in &self.line {
+            let (callback, place, version) = (*callback, *place, *version);
+            self.machine.step(now, QueueMessage::Join { callback, place, version }, out);
         }
     }
 

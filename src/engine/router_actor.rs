@@ -26,10 +26,10 @@ impl RouterActor {
     fn take(&mut self, envelope: Envelope<RouterMessage>) {
         let Envelope { message, cause } = envelope;
         let now = self.office.now();
-        let (machine, office) = (&mut self.machine, &self.office);
+        let machine = &mut self.machine;
         let out = guarded(|out| {
             #[cfg(test)]
-            office.shared.fail_if_poisoned("router");
+            self.office.shared.fail_if_poisoned("router");
             machine.step(&now, message, out);
         });
         match out {

@@ -87,10 +87,10 @@ impl SchedulerActor {
     ) {
         let Envelope { message, cause } = envelope;
         let now = self.office.now();
-        let (machine, office) = (&mut self.machine, &self.office);
+        let machine = &mut self.machine;
         let Some(mut out) = guarded(|out| {
             #[cfg(test)]
-            office.shared.fail_if_poisoned("scheduler");
+            self.office.shared.fail_if_poisoned("scheduler");
             machine.step(&now, message, out);
         }) else {
             self.office.fail("the scheduler's step panicked");

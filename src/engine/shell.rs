@@ -69,7 +69,11 @@ pub(crate) trait Rebuilt {
     /// Notes what a good step has written and sent.
     fn learn(&mut self, out: &Outbox);
 
-    /// Makes the machine anew from what it wrote last, and tells everybody what they must know.
+    /// Tells everybody what they must know of a machine that was made from its record at start.
+    fn recover(&mut self, now: &Now, out: &mut Outbox);
+
+    /// Makes the machine anew from what it wrote last, and tells everybody what they must know:
+    /// unlike at start, they know what it was before.
     fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox);
 
     /// What others must be sent when it is set aside.
@@ -98,7 +102,7 @@ impl<M: Rebuilt> Shell<M> {
     pub(crate) fn recovered(office: Rc<Office>, machine: M) -> Self {
         let mut shell = Self::new(office, machine);
         let now = shell.office.now();
-        shell.rebuild(&now);
+        shell.set_up(&now, |machine, _office, out| machine.recover(&now, out));
         shell
     }
 
@@ -111,10 +115,10 @@ impl<M: Rebuilt> Shell<M> {
             return false;
         }
         let now = self.office.now();
-        let (machine, office) = (&mut self.machine, &self.office);
+        let machine = &mut self.machine;
         let out = guarded(|out| {
             #[cfg(test)]
-            office.shared.fail_if_poisoned(M::KIND);
+            self.office.shared.fail_if_poisoned(M::KIND);
             machine.step(&now, message, out);
         });
         if let Some(out) = out {
@@ -136,14 +140,14 @@ impl<M: Rebuilt> Shell<M> {
         if self.panics.too_many(now.steady, limits.max_panics, limits.panic_span) {
             self.put_aside();
         } else {
-            self.rebuild(now);
+            self.set_up(now, |machine, office, out| machine.rebuild(office, now, out));
         }
     }
 
     /// A machine that can't even be made anew is set aside at once.
-    fn rebuild(&mut self, now: &Now) {
+    fn set_up(&mut self, now: &Now, set_up: impl FnOnce(&mut M, &Office, &mut Outbox)) {
         let (machine, office) = (&mut self.machine, &self.office);
-        match guarded(|out| machine.rebuild(office, now, out)) {
+        match guarded(|out| set_up(machine, office, out)) {
             Some(out) => {
                 self.machine.learn(&out);
                 self.office.carry_out(now, out, None);

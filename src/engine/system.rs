@@ -9,13 +9,15 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 
+use super::background::Background;
 use super::clock::Clock;
 use super::door::Phase;
 use super::handle::Handle;
 use super::journal::JournalSettings;
 use super::library::{Codec, Library};
-use super::life::{Life, Over, Store};
+use super::life::{Life, Over, Ready, Store};
 use super::ports::{Log, Rows, StoreError, Tables};
+use super::recovery::OpenError;
 use super::shared::Shared;
 use super::shared_log::SharedLog;
 use crate::domain::ids::WorkspaceId;
@@ -93,8 +95,8 @@ pub enum StartError {
     Store {
         /// Which workspace.
         workspace: WorkspaceId,
-        /// What the store said.
-        source: StoreError,
+        /// What was wrong with it.
+        source: OpenError,
     },
     /// The system gave no thread, or the thread died.
     #[error("workspace {workspace} got no thread of its own: {reason}")]
@@ -200,22 +202,22 @@ struct Lives {
     drain: oneshot::Receiver<()>,
 }
 
-type Ready = oneshot::Sender<Result<(), StoreError>>;
-
 /// How long after a failed recovery the next is tried.
 const RECOVER_AGAIN: Span = Span::millis(500);
 
 impl Lives {
     fn run(mut self, ready: Ready, end: &watch::Sender<Option<Ended>>) {
         let mut ready = Some(ready);
-        let runtime = match store_runtime(&self.shared.workspace) {
-            Ok(runtime) => runtime,
+        let background = match Background::start(&format!("store-{}", self.shared.workspace)) {
+            Ok(background) => background,
             Err(error) => {
                 let reason = StoreError::Unavailable(format!("no thread for it: {error}"));
-                let _ = ready.take().map(|ready| ready.send(Err(reason)));
+                // Whoever starts it may have gone away: then nobody hears why.
+                let _ = ready.take().map(|ready| ready.send(Err(reason.into())));
                 return;
             }
         };
+        let mut instance = None;
         let ended = loop {
             // A system per life: with it go all its actors, mailboxes and timers.
             let system = actix::System::new();
@@ -224,8 +226,9 @@ impl Lives {
                 config: &self.config,
                 store: &self.store,
                 drain: &mut self.drain,
+                instance: &mut instance,
             };
-            match system.block_on(life.run(&runtime, &mut ready)) {
+            match system.block_on(life.run(background.handle(), &mut ready)) {
                 Ok(Over::Ended(ended)) => break ended,
                 Ok(Over::Restart) => {}
                 Err(error) => {
@@ -241,7 +244,6 @@ impl Lives {
                 }
             }
         };
-        runtime.shutdown_background();
         self.shared.door.tell(|standing| standing.phase = Phase::Ended);
         end.send_replace(Some(ended));
     }
@@ -253,13 +255,4 @@ impl Lives {
             () = self.shared.clock.sleep(RECOVER_AGAIN) => false,
         }
     }
-}
-
-/// The store's tasks run on a thread of their own: the workspace's must never wait for a disk.
-fn store_runtime(workspace: &WorkspaceId) -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name(format!("store-{workspace}"))
-        .enable_all()
-        .build()
 }
