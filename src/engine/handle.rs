@@ -7,11 +7,17 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
+use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
 use super::entry::Keyed;
-use super::library::{FullCallback, ListRead, Page, StoredEvent};
+use super::intake::Ask;
+use super::library::{BAD_CURSOR, FullCallback, ListRead, Page, StoredEvent};
+use super::ports::StoreError;
+use super::shared::{Gate, Shared};
 use crate::domain::agent::{Agent, AgentView, Presence, PresenceBy, Welcome};
 use crate::domain::callback::Snapshot;
-use crate::domain::effect::{Notice, QueueStats, Trace};
+use crate::domain::effect::{Answer, Notice, QueueStats, Trace};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
@@ -92,19 +98,34 @@ pub struct Health {
     pub live: usize,
     /// Commands under way.
     pub in_flight: usize,
+    /// The most messages that were on their way among actors at once: permits × fan-out.
+    pub letters_most: usize,
+    /// Steps that panicked since the process started.
+    pub panics: u64,
+    /// Machines that were set aside because they panicked again and again.
+    pub set_aside: u64,
 }
+
+/// WebSocket close code of a session whose agent was removed.
+pub const AGENT_REMOVED: u16 = 4403;
+
+/// WebSocket close code of sessions that end because the workspace restarts or drains.
+pub const RESTART: u16 = 1012;
 
 /// A workspace, as other threads speak to it.
 #[derive(Clone)]
 pub struct Handle {
-    _inner: Arc<()>,
+    shared: Arc<Shared>,
 }
 
-#[expect(clippy::todo, clippy::unused_async, unused_variables, reason = "filled in next")]
 impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
     /// The wall clock, in the one place that reads it.
     pub fn now(&self) -> Timestamp {
-        todo!()
+        self.shared.clock.wall()
     }
 
     /// Makes a callback. With a key the first command's answer is kept for 24 h; repetitions that
@@ -114,7 +135,7 @@ impl Handle {
         wish: Wish,
         keyed: Option<Keyed>,
     ) -> Result<Answered<Acted>, CommandError> {
-        todo!()
+        acted(self.command(Ask::Create(Box::new(wish)), keyed).await?)
     }
 
     /// Does something to a callback.
@@ -126,7 +147,7 @@ impl Handle {
         if_match: Option<u64>,
         keyed: Option<Keyed>,
     ) -> Result<Answered<Acted>, CommandError> {
-        todo!()
+        acted(self.command(Ask::Act { callback, who, action, if_match }, keyed).await?)
     }
 
     /// Makes or replaces a queue; true: made.
@@ -135,12 +156,19 @@ impl Handle {
         settings: QueueSettings,
         if_match: Option<u64>,
     ) -> Result<(Arc<Queue>, bool), Refusal> {
-        todo!()
+        let settings = Arc::new(settings);
+        match self.plain(Ask::PutQueue { settings, if_match }).await? {
+            Answer::Queue { queue, created } => Ok((queue, created)),
+            other => Err(strange(&other)),
+        }
     }
 
     /// Removes a queue; refused while callbacks there aren't final.
     pub async fn remove_queue(&self, id: QueueId, if_match: Option<u64>) -> Result<(), Refusal> {
-        todo!()
+        match self.plain(Ask::RemoveQueue { id, if_match }).await? {
+            Answer::Done => Ok(()),
+            other => Err(strange(&other)),
+        }
     }
 
     /// Stops requests, offers, or both.
@@ -150,7 +178,7 @@ impl Handle {
         pause: QueuePause,
         keyed: Option<Keyed>,
     ) -> Result<Answered<Arc<Queue>>, CommandError> {
-        todo!()
+        queue(self.command(Ask::PauseQueue { id, pause }, keyed).await?)
     }
 
     /// Lets requests, offers, or both go on.
@@ -161,7 +189,7 @@ impl Handle {
         offers: bool,
         keyed: Option<Keyed>,
     ) -> Result<Answered<Arc<Queue>>, CommandError> {
-        todo!()
+        queue(self.command(Ask::ResumeQueue { id, intake, offers }, keyed).await?)
     }
 
     /// Makes or replaces an agent; true: made.
@@ -170,12 +198,16 @@ impl Handle {
         settings: AgentSettings,
         if_match: Option<u64>,
     ) -> Result<(Arc<Agent>, bool), Refusal> {
-        todo!()
+        let settings = Arc::new(settings);
+        agent(self.plain(Ask::PutAgent { settings, if_match }).await?)
     }
 
     /// Removes an agent; refused while they hold work. Their sessions end with 4403.
     pub async fn remove_agent(&self, id: AgentId, if_match: Option<u64>) -> Result<(), Refusal> {
-        todo!()
+        match self.plain(Ask::RemoveAgent { id, if_match }).await? {
+            Answer::Done => Ok(()),
+            other => Err(strange(&other)),
+        }
     }
 
     /// Sets what an agent wants.
@@ -186,7 +218,8 @@ impl Handle {
         presence: Presence,
         reason: Option<String>,
     ) -> Result<Arc<Agent>, Refusal> {
-        todo!()
+        let ask = Ask::SetPresence { id, by, presence, reason };
+        agent(self.plain(ask).await?).map(|(agent, _created)| agent)
     }
 
     /// Sets an agent's work elsewhere.
@@ -196,7 +229,8 @@ impl Handle {
         units: u32,
         until: Timestamp,
     ) -> Result<Arc<Agent>, Refusal> {
-        todo!()
+        let ask = Ask::SetExternalLoad { id, units, until };
+        agent(self.plain(ask).await?).map(|(agent, _created)| agent)
     }
 
     /// Brings up a session: `ToSession::Welcome` comes first, then what happens, in order.
@@ -205,11 +239,16 @@ impl Handle {
         agent: AgentId,
         outlet: Box<dyn SessionOutlet>,
     ) -> Result<SessionId, Refusal> {
-        todo!()
+        let permit = self.shared.door.enter(&self.shared.clock).await?;
+        let (up, is_up) = oneshot::channel();
+        self.shared.post(Connect { agent, outlet, up, permit })?;
+        is_up.await.unwrap_or(Err(Refusal::Unavailable))
     }
 
     /// Does something to a callback in a session's name; `ToSession::Answer` with this `frame`
-    /// comes in the session's stream, before any notice of what it caused. Waits for a permit.
+    /// comes in the session's stream, before any notice of what it caused. Waits for a permit,
+    /// and until the answer stands in line: a session that sends its next command only then gets
+    /// its answers in order.
     pub async fn session_act(
         &self,
         session: SessionId,
@@ -217,13 +256,17 @@ impl Handle {
         callback: CallbackId,
         action: Action,
     ) {
-        todo!()
+        self.frame(session, frame, FrameAsk::Act { callback, action }).await;
     }
 
     /// Accepts or declines an offer known by its id alone: the callback is looked up among what
-    /// the session's agent was offered; an unknown one is `offer-not-pending`.
+    /// the session's agent was offered; an unknown one is `offer-not-pending`. Waits as
+    /// `session_act` does.
     pub async fn session_answer_offer(&self, session: SessionId, frame: u64, action: Action) {
-        todo!()
+        let (Action::Accept { offer } | Action::Decline { offer, .. }) = action else {
+            unreachable!("only an offer is answered by its id alone");
+        };
+        self.frame(session, frame, FrameAsk::AnswerOffer { offer, action }).await;
     }
 
     /// Sets presence in a session's name; answered as `session_act` is.
@@ -234,27 +277,39 @@ impl Handle {
         presence: Presence,
         reason: Option<String>,
     ) {
-        todo!()
+        self.frame(session, frame, FrameAsk::Presence { presence, reason }).await;
     }
 
     /// Tells that a session is gone. Never waits and never fails.
     pub fn disconnect(&self, session: SessionId) {
-        todo!()
+        // A workspace that isn't there has no sessions.
+        let _ = self.shared.post(Gone(session));
     }
 
     /// A callback with its texts.
     pub async fn callback(&self, id: CallbackId) -> Result<Option<FullCallback>, Refusal> {
-        todo!()
+        let gate = self.shared.gate()?;
+        let Some(callback) = gate.library.callback(id).await.map_err(unreadable)? else {
+            return self.shown(&gate, None).await;
+        };
+        let full = gate.library.complete(callback).await.map_err(unreadable)?;
+        self.shown(&gate, Some(full)).await
     }
 
     /// Texts and ended interactions for a callback that an answer or a notice carries.
     pub async fn complete(&self, callback: Snapshot) -> Result<FullCallback, Refusal> {
-        todo!()
+        // What belongs to a state that was let out is durable as that state is: no waiting.
+        self.shared.gate()?.library.complete(callback).await.map_err(unreadable)
     }
 
     /// A page of callbacks. A cursor of another read is `Refusal::Invalid` at `/cursor`.
     pub async fn list(&self, read: ListRead) -> Result<Page<FullCallback>, Refusal> {
-        todo!()
+        let gate = self.shared.gate()?;
+        let page = gate.library.list(read).await.map_err(|error| match error {
+            Some(error) => unreadable(error),
+            None => Refusal::field("/cursor", BAD_CURSOR),
+        })?;
+        self.shown(&gate, page).await
     }
 
     /// A callback's events after an id.
@@ -264,53 +319,155 @@ impl Handle {
         after: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Refusal> {
-        todo!()
+        let gate = self.shared.gate()?;
+        let events = gate.library.history(id, after, limit).await.map_err(unreadable)?;
+        self.shown(&gate, events).await
     }
 
     /// A queued callback's place in line; 1 is next.
     pub async fn position(&self, queue: QueueId, id: CallbackId) -> Result<Option<u32>, Refusal> {
-        todo!()
+        match self.question(Ask::Position { queue, callback: id }).await? {
+            Answer::Position(position) => Ok(position),
+            other => Err(strange(&other)),
+        }
     }
 
     /// Why a callback isn't assigned.
     pub async fn trace(&self, callback: Snapshot) -> Result<Trace, Refusal> {
-        todo!()
+        match self.question(Ask::Trace { callback }).await? {
+            Answer::Trace(trace) => Ok(*trace),
+            other => Err(strange(&other)),
+        }
     }
 
     /// A queue's line, now.
     pub async fn queue_stats(&self, id: QueueId) -> Result<QueueStats, Refusal> {
-        todo!()
+        match self.question(Ask::QueueStats { id }).await? {
+            Answer::QueueStats(stats) => Ok(stats),
+            other => Err(strange(&other)),
+        }
     }
 
     /// A queue, as durable.
     pub fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
-        todo!()
+        self.shared.boards.queues.one(id)
     }
 
     /// All queues, by id, as durable.
     pub fn queues(&self) -> Vec<Arc<Queue>> {
-        todo!()
+        self.shared.boards.queues.all()
     }
 
     /// An agent, as durable.
     pub fn agent(&self, id: &AgentId) -> Option<Arc<AgentView>> {
-        todo!()
+        self.shared.boards.agents.one(id)
     }
 
     /// All agents, by id, as durable.
     pub fn agents(&self) -> Vec<Arc<AgentView>> {
-        todo!()
+        self.shared.boards.agents.all()
     }
 
     /// How the workspace stands.
     pub fn health(&self) -> Health {
-        todo!()
+        self.shared.health()
     }
 
     /// The workspace's own secret, for manage links.
     pub fn secret(&self) -> Arc<[u8; 32]> {
-        todo!()
+        Arc::clone(self.shared.secret.get().expect("a handle is given out when it is ready"))
     }
+
+    /// Lets the next step of this kind of machine panic.
+    #[cfg(test)]
+    pub(crate) fn poison(&self, kind: &'static str) {
+        self.shared.poison(kind);
+    }
+
+    async fn command(
+        &self,
+        ask: Ask,
+        keyed: Option<Keyed>,
+    ) -> Result<Answered<Answer>, CommandError> {
+        let permit = self.shared.door.enter(&self.shared.clock).await?;
+        let (answer, answered) = oneshot::channel();
+        self.shared.post(Command { ask, keyed, answer, permit })?;
+        answered.await.unwrap_or(Err(CommandError::Refused(Refusal::Unavailable)))
+    }
+
+    async fn plain(&self, ask: Ask) -> Result<Answer, Refusal> {
+        unkeyed(self.command(ask, None).await)
+    }
+
+    async fn question(&self, ask: Ask) -> Result<Answer, Refusal> {
+        let permit = self.shared.door.ask(&self.shared.clock).await?;
+        let (answer, answered) = oneshot::channel();
+        self.shared.post(Command { ask, keyed: None, answer, permit })?;
+        unkeyed(answered.await.unwrap_or(Err(CommandError::Refused(Refusal::Unavailable))))
+    }
+
+    async fn frame(&self, session: SessionId, frame: u64, ask: FrameAsk) {
+        let permit = self.shared.door.enter(&self.shared.clock).await;
+        let (stepped, has_stepped) = oneshot::channel();
+        if self.shared.post(Frame { session, count: frame, ask, permit, stepped }).is_ok() {
+            // Dropped where the session is gone or was told at once.
+            let _ = has_stepped.await;
+        }
+    }
+
+    /// What was read may leave when the newest entry that it may show is durable.
+    async fn shown<T>(&self, gate: &Gate, value: T) -> Result<T, Refusal> {
+        self.shared.door.wait_durable(gate.life, gate.library.newest()).await?;
+        Ok(value)
+    }
+}
+
+fn unkeyed(result: Result<Answered<Answer>, CommandError>) -> Result<Answer, Refusal> {
+    match result {
+        Ok(answered) => Ok(answered.value),
+        Err(CommandError::Refused(refusal)) => Err(refusal),
+        Err(CommandError::KeyReused) => {
+            tracing::error!("a command without a key was answered as if it had one");
+            Err(Refusal::Internal)
+        }
+    }
+}
+
+fn acted(answered: Answered<Answer>) -> Result<Answered<Acted>, CommandError> {
+    let Answered { value, replayed } = answered;
+    match value {
+        Answer::Callback { callback, position, created } => {
+            Ok(Answered { value: Acted { callback, position, created }, replayed })
+        }
+        other => Err(strange(&other).into()),
+    }
+}
+
+fn queue(answered: Answered<Answer>) -> Result<Answered<Arc<Queue>>, CommandError> {
+    let Answered { value, replayed } = answered;
+    match value {
+        Answer::Queue { queue, created: _ } => Ok(Answered { value: queue, replayed }),
+        other => Err(strange(&other).into()),
+    }
+}
+
+fn agent(answer: Answer) -> Result<(Arc<Agent>, bool), Refusal> {
+    match answer {
+        Answer::Agent { agent, created } => Ok((agent, created)),
+        other => Err(strange(&other)),
+    }
+}
+
+/// A machine answered with something that the command doesn't ask for: a defect.
+fn strange(_answer: &Answer) -> Refusal {
+    tracing::error!("a command was answered with something that it doesn't ask for");
+    Refusal::Internal
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
+fn unreadable(error: StoreError) -> Refusal {
+    tracing::warn!(error = %error, "the store can't be read");
+    Refusal::Unavailable
 }
 
 /// What a supervisor stops.

@@ -1,6 +1,39 @@
 //! The actors around the domain's machines, the journal, and the ports that adapters implement.
 
+mod agent_actor;
+mod answers;
+pub mod background;
+mod boards;
+mod callback_actor;
+pub mod clock;
+mod directory;
+mod door;
+mod door_actor;
 pub mod entry;
+mod facts;
+mod filter;
 pub mod handle;
+mod intake;
+pub mod journal;
+mod journal_actor;
+mod known;
 pub mod library;
+mod life;
+mod line_notices;
+pub mod merged;
+mod office;
+mod overlay;
 pub mod ports;
+mod projector;
+mod queue_actor;
+pub mod recovery;
+mod router_actor;
+mod scheduler_actor;
+mod sessions;
+mod shared;
+mod shared_log;
+mod shell;
+pub mod system;
+
+#[cfg(test)]
+mod workspace_tests;

@@ -12,6 +12,7 @@ use crate::domain::ids::AgentId;
 use crate::domain::message::{
     AgentMessage, Letter, Machine, Place, QueueMessage, RouterMessage, SchedulerMessage, Work,
 };
+use crate::domain::queue::Queue;
 use crate::domain::rank::{Rank, rank};
 use crate::domain::time::{Now, Span};
 
@@ -133,6 +134,13 @@ impl CallbackMachine {
             declined: record.declined.clone(),
             promise: if record.promise_broken { None } else { self.promise },
         }
+    }
+
+    /// What the router would be told of a callback if it waited now: for questions about it.
+    pub fn as_work(callback: &Snapshot, queue: Arc<Queue>, now: &Now) -> Work {
+        let mut machine = Self::restore(callback, queue);
+        machine.begin_waiting(now);
+        machine.work(now)
     }
 
     fn rank(&self, now: &Now) -> Rank {

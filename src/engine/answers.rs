@@ -1,0 +1,136 @@
+//! Commands under way, by their tokens: who waits for the answer, and what hangs on it.
+//!
+//! An answer is made by a step and given when durable; between the two the command stands here.
+//! A command whose caller was told `unavailable` during a stall stays, because its entry must
+//! still carry what was answered under its key.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::oneshot;
+
+use super::entry::{Kept, KeptAnswer, Keyed};
+use super::handle::{Answered, CommandError};
+use crate::domain::effect::Answer;
+use crate::domain::ids::{QueueId, SessionId};
+use crate::domain::message::Token;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+
+/// An answer on its way to whoever sent the command.
+pub(crate) type CommandResult = Result<Answered<Answer>, CommandError>;
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// To a caller on another thread.
+    Caller(oneshot::Sender<CommandResult>),
+    /// Into a session's stream.
+    Frame {
+        /// The session.
+        session: SessionId,
+        /// Its count of its commands.
+        frame: u64,
+        /// Told once the answer stands in line, so that the session's next command may come.
+        stepped: Option<oneshot::Sender<()>>,
+    },
+    /// A session's welcome.
+    Welcome {
+        /// The session.
+        session: SessionId,
+        /// Told when it is up.
+        up: oneshot::Sender<Result<SessionId, Refusal>>,
+    },
+    /// The regular look at a queue's line, for the sessions of its agents.
+    Line(QueueId),
+}
+
+/// A command under way.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// Who waits; none once they were told that the store stalls.
+    pub(crate) reply: Option<Reply>,
+    /// The key that it came under.
+    pub(crate) keyed: Option<Keyed>,
+    /// The queue into which it brings a callback.
+    pub(crate) into: Option<QueueId>,
+    /// The queue that it removes.
+    pub(crate) removes: Option<QueueId>,
+    /// Its answer stands in the journal's line.
+    pub(crate) made: bool,
+}
+
+/// All commands under way.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    last: u64,
+    pending: BTreeMap<Token, Pending>,
+}
+
+impl Answers {
+    /// Notes a command and marks it with a token.
+    pub(crate) fn open(&mut self, reply: Reply, keyed: Option<Keyed>) -> Token {
+        self.last += 1;
+        let token = Token(self.last);
+        let pending = Pending { reply: Some(reply), keyed, into: None, removes: None, made: false };
+        self.pending.insert(token, pending);
+        token
+    }
+
+    /// The command, while it is under way.
+    pub(crate) fn of(&mut self, token: Token) -> Option<&mut Pending> {
+        self.pending.get_mut(&token)
+    }
+
+    /// The command is over; its answer may be given.
+    pub(crate) fn close(&mut self, token: Token) -> Option<Pending> {
+        self.pending.remove(&token)
+    }
+
+    /// Everybody who waits, in order of arrival; the commands stay.
+    pub(crate) fn take_replies(&mut self) -> Vec<Reply> {
+        self.pending.values_mut().filter_map(|pending| pending.reply.take()).collect()
+    }
+}
+
+impl Pending {
+    /// An answer was made. Returns what the entry keeps of it for repetitions under its key.
+    pub(crate) fn make(&mut self, result: &Result<Answer, Refusal>, at: Timestamp) -> Option<Kept> {
+        self.made = true;
+        if let Some(Reply::Frame { stepped, .. }) = &mut self.reply
+            && let Some(stepped) = stepped.take()
+        {
+            // The session may be gone; then nobody waits for its turn.
+            let _ = stepped.send(());
+        }
+        let answer = keep(result.as_ref().ok()?)?;
+        Some(Kept { keyed: self.keyed?, at, answer })
+    }
+}
+
+/// What is kept of an answer; none of those that no POST is answered with.
+fn keep(answer: &Answer) -> Option<KeptAnswer> {
+    match answer {
+        Answer::Callback { callback, position, created } => Some(KeptAnswer::Callback {
+            callback: callback.clone(),
+            position: *position,
+            created: *created,
+        }),
+        Answer::Queue { queue, created: _ } => Some(KeptAnswer::Queue(queue.clone())),
+        Answer::Agent { .. }
+        | Answer::Welcome(_)
+        | Answer::Position(_)
+        | Answer::Trace(_)
+        | Answer::QueueStats(_)
+        | Answer::Done => None,
+    }
+}
+
+/// The answer that was kept.
+pub(crate) fn replay(kept: KeptAnswer) -> Answer {
+    match kept {
+        KeptAnswer::Callback { callback, position, created } => {
+            Answer::Callback { callback, position, created }
+        }
+        KeptAnswer::Queue(queue) => Answer::Queue { queue, created: false },
+    }
+}

@@ -1,0 +1,293 @@
+//! A callback's actor: one per callback that is live or addressed, let go when it sleeps or ends.
+//!
+//! A dormant callback that is addressed is read from the store first; letters wait meanwhile, and
+//! nobody else does.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
+
+use super::office::Office;
+use super::ports::StoreError;
+use super::shell::{Envelope, Rebuilt, Shell, post};
+use crate::domain::agent::RevokeReason;
+use crate::domain::callback::{Phase, Snapshot};
+use crate::domain::effect::{Change, Effect, Outbox};
+use crate::domain::ids::{AgentId, CallbackId};
+use crate::domain::machines::callback::CallbackMachine;
+use crate::domain::message::{
+    AgentMessage, CallbackMessage, Letter, OfferEnd, QueueMessage, RouterMessage, Token,
+};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Now, Span};
+
+/// How long after a failed read the store is asked again.
+const READ_AGAIN: Span = Span::millis(500);
+
+/// The actor of one callback.
+pub(crate) struct CallbackActor {
+    office: Rc<Office>,
+    id: CallbackId,
+    state: State,
+}
+
+enum State {
+    /// Its record is being read; these letters wait.
+    Reading(Vec<Envelope<CallbackMessage>>),
+    /// It runs.
+    Running(Box<Shell<CallbackDesk>>),
+}
+
+/// A callback's record was read, or wasn't.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Read(Result<Option<Snapshot>, StoreError>);
+
+impl CallbackActor {
+    /// Starts the actor of a callback that has none: a new one, or one to be read.
+    pub(crate) fn begin(office: Rc<Office>, id: CallbackId, created: bool) -> Addr<Self> {
+        let state = if created {
+            State::Running(Box::new(Shell::new(Rc::clone(&office), CallbackDesk::new(id))))
+        } else {
+            State::Reading(Vec::new())
+        };
+        Self { office, id, state }.start()
+    }
+
+    /// Starts the actor of a live callback in recovery; none if it isn't live any more then.
+    pub(crate) fn recovered(office: Rc<Office>, callback: &Snapshot) -> Option<Addr<Self>> {
+        let id = callback.id;
+        let desk = CallbackDesk::of(callback, &office);
+        let shell = Shell::recovered(Rc::clone(&office), desk);
+        if shell.machine.may_go(false) {
+            return None;
+        }
+        Some(Self { office, id, state: State::Running(Box::new(shell)) }.start())
+    }
+
+    fn read(&self, ctx: &Context<Self>, after: Span) {
+        let (office, id, actor) = (Rc::clone(&self.office), self.id, ctx.address());
+        self.office.spawn(async move {
+            if after > Span::ZERO {
+                office.shared.clock.sleep(after).await;
+            }
+            post(&actor, Read(office.library.callback(id).await));
+        });
+    }
+
+    /// The record is there: the letters that waited are handled, in their order.
+    fn run(&mut self, desk: CallbackDesk, ctx: &mut Context<Self>) {
+        let shell = Shell::new(Rc::clone(&self.office), desk);
+        let running = State::Running(Box::new(shell));
+        let State::Reading(waiting) = std::mem::replace(&mut self.state, running) else { return };
+        let mut let_go = true;
+        for envelope in waiting {
+            let_go = self.take(envelope);
+        }
+        self.leave_if(let_go, ctx);
+    }
+
+    fn take(&mut self, envelope: Envelope<CallbackMessage>) -> bool {
+        match &mut self.state {
+            State::Reading(waiting) => {
+                waiting.push(envelope);
+                false
+            }
+            State::Running(shell) => shell.take(envelope),
+        }
+    }
+
+    fn leave_if(&self, let_go: bool, ctx: &mut Context<Self>) {
+        if let_go && self.office.directory.callbacks.forget_if_idle(&self.id) {
+            ctx.stop();
+        }
+        self.office.shared.gauges.live(self.office.directory.callbacks.len());
+    }
+
+    /// The store can't be read: whoever asked is told, the rest waits on.
+    fn refuse_commands(&mut self) {
+        let State::Reading(waiting) = &mut self.state else { return };
+        let mut kept = Vec::new();
+        for envelope in std::mem::take(waiting) {
+            let CallbackMessage::Command(command) = &envelope.message else {
+                kept.push(envelope);
+                continue;
+            };
+            if let Some(cause) = &envelope.cause {
+                cause.answered(command.token);
+            }
+            self.office.refuse(command.token, Refusal::Unavailable);
+        }
+        *waiting = kept;
+    }
+}
+
+impl Actor for CallbackActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let State::Reading(_) = self.state {
+            self.read(ctx, Span::ZERO);
+        }
+    }
+}
+
+impl Handler<Envelope<CallbackMessage>> for CallbackActor {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<CallbackMessage>, ctx: &mut Self::Context) {
+        let office = Rc::clone(&self.office);
+        office.watch(|| {
+            office.callback_arrived(&self.id);
+            let let_go = self.take(envelope);
+            self.leave_if(let_go, ctx);
+        });
+    }
+}
+
+impl Handler<Read> for CallbackActor {
+    type Result = ();
+
+    fn handle(&mut self, Read(found): Read, ctx: &mut Self::Context) {
+        let office = Rc::clone(&self.office);
+        office.watch(|| match found {
+            Ok(Some(callback)) => self.run(CallbackDesk::of(&callback, &office), ctx),
+            Ok(None) => self.run(CallbackDesk::new(self.id), ctx),
+            Err(error) => {
+                tracing::warn!(error = %error, callback = %self.id, "a callback can't be read");
+                self.refuse_commands();
+                self.read(ctx, READ_AGAIN);
+            }
+        });
+    }
+}
+
+/// A callback's machine, with what it takes to make it anew.
+pub(crate) struct CallbackDesk {
+    id: CallbackId,
+    machine: CallbackMachine,
+    /// As it wrote itself last.
+    newest: Option<Snapshot>,
+    /// Agents asked of the router and not answered yet, by the command that asked.
+    claims: Vec<(Token, AgentId)>,
+    /// Claims of a machine that was made anew since: what the router reserves is given back.
+    orphans: Vec<(Token, AgentId)>,
+}
+
+impl CallbackDesk {
+    fn new(id: CallbackId) -> Self {
+        let (claims, orphans) = (Vec::new(), Vec::new());
+        Self { id, machine: CallbackMachine::new(id), newest: None, claims, orphans }
+    }
+
+    fn of(callback: &Snapshot, office: &Office) -> Self {
+        let queue = office.known.borrow().queue_of(&callback.queue);
+        let machine = CallbackMachine::restore(callback, queue);
+        Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
+    }
+
+    fn release(&self, agent: AgentId) -> Letter {
+        Letter::Router(RouterMessage::Release { callback: self.id, agent })
+    }
+}
+
+impl Rebuilt for CallbackDesk {
+    type Message = CallbackMessage;
+
+    const KIND: &'static str = "callback";
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn note(&mut self, message: &CallbackMessage) -> Vec<Letter> {
+        match message {
+            CallbackMessage::Propose { agent } => vec![self.release(agent.clone())],
+            CallbackMessage::Create { create, .. } => {
+                // The queue has given it a place in line.
+                let leave = QueueMessage::Leave { callback: self.id };
+                vec![Letter::Queue(create.wish.queue.clone(), leave)]
+            }
+            CallbackMessage::Claimed { token, result } => {
+                match (take(&mut self.claims, *token), result) {
+                    (Some((_, agent)), Ok(())) => vec![self.release(agent)],
+                    (Some(_) | None, _) => Vec::new(),
+                }
+            }
+            CallbackMessage::Command(_)
+            | CallbackMessage::Wake
+            | CallbackMessage::RevokeOffer { .. }
+            | CallbackMessage::GraceOver { .. }
+            | CallbackMessage::CallGraceOver { .. }
+            | CallbackMessage::QueueChanged(_)
+            | CallbackMessage::CarryOver { .. }
+            | CallbackMessage::SetUnroutable(_) => Vec::new(),
+        }
+    }
+
+    fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut Outbox) {
+        if let CallbackMessage::Claimed { token, result } = &message
+            && let Some((_, agent)) = take(&mut self.orphans, *token)
+            && result.is_ok()
+        {
+            out.send(self.release(agent));
+        }
+        self.machine.step(now, message, out);
+    }
+
+    fn learn(&mut self, out: &Outbox) {
+        for change in &out.changes {
+            if let Change::Callback { after, .. } = change {
+                self.newest = Some(Arc::clone(after));
+            }
+        }
+        for effect in &out.effects {
+            if let Effect::Send(Letter::Router(RouterMessage::Claim(claim))) = effect {
+                self.claims.push((claim.token, claim.agent.clone()));
+            }
+        }
+    }
+
+    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+        self.machine.recover(now, out);
+    }
+
+    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
+        self.orphans.append(&mut self.claims);
+        let Some(newest) = &self.newest else {
+            self.machine = CallbackMachine::new(self.id);
+            return;
+        };
+        let queue = office.known.borrow().queue_of(&newest.queue);
+        self.machine = CallbackMachine::restore(newest, queue);
+        if !newest.state().is_live() {
+            return;
+        }
+        self.machine.recover(now, out);
+        // The router has the agent's hold already, and counts them.
+        out.effects.retain(|effect| {
+            !matches!(effect, Effect::Send(Letter::Router(RouterMessage::Hold { .. })))
+        });
+        if let Phase::Offered { offer, .. } = &newest.phase {
+            let end = OfferEnd::Revoked(RevokeReason::Restarted);
+            let (callback, offer, agent) = (self.id, offer.id, offer.agent.clone());
+            out.send(Letter::Agent(agent, AgentMessage::OfferEnded { callback, offer, end }));
+        }
+    }
+
+    fn farewell(&self) -> Vec<Letter> {
+        vec![Letter::Router(RouterMessage::Withdraw(self.id))]
+    }
+
+    fn may_go(&self, let_go: bool) -> bool {
+        let idle = let_go || self.newest.as_ref().is_none_or(|newest| !newest.state().is_live());
+        // The router's answer to a claim must find the one who asked.
+        idle && self.claims.is_empty() && self.orphans.is_empty()
+    }
+}
+
+fn take(claims: &mut Vec<(Token, AgentId)>, token: Token) -> Option<(Token, AgentId)> {
+    let place = claims.iter().position(|(claim, _)| *claim == token)?;
+    Some(claims.remove(place))
+}

@@ -1,0 +1,445 @@
+//! What a command goes through before any step: its turn, its facts, and the letter it becomes.
+//!
+//! Reads are futures on this thread, so nobody waits for another's; a command that was told
+//! `unavailable` before its turn came is dropped here, without a step.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::answers::Reply;
+use super::door::{Cause, Standing};
+use super::entry::{Kept, Keyed};
+use super::facts::{FactKey, Lines};
+use super::filter::Filter;
+use super::handle::{QueuePause, SessionOutlet};
+use super::library::Library;
+use super::office::{CommandAnswer, Office};
+use super::ports::StoreError;
+use super::queue_actor::BeginRemoval;
+use super::shell::post;
+use crate::domain::agent::{Presence, PresenceBy};
+use crate::domain::callback::{Channel, Snapshot};
+use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
+use crate::domain::machines::callback::CallbackMachine;
+use crate::domain::message::{
+    Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, QueueMessage,
+    RouterMessage, Token, Who, Wish,
+};
+use crate::domain::policy::{AgentSettings, QueueSettings};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Span, Timestamp};
+
+/// How long a kept answer matters.
+const KEPT_FOR: Span = Span::days(1);
+
+/// What is asked of a workspace.
+pub(crate) enum Ask {
+    Create(Box<Wish>),
+    Act { callback: CallbackId, who: Who, action: Action, if_match: Option<u64> },
+    PutQueue { settings: Arc<QueueSettings>, if_match: Option<u64> },
+    RemoveQueue { id: QueueId, if_match: Option<u64> },
+    PauseQueue { id: QueueId, pause: QueuePause },
+    ResumeQueue { id: QueueId, intake: bool, offers: bool },
+    PutAgent { settings: Arc<AgentSettings>, if_match: Option<u64> },
+    RemoveAgent { id: AgentId, if_match: Option<u64> },
+    SetPresence { id: AgentId, by: PresenceBy, presence: Presence, reason: Option<String> },
+    SetExternalLoad { id: AgentId, units: u32, until: Timestamp },
+    Connect { agent: AgentId, session: SessionId, outlet: Box<dyn SessionOutlet> },
+    Position { queue: QueueId, callback: CallbackId },
+    Trace { callback: Snapshot },
+    QueueStats { id: QueueId },
+}
+
+impl Ask {
+    /// Whether it only asks: such a thing is answered while nothing can be written.
+    fn only_asks(&self) -> bool {
+        matches!(self, Self::Position { .. } | Self::Trace { .. } | Self::QueueStats { .. })
+    }
+
+    /// The keys that its decision needs.
+    fn keys(&self, keyed: Option<Keyed>) -> Vec<FactKey> {
+        let mut keys = Vec::new();
+        keys.extend(keyed.map(|keyed| FactKey::Idempotency(keyed.key)));
+        match self {
+            Self::Create(wish) => {
+                keys.extend(external(wish).map(|(channel, id)| FactKey::External(channel, id)));
+            }
+            Self::Act { callback, .. } => keys.push(FactKey::Callback(*callback)),
+            Self::PutQueue { .. }
+            | Self::RemoveQueue { .. }
+            | Self::PauseQueue { .. }
+            | Self::ResumeQueue { .. }
+            | Self::PutAgent { .. }
+            | Self::RemoveAgent { .. }
+            | Self::SetPresence { .. }
+            | Self::SetExternalLoad { .. }
+            | Self::Connect { .. }
+            | Self::Position { .. }
+            | Self::Trace { .. }
+            | Self::QueueStats { .. } => {}
+        }
+        keys
+    }
+}
+
+fn external(wish: &Wish) -> Option<(Channel, String)> {
+    let id = wish.request.external_id.clone()?;
+    Some((wish.request.origin.channel, id))
+}
+
+/// Commands that wait for their turn or their facts, and what is needed to decide about them.
+pub(crate) struct Intake {
+    lines: Lines,
+    waiting: BTreeMap<Token, Waiting>,
+    keys_used: Filter,
+    externals_used: Filter,
+    last_number: u64,
+}
+
+struct Waiting {
+    ask: Ask,
+    keyed: Option<Keyed>,
+    cause: Arc<Cause>,
+}
+
+/// What must be read before a command can be decided about.
+#[derive(Debug, Default)]
+struct Needs {
+    kept: Option<Keyed>,
+    external: Option<(Channel, String)>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+struct Found {
+    kept: Option<Kept>,
+    external: Option<CallbackId>,
+}
+
+impl Intake {
+    /// An intake that has seen nothing yet. In a new store it knows that there is nothing to see.
+    pub(crate) fn new(now: Timestamp, store_is_new: bool, last_number: u64, bound: usize) -> Self {
+        let since = if store_is_new { Timestamp(i64::MIN) } else { now };
+        Self {
+            lines: Lines::default(),
+            waiting: BTreeMap::new(),
+            keys_used: Filter::new(KEPT_FOR, since, now, bound),
+            externals_used: Filter::new(Span(i64::MAX), since, now, bound),
+            last_number,
+        }
+    }
+
+    /// What must be read for a command; notes the keys as used.
+    fn needs(&mut self, token: Token, now: Timestamp) -> Needs {
+        let mut needs = Needs::default();
+        let Some(waiting) = self.waiting.get(&token) else { return needs };
+        if let Some(keyed) = waiting.keyed {
+            let hash = first_eight(&keyed.key.0);
+            needs.kept = self.keys_used.maybe(hash, now).then_some(keyed);
+            self.keys_used.put(hash, now);
+        }
+        if let Ask::Create(wish) = &waiting.ask
+            && let Some((channel, id)) = external(wish)
+        {
+            let hash = external_hash(channel, &id);
+            needs.external = self.externals_used.maybe(hash, now).then_some((channel, id));
+            self.externals_used.put(hash, now);
+        }
+        needs
+    }
+}
+
+impl Office {
+    /// Takes a command in: gives it a token and lets it wait for its turn.
+    pub(crate) fn admit(
+        self: &Rc<Self>,
+        ask: Ask,
+        keyed: Option<Keyed>,
+        reply: Reply,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let token = self.answers.borrow_mut().open(reply, keyed);
+        let cause = Cause::command(permit, token, self.unanswered.clone());
+        if !ask.only_asks() && !self.may_write() {
+            cause.answered(token);
+            self.turn_away(token);
+            return;
+        }
+        let keys = ask.keys(keyed);
+        let mut intake = self.intake.borrow_mut();
+        intake.waiting.insert(token, Waiting { ask, keyed, cause });
+        let turn = intake.lines.enter(token, keys);
+        drop(intake);
+        if turn {
+            self.look(token);
+        }
+    }
+
+    /// Whether the journal takes more.
+    fn may_write(&self) -> bool {
+        let Standing { stalled_since, .. } = self.shared.door.standing();
+        stalled_since.is_none() && !self.draining.get() && self.journal_has_room()
+    }
+
+    /// Refuses without a step: at once during a stall, since the line of outputs doesn't move and
+    /// all who stood in it were told; else in that line, so that a session's answers keep order.
+    fn turn_away(self: &Rc<Self>, token: Token) {
+        if self.shared.door.standing().stalled_since.is_none() {
+            self.refuse(token, Refusal::Unavailable);
+            return;
+        }
+        let pending = self.answers.borrow_mut().close(token);
+        if let Some(reply) = pending.and_then(|pending| pending.reply) {
+            self.give(reply, Err(Refusal::Unavailable.into()));
+        }
+    }
+
+    /// The store stalls: everybody who waits is told at once. What was stepped may still take
+    /// effect; what wasn't won't.
+    pub(crate) fn turn_all_away(self: &Rc<Self>) {
+        let replies = self.answers.borrow_mut().take_replies();
+        for reply in replies {
+            self.give(reply, Err(Refusal::Unavailable.into()));
+        }
+    }
+
+    /// A command has left the lines: those that it was ahead of have their turn.
+    pub(crate) fn next_in_line(self: &Rc<Self>, token: Token) {
+        let ready = self.intake.borrow_mut().lines.leave(token);
+        for token in ready {
+            self.look(token);
+        }
+    }
+
+    /// It's a command's turn: reads what it needs, or goes on at once.
+    fn look(self: &Rc<Self>, token: Token) {
+        let now = self.now();
+        let needs = self.intake.borrow_mut().needs(token, now.steady);
+        if needs.kept.is_none() && needs.external.is_none() {
+            self.judge(token, Ok(Found::default()));
+            return;
+        }
+        let office = Rc::clone(self);
+        let library = Arc::clone(&self.library);
+        self.spawn(async move {
+            let found = read(library.as_ref(), needs, now.wall).await;
+            office.judge(token, found);
+        });
+    }
+
+    /// The facts are known: the command is answered from them, or becomes a letter.
+    fn judge(self: &Rc<Self>, token: Token, found: Result<Found, StoreError>) {
+        let Some(waiting) = self.intake.borrow_mut().waiting.remove(&token) else { return };
+        let Waiting { ask, keyed, cause } = waiting;
+        let gone = self.answers.borrow_mut().of(token).is_none_or(|one| one.reply.is_none());
+        if gone {
+            // Told `unavailable` while it waited: nothing was done, and nothing will be.
+            cause.answered(token);
+            self.answers.borrow_mut().close(token);
+            self.next_in_line(token);
+            return;
+        }
+        let answer = match found {
+            Err(error) => {
+                tracing::warn!(error = %error, "a command's facts can't be read");
+                Some(made(Refusal::Unavailable))
+            }
+            Ok(Found { kept: Some(kept), .. }) => Some(match keyed {
+                Some(keyed) if keyed.fingerprint == kept.keyed.fingerprint => {
+                    CommandAnswer::Replayed(Box::new(kept.answer))
+                }
+                Some(_) | None => CommandAnswer::KeyReused,
+            }),
+            Ok(Found { external: Some(id), .. }) => Some(made(Refusal::Duplicate { id })),
+            Ok(Found { kept: None, external: None }) => None,
+        };
+        match answer {
+            Some(answer) => {
+                cause.answered(token);
+                self.answer(token, answer);
+            }
+            None => self.dispatch(token, ask, &cause),
+        }
+    }
+
+    /// Turns a command into its first letter.
+    fn dispatch(self: &Rc<Self>, token: Token, ask: Ask, cause: &Arc<Cause>) {
+        let letter = match ask {
+            Ask::Create(wish) => self.create(token, *wish),
+            Ask::Act { callback, who, action, if_match } => {
+                self.act(token, callback, CallbackCommand { token, who, if_match, action })
+            }
+            Ask::RemoveQueue { id, if_match } => {
+                self.remove_queue(token, &id, if_match, cause).map_or(Ok(None), Err)
+            }
+            Ask::PutQueue { settings, if_match } => {
+                let id = settings.id.clone();
+                let token = Some(token);
+                Ok(Some(Letter::Queue(id, QueueMessage::Put { token, if_match, settings })))
+            }
+            Ask::PauseQueue { id, pause } => {
+                let QueuePause { intake, offers, reason, until } = pause;
+                let message = QueueMessage::Pause { token, intake, offers, reason, until };
+                self.to_queue(id, message)
+            }
+            Ask::ResumeQueue { id, intake, offers } => {
+                self.to_queue(id, QueueMessage::Resume { token, intake, offers })
+            }
+            Ask::Position { queue, callback } => {
+                self.to_queue(queue, QueueMessage::Position { token, callback })
+            }
+            Ask::QueueStats { id } => self.to_queue(id, QueueMessage::Stats { token }),
+            Ask::PutAgent { settings, if_match } => {
+                let timers = self.known.borrow().timers(&settings);
+                let id = settings.id.clone();
+                let token = Some(token);
+                let message = AgentMessage::Put { token, if_match, settings, timers };
+                Ok(Some(Letter::Agent(id, message)))
+            }
+            Ask::RemoveAgent { id, if_match } => {
+                self.to_agent(id, AgentMessage::Remove { token, if_match })
+            }
+            Ask::SetPresence { id, by, presence, reason } => {
+                let token = Some(token);
+                self.to_agent(id, AgentMessage::SetPresence { token, by, presence, reason })
+            }
+            Ask::SetExternalLoad { id, units, until } => {
+                self.to_agent(id, AgentMessage::SetExternalLoad { token, units, until })
+            }
+            Ask::Connect { agent, session, outlet } => self.connect(token, agent, session, outlet),
+            Ask::Trace { callback } => {
+                let queue = self.known.borrow().queue_of(&callback.queue);
+                let work = CallbackMachine::as_work(&callback, queue, &self.now());
+                Ok(Some(Letter::Router(RouterMessage::Trace { token, work: Box::new(work) })))
+            }
+        };
+        match letter {
+            Ok(Some(letter)) => self.deliver(letter, Some(Arc::clone(cause))),
+            Ok(None) => {}
+            Err(refusal) => {
+                cause.answered(token);
+                self.refuse(token, refusal);
+            }
+        }
+    }
+
+    fn create(&self, token: Token, wish: Wish) -> Result<Option<Letter>, Refusal> {
+        let queue = wish.queue.clone();
+        if self.known.borrow().queue(&queue).is_none() {
+            return Err(Refusal::field("/queue", "there is no such queue"));
+        }
+        if !self.arrive(token, &queue) {
+            return Err(Refusal::IntakePaused { until: None });
+        }
+        let id = CallbackId(self.now().fresh.0);
+        let mut intake = self.intake.borrow_mut();
+        intake.last_number += 1;
+        let number = intake.last_number;
+        let create = Box::new(Create { token, id, number, wish });
+        Ok(Some(Letter::Queue(queue, QueueMessage::Create(create))))
+    }
+
+    fn act(
+        &self,
+        token: Token,
+        callback: CallbackId,
+        command: CallbackCommand,
+    ) -> Result<Option<Letter>, Refusal> {
+        if let Action::Requeue { queue: Some(queue), .. } = &command.action
+            && !self.arrive(token, &queue.settings.id)
+        {
+            return Err(Refusal::field("/queue", "there is no such queue"));
+        }
+        let message = CallbackMessage::Command(Box::new(command));
+        Ok(Some(Letter::Callback(callback, message)))
+    }
+
+    /// Notes that the command brings a callback into a queue; false: the queue is going.
+    fn arrive(&self, token: Token, queue: &QueueId) -> bool {
+        let arrives = self.known.borrow_mut().arrive(queue);
+        if arrives && let Some(pending) = self.answers.borrow_mut().of(token) {
+            pending.into = Some(queue.clone());
+        }
+        arrives
+    }
+
+    /// The queue's actor counts dormant callbacks itself, once its line is empty.
+    fn remove_queue(
+        &self,
+        token: Token,
+        id: &QueueId,
+        if_match: Option<u64>,
+        cause: &Arc<Cause>,
+    ) -> Option<Refusal> {
+        let Some(actor) = self.directory.queues.expect_letter_if_there(id) else {
+            return Some(Refusal::NotFound);
+        };
+        self.shared.gauges.letter_posted();
+        let begun = self.known.borrow_mut().begin_removal(id);
+        if begun && let Some(pending) = self.answers.borrow_mut().of(token) {
+            pending.removes = Some(id.clone());
+        }
+        let cause = Arc::clone(cause);
+        post(&actor, BeginRemoval { token, if_match, begun, cause });
+        None
+    }
+
+    fn connect(
+        self: &Rc<Self>,
+        token: Token,
+        agent: AgentId,
+        session: SessionId,
+        outlet: Box<dyn SessionOutlet>,
+    ) -> Result<Option<Letter>, Refusal> {
+        if !self.directory.agents.has(&agent) {
+            return Err(Refusal::NotFound);
+        }
+        let first = self.sessions.borrow().is_empty();
+        self.sessions.borrow_mut().add(session, agent.clone(), outlet);
+        if first {
+            self.watch_lines();
+        }
+        self.to_agent(agent, AgentMessage::Connect { token, session })
+    }
+
+    fn to_queue(&self, id: QueueId, message: QueueMessage) -> Result<Option<Letter>, Refusal> {
+        let known = self.directory.queues.has(&id);
+        if known { Ok(Some(Letter::Queue(id, message))) } else { Err(Refusal::NotFound) }
+    }
+
+    fn to_agent(&self, id: AgentId, message: AgentMessage) -> Result<Option<Letter>, Refusal> {
+        let known = self.directory.agents.has(&id);
+        if known { Ok(Some(Letter::Agent(id, message))) } else { Err(Refusal::NotFound) }
+    }
+}
+
+fn made(refusal: Refusal) -> CommandAnswer {
+    CommandAnswer::Made(Box::new(Err(refusal)))
+}
+
+async fn read(library: &dyn Library, needs: Needs, now: Timestamp) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    if let Some(keyed) = needs.kept {
+        found.kept = library.kept(keyed.key, now).await?;
+    }
+    if let (Some((channel, id)), None) = (needs.external, &found.kept) {
+        found.external = library.external(channel, id).await?;
+    }
+    Ok(found)
+}
+
+/// The key is a digest already.
+fn first_eight(digest: &[u8; 32]) -> u64 {
+    digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
+}
+
+/// FNV-1a (Fowler, Noll, Vo): a filter needs no more than an even spread.
+fn external_hash(channel: Channel, id: &str) -> u64 {
+    let bytes = channel.as_str().bytes().chain([0]).chain(id.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

@@ -1,0 +1,232 @@
+//! Settings of queues and agents as they are now, which machines elsewhere depend on.
+//!
+//! An agent's timers are the largest among their queues', and a callback that is read from the
+//! store needs its queue; both are known here as soon as they are journaled. Also who is on the
+//! way into a queue, so that a queue isn't removed under a callback that is just being made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::domain::effect::Change;
+use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::message::{AgentMessage, AgentTimers, Letter};
+use crate::domain::policy::{AgentSettings, QueueSettings};
+use crate::domain::queue::Queue;
+use crate::domain::time::Span;
+
+/// What is known of queues and agents.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    queues: BTreeMap<QueueId, Arc<Queue>>,
+    agents: BTreeMap<AgentId, (Arc<AgentSettings>, AgentTimers)>,
+    /// Commands under way that bring a callback into a queue.
+    arriving: BTreeMap<QueueId, u32>,
+    /// Queues whose removal is under way.
+    closing: BTreeSet<QueueId>,
+}
+
+impl Known {
+    /// Takes note of changes; returns what agents must be told of their timers.
+    pub(crate) fn learn(&mut self, changes: &[Change]) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        for change in changes {
+            match change {
+                Change::Queue(queue) => {
+                    let id = queue.settings.id.clone();
+                    self.queues.insert(id.clone(), Arc::clone(queue));
+                    letters.extend(self.refresh_timers(&id));
+                }
+                Change::QueueRemoved(id) => {
+                    self.queues.remove(id);
+                    letters.extend(self.refresh_timers(id));
+                }
+                Change::Agent(agent) => {
+                    let timers = self.timers(&agent.settings);
+                    let id = agent.settings.id.clone();
+                    self.agents.insert(id, (Arc::clone(&agent.settings), timers));
+                }
+                Change::AgentRemoved(id) => {
+                    self.agents.remove(id);
+                }
+                Change::Callback { .. } | Change::Request { .. } | Change::Interaction { .. } => {}
+            }
+        }
+        letters
+    }
+
+    /// A queue, as it is now.
+    pub(crate) fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
+        self.queues.get(id).cloned()
+    }
+
+    /// The queue of a callback. An ended callback may outlive its queue: then one with every
+    /// default stands in, which decides nothing for it any more.
+    pub(crate) fn queue_of(&self, id: &QueueId) -> Arc<Queue> {
+        self.queue(id).unwrap_or_else(|| {
+            Arc::new(Queue {
+                settings: Arc::new(QueueSettings::new(id.clone())),
+                version: 0,
+                intake_paused: None,
+                offers_paused: None,
+                pauses: Vec::new(),
+            })
+        })
+    }
+
+    /// All queues' ids.
+    pub(crate) fn queue_ids(&self) -> Vec<QueueId> {
+        self.queues.keys().cloned().collect()
+    }
+
+    /// Whether the agent serves the queue.
+    pub(crate) fn serves(&self, agent: &AgentId, queue: &QueueId) -> bool {
+        self.agents.get(agent).is_some_and(|(settings, _)| settings.membership(queue).is_some())
+    }
+
+    /// An agent's timers: the largest among their queues'; the defaults if they have none.
+    pub(crate) fn timers(&self, settings: &AgentSettings) -> AgentTimers {
+        let theirs = settings.queues.iter().filter_map(|place| self.queues.get(&place.queue));
+        let timers = theirs.map(|queue| timers_of(&queue.settings));
+        timers.reduce(largest).unwrap_or_else(|| {
+            let id = QueueId::parse("none").expect("it is a slug");
+            timers_of(&QueueSettings::new(id))
+        })
+    }
+
+    fn refresh_timers(&mut self, queue: &QueueId) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        let mut agents = std::mem::take(&mut self.agents);
+        for (id, (settings, timers)) in &mut agents {
+            if settings.membership(queue).is_none() {
+                continue;
+            }
+            let fresh = self.timers(settings);
+            if fresh != *timers {
+                *timers = fresh;
+                letters.push(Letter::Agent(id.clone(), AgentMessage::SetTimers(fresh)));
+            }
+        }
+        self.agents = agents;
+        letters
+    }
+
+    /// A callback is on its way into a queue; false: there is no such queue, or soon none.
+    pub(crate) fn arrive(&mut self, queue: &QueueId) -> bool {
+        let stays = self.queues.contains_key(queue) && !self.closing.contains(queue);
+        if stays {
+            *self.arriving.entry(queue.clone()).or_default() += 1;
+        }
+        stays
+    }
+
+    /// It has arrived, or won't.
+    pub(crate) fn arrived(&mut self, queue: &QueueId) {
+        if let Some(count) = self.arriving.get_mut(queue) {
+            *count -= 1;
+            if *count == 0 {
+                self.arriving.remove(queue);
+            }
+        }
+    }
+
+    /// A queue is about to be removed: nothing comes in from now on. False: something is on its
+    /// way there already, or another removal is.
+    pub(crate) fn begin_removal(&mut self, queue: &QueueId) -> bool {
+        !self.arriving.contains_key(queue) && self.closing.insert(queue.clone())
+    }
+
+    /// A removal was carried out, or refused.
+    pub(crate) fn removal_over(&mut self, queue: &QueueId) {
+        self.closing.remove(queue);
+    }
+}
+
+fn timers_of(settings: &QueueSettings) -> AgentTimers {
+    AgentTimers {
+        session_grace: Span::seconds(settings.session_grace_seconds),
+        call_grace: Span::seconds(settings.call_grace_seconds),
+        max_missed_offers: settings.max_missed_offers,
+    }
+}
+
+fn largest(one: AgentTimers, other: AgentTimers) -> AgentTimers {
+    AgentTimers {
+        session_grace: one.session_grace.max(other.session_grace),
+        call_grace: one.call_grace.max(other.call_grace),
+        max_missed_offers: one.max_missed_offers.max(other.max_missed_offers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::{Capacity, Membership};
+    use crate::domain::skills::Skills;
+
+    fn queue(id: &str, session_grace_seconds: u32, call_grace_seconds: u32) -> Change {
+        let id = QueueId::parse(id).expect("a slug");
+        let mut settings = QueueSettings::new(id.clone());
+        settings.session_grace_seconds = session_grace_seconds;
+        settings.call_grace_seconds = call_grace_seconds;
+        let queue = Known::default().queue_of(&id);
+        Change::Queue(Arc::new(Queue { settings: Arc::new(settings), ..Queue::clone(&queue) }))
+    }
+
+    fn agent(known: &mut Known, queues: &[&str]) -> AgentSettings {
+        let place =
+            |id: &&str| Membership { queue: QueueId::parse(id).expect("a slug"), preference: 1 };
+        let settings = AgentSettings {
+            id: AgentId::parse("mara").expect("a slug"),
+            name: "Mara".to_owned(),
+            queues: queues.iter().map(place).collect(),
+            skills: Skills::default(),
+            capacity: Capacity::default(),
+        };
+        let timers = known.timers(&settings);
+        known.agents.insert(settings.id.clone(), (Arc::new(settings.clone()), timers));
+        settings
+    }
+
+    #[test]
+    fn an_agents_timers_are_the_largest_among_their_queues() {
+        let mut known = Known::default();
+        known.learn(&[queue("a", 10, 900), queue("b", 40, 60), queue("c", 99, 9_999)]);
+        let settings = agent(&mut known, &["a", "b", "gone"]);
+        let timers = known.timers(&settings);
+        assert_eq!(timers.session_grace, Span::seconds(40));
+        assert_eq!(timers.call_grace, Span::seconds(900));
+        let settings = agent(&mut known, &[]);
+        assert_eq!(known.timers(&settings).session_grace, Span::seconds(30), "the default");
+    }
+
+    #[test]
+    fn agents_are_told_when_a_queue_of_theirs_changes_their_timers_and_only_then() {
+        let mut known = Known::default();
+        known.learn(&[queue("a", 10, 900), queue("b", 40, 60)]);
+        agent(&mut known, &["a", "b"]);
+        assert!(known.learn(&[queue("a", 20, 900)]).is_empty(), "b's 40 s are still the largest");
+        let told = known.learn(&[queue("a", 50, 900)]);
+        assert!(matches!(
+            told.as_slice(),
+            [Letter::Agent(_, AgentMessage::SetTimers(timers))]
+                if timers.session_grace == Span::seconds(50)
+        ));
+        assert!(known.learn(&[queue("c", 5_000, 5_000)]).is_empty());
+    }
+
+    #[test]
+    fn a_queue_is_not_removed_under_a_callback_on_its_way_there() {
+        let mut known = Known::default();
+        let id = QueueId::parse("a").expect("a slug");
+        assert!(!known.arrive(&id), "there is no such queue");
+        known.learn(&[queue("a", 10, 900)]);
+        assert!(known.arrive(&id) && known.arrive(&id));
+        known.arrived(&id);
+        assert!(!known.begin_removal(&id));
+        known.arrived(&id);
+        assert!(known.begin_removal(&id) && !known.begin_removal(&id));
+        assert!(!known.arrive(&id));
+        known.removal_over(&id);
+        assert!(known.arrive(&id));
+    }
+}

@@ -1,0 +1,350 @@
+//! One inner life of a workspace: it recovers, runs, and ends by a fault or a drain.
+//!
+//! Everything that a life makes (actors, mailboxes, held outputs) ends with it; what the store
+//! has and what other threads see lasts.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Actor as _;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::agent_actor::AgentActor;
+use super::callback_actor::CallbackActor;
+use super::door::Phase;
+use super::door_actor::DoorActor;
+use super::handle::RESTART;
+use super::intake::Intake;
+use super::journal::{Journal, JournalEvent};
+use super::journal_actor::{Heard, JournalActor};
+use super::library::{Codec, Inventory, Library};
+use super::office::{Fittings, Office, Output, Singles};
+use super::ports::{StoreError, Tables};
+use super::queue_actor::QueueActor;
+use super::recovery::{self, OpenError, Storage};
+use super::router_actor::RouterActor;
+use super::scheduler_actor::{Ring, SchedulerActor};
+use super::shared::{Gate, Shared};
+use super::shared_log::SharedLog;
+use super::shell::post;
+use super::system::{Ended, EngineConfig, MakeLibrary};
+use crate::domain::effect::Change;
+use crate::domain::message::{AgentMessage, Letter, QueueMessage, Token};
+
+/// Live callbacks are read in pages of so many.
+const PAGE: usize = 1_000;
+
+/// What a workspace is kept in.
+pub(crate) struct Store {
+    pub(crate) log: SharedLog,
+    pub(crate) tables: Arc<dyn Tables>,
+    pub(crate) codec: Arc<dyn Codec>,
+    pub(crate) library: MakeLibrary,
+}
+
+/// What ends a life before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Another process has the workspace.
+    Fenced,
+    /// The store is another one: nothing may be recovered from it.
+    Replaced,
+    /// It must start again as a whole.
+    Broken,
+}
+
+/// How a life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// So did the workspace.
+    Ended(Ended),
+    /// Another life follows.
+    Restart,
+}
+
+/// One life, to be run.
+pub(crate) struct Life<'a> {
+    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) config: &'a EngineConfig,
+    pub(crate) store: &'a Store,
+    pub(crate) drain: &'a mut oneshot::Receiver<()>,
+    /// The store's instance, as an earlier life found it: another one is refused.
+    pub(crate) instance: &'a mut Option<u128>,
+}
+
+/// Where it is told that the first life is ready, or why there is none.
+pub(crate) type Ready = oneshot::Sender<Result<(), OpenError>>;
+
+impl Life<'_> {
+    /// Recovers, tells that it is ready, and runs until it ends.
+    pub(crate) async fn run(
+        mut self,
+        background: &Handle,
+        ready: &mut Option<Ready>,
+    ) -> Result<Over, OpenError> {
+        let shared = Arc::clone(self.shared);
+        shared.clock.release();
+        shared.gauges.no_letters();
+        shared.door.tell(|standing| {
+            standing.phase = Phase::Recovering;
+            standing.life += 1;
+            standing.durable = 0;
+            standing.stalled_since = None;
+        });
+        let (ending, mut faults) = mpsc::unbounded_channel();
+        let office = self.recover(background, ending).await?;
+        tokio::select! {
+            fault = faults.recv() => return Ok(self.fault(&office, fault).await),
+            () = office.settled() => {}
+        }
+        shared.door.tell(|standing| standing.phase = Phase::Ready);
+        post(office.scheduler(), Ring);
+        if let Some(ready) = ready.take() {
+            // Whoever started it may have gone away; then it is drained soon.
+            let _ = ready.send(Ok(()));
+        }
+        tokio::select! {
+            fault = faults.recv() => Ok(self.fault(&office, fault).await),
+            _ = &mut *self.drain => Ok(Over::Ended(self.drained(&office).await)),
+        }
+    }
+
+    /// Makes the office and its actors from what the store has.
+    async fn recover(
+        &mut self,
+        background: &Handle,
+        ending: mpsc::UnboundedSender<Fault>,
+    ) -> Result<Rc<Office>, OpenError> {
+        let (tell, told) = mpsc::unbounded_channel();
+        let storage = Storage {
+            log: self.store.log.share(),
+            tables: Arc::clone(&self.store.tables),
+            codec: Arc::clone(&self.store.codec),
+            expected_instance: *self.instance,
+        };
+        let notify = Arc::new(move |event| {
+            // A life that is over doesn't hear any more.
+            let _ = tell.send(event);
+        });
+        let settings = self.shared.limits.journal;
+        let opened = recovery::open(storage, settings, notify, background).await?;
+        *self.instance = Some(opened.instance);
+        let library = (self.store.library)(opened.rows);
+        let inventory = library.inventory().await?;
+        self.keep_secret(&inventory)?;
+        let office = self.furnish(opened.journal, Arc::clone(&library), &inventory, ending);
+        listen(&office, told);
+        restore(&office, &inventory, self.config).await?;
+        let life = self.shared.door.standing().life;
+        let door = DoorActor::new(Rc::clone(&office)).start();
+        self.shared.set_gate(Some(Gate { life, door, library }));
+        Ok(office)
+    }
+
+    /// An office with the actors of which there is one.
+    fn furnish(
+        &self,
+        journal: Journal<Output>,
+        library: Arc<dyn Library>,
+        inventory: &Inventory,
+        ending: mpsc::UnboundedSender<Fault>,
+    ) -> Rc<Office> {
+        let shared = Arc::clone(self.shared);
+        let (unanswered, unanswered_told) = mpsc::unbounded_channel();
+        let newest = journal.newest();
+        let bound = shared.limits.filter_keys;
+        let now = shared.clock.steady();
+        let intake = Intake::new(now, newest == 0, inventory.last_number, bound);
+        shared.door.tell(|standing| standing.durable = newest);
+        let fittings = Fittings { shared, library, journal, intake, unanswered, ending };
+        let office = Rc::new(Office::new(fittings));
+        let router = RouterActor::new(Rc::clone(&office)).start();
+        let scheduler = SchedulerActor::new(Rc::clone(&office)).start();
+        let known = office.singles.set(Singles { router, scheduler });
+        assert!(known.is_ok(), "an office is furnished once");
+        answer_the_unanswered(&office, unanswered_told);
+        office
+    }
+
+    /// The workspace's secret: the configured one, or the store's.
+    fn keep_secret(&self, inventory: &Inventory) -> Result<(), StoreError> {
+        let stored = inventory.secret.as_deref().map(<[u8; 32]>::try_from).transpose();
+        let stored = stored.map_err(|_length| StoreError::Damaged {
+            place: "the workspace's secret".to_owned(),
+            what: "it isn't 32 bytes long".to_owned(),
+        })?;
+        let secret = self.config.secret.or(stored);
+        let secret = secret.map_or_else(fresh_secret, Ok)?;
+        self.shared.secret.get_or_init(|| Arc::new(secret));
+        Ok(())
+    }
+
+    /// The life has ended by a fault: what is held is dropped, sessions go.
+    async fn fault(&mut self, office: &Rc<Office>, fault: Option<Fault>) -> Over {
+        self.shut(office);
+        let fault = fault.unwrap_or(Fault::Broken);
+        if let (Fault::Broken, Some(journal)) = (fault, office.take_journal()) {
+            // What was stepped is sound, and whoever waits was told that it may take effect.
+            journal.close(Duration::from_secs(1)).await;
+        }
+        match fault {
+            Fault::Broken => Over::Restart,
+            Fault::Fenced => Over::Ended(Ended::Fenced),
+            Fault::Replaced => {
+                // Refuses everything and shows nothing, until somebody looks.
+                let _ = (&mut *self.drain).await;
+                Over::Ended(Ended::DrainedLate)
+            }
+        }
+    }
+
+    /// Nobody comes in any more, and who is in is sent away.
+    fn shut(&self, office: &Rc<Office>) {
+        self.shared.door.tell(|standing| standing.phase = Phase::Recovering);
+        self.shared.set_gate(None);
+        office.draining.set(true);
+        office.turn_all_away();
+        office.sessions.borrow_mut().close_all(RESTART);
+    }
+
+    /// Finishes what is under way, within the time for it.
+    async fn drained(&self, office: &Rc<Office>) -> Ended {
+        let clock = &self.shared.clock;
+        let begun = clock.running();
+        self.shared.door.tell(|standing| standing.phase = Phase::Draining);
+        office.draining.set(true);
+        let finished = tokio::select! {
+            () = finish(office) => true,
+            () = clock.sleep(self.shared.limits.drain) => false,
+        };
+        self.shut(office);
+        let left = self.shared.limits.drain - clock.running().since(begun);
+        let left = Duration::from_millis(u64::try_from(left.0).unwrap_or(0));
+        if let Some(journal) = office.take_journal() {
+            let closed = journal.close(left).await;
+            if !closed.is_durable {
+                tracing::warn!("the drain ended before all was durable");
+                return Ended::DrainedLate;
+            }
+        }
+        if finished { Ended::Drained } else { Ended::DrainedLate }
+    }
+}
+
+/// Waits until nothing is under way and all of it is durable. Sessions end behind their last
+/// answers.
+async fn finish(office: &Rc<Office>) {
+    let door = &office.shared.door;
+    // Kept to the end: nothing comes in any more.
+    let _all = door.wait_until_empty().await;
+    office.hold(Output::CloseAll { code: RESTART });
+    let newest = office.newest();
+    door.wait_standing(|standing| standing.durable >= newest).await;
+}
+
+/// Lets the journal's actor hear what the journal tells.
+fn listen(office: &Rc<Office>, mut told: mpsc::UnboundedReceiver<JournalEvent>) {
+    let actor = JournalActor::new(Rc::clone(office)).start();
+    office.spawn(async move {
+        while let Some(event) = told.recv().await {
+            post(&actor, Heard(event));
+        }
+    });
+}
+
+/// Answers commands whose last message was handled without an answer.
+fn answer_the_unanswered(office: &Rc<Office>, mut tokens: mpsc::UnboundedReceiver<Token>) {
+    let this = Rc::clone(office);
+    office.spawn(async move {
+        while let Some(token) = tokens.recv().await {
+            this.settle_unanswered(token);
+        }
+    });
+}
+
+/// Makes everybody anew: queues, agents, what is new in the configuration, then what is live.
+async fn restore(
+    office: &Rc<Office>,
+    inventory: &Inventory,
+    config: &EngineConfig,
+) -> Result<(), StoreError> {
+    let queues = inventory.queues.iter().cloned().map(Change::Queue);
+    let agents = inventory.agents.iter().cloned().map(Change::Agent);
+    office.known.borrow_mut().learn(&queues.chain(agents).collect::<Vec<_>>());
+    let directory = &office.directory;
+    for queue in &inventory.queues {
+        let actor = QueueActor::recovered(Rc::clone(office), queue);
+        directory.queues.insert(queue.settings.id.clone(), actor);
+    }
+    for agent in &inventory.agents {
+        let actor = AgentActor::recovered(Rc::clone(office), agent);
+        directory.agents.insert(agent.settings.id.clone(), actor);
+    }
+    make_configured(office, config);
+    let mut after = None;
+    loop {
+        let page = office.library.live(after, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        after = page.last().map(|callback| callback.id);
+        for callback in page {
+            let id = callback.id;
+            if let Some(actor) = CallbackActor::recovered(Rc::clone(office), &callback) {
+                directory.callbacks.insert(id, actor);
+            }
+        }
+        office.shared.gauges.live(directory.callbacks.len());
+        if is_last {
+            return Ok(());
+        }
+        // The letters of a page are handled before the next is read.
+        office.quiet().await;
+    }
+}
+
+/// Queues and agents of the configuration that the store doesn't have.
+fn make_configured(office: &Rc<Office>, config: &EngineConfig) {
+    for settings in &config.queues {
+        let id = settings.id.clone();
+        if !office.directory.queues.has(&id) {
+            let settings = Arc::new(settings.clone());
+            let message = QueueMessage::Put { token: None, if_match: None, settings };
+            office.deliver(Letter::Queue(id, message), None);
+        }
+    }
+    for settings in &config.agents {
+        let id = settings.id.clone();
+        if !office.directory.agents.has(&id) {
+            let timers = office.known.borrow().timers(settings);
+            let settings = Arc::new(settings.clone());
+            let message = AgentMessage::Put { token: None, if_match: None, settings, timers };
+            office.deliver(Letter::Agent(id, message), None);
+        }
+    }
+}
+
+impl Office {
+    /// Waits until no letter is on its way.
+    async fn quiet(&self) {
+        while self.shared.gauges.letters() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until no letter is on its way and all that was written is durable.
+    async fn settled(&self) {
+        self.quiet().await;
+        let newest = self.newest();
+        self.shared.door.wait_standing(|standing| standing.durable >= newest).await;
+    }
+}
+
+fn fresh_secret() -> Result<[u8; 32], StoreError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| {
+        StoreError::Unavailable(format!("the system gives no random secret: {error}"))
+    })?;
+    tracing::warn!("the store keeps no secret: manage links end with this process");
+    Ok(secret)
+}

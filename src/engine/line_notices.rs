@@ -1,0 +1,77 @@
+//! `queue.updated`: while somebody is connected, how each queue's line is, every few seconds.
+//!
+//! The line is asked of its queue as any other question is, so what is told is durable and comes
+//! in order; nothing is sent where nothing has changed.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::answers::Reply;
+use super::office::Office;
+use crate::domain::effect::{Notice, QueueStats};
+use crate::domain::ids::QueueId;
+use crate::domain::message::{Letter, QueueMessage, Token};
+use crate::domain::time::Span;
+
+/// How often at most a session is told of a line.
+const EVERY: Span = Span::seconds(5);
+
+/// What sessions were told of the lines last, and which questions aren't answered yet.
+#[derive(Debug, Default)]
+pub(crate) struct LineNotices {
+    told: BTreeMap<QueueId, QueueStats>,
+    asked: BTreeMap<QueueId, Token>,
+    watching: bool,
+}
+
+impl Office {
+    /// Begins to look at the lines; ends by itself when nobody is connected.
+    pub(crate) fn watch_lines(self: &Rc<Self>) {
+        let mut lines = self.line_notices.borrow_mut();
+        if std::mem::replace(&mut lines.watching, true) {
+            return;
+        }
+        drop(lines);
+        let office = Rc::clone(self);
+        self.spawn(async move {
+            while !office.sessions.borrow().is_empty() {
+                office.shared.clock.sleep(EVERY).await;
+                office.look_at_lines();
+            }
+            *office.line_notices.borrow_mut() = LineNotices::default();
+        });
+    }
+
+    /// Asks every queue whose last question was answered.
+    fn look_at_lines(self: &Rc<Self>) {
+        if self.shared.door.standing().stalled_since.is_some() || self.draining.get() {
+            return;
+        }
+        let queues = self.known.borrow().queue_ids();
+        for queue in queues {
+            let open = self.line_notices.borrow().asked.get(&queue).copied();
+            if open.is_some_and(|token| self.answers.borrow_mut().of(token).is_some()) {
+                continue;
+            }
+            let token = self.answers.borrow_mut().open(Reply::Line(queue.clone()), None);
+            self.line_notices.borrow_mut().asked.insert(queue.clone(), token);
+            self.deliver(Letter::Queue(queue, QueueMessage::Stats { token }), None);
+        }
+    }
+
+    /// A line's answer is durable: the sessions of its agents are told, if it has changed.
+    pub(crate) fn tell_line(&self, queue: &QueueId, stats: &QueueStats) {
+        let told = self.line_notices.borrow_mut().told.insert(queue.clone(), stats.clone());
+        let same = |told: QueueStats| {
+            told.waiting == stats.waiting && told.oldest_since == stats.oldest_since
+        };
+        if told.is_some_and(same) {
+            return;
+        }
+        let known = self.known.borrow();
+        let (waiting, oldest_since) = (stats.waiting, stats.oldest_since);
+        let notice = Notice::QueueUpdated { queue: queue.clone(), waiting, oldest_since };
+        let sessions = self.sessions.borrow();
+        sessions.notify_where(&notice, |agent| known.serves(agent, queue));
+    }
+}

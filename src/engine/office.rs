@@ -1,0 +1,512 @@
+//! What a workspace's actors share, on its one thread; and how a step's outbox is carried out.
+//!
+//! Here the order is kept that everything rests on: a step's changes go to the journal first,
+//! then its letters leave at once, and what leaves the process is held behind the entry. Nothing
+//! here decides anything about a callback, and nothing waits: reads are futures of their own.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::Addr;
+use futures_util::FutureExt as _;
+use tokio::sync::mpsc;
+
+use super::agent_actor::AgentActor;
+use super::answers::{Answers, Reply, replay};
+use super::callback_actor::CallbackActor;
+use super::directory::Directory;
+use super::door::Cause;
+use super::entry::{Entry, Kept, KeptAnswer};
+use super::handle::{Answered, CommandError, ToSession};
+use super::intake::Intake;
+use super::journal::Journal;
+use super::known::Known;
+use super::library::Library;
+use super::life::Fault;
+use super::line_notices::LineNotices;
+use super::ports::EntryNumber;
+use super::queue_actor::QueueActor;
+use super::router_actor::RouterActor;
+use super::scheduler_actor::SchedulerActor;
+use super::sessions::Sessions;
+use super::shared::Shared;
+use super::shell::{Envelope, post};
+use crate::domain::agent::AgentView;
+use crate::domain::effect::{Answer, Change, Effect, Notice, Outbox};
+use crate::domain::event::Event;
+use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
+use crate::domain::message::{AgentMessage, CallbackMessage, Letter, QueueMessage, Token};
+use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Now, Timestamp};
+
+/// What leaves the process, or shows readers something, once the journal allows it.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// A command's answer.
+    Answer { token: Token, result: CommandAnswer },
+    /// Frames to sessions.
+    Notify { sessions: Vec<SessionId>, notice: Notice },
+    /// These sessions end.
+    CloseSessions { sessions: Vec<SessionId> },
+    /// All sessions end: the last that leaves in a drain.
+    CloseAll { code: u16 },
+    /// Readers see an agent.
+    PublishAgent(AgentId, Option<Arc<AgentView>>),
+    /// Readers see a queue.
+    PublishQueue(QueueId, Option<Arc<Queue>>),
+}
+
+/// How a command is answered.
+#[derive(Debug)]
+pub(crate) enum CommandAnswer {
+    /// By a step, or by the engine itself.
+    Made(Box<Result<Answer, Refusal>>),
+    /// As it was answered before, under the same key.
+    Replayed(Box<KeptAnswer>),
+    /// Its key was used for something else.
+    KeyReused,
+}
+
+/// The actors of which there is one.
+pub(crate) struct Singles {
+    /// Decides who gets what.
+    pub(crate) router: Addr<RouterActor>,
+    /// Wakes.
+    pub(crate) scheduler: Addr<SchedulerActor>,
+}
+
+/// What the actors of a workspace share.
+pub(crate) struct Office {
+    /// What other threads see too.
+    pub(crate) shared: Arc<Shared>,
+    /// Reads.
+    pub(crate) library: Arc<dyn Library>,
+    /// Where the actors are.
+    pub(crate) directory: Directory,
+    /// Settings as they are now, durable or not.
+    pub(crate) known: RefCell<Known>,
+    /// Sessions that are up.
+    pub(crate) sessions: RefCell<Sessions>,
+    /// Commands under way.
+    pub(crate) answers: RefCell<Answers>,
+    /// Commands that wait for their facts.
+    pub(crate) intake: RefCell<Intake>,
+    /// What sessions were told of queues' lines.
+    pub(crate) line_notices: RefCell<LineNotices>,
+    /// Nothing is offered any more.
+    pub(crate) draining: Cell<bool>,
+    /// Where commands are told that nobody answered.
+    pub(crate) unanswered: mpsc::UnboundedSender<Token>,
+    /// None once it is being closed: then nothing is written and nothing leaves any more.
+    journal: RefCell<Option<Journal<Output>>>,
+    /// Set once, before the first letter: their actors need the office.
+    pub(crate) singles: OnceCell<Singles>,
+    ending: mpsc::UnboundedSender<Fault>,
+}
+
+/// What a step wants that only its own actor can do.
+#[derive(Debug, Default)]
+pub(crate) struct Todo {
+    /// It may be let go.
+    pub(crate) let_go: bool,
+    /// A read of the due order.
+    pub(crate) read: Option<DueRead>,
+    /// The alarm, by wall and steady clock.
+    pub(crate) alarm: Option<(Option<Timestamp>, Option<Timestamp>)>,
+}
+
+/// A read of the due order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DueRead {
+    /// From here, exclusive.
+    pub(crate) after: Option<(Timestamp, CallbackId)>,
+    /// To here.
+    pub(crate) until: Timestamp,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+/// What an office is made of.
+pub(crate) struct Fittings {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) library: Arc<dyn Library>,
+    pub(crate) journal: Journal<Output>,
+    pub(crate) intake: Intake,
+    pub(crate) unanswered: mpsc::UnboundedSender<Token>,
+    pub(crate) ending: mpsc::UnboundedSender<Fault>,
+}
+
+impl Office {
+    /// An office in which nobody is yet.
+    pub(crate) fn new(fittings: Fittings) -> Self {
+        let Fittings { shared, library, journal, intake, unanswered, ending } = fittings;
+        Self {
+            shared,
+            library,
+            directory: Directory::default(),
+            known: RefCell::default(),
+            sessions: RefCell::default(),
+            answers: RefCell::default(),
+            intake: RefCell::new(intake),
+            line_notices: RefCell::default(),
+            draining: Cell::new(false),
+            unanswered,
+            journal: RefCell::new(Some(journal)),
+            singles: OnceCell::new(),
+            ending,
+        }
+    }
+
+    /// The time, for one step.
+    pub(crate) fn now(&self) -> Now {
+        self.shared.clock.now()
+    }
+
+    /// Does what a step left in its outbox, in the one order that is right.
+    pub(crate) fn carry_out(
+        self: &Rc<Self>,
+        now: &Now,
+        out: Outbox,
+        cause: Option<&Arc<Cause>>,
+    ) -> Todo {
+        let Outbox { changes, events, effects } = out;
+        let mut todo = Todo::default();
+        let mut letters = Vec::new();
+        let mut kept = Vec::new();
+        let mut answered = Vec::new();
+        // Readers see a thing before its command is answered, and a command is answered before
+        // the notices that it caused.
+        let (mut shown, mut answers, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+        for effect in effects {
+            match effect {
+                Effect::Send(letter) => letters.push(letter),
+                Effect::Answer { token, result } => {
+                    if let Some(cause) = cause {
+                        cause.answered(token);
+                    }
+                    kept.extend(self.answer_made(token, &result, now.wall));
+                    answered.push(token);
+                    let result = CommandAnswer::Made(result);
+                    answers.push(Output::Answer { token, result });
+                }
+                Effect::Notify { sessions, notice } => {
+                    notices.push(Output::Notify { sessions, notice });
+                }
+                Effect::CloseSessions { sessions } => {
+                    notices.push(Output::CloseSessions { sessions });
+                }
+                Effect::PublishAgent(id, view) => shown.push(Output::PublishAgent(id, view)),
+                Effect::PublishQueue(id, queue) => shown.push(Output::PublishQueue(id, queue)),
+                Effect::LetGo => todo.let_go = true,
+                Effect::ReadDue { after, until, limit } => {
+                    todo.read = Some(DueRead { after, until, limit });
+                }
+                Effect::SetAlarm { wall, steady } => todo.alarm = Some((wall, steady)),
+            }
+        }
+        let timers = self.known.borrow_mut().learn(&changes);
+        self.write(now.wall, changes, events, kept);
+        for output in shown.into_iter().chain(answers).chain(notices) {
+            self.hold(output);
+        }
+        for letter in letters.into_iter().chain(timers) {
+            self.deliver(letter, cause.cloned());
+        }
+        for token in answered {
+            self.next_in_line(token);
+        }
+        todo
+    }
+
+    /// Hands a step's changes and events to the journal, as one entry, with what is kept of its
+    /// answer; a step that answers two commands keeps the second in an entry of its own.
+    fn write(&self, at: Timestamp, changes: Vec<Change>, events: Vec<Event>, kept: Vec<Kept>) {
+        let mut kept = kept.into_iter();
+        let first = kept.next();
+        if changes.is_empty() && events.is_empty() && first.is_none() {
+            return;
+        }
+        let mut journal = self.journal.borrow_mut();
+        let Some(journal) = journal.as_mut() else { return };
+        journal.take(Entry { at, changes, events, kept: first });
+        for kept in kept {
+            let (changes, events, kept) = (Vec::new(), Vec::new(), Some(kept));
+            journal.take(Entry { at, changes, events, kept });
+        }
+        self.shared.gauges.taken(journal.newest());
+    }
+
+    /// An answer was made: returns what is kept of it.
+    fn answer_made(
+        &self,
+        token: Token,
+        result: &Result<Answer, Refusal>,
+        at: Timestamp,
+    ) -> Option<Kept> {
+        let mut answers = self.answers.borrow_mut();
+        let pending = answers.of(token)?;
+        let kept = pending.make(result, at);
+        let (into, removes) = (pending.into.take(), pending.removes.take());
+        let mut known = self.known.borrow_mut();
+        if let Some(queue) = into {
+            known.arrived(&queue);
+        }
+        if let Some(queue) = removes {
+            known.removal_over(&queue);
+        }
+        kept
+    }
+
+    /// Answers a command without a step.
+    pub(crate) fn answer(self: &Rc<Self>, token: Token, result: CommandAnswer) {
+        if let CommandAnswer::Made(made) = &result {
+            let at = self.shared.clock.wall();
+            let kept = self.answer_made(token, made, at);
+            assert!(kept.is_none(), "only steps carry commands out");
+        } else if let Some(pending) = self.answers.borrow_mut().of(token) {
+            pending.made = true;
+        }
+        self.hold(Output::Answer { token, result });
+        self.next_in_line(token);
+    }
+
+    /// Refuses a command without a step.
+    pub(crate) fn refuse(self: &Rc<Self>, token: Token, refusal: Refusal) {
+        self.answer(token, CommandAnswer::Made(Box::new(Err(refusal))));
+    }
+
+    /// A command's last message is handled: if nobody has answered it, it failed.
+    pub(crate) fn settle_unanswered(self: &Rc<Self>, token: Token) {
+        let made = self.answers.borrow_mut().of(token).is_none_or(|pending| pending.made);
+        if !made {
+            tracing::error!(token = token.0, "a command was left without an answer");
+            self.refuse(token, Refusal::Internal);
+        }
+    }
+
+    /// Holds an output until the newest entry is durable.
+    pub(crate) fn hold(self: &Rc<Self>, output: Output) {
+        let free = self.journal.borrow_mut().as_mut().and_then(|journal| journal.hold(output));
+        if let Some(output) = free {
+            self.let_out(output);
+        }
+    }
+
+    /// Entries up to `number` are durable: lets go what was held behind them, in its order.
+    pub(crate) fn let_out_to(self: &Rc<Self>, number: EntryNumber) {
+        let mut journal = self.journal.borrow_mut();
+        let free = journal.as_mut().map(|journal| journal.acknowledge(number)).unwrap_or_default();
+        drop(journal);
+        for output in free {
+            self.let_out(output);
+        }
+    }
+
+    /// Whether the journal takes more.
+    pub(crate) fn journal_has_room(&self) -> bool {
+        self.journal.borrow().as_ref().is_some_and(|journal| !journal.must_wait())
+    }
+
+    /// Number of the newest entry.
+    pub(crate) fn newest(&self) -> EntryNumber {
+        self.journal.borrow().as_ref().map_or(0, Journal::newest)
+    }
+
+    /// Takes the journal away to be closed.
+    pub(crate) fn take_journal(&self) -> Option<Journal<Output>> {
+        self.journal.borrow_mut().take()
+    }
+
+    /// Lets one output go.
+    pub(crate) fn let_out(self: &Rc<Self>, output: Output) {
+        match output {
+            Output::Answer { token, result } => self.give_answer(token, result),
+            Output::Notify { sessions, notice } => {
+                self.sessions.borrow_mut().notify(&sessions, &notice);
+            }
+            Output::CloseSessions { sessions } => {
+                self.sessions.borrow_mut().close(&sessions, super::handle::AGENT_REMOVED);
+            }
+            Output::CloseAll { code } => self.sessions.borrow_mut().close_all(code),
+            Output::PublishAgent(id, view) => self.shared.boards.agents.publish(id, view),
+            Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
+        }
+    }
+
+    fn give_answer(self: &Rc<Self>, token: Token, result: CommandAnswer) {
+        let Some(pending) = self.answers.borrow_mut().close(token) else { return };
+        let Some(reply) = pending.reply else { return };
+        let result = match result {
+            CommandAnswer::Made(made) => (*made)
+                .map(|value| Answered { value, replayed: false })
+                .map_err(CommandError::Refused),
+            CommandAnswer::Replayed(kept) => Ok(Answered { value: replay(*kept), replayed: true }),
+            CommandAnswer::KeyReused => Err(CommandError::KeyReused),
+        };
+        self.give(reply, result);
+    }
+
+    /// Gives an answer to whoever waits. A caller that has gone away is no fault.
+    pub(crate) fn give(self: &Rc<Self>, reply: Reply, result: super::answers::CommandResult) {
+        match reply {
+            Reply::Caller(caller) => drop(caller.send(result)),
+            Reply::Frame { session, frame, stepped: _ } => {
+                let result = result.map(|_answer| ()).map_err(refusal_of);
+                self.sessions.borrow().put(session, ToSession::Answer { frame, result });
+            }
+            Reply::Welcome { session, up } => {
+                let welcome = match result.map(|answered| answered.value) {
+                    Ok(Answer::Welcome(welcome)) => Ok(welcome),
+                    Ok(_) => Err(Refusal::Internal),
+                    Err(error) => Err(refusal_of(error)),
+                };
+                let told = welcome.map(|welcome| {
+                    self.sessions.borrow_mut().welcome(welcome);
+                    session
+                });
+                let refused = told.is_err();
+                if up.send(told).is_err() || refused {
+                    self.session_gone(session);
+                }
+            }
+            Reply::Line(queue) => {
+                if let Ok(Answered { value: Answer::QueueStats(stats), .. }) = result {
+                    self.tell_line(&queue, &stats);
+                }
+            }
+        }
+    }
+
+    /// A session is gone: its agent is told.
+    pub(crate) fn session_gone(self: &Rc<Self>, session: SessionId) {
+        if self.draining.get() {
+            // Recovery begins without sessions anyway; nothing is taken from the agent now.
+            return;
+        }
+        let agent = self.sessions.borrow_mut().remove(session);
+        if let Some(agent) = agent {
+            self.deliver(Letter::Agent(agent, AgentMessage::Disconnect { session }), None);
+        }
+    }
+
+    /// Posts a letter to its machine, which is started if it has to be.
+    pub(crate) fn deliver(self: &Rc<Self>, letter: Letter, cause: Option<Arc<Cause>>) {
+        let directory = &self.directory;
+        match letter {
+            Letter::Callback(id, message) => {
+                if self.draining.get() && matches!(message, CallbackMessage::Propose { .. }) {
+                    return;
+                }
+                let created = matches!(message, CallbackMessage::Create { .. });
+                let actor = directory
+                    .callbacks
+                    .expect_letter(&id, || CallbackActor::begin(Rc::clone(self), id, created));
+                self.send(&actor, message, cause);
+            }
+            Letter::Agent(id, message) => {
+                let made = matches!(message, AgentMessage::Put { .. });
+                let actor = if made {
+                    let start = || AgentActor::begin(Rc::clone(self), id.clone());
+                    Some(directory.agents.expect_letter(&id, start))
+                } else {
+                    directory.agents.expect_letter_if_there(&id)
+                };
+                if let Some(actor) = actor {
+                    self.send(&actor, message, cause);
+                }
+            }
+            Letter::Queue(id, message) => {
+                let made = matches!(message, QueueMessage::Put { .. });
+                let actor = if made {
+                    let start = || QueueActor::begin(Rc::clone(self), id.clone());
+                    Some(directory.queues.expect_letter(&id, start))
+                } else {
+                    directory.queues.expect_letter_if_there(&id)
+                };
+                if let Some(actor) = actor {
+                    self.send(&actor, message, cause);
+                }
+            }
+            Letter::Router(message) => self.send(&self.singles().router, message, cause),
+            Letter::Scheduler(message) => self.send(&self.singles().scheduler, message, cause),
+        }
+    }
+
+    fn send<A, T>(&self, actor: &Addr<A>, message: T, cause: Option<Arc<Cause>>)
+    where
+        A: actix::Actor<Context = actix::Context<A>> + actix::Handler<Envelope<T>>,
+        T: Send + 'static,
+    {
+        self.shared.gauges.letter_posted();
+        post(actor, Envelope { message, cause });
+    }
+
+    /// A callback's actor has taken a letter out of its mailbox.
+    pub(crate) fn callback_arrived(&self, id: &CallbackId) {
+        self.shared.gauges.letter_arrived();
+        self.directory.callbacks.arrived(id);
+    }
+
+    /// An agent's actor has taken a letter out of its mailbox.
+    pub(crate) fn agent_arrived(&self, id: &AgentId) {
+        self.shared.gauges.letter_arrived();
+        self.directory.agents.arrived(id);
+    }
+
+    /// A queue's actor has taken a letter out of its mailbox.
+    pub(crate) fn queue_arrived(&self, id: &QueueId) {
+        self.shared.gauges.letter_arrived();
+        self.directory.queues.arrived(id);
+    }
+
+    /// The scheduler's actor, for what only it is told.
+    pub(crate) fn scheduler(&self) -> &Addr<SchedulerActor> {
+        &self.singles().scheduler
+    }
+
+    fn singles(&self) -> &Singles {
+        self.singles.get().expect("router and scheduler start before anybody sends a letter")
+    }
+
+    /// Runs an actor's handler. A panic here is the shell's own, not a step's: nobody knows what
+    /// was done and what wasn't, so the workspace starts again as a whole.
+    pub(crate) fn watch(&self, handler: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(handler)).is_err() {
+            self.fail("the engine's own code panicked");
+        }
+    }
+
+    /// Runs a future on this thread, watched like a handler.
+    pub(crate) fn spawn(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
+        let office = Rc::clone(self);
+        actix::spawn(async move {
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                office.fail("the engine's own code panicked");
+            }
+        });
+    }
+
+    /// The workspace must start again as a whole.
+    pub(crate) fn fail(&self, reason: &'static str) {
+        tracing::error!(reason, alarm = true, "the workspace starts again as a whole");
+        self.end(Fault::Broken);
+    }
+
+    /// This life of the workspace is over; the first to say so is heard.
+    pub(crate) fn end(&self, fault: Fault) {
+        // The receiver is gone only when the life is over already.
+        let _ = self.ending.send(fault);
+    }
+}
+
+/// What a session is told of a command that failed; its commands come without keys.
+fn refusal_of(error: CommandError) -> Refusal {
+    match error {
+        CommandError::Refused(refusal) => refusal,
+        CommandError::KeyReused => Refusal::Internal,
+    }
+}

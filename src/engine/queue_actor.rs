@@ -1,0 +1,236 @@
+//! A queue's actor: its machine, and a copy of its line to make it anew from.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
+
+use super::door::Cause;
+use super::office::Office;
+use super::ports::StoreError;
+use super::shell::{Envelope, Rebuilt, Shell, post};
+use crate::domain::effect::{Change, Outbox};
+use crate::domain::ids::{CallbackId, QueueId};
+use crate::domain::machines::queue::QueueMachine;
+use crate::domain::message::{Letter, Place, QueueMessage, RouterMessage, Token};
+use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Now;
+
+/// Dormant callbacks are counted up to here: enough to say that a queue is in use.
+const COUNT_UP_TO: usize = 1_000;
+
+/// The actor of one queue.
+pub(crate) struct QueueActor {
+    office: Rc<Office>,
+    id: QueueId,
+    shell: Shell<QueueDesk>,
+}
+
+/// Remove the queue, once its dormant callbacks are counted.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct BeginRemoval {
+    /// Marks the command.
+    pub(crate) token: Token,
+    /// The version that it is meant for.
+    pub(crate) if_match: Option<u64>,
+    /// Nothing comes in from now on; false: something is on its way in.
+    pub(crate) begun: bool,
+    /// The command's permit.
+    pub(crate) cause: Arc<Cause>,
+}
+
+/// The queue's dormant callbacks are counted, or can't be.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Counted {
+    removal: BeginRemoval,
+    dormant: Result<usize, StoreError>,
+}
+
+impl QueueActor {
+    /// Starts the actor of a queue that is about to be made.
+    pub(crate) fn begin(office: Rc<Office>, id: QueueId) -> Addr<Self> {
+        let shell = Shell::new(Rc::clone(&office), QueueDesk::new(id.clone()));
+        Self { office, id, shell }.start()
+    }
+
+    /// Starts the actor of a known queue in recovery.
+    pub(crate) fn recovered(office: Rc<Office>, queue: &Arc<Queue>) -> Addr<Self> {
+        let id = queue.settings.id.clone();
+        let (machine, newest) = (QueueMachine::restore(Arc::clone(queue)), Arc::clone(queue));
+        let desk = QueueDesk { machine, newest: Some(newest), ..QueueDesk::new(id.clone()) };
+        let shell = Shell::recovered(Rc::clone(&office), desk);
+        Self { office, id, shell }.start()
+    }
+
+    fn take(&mut self, envelope: Envelope<QueueMessage>, ctx: &mut Context<Self>) {
+        let let_go = self.shell.take(envelope);
+        if let_go && self.office.directory.queues.forget_if_idle(&self.id) {
+            ctx.stop();
+        }
+    }
+
+    /// With work in line the machine refuses anyway. Without, nothing can become dormant while
+    /// the store counts: nothing is live, and nothing comes in.
+    fn count(&self, removal: BeginRemoval, ctx: &Context<Self>) {
+        let (office, id, actor) = (Rc::clone(&self.office), self.id.clone(), ctx.address());
+        self.office.spawn(async move {
+            let dormant = office.library.count_open(id, COUNT_UP_TO).await;
+            post(&actor, Counted { removal, dormant });
+        });
+    }
+
+    fn remove(&mut self, removal: BeginRemoval, dormant: u64, ctx: &mut Context<Self>) {
+        let BeginRemoval { token, if_match, begun: _, cause } = removal;
+        let message = QueueMessage::Remove { token, if_match, dormant };
+        self.take(Envelope { message, cause: Some(cause) }, ctx);
+    }
+
+    fn refuse(&self, removal: &BeginRemoval, refusal: Refusal) {
+        removal.cause.answered(removal.token);
+        self.office.refuse(removal.token, refusal);
+    }
+}
+
+impl Actor for QueueActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Envelope<QueueMessage>> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<QueueMessage>, ctx: &mut Self::Context) {
+        let office = Rc::clone(&self.office);
+        office.watch(|| {
+            office.queue_arrived(&self.id);
+            self.take(envelope, ctx);
+        });
+    }
+}
+
+impl Handler<BeginRemoval> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, removal: BeginRemoval, ctx: &mut Self::Context) {
+        let office = Rc::clone(&self.office);
+        office.watch(|| {
+            office.queue_arrived(&self.id);
+            if !removal.begun {
+                let text = "callbacks are on their way there; try again when they have ended";
+                self.refuse(&removal, Refusal::InUse(text.to_owned()));
+            } else if self.shell.machine.line.is_empty() {
+                self.count(removal, ctx);
+            } else {
+                self.remove(removal, 0, ctx);
+            }
+        });
+    }
+}
+
+impl Handler<Counted> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, Counted { removal, dormant }: Counted, ctx: &mut Self::Context) {
+        let office = Rc::clone(&self.office);
+        office.watch(|| match dormant {
+            Ok(dormant) => self.remove(removal, dormant as u64, ctx),
+            Err(error) => {
+                tracing::warn!(error = %error, queue = %self.id, "its callbacks can't be counted");
+                self.refuse(&removal, Refusal::Unavailable);
+            }
+        });
+    }
+}
+
+/// A queue's machine, with what it takes to make it anew.
+struct QueueDesk {
+    id: QueueId,
+    machine: QueueMachine,
+    /// As it wrote itself last.
+    newest: Option<Arc<Queue>>,
+    /// What callbacks have told of themselves, and the version of the queue that they know: the
+    /// queue's record doesn't have it.
+    line: BTreeMap<CallbackId, (Option<Place>, u64)>,
+}
+
+impl QueueDesk {
+    fn new(id: QueueId) -> Self {
+        let machine = QueueMachine::new(id.clone());
+        Self { id, machine, newest: None, line: BTreeMap::new() }
+    }
+}
+
+impl Rebuilt for QueueDesk {
+    type Message = QueueMessage;
+
+    const KIND: &'static str = "queue";
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn note(&mut self, message: &QueueMessage) -> Vec<Letter> {
+        match message {
+            QueueMessage::Join { callback, place, version } => {
+                self.line.insert(*callback, (*place, *version));
+            }
+            QueueMessage::Leave { callback } => {
+                self.line.remove(callback);
+            }
+            QueueMessage::Create(_)
+            | QueueMessage::Put { .. }
+            | QueueMessage::Remove { .. }
+            | QueueMessage::Pause { .. }
+            | QueueMessage::Resume { .. }
+            | QueueMessage::Stats { .. }
+            | QueueMessage::Position { .. }
+            | QueueMessage::Wake => {}
+        }
+        Vec::new()
+    }
+
+    fn step(&mut self, now: &Now, message: QueueMessage, out: &mut Outbox) {
+        self.machine.step(now, message, out);
+    }
+
+    fn learn(&mut self, out: &Outbox) {
+        for change in &out.changes {
+            match change {
+                Change::Queue(queue) => self.newest = Some(Arc::clone(queue)),
+                Change::QueueRemoved(_) => self.newest = None,
+                Change::Callback { .. }
+                | Change::Request { .. }
+                | Change::Interaction { .. }
+                | Change::Agent(_)
+                | Change::AgentRemoved(_) => {}
+            }
+        }
+    }
+
+    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+        self.machine.recover(now, out);
+    }
+
+    fn rebuild(&mut self, _office: &Office, now: &Now, out: &mut Outbox) {
+        self.machine = match &self.newest {
+            Some(newest) => QueueMachine::restore(Arc::clone(newest)),
+            None => QueueMachine::new(self.id.clone()),
+        };
+        self.machine.recover(now, out);
+        for (callback, (place, version)) in &self.line {
+            let (callback, place, version) = (*callback, *place, *version);
+            self.machine.step(now, QueueMessage::Join { callback, place, version }, out);
+        }
+    }
+
+    fn farewell(&self) -> Vec<Letter> {
+        vec![Letter::Router(RouterMessage::RemoveQueue(self.id.clone()))]
+    }
+
+    fn may_go(&self, _let_go: bool) -> bool {
+        self.newest.is_none()
+    }
+}

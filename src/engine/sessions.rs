@@ -1,0 +1,128 @@
+//! Agents' sessions that are up: where to put what they are sent, and what they were offered.
+//!
+//! A frame that answers an offer names the offer alone, so the callback of each offer is
+//! remembered per agent, over reconnects: a repeated accept must find it again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::handle::{SessionOutlet, ToSession};
+use crate::domain::agent::Welcome;
+use crate::domain::callback::Callback;
+use crate::domain::effect::Notice;
+use crate::domain::ids::{AgentId, CallbackId, OfferId, SessionId};
+
+/// How many offers of an agent are remembered; the oldest go first.
+const OFFERS_KEPT: usize = 64;
+
+/// All sessions.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    sessions: BTreeMap<SessionId, Session>,
+    offers: BTreeMap<AgentId, VecDeque<(OfferId, CallbackId)>>,
+}
+
+struct Session {
+    agent: AgentId,
+    outlet: Box<dyn SessionOutlet>,
+}
+
+impl Sessions {
+    /// A session comes up.
+    pub(crate) fn add(&mut self, id: SessionId, agent: AgentId, outlet: Box<dyn SessionOutlet>) {
+        self.sessions.insert(id, Session { agent, outlet });
+    }
+
+    /// A session is gone; returns whose it was.
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<AgentId> {
+        self.sessions.remove(&id).map(|session| session.agent)
+    }
+
+    /// Whose session it is.
+    pub(crate) fn agent(&self, id: SessionId) -> Option<&AgentId> {
+        self.sessions.get(&id).map(|session| &session.agent)
+    }
+
+    /// The sessions of an agent.
+    pub(crate) fn of(&self, agent: &AgentId) -> Vec<SessionId> {
+        let theirs =
+            |(id, session): (&SessionId, &Session)| (session.agent == *agent).then_some(*id);
+        self.sessions.iter().filter_map(theirs).collect()
+    }
+
+    /// Whether nobody is connected.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Sends to one session, if it is up.
+    pub(crate) fn put(&self, id: SessionId, message: ToSession) {
+        if let Some(session) = self.sessions.get(&id) {
+            session.outlet.put(message);
+        }
+    }
+
+    /// Sends a session's first frame, and remembers the offers that it shows.
+    pub(crate) fn welcome(&mut self, welcome: Box<Welcome>) {
+        let agent = welcome.agent.settings.id.clone();
+        for callback in welcome.offers.iter().chain(&welcome.assignments) {
+            self.remember(&agent, callback);
+        }
+        self.put(welcome.session, ToSession::Welcome(welcome));
+    }
+
+    /// Sends a notice to sessions of one agent.
+    pub(crate) fn notify(&mut self, ids: &[SessionId], notice: &Notice) {
+        if let (Notice::Offered { callback }, Some(agent)) =
+            (notice, ids.iter().find_map(|id| self.agent(*id)).cloned())
+        {
+            self.remember(&agent, callback);
+        }
+        for id in ids {
+            self.put(*id, ToSession::Notice(notice.clone()));
+        }
+    }
+
+    /// Sends a notice to all sessions whose agent `wants` it.
+    pub(crate) fn notify_where(&self, notice: &Notice, wants: impl Fn(&AgentId) -> bool) {
+        for session in self.sessions.values().filter(|session| wants(&session.agent)) {
+            session.outlet.put(ToSession::Notice(notice.clone()));
+        }
+    }
+
+    /// Ends sessions and forgets them.
+    pub(crate) fn close(&mut self, ids: &[SessionId], code: u16) {
+        for id in ids {
+            if let Some(session) = self.sessions.remove(id) {
+                session.outlet.put(ToSession::Close(code));
+            }
+        }
+    }
+
+    /// Ends all sessions.
+    pub(crate) fn close_all(&mut self, code: u16) {
+        for session in std::mem::take(&mut self.sessions).into_values() {
+            session.outlet.put(ToSession::Close(code));
+        }
+    }
+
+    /// The callback that was put to an agent by this offer.
+    pub(crate) fn offered(&self, agent: &AgentId, offer: OfferId) -> Option<CallbackId> {
+        let offers = self.offers.get(agent)?;
+        offers.iter().find(|(id, _)| *id == offer).map(|(_, callback)| *callback)
+    }
+
+    fn remember(&mut self, agent: &AgentId, callback: &Callback) {
+        let pending = callback.offer().map(|offer| offer.id);
+        let accepted = callback.accepted_offer.as_ref().map(|(offer, _)| *offer);
+        for offer in pending.into_iter().chain(accepted) {
+            if self.offered(agent, offer).is_some() {
+                continue;
+            }
+            let offers = self.offers.entry(agent.clone()).or_default();
+            if offers.len() == OFFERS_KEPT {
+                offers.pop_front();
+            }
+            offers.push_back((offer, callback.id));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What all threads see of a workspace: its door, its boards, its way in, its counters.
+//!
+//! It outlives the workspace's inner lives: after a fault all actors are made anew, and handles
+//! held by http and ws go on working with the new ones.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use actix::dev::ToEnvelope;
+use actix::{Addr, Handler, Message};
+
+use super::boards::Boards;
+use super::clock::Clock;
+use super::door::{Door, Phase, Standing};
+use super::door_actor::DoorActor;
+use super::handle::Health;
+use super::library::Library;
+use super::shell::post;
+use super::system::Limits;
+use crate::domain::ids::WorkspaceId;
+use crate::domain::refusal::Refusal;
+
+/// A workspace, as all threads see it.
+pub(crate) struct Shared {
+    /// Which one it is.
+    pub(crate) workspace: WorkspaceId,
+    /// Its bounds.
+    pub(crate) limits: Limits,
+    /// Its clocks.
+    pub(crate) clock: Arc<Clock>,
+    /// Its door.
+    pub(crate) door: Door,
+    /// What can be read at once.
+    pub(crate) boards: Boards,
+    /// Its counters.
+    pub(crate) gauges: Gauges,
+    /// Its secret, once it is known.
+    pub(crate) secret: OnceLock<Arc<[u8; 32]>>,
+    gate: RwLock<Option<Gate>>,
+    #[cfg(test)]
+    poison: std::sync::Mutex<Vec<&'static str>>,
+}
+
+/// The way into the actors of one inner life.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// Which life: entry numbers of another one say nothing here.
+    pub(crate) life: u64,
+    /// Takes commands.
+    pub(crate) door: Addr<DoorActor>,
+    /// Takes reads.
+    pub(crate) library: Arc<dyn Library>,
+}
+
+/// Counters that any thread may read.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    taken: AtomicU64,
+    live: AtomicUsize,
+    panics: AtomicU64,
+    set_aside: AtomicU64,
+    letters: AtomicUsize,
+    letters_most: AtomicUsize,
+}
+
+impl Gauges {
+    /// A letter was posted.
+    pub(crate) fn letter_posted(&self) {
+        let now = self.letters.fetch_add(1, Ordering::Relaxed) + 1;
+        self.letters_most.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// A letter came out of its mailbox.
+    pub(crate) fn letter_arrived(&self) {
+        self.letters.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A life begins: no letters are on their way.
+    pub(crate) fn no_letters(&self) {
+        self.letters.store(0, Ordering::Relaxed);
+    }
+
+    /// Letters on their way.
+    pub(crate) fn letters(&self) -> usize {
+        self.letters.load(Ordering::Relaxed)
+    }
+
+    /// The newest entry taken.
+    pub(crate) fn taken(&self, number: u64) {
+        self.taken.store(number, Ordering::Relaxed);
+    }
+
+    /// How many callbacks have an actor.
+    pub(crate) fn live(&self, count: usize) {
+        self.live.store(count, Ordering::Relaxed);
+    }
+
+    /// A step panicked.
+    pub(crate) fn panicked(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A machine was set aside.
+    pub(crate) fn set_aside(&self) {
+        self.set_aside.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// A workspace that isn't ready yet.
+    pub(crate) fn new(workspace: WorkspaceId, limits: Limits, clock: Arc<Clock>) -> Self {
+        let door = Door::new(limits.max_commands_in_flight, limits.admission_wait);
+        Self {
+            workspace,
+            limits,
+            clock,
+            door,
+            boards: Boards::default(),
+            gauges: Gauges::default(),
+            secret: OnceLock::new(),
+            gate: RwLock::default(),
+            #[cfg(test)]
+            poison: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Opens or shuts the way in.
+    pub(crate) fn set_gate(&self, gate: Option<Gate>) {
+        *self.gate.write().unwrap_or_else(PoisonError::into_inner) = gate;
+    }
+
+    /// The way in, while there is one.
+    pub(crate) fn gate(&self) -> Result<Gate, Refusal> {
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        gate.clone().ok_or(Refusal::Unavailable)
+    }
+
+    /// Sends something in.
+    pub(crate) fn post<M>(&self, message: M) -> Result<(), Refusal>
+    where
+        DoorActor: Handler<M>,
+        <DoorActor as actix::Actor>::Context: ToEnvelope<DoorActor, M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let gate = gate.as_ref().ok_or(Refusal::Unavailable)?;
+        post(&gate.door, message);
+        Ok(())
+    }
+
+    /// How it stands, for readiness and metrics.
+    pub(crate) fn health(&self) -> Health {
+        let Standing { phase, durable, stalled_since, .. } = self.door.standing();
+        let stalled_for = |since| self.clock.running().since(since).0;
+        Health {
+            ready: phase == Phase::Ready && stalled_since.is_none(),
+            stalled_ms: stalled_since.map(|since| u64::try_from(stalled_for(since)).unwrap_or(0)),
+            draining: phase == Phase::Draining,
+            durable,
+            taken: self.gauges.taken.load(Ordering::Relaxed),
+            live: self.gauges.live.load(Ordering::Relaxed),
+            in_flight: self.door.in_flight(),
+            letters_most: self.gauges.letters_most.load(Ordering::Relaxed),
+            panics: self.gauges.panics.load(Ordering::Relaxed),
+            set_aside: self.gauges.set_aside.load(Ordering::Relaxed),
+        }
+    }
+
+    /// In tests: panics where a test asked for it.
+    #[cfg(test)]
+    pub(crate) fn fail_if_poisoned(&self, kind: &'static str) {
+        let mut poison = self.poison.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = poison.iter().position(|poisoned| *poisoned == kind) {
+            poison.remove(place);
+            drop(poison);
+            panic!("a test poisoned the next step of a {kind}");
+        }
+    }
+
+    /// Lets the next step of this kind of machine panic.
+    #[cfg(test)]
+    pub(crate) fn poison(&self, kind: &'static str) {
+        self.poison.lock().unwrap_or_else(PoisonError::into_inner).push(kind);
+    }
+}

@@ -1,0 +1,258 @@
+//! A workspace as a running thing: its thread, its inner lives one after the other, its end.
+//!
+//! All of a workspace's state changes on one thread with an actix system of its own. After a
+//! fault that no single machine can be made anew from, that system is thrown away with all its
+//! actors, and the next life recovers from the store on the same thread.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{oneshot, watch};
+
+use super::background::Background;
+use super::clock::Clock;
+use super::door::Phase;
+use super::handle::Handle;
+use super::journal::JournalSettings;
+use super::library::{Codec, Library};
+use super::life::{Life, Over, Ready, Store};
+use super::ports::{Log, Rows, StoreError, Tables};
+use super::recovery::OpenError;
+use super::shared::Shared;
+use super::shared_log::SharedLog;
+use crate::domain::ids::WorkspaceId;
+use crate::domain::machines::router::RouterLimits;
+use crate::domain::policy::{AgentSettings, QueueSettings};
+use crate::domain::time::Span;
+
+/// Makes a library above a workspace's rows; called once per inner life.
+pub type MakeLibrary = Box<dyn Fn(Arc<dyn Rows>) -> Arc<dyn Library> + Send>;
+
+/// What a workspace is started with.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Its id.
+    pub workspace: WorkspaceId,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Queues made at start where the store doesn't have them yet.
+    pub queues: Vec<QueueSettings>,
+    /// Agents made at start where the store doesn't have them yet.
+    pub agents: Vec<AgentSettings>,
+    /// The workspace's secret, where it is configured; else the store's.
+    pub secret: Option<[u8; 32]>,
+    /// Its clocks.
+    pub clock: Arc<Clock>,
+}
+
+/// A workspace's bounds, by the names of the configuration.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Commands and due callbacks under way.
+    pub max_commands_in_flight: u32,
+    /// How long a command waits for a permit: `admission_wait_ms`.
+    pub admission_wait: Span,
+    /// The journal's own.
+    pub journal: JournalSettings,
+    /// Dormant callbacks in the scheduler's window.
+    pub window_items: usize,
+    /// How far ahead that window looks: `window_seconds`.
+    pub window_span: Span,
+    /// Used keys remembered, in 8 bytes each.
+    pub filter_keys: usize,
+    /// A machine that panics so often within `panic_span` is set aside.
+    pub max_panics: usize,
+    /// See `max_panics`.
+    pub panic_span: Span,
+    /// A drain takes no longer: `drain_seconds`.
+    pub drain: Span,
+    /// The router's own.
+    pub router: RouterLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_commands_in_flight: 256,
+            admission_wait: Span::seconds(1),
+            journal: JournalSettings::default(),
+            window_items: 10_000,
+            window_span: Span::seconds(300),
+            filter_keys: 4_000_000,
+            max_panics: 3,
+            panic_span: Span::seconds(60),
+            drain: Span::seconds(10),
+            router: RouterLimits::default(),
+        }
+    }
+}
+
+/// Why a workspace didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its store can't be taken or read.
+    #[error("the store of workspace {workspace} can't be used")]
+    Store {
+        /// Which workspace.
+        workspace: WorkspaceId,
+        /// What was wrong with it.
+        source: OpenError,
+    },
+    /// The system gave no thread, or the thread died.
+    #[error("workspace {workspace} got no thread of its own: {reason}")]
+    Thread {
+        /// Which workspace.
+        workspace: WorkspaceId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a workspace ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was drained: everything acknowledged is durable, and all that was under way is too.
+    Drained,
+    /// It was drained, but the time was over before all that was under way was durable.
+    DrainedLate,
+    /// Another process took it: this one must exit (3) and not write again.
+    Fenced,
+    /// Its thread died.
+    Crashed,
+}
+
+/// A workspace that runs; [`Handle`] speaks to it.
+pub struct Running {
+    ended: watch::Receiver<Option<Ended>>,
+    drain: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts workspaces.
+pub struct Workspace;
+
+impl Workspace {
+    /// Starts a workspace on a thread of its own, and returns when it takes commands: recovered,
+    /// with its queues and agents. Later faults of the store don't end it; see [`Ended`].
+    pub async fn start(
+        config: EngineConfig,
+        log: Box<dyn Log>,
+        tables: Arc<dyn Tables>,
+        codec: Arc<dyn Codec>,
+        library: MakeLibrary,
+    ) -> Result<(Handle, Running), StartError> {
+        let workspace = config.workspace.clone();
+        let (limits, clock) = (config.limits.clone(), Arc::clone(&config.clock));
+        let shared = Arc::new(Shared::new(workspace.clone(), limits, clock));
+        let store = Store { log: SharedLog::new(log), tables, codec, library };
+        let (ready, is_ready) = oneshot::channel();
+        let (drain, drained) = oneshot::channel();
+        let (end, ended) = watch::channel(None);
+        let lives = Lives { shared: Arc::clone(&shared), config, store, drain: drained };
+        let thread = std::thread::Builder::new()
+            .name(format!("ws-{workspace}"))
+            .spawn(move || lives.run(ready, &end))
+            .map_err(|error| StartError::Thread {
+                workspace: workspace.clone(),
+                reason: error.to_string(),
+            })?;
+        match is_ready.await {
+            Ok(Ok(())) => {
+                let running = Running { ended, drain: Some(drain), thread: Some(thread) };
+                Ok((Handle::new(shared), running))
+            }
+            Ok(Err(source)) => Err(StartError::Store { workspace, source }),
+            Err(_gone) => {
+                Err(StartError::Thread { workspace, reason: "it ended before".to_owned() })
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> Ended {
+        match self.ended.wait_for(Option::is_some).await {
+            Ok(ended) => (*ended).unwrap_or(Ended::Crashed),
+            Err(_gone) => Ended::Crashed,
+        }
+    }
+
+    /// Takes nothing more, finishes what is under way, ends the sessions with 1012, makes all of
+    /// it durable, and ends the thread: within `drain_seconds`.
+    pub async fn drain(mut self) -> Ended {
+        if let Some(drain) = self.drain.take() {
+            // It may have ended by itself.
+            let _ = drain.send(());
+        }
+        let ended = self.ended().await;
+        if let Some(thread) = self.thread.take() {
+            // The thread has told its end: joining it takes no time.
+            let _ = thread.join();
+        }
+        ended
+    }
+}
+
+/// What the thread runs.
+struct Lives {
+    shared: Arc<Shared>,
+    config: EngineConfig,
+    store: Store,
+    drain: oneshot::Receiver<()>,
+}
+
+/// How long after a failed recovery the next is tried.
+const RECOVER_AGAIN: Span = Span::millis(500);
+
+impl Lives {
+    fn run(mut self, ready: Ready, end: &watch::Sender<Option<Ended>>) {
+        let mut ready = Some(ready);
+        let background = match Background::start(&format!("store-{}", self.shared.workspace)) {
+            Ok(background) => background,
+            Err(error) => {
+                let reason = StoreError::Unavailable(format!("no thread for it: {error}"));
+                // Whoever starts it may have gone away: then nobody hears why.
+                let _ = ready.take().map(|ready| ready.send(Err(reason.into())));
+                return;
+            }
+        };
+        let mut instance = None;
+        let ended = loop {
+            // A system per life: with it go all its actors, mailboxes and timers.
+            let system = actix::System::new();
+            let life = Life {
+                shared: &self.shared,
+                config: &self.config,
+                store: &self.store,
+                drain: &mut self.drain,
+                instance: &mut instance,
+            };
+            match system.block_on(life.run(background.handle(), &mut ready)) {
+                Ok(Over::Ended(ended)) => break ended,
+                Ok(Over::Restart) => {}
+                Err(error) => {
+                    if let Some(ready) = ready.take() {
+                        // Whoever starts it may have gone away: then nobody hears why.
+                        let _ = ready.send(Err(error));
+                        break Ended::Crashed;
+                    }
+                    tracing::error!(error = %error, alarm = true, "the store can't be recovered");
+                    if system.block_on(self.drained_meanwhile()) {
+                        break Ended::DrainedLate;
+                    }
+                }
+            }
+        };
+        self.shared.door.tell(|standing| standing.phase = Phase::Ended);
+        end.send_replace(Some(ended));
+    }
+
+    /// Waits before recovery is tried again; true: it was drained meanwhile.
+    async fn drained_meanwhile(&mut self) -> bool {
+        tokio::select! {
+            _ = &mut self.drain => true,
+            () = self.shared.clock.sleep(RECOVER_AGAIN) => false,
+        }
+    }
+}

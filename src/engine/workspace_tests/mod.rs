@@ -1,0 +1,6 @@
+//! The engine with its real machines, above a store that a test holds in its hands.
+
+mod faults;
+mod flow;
+mod rig;
+mod vault;

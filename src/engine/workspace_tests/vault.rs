@@ -1,0 +1,392 @@
+//! A store in memory that a test can hold up, cut off and count on.
+//!
+//! Entries are kept as they are, and their bytes are only their numbers: what is tested here is
+//! the engine, not how records are encoded.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::domain::agent::Agent;
+use crate::domain::callback::{Callback, Channel, Interaction, Request, State};
+use crate::domain::effect::Change;
+use crate::domain::event::Event;
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::queue::Queue;
+use crate::domain::time::Timestamp;
+use crate::engine::entry::{Entry, IdempotencyKey, Kept};
+use crate::engine::library::{
+    Codec, FullCallback, Inventory, Library, ListRead, Page, StoredEvent,
+};
+use crate::engine::ports::{
+    EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, RangeRead, RowKey, RowWrite,
+    StoreError, Table, TableBatch, Tables,
+};
+
+/// What is stored, and how the store behaves.
+pub(super) struct Vault {
+    /// All entries ever taken, by number; the log says which of them are durable.
+    entries: Mutex<BTreeMap<EntryNumber, Entry>>,
+    /// What reads show.
+    world: Mutex<World>,
+    log: Mutex<Vec<Bytes>>,
+    epoch: Mutex<Epoch>,
+    /// The log takes appends.
+    pub(super) log_open: watch::Sender<bool>,
+    /// Reads are answered.
+    pub(super) reads_open: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct World {
+    newest: EntryNumber,
+    callbacks: BTreeMap<CallbackId, Arc<Callback>>,
+    requests: BTreeMap<(CallbackId, u32), Arc<Request>>,
+    ended: BTreeMap<(CallbackId, u32), Interaction>,
+    queues: BTreeMap<QueueId, Arc<Queue>>,
+    agents: BTreeMap<AgentId, Arc<Agent>>,
+    kept: BTreeMap<IdempotencyKey, Kept>,
+    externals: BTreeMap<(Channel, String), CallbackId>,
+    events: Vec<StoredEvent>,
+}
+
+impl World {
+    fn apply(&mut self, number: EntryNumber, entry: &Entry) {
+        self.newest = number;
+        for change in &entry.changes {
+            match change {
+                Change::Callback { after, .. } => {
+                    self.callbacks.insert(after.id, Arc::clone(after));
+                }
+                Change::Request { callback, after, .. } => {
+                    self.requests.insert((*callback, after.version), Arc::clone(after));
+                    if let Some(id) = &after.external_id {
+                        self.externals.insert((after.origin.channel, id.clone()), *callback);
+                    }
+                }
+                Change::Interaction { callback, index, interaction } => {
+                    self.ended.insert((*callback, *index), Interaction::clone(interaction));
+                }
+                Change::Agent(agent) => {
+                    self.agents.insert(agent.settings.id.clone(), Arc::clone(agent));
+                }
+                Change::AgentRemoved(id) => drop(self.agents.remove(id)),
+                Change::Queue(queue) => {
+                    self.queues.insert(queue.settings.id.clone(), Arc::clone(queue));
+                }
+                Change::QueueRemoved(id) => drop(self.queues.remove(id)),
+            }
+        }
+        for (place, event) in (0..).zip(&entry.events) {
+            let id = number * Entry::MAX_EVENTS + place;
+            self.events.push(StoredEvent { id, at: entry.at, event: event.clone() });
+        }
+        if let Some(kept) = &entry.kept {
+            self.kept.insert(kept.keyed.key, kept.clone());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Vault {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            entries: Mutex::default(),
+            world: Mutex::default(),
+            log: Mutex::default(),
+            epoch: Mutex::default(),
+            log_open: watch::Sender::new(true),
+            reads_open: watch::Sender::new(true),
+        })
+    }
+
+    /// Another process takes the workspace.
+    pub(super) fn fence(&self) {
+        *lock(&self.epoch) += 1;
+    }
+
+    /// How many entries are durable.
+    pub(super) fn durable(&self) -> usize {
+        lock(&self.log).len()
+    }
+
+    /// All callbacks, as written last.
+    pub(super) fn callbacks(&self) -> Vec<Arc<Callback>> {
+        lock(&self.world).callbacks.values().cloned().collect()
+    }
+
+    async fn read<T>(&self, look: impl FnOnce(&World) -> T) -> Result<T, StoreError> {
+        let open = self.reads_open.subscribe().wait_for(|open| *open).await.is_ok();
+        assert!(open, "the vault outlives its readers");
+        Ok(look(&lock(&self.world)))
+    }
+}
+
+/// A process's hold on the vault's log.
+pub(super) struct VaultLog {
+    pub(super) vault: Arc<Vault>,
+    pub(super) epoch: Epoch,
+}
+
+impl VaultLog {
+    fn check(&self) -> Result<(), StoreError> {
+        let found = *lock(&self.vault.epoch);
+        let ours = self.epoch;
+        if found == ours { Ok(()) } else { Err(StoreError::Fenced { found, ours }) }
+    }
+
+    fn describe(&self) -> LogState {
+        let last = lock(&self.vault.log).len() as u64;
+        LogState { epoch: self.epoch, first: 1, last, instance: 7 }
+    }
+}
+
+impl Log for VaultLog {
+    fn take(&mut self) -> PortFuture<'_, Result<LogState, StoreError>> {
+        Box::pin(async {
+            {
+                let mut epoch = lock(&self.vault.epoch);
+                *epoch += 1;
+                self.epoch = *epoch;
+            }
+            // What reads show is made anew from the log, as recovery does.
+            *lock(&self.vault.world) = World::default();
+            Ok(self.describe())
+        })
+    }
+
+    fn state(&mut self) -> PortFuture<'_, Result<LogState, StoreError>> {
+        Box::pin(async { self.check().map(|()| self.describe()) })
+    }
+
+    fn append(
+        &mut self,
+        first: EntryNumber,
+        entries: Vec<Bytes>,
+    ) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let open = self.vault.log_open.subscribe().wait_for(|open| *open).await.is_ok();
+            assert!(open, "the vault outlives its writers");
+            self.check()?;
+            let mut log = lock(&self.vault.log);
+            if (first as usize) <= log.len() {
+                return Ok(());
+            }
+            assert_eq!(first as usize, log.len() + 1, "entries come in order");
+            log.extend(entries);
+            Ok(())
+        })
+    }
+
+    fn read(
+        &mut self,
+        from: EntryNumber,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<LogEntry>, StoreError>> {
+        Box::pin(async move {
+            let log = lock(&self.vault.log);
+            let numbered = (1..).zip(log.iter().cloned());
+            let entries = numbered.map(|(number, bytes)| LogEntry { number, bytes });
+            Ok(entries.skip_while(|entry| entry.number < from).take(limit).collect())
+        })
+    }
+
+    fn trim(&mut self, _keep_from: EntryNumber) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
+}
+
+/// Tables that keep nothing: recovery reads the whole log.
+pub(super) struct NoTables;
+
+impl Tables for NoTables {
+    fn take(&self, _epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn apply(&self, _batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
+        Box::pin(async move { Ok(vec![None; keys.len()]) })
+    }
+
+    fn range(&self, _: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// Entries as their numbers.
+pub(super) struct VaultCodec(pub(super) Arc<Vault>);
+
+impl VaultCodec {
+    fn row(number: EntryNumber) -> Vec<RowWrite> {
+        let key = Bytes::copy_from_slice(&number.to_be_bytes());
+        let table = Table { name: "entries", ordered: true };
+        vec![RowWrite { key: RowKey { table, key: key.clone() }, value: Some(key) }]
+    }
+}
+
+impl Codec for VaultCodec {
+    fn rows(&self, number: EntryNumber, entry: &Entry) -> Vec<RowWrite> {
+        lock(&self.0.entries).insert(number, entry.clone());
+        lock(&self.0.world).apply(number, entry);
+        Self::row(number)
+    }
+
+    fn pack(&self, rows: &[RowWrite]) -> Bytes {
+        rows.iter().find_map(|row| row.value.clone()).unwrap_or_default()
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError> {
+        let number = EntryNumber::from_be_bytes(bytes.try_into().expect("an entry's number"));
+        let entry = lock(&self.0.entries).get(&number).cloned().expect("it was written once");
+        // What reads show is newer already, where the projector reads the log again.
+        let known = lock(&self.0.world).newest >= number;
+        Ok(if known { Self::row(number) } else { self.rows(number, &entry) })
+    }
+}
+
+/// Reads of the vault.
+pub(super) struct VaultLibrary(pub(super) Arc<Vault>);
+
+impl VaultLibrary {
+    fn complete_one(world: &World, callback: &Arc<Callback>) -> FullCallback {
+        let request = &world.requests[&(callback.id, callback.request_version)];
+        let ended =
+            (0..callback.ended_interactions()).map(|at| world.ended[&(callback.id, at)].clone());
+        FullCallback {
+            callback: Arc::clone(callback),
+            request: Arc::clone(request),
+            ended: ended.collect(),
+        }
+    }
+}
+
+impl Library for VaultLibrary {
+    fn newest(&self) -> EntryNumber {
+        lock(&self.0.world).newest
+    }
+
+    fn callback(
+        &self,
+        id: CallbackId,
+    ) -> PortFuture<'_, Result<Option<Arc<Callback>>, StoreError>> {
+        Box::pin(self.0.read(move |world| world.callbacks.get(&id).cloned()))
+    }
+
+    fn complete(
+        &self,
+        callback: Arc<Callback>,
+    ) -> PortFuture<'_, Result<FullCallback, StoreError>> {
+        Box::pin(self.0.read(move |world| Self::complete_one(world, &callback)))
+    }
+
+    fn list(
+        &self,
+        read: ListRead,
+    ) -> PortFuture<'_, Result<Page<FullCallback>, Option<StoreError>>> {
+        Box::pin(async move {
+            let items = self.0.read(|world| {
+                let all = world.callbacks.values().take(read.limit);
+                all.map(|callback| Self::complete_one(world, callback)).collect()
+            });
+            Ok(Page { items: items.await.map_err(Some)?, next: None })
+        })
+    }
+
+    fn history(
+        &self,
+        id: CallbackId,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let its = |stored: &&StoredEvent| {
+                stored.id > after && matches!(stored.event, Event::Callback(of, _) if of == id)
+            };
+            world.events.iter().filter(its).take(limit).cloned().collect()
+        }))
+    }
+
+    fn kept(
+        &self,
+        key: IdempotencyKey,
+        now: Timestamp,
+    ) -> PortFuture<'_, Result<Option<Kept>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let fresh = |kept: &&Kept| now.since(kept.at).0 < 86_400_000;
+            world.kept.get(&key).filter(fresh).cloned()
+        }))
+    }
+
+    fn external(
+        &self,
+        channel: Channel,
+        external_id: String,
+    ) -> PortFuture<'_, Result<Option<CallbackId>, StoreError>> {
+        Box::pin(self.0.read(move |world| world.externals.get(&(channel, external_id)).copied()))
+    }
+
+    fn due(
+        &self,
+        after: Option<(Timestamp, CallbackId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, CallbackId)>, StoreError>> {
+        use crate::domain::callback::Phase;
+        Box::pin(self.0.read(move |world| {
+            let wake_at = |callback: &Arc<Callback>| match &callback.phase {
+                Phase::Open { wake_at, .. } => Some((*wake_at, callback.id)),
+                _ => None,
+            };
+            let mut due: Vec<_> = world.callbacks.values().filter_map(wake_at).collect();
+            due.sort();
+            let within = |edge: &(Timestamp, CallbackId)| Some(*edge) > after && edge.0 <= until;
+            due.into_iter().filter(within).take(limit).collect()
+        }))
+    }
+
+    fn live(
+        &self,
+        after: Option<CallbackId>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let live = world.callbacks.values().filter(|callback| callback.state().is_live());
+            live.filter(|callback| Some(callback.id) > after).take(limit).cloned().collect()
+        }))
+    }
+
+    fn count_open(
+        &self,
+        queue: QueueId,
+        limit: usize,
+    ) -> PortFuture<'_, Result<usize, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let open = |callback: &&Arc<Callback>| {
+                callback.queue == queue && callback.state() == State::Open
+            };
+            world.callbacks.values().filter(open).take(limit).count()
+        }))
+    }
+
+    fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {
+        Box::pin(self.0.read(|world| Inventory {
+            queues: world.queues.values().cloned().collect(),
+            agents: world.agents.values().cloned().collect(),
+            last_number: world.callbacks.values().map(|one| one.number).max().unwrap_or(0),
+            secret: Some(vec![1; 32]),
+        }))
+    }
+}
