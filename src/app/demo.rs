@@ -1,0 +1,223 @@
+//! The demo's people: customers who ask, and agents who take, call and close.
+//!
+//! They live in the server's own process and speak to the engine through its handle, as http and
+//! ws do, so that the first command of a newcomer shows a call centre at work. A few callbacks a
+//! minute; nothing here is used outside `--demo`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::domain::agent::{Presence, PresenceBy};
+use crate::domain::callback::{
+    Booking, Callback, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
+};
+use crate::domain::effect::Notice;
+use crate::domain::ids::AgentId;
+use crate::domain::message::{Action, Who, Wish};
+use crate::domain::phone::PhoneNumber;
+use crate::domain::policy::Medium;
+use crate::domain::queue::Queue;
+use crate::domain::rank::Priority;
+use crate::domain::skills::Requirements;
+use crate::domain::time::Span;
+use crate::engine::handle::{Handle, SessionOutlet, ToSession};
+
+/// Customers' names.
+const NAMES: [&str; 8] = [
+    "Ada Lovelace",
+    "Grace Hopper",
+    "Alan Turing",
+    "Edsger Dijkstra",
+    "Barbara Liskov",
+    "Agner Erlang",
+    "Conny Palm",
+    "Radia Perlman",
+];
+
+/// What they want.
+const WISHES: [&str; 4] =
+    ["Charged twice", "New contract", "The line is dead", "Question about the invoice"];
+
+/// Lets people loose on a workspace, until the process ends.
+pub(super) fn play(handle: &Handle) {
+    for view in handle.agents() {
+        let id = view.agent.settings.id.clone();
+        actix_web::rt::spawn(agent(handle.clone(), id));
+    }
+    actix_web::rt::spawn(customers(handle.clone()));
+}
+
+/// A number from `low` to `high`.
+fn draw(low: u64, high: u64) -> u64 {
+    let random = getrandom::u64().expect("the system has random numbers");
+    low + random % (high - low + 1)
+}
+
+fn pick<'a>(words: &[&'a str]) -> &'a str {
+    let place = usize::try_from(draw(0, words.len() as u64 - 1)).unwrap_or(0);
+    words[place]
+}
+
+async fn wait(low: u64, high: u64) {
+    tokio::time::sleep(Duration::from_millis(draw(low, high))).await;
+}
+
+async fn customers(handle: Handle) {
+    loop {
+        wait(2_000, 9_000).await;
+        let queues = handle.queues();
+        let Some(place) = (queues.len() as u64).checked_sub(1) else { continue };
+        let queue = &queues[usize::try_from(draw(0, place)).unwrap_or(0)];
+        if let Err(refusal) = handle.create(wish(&handle, queue), None).await {
+            tracing::debug!(%refusal, "a customer of the demo was refused");
+        }
+    }
+}
+
+fn wish(handle: &Handle, queue: &Queue) -> Wish {
+    let zone = queue.settings.time_zone.clone();
+    let start = handle.now() + Span::seconds(u32::try_from(draw(90, 400)).unwrap_or(90));
+    let booked = draw(0, 9) < 3 && queue.is_open(start);
+    let booking = booked.then(|| Booking {
+        start,
+        end: start,
+        local_start: zone.local(start),
+        zone: zone.clone(),
+        repeated: false,
+    });
+    let digits = draw(0, 99);
+    let request = Request {
+        version: 1,
+        customer: Customer {
+            id: None,
+            kind: None,
+            account: None,
+            name: pick(&NAMES).to_owned(),
+            // The range that is set aside for fiction.
+            phone: PhoneNumber::from_e164(&format!("+141555501{digits:02}")),
+            phone_extension: None,
+            email: None,
+            time_zone: None,
+            locale: None,
+        },
+        reason: None,
+        short_description: Some(pick(&WISHES).to_owned()),
+        description: None,
+        origin: Origin {
+            channel: Channel::VirtualAgent,
+            interaction_ref: None,
+            case_id: None,
+            page_url: None,
+            waiting_since: None,
+        },
+        context: None,
+        external_id: None,
+        customer_agreed: false,
+    };
+    Wish {
+        queue: queue.settings.id.clone(),
+        who: Who::Channel,
+        request: Arc::new(request),
+        kind: if booked { CallbackType::Scheduled } else { CallbackType::Asap },
+        medium: Medium::Voice,
+        booking,
+        zone,
+        priority: Priority::default(),
+        size: 1,
+        requirements: Requirements::default(),
+        preferred: None,
+        max_attempts: None,
+        expire_after_minutes: None,
+    }
+}
+
+/// What the engine sends an agent of the demo.
+struct Inbox(mpsc::UnboundedSender<ToSession>);
+
+impl SessionOutlet for Inbox {
+    fn put(&self, message: ToSession) {
+        // The agent may have gone home with the process.
+        let _ = self.0.send(message);
+    }
+}
+
+async fn agent(handle: Handle, id: AgentId) {
+    loop {
+        let (inbox, mut messages) = mpsc::unbounded_channel();
+        let Ok(session) = handle.connect(id.clone(), Box::new(Inbox(inbox))).await else {
+            wait(1_000, 2_000).await;
+            continue;
+        };
+        let available = Presence::Available;
+        // Whoever is refused here is tried again with the next session.
+        let _ = handle.set_presence(id.clone(), PresenceBy::Agent, available, None).await;
+        let mut frame = 0;
+        while let Some(message) = messages.recv().await {
+            let Some((callback, action)) = reaction(&message) else {
+                if matches!(message, ToSession::Close(_)) {
+                    break;
+                }
+                continue;
+            };
+            wait(1_000, 6_000).await;
+            frame += 1;
+            handle.session_act(session, frame, callback.id, action).await;
+        }
+        handle.disconnect(session);
+    }
+}
+
+/// What an agent does about what happened.
+fn reaction(message: &ToSession) -> Option<(&Callback, Action)> {
+    let (callback, action) = match message {
+        ToSession::Notice(Notice::Offered { callback }) => {
+            let offer = callback.offer()?.id;
+            let action = match draw(0, 19) {
+                0 => Action::Decline { offer, reason: None },
+                _ => Action::Accept { offer },
+            };
+            (callback, action)
+        }
+        ToSession::Notice(Notice::Assigned { callback, .. } | Notice::Updated { callback }) => {
+            (callback, next_step(callback)?)
+        }
+        ToSession::Welcome(_)
+        | ToSession::Notice(_)
+        | ToSession::Answer { .. }
+        | ToSession::Close(_) => return None,
+    };
+    Some((callback, action))
+}
+
+fn next_step(callback: &Callback) -> Option<Action> {
+    let outcome = callback.interaction().and_then(|interaction| interaction.outcome);
+    match (callback.state(), outcome) {
+        (State::Accepted, _) => Some(Action::Call),
+        (State::Calling, Some(Outcome::Answered)) => Some(Action::EndCall { notes: None }),
+        (State::Calling, _) => {
+            let outcome = match draw(0, 9) {
+                0 => Outcome::NoAnswer,
+                1 => Outcome::Busy,
+                _ => Outcome::Answered,
+            };
+            Some(Action::Outcome { outcome, notes: None })
+        }
+        (State::WrapUp, Some(Outcome::Answered)) => {
+            Some(Action::Close { disposition: None, notes: None, resolved: None })
+        }
+        (State::WrapUp, _) => {
+            Some(Action::Retry { at: None, mine: false, customer_agreed: false })
+        }
+        (
+            State::Open
+            | State::Queued
+            | State::Offered
+            | State::ClosedComplete
+            | State::ClosedAbandoned
+            | State::Canceled,
+            _,
+        ) => None,
+    }
+}
