@@ -23,9 +23,9 @@ pub(super) trait Week {
     fn is_unbroken(&self, first: Date, last: Date) -> bool;
 }
 
-/// An interval reaches into the next day at most, and an hour that the clocks repeat across midnight
-/// may show a date after the next one has begun: so whatever holds an instant starts at most two
-/// dates before the one that the clock shows, and one after it.
+/// An interval reaches into the next day at most, and an hour that the clocks repeat across
+/// midnight may show a date after the next one has begun: so whatever holds an instant starts at
+/// most two dates before the one that the clock shows, and one after it.
 const REACH_DAYS: i32 = 2;
 
 /// How many dates before an instant the intervals are put together, so that those around it are

@@ -1,6 +1,6 @@
 //! E-mail addresses, as far as they can be judged without sending a mail.
 //!
-//! Separate from `phone`, because a mail address has no numbering plan to ask. Must never let
+//! Separate from the numbers, because a mail address has no numbering plan to ask. Must never let
 //! through what could end a header line or name a second recipient.
 
 use std::fmt;
