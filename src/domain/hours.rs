@@ -259,7 +259,8 @@ impl Hours {
         if self.is_open(at) { self.closes_at(at) } else { self.next_open(at) }
     }
 
-    /// The interval, as [`Self::intervals`] has it, that holds the instant; none where it is closed.
+    /// The interval that holds the instant, as [`Self::intervals`] has it; none where it is
+    /// closed.
     pub fn interval_at(&self, at: Timestamp) -> Option<Interval> {
         self.intervals(at, at + Span::millis(1)).next()
     }
@@ -314,7 +315,7 @@ fn sorted(
 /// Whether every second of a week, told by the clock, lies in an interval.
 fn covers_week(weekly: &[Vec<DayInterval>; 7]) -> bool {
     const DAY: u32 = 86_400;
-    // From Sunday on, since its intervals may run into Monday: eight days, counted from that Sunday.
+    // From Sunday on, since its intervals may run into Monday: eight days from that Sunday.
     let days = [6, 0, 1, 2, 3, 4, 5, 6].into_iter().zip(0u32..);
     let covered_to = days
         .flat_map(|(day, n)| weekly[day].iter().map(move |it| (n * DAY, it)))

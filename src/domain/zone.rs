@@ -248,7 +248,7 @@ pub enum BadZone {
     #[error("{0:?} is an offset, not a zone: name the zone, as in Europe/Berlin, or UTC")]
     Offset(String),
     /// Nothing that tzdb has.
-    #[error("{given:?} is not a time zone: use an IANA name, as in {}", near.as_deref().unwrap_or("Europe/Berlin"))]
+    #[error("{given:?} is not a time zone: use {}", self.hint())]
     Unknown {
         /// What was given.
         given: String,

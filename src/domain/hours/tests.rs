@@ -181,6 +181,30 @@ fn days_open_throughout_are_intervals_of_their_own() {
 }
 
 #[test]
+fn intervals_are_cut_alike_from_any_instant_in_them() {
+    // Tuesday is open throughout, and only Monday's interval makes it so.
+    let berlin = ["mon 22:00-22:00", "tue 22:00-20:00"];
+    // The same around a date that isn't there.
+    let apia = ["wed 22:00-22:00", "thu 22:00-22:00", "sat 00:00-20:00"];
+    // One interval ends where another goes on.
+    let twice = ["tue 00:00-24:00 22:00-20:00"];
+    for (name, lines, instant, expected) in [
+        ("Europe/Berlin", &berlin[..], "2026-11-25T09:00:00Z", "11-25T00:00 11-25T20:00"),
+        ("Europe/Berlin", &berlin, "2026-11-24T09:00:00Z", "11-24T00:00 11-25T00:00"),
+        ("Europe/Berlin", &twice, "2026-11-24T22:00:00Z", "11-24T00:00 11-25T00:00"),
+        ("Europe/Berlin", &twice, "2026-11-25T09:00:00Z", "11-25T00:00 11-25T20:00"),
+        ("Pacific/Apia", &apia, "2011-12-30T20:00:00Z", "12-31T00:00 12-31T20:00"),
+        ("Pacific/Apia", &apia, "2011-12-30T09:00:00Z", "12-29T00:00 12-31T00:00"),
+    ] {
+        let hours = hours(name, lines);
+        let local = |at| hours.zone().local(at).to_string()[5..].to_owned();
+        let found = hours.interval_at(at(instant));
+        let text = found.map(|it| format!("{} {}", local(it.start), local(it.end)));
+        assert_eq!(text.as_deref(), Some(expected), "{name} {instant}");
+    }
+}
+
+#[test]
 fn an_hour_that_clocks_skip_is_no_opening_time() {
     // In Berlin 02:00 becomes 03:00 on 2026-03-29; in Lord Howe 02:00 becomes 02:30 on 10-04.
     for (name, day, written, lasts) in [
@@ -245,6 +269,17 @@ fn a_break_inside_the_repeated_hour_is_lost() {
     let lines = ["sun 00:00-02:30 02:45-06:00"];
     let found = listed(&hours("Europe/Berlin", &lines), "2026-10-25", "2026-10-26");
     assert_eq!(found, ["10-25T00:00 10-25T06:00"]);
+}
+
+#[test]
+fn once_open_it_stays_open_while_clocks_repeat_the_day_before() {
+    // At 00:01 on Sunday the clocks went back to 23:01 on Saturday.
+    let sunday = hours("America/St_Johns", &["sun 00:00-06:00"]);
+    let repeated = at("2010-11-07T03:00:00Z");
+    assert_eq!(sunday.zone().local(repeated).to_string(), "2010-11-06T23:30");
+    assert!(sunday.is_open(repeated));
+    assert_eq!(sunday.next_open(repeated), Some(repeated));
+    assert_eq!(sunday.interval_at(repeated).unwrap().start, at("2010-11-07T02:30:00Z"));
 }
 
 #[test]

@@ -23,15 +23,15 @@ pub(super) trait Week {
     fn is_unbroken(&self, first: Date, last: Date) -> bool;
 }
 
-/// An interval reaches into the next day at most, and an hour that the clocks repeat across midnight
-/// may show a date after the next one has begun: so whatever holds an instant starts at most two
-/// dates before the one that the clock shows, and one after it.
+/// An interval reaches into the next day at most, and an hour that the clocks repeat across
+/// midnight may show a date after the next one has begun: so whatever holds an instant starts at
+/// most two dates before the one that the clock shows, and one after it.
 const REACH_DAYS: i32 = 2;
 
-/// How many days before an instant the intervals are put together, so that those around it are cut
-/// as they would be from any earlier start: [`REACH_DAYS`] for what reaches into the first day that
-/// counts, that day whole, and the same again for clocks moved by a day.
-const CUT_DAYS: i32 = 6;
+/// How many dates before an instant the intervals are put together, so that those around it are
+/// cut as from any earlier start. The nearest cut lies where the day before began or ended, so
+/// that day is needed whole; it may be two dates back where the zone skipped one.
+const CUT_DAYS: i32 = 2 + REACH_DAYS;
 
 /// The questions, over any week.
 #[derive(Debug)]
@@ -183,8 +183,8 @@ impl<I: Iterator<Item = Interval>> Iterator for Cut<'_, I> {
             run.end = run.end.max(more.end);
         }
         let cut = if run.start < day { day } else { day_end };
-        // What starts before the cut and touches the run is inside it or goes on after the cut.
-        while let Some(more) = self.pieces.next_if(|piece| piece.start <= cut) {
+        // What starts before the cut may go on after it even where the run so far doesn't.
+        while let Some(more) = self.pieces.next_if(|piece| piece.start < cut) {
             run.end = run.end.max(more.end);
         }
         self.rest = (cut < run.end).then_some(Interval { start: cut, end: run.end });

@@ -86,10 +86,12 @@ fn requirements_are_bounded_and_name_a_skill_once_in_each_way() {
     assert!(Requirements::new(Vec::new(), 0).is_ok_and(|none| none.is_empty()));
 }
 
+/// What is asked for, and what is lacking: the skill, the level asked for, the level held.
+type Case<'a> = (&'a [Requirement], Option<(&'a str, i64, Option<i64>)>);
+
 #[test]
 fn eligible_is_who_holds_every_mandatory_skill_at_its_level() {
     let agent = skills(&[("french", 3, 1), ("refunds", 5, 2)]);
-    type Case<'a> = (&'a [Requirement], Option<(&'a str, i64, Option<i64>)>);
     let cases: [Case<'_>; 8] = [
         (&[], None),
         (&[must("french", 3)], None),
