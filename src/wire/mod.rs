@@ -4,12 +4,24 @@
 //! or the store.
 
 pub mod action;
+pub mod agent;
 pub mod callback;
+pub mod context;
+pub mod customer;
+pub mod event;
 pub mod frame;
 pub mod instant;
 pub mod json;
 pub mod link;
+pub mod list;
+pub mod page;
+pub mod patch;
 pub mod problem;
+pub mod query;
+pub mod queue;
+pub mod request;
 pub mod role;
+pub mod schedule;
 pub mod settings;
 pub mod text;
+pub mod trace;
