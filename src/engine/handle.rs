@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
-use super::entry::Keyed;
+use super::entry::{KeptAnswer, Keyed};
 use super::intake::Ask;
 use super::library::{BAD_CURSOR, FullCallback, ListRead, Page, StoredEvent};
 use super::ports::StoreError;
@@ -148,6 +148,19 @@ impl Handle {
         keyed: Option<Keyed>,
     ) -> Result<Answered<Acted>, CommandError> {
         acted(self.command(Ask::Act { callback, who, action, if_match }, keyed).await?)
+    }
+
+    /// What a command under this key was answered with within the last 24 h: for a repetition
+    /// that can't even be read as a command any more. One still under way isn't waited for.
+    pub async fn replayed(&self, keyed: Keyed) -> Result<Option<KeptAnswer>, CommandError> {
+        let gate = self.shared.gate()?;
+        let kept = gate.library.kept(keyed.key, self.now()).await.map_err(unreadable)?;
+        match self.shown(&gate, kept).await? {
+            Some(kept) if kept.keyed.fingerprint != keyed.fingerprint => {
+                Err(CommandError::KeyReused)
+            }
+            kept => Ok(kept.map(|kept| kept.answer)),
+        }
     }
 
     /// Makes or replaces a queue; true: made.

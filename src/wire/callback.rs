@@ -117,6 +117,27 @@ pub struct CallbackBody<'a> {
     context_omitted: Omittable<bool>,
 }
 
+/// What anybody may know of a callback that waits already for the number they gave.
+#[derive(Debug, Serialize)]
+pub struct ExistingBody<'a> {
+    id: String,
+    number: String,
+    state: &'static str,
+    schedule: ScheduleBody<'a>,
+}
+
+impl<'a> ExistingBody<'a> {
+    /// The callback, without what is anybody's business.
+    pub fn new(callback: &'a Callback) -> Self {
+        Self {
+            id: callback.id.to_string(),
+            number: print_number(callback.number),
+            state: callback.state().as_str(),
+            schedule: ScheduleBody::of(callback),
+        }
+    }
+}
+
 /// A field that some views don't have at all, which is another thing than having it as null.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]

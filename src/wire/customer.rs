@@ -9,7 +9,7 @@ use super::problem::{Kind, Problem};
 use super::settings::fields::{Fields, Item};
 use super::text::{NAME_MAX, locale, prose, reference};
 use crate::domain::callback::{Customer, CustomerKind};
-use crate::domain::email::Email;
+use crate::domain::phone::Email;
 use crate::domain::phone::{BadPhone, Extension, PhoneKind, PhoneNumber, Region};
 use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::zone::TimeZone;

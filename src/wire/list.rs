@@ -8,7 +8,7 @@ use super::request::{MEDIA, TYPES};
 use super::role::Role;
 use super::text::{REFERENCE_MAX, instant};
 use crate::domain::callback::State;
-use crate::domain::email::Email;
+use crate::domain::phone::Email;
 use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::phone::{PhoneNumber, Region};
 use crate::domain::policy::AgentSettings;
