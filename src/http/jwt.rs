@@ -23,7 +23,7 @@ pub struct Verifier {
 struct Key {
     id: Option<String>,
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 /// Why a set of keys can't be used.
@@ -72,7 +72,7 @@ impl Verifier {
     /// Believes what is signed with a shared secret.
     pub fn hs256(secret: &[u8], issuer: Option<String>, audience: String) -> Self {
         let key = DecodingKey::from_secret(secret);
-        let key = Key { id: None, algorithms: vec![Algorithm::HS256], key };
+        let key = Key { id: None, algorithms: vec![Algorithm::HS256], decoding: key };
         Self { keys: vec![key], issuer, audience }
     }
 
@@ -89,7 +89,7 @@ impl Verifier {
             let id = jwk.common.key_id.clone();
             let key = DecodingKey::from_jwk(jwk)
                 .map_err(|source| BadKeys::Key { kid: id.clone(), source })?;
-            keys.push(Key { id, algorithms, key });
+            keys.push(Key { id, algorithms, decoding: key });
         }
         if keys.is_empty() { Err(BadKeys::Empty) } else { Ok(Self { keys, issuer, audience }) }
     }
@@ -112,7 +112,7 @@ impl Verifier {
         }
         // Held against our own clock below, without the minute of grace that is usual there.
         validation.validate_exp = false;
-        let claims = decode::<Claims>(token, &key.key, &validation);
+        let claims = decode::<Claims>(token, &key.decoding, &validation);
         let claims = claims.map_err(|_| AuthError::Bad)?.claims;
         if claims.workspace != workspace {
             return Err(AuthError::Bad);
@@ -173,7 +173,7 @@ fn instant(seconds: f64) -> Option<Timestamp> {
     const LATEST: f64 = 253_402_300_799.0;
     let fits = (0.0..=LATEST).contains(&seconds);
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
-    fits.then(|| Timestamp((seconds * 1_000.0) as i64))
+    fits.then_some(Timestamp((seconds * 1_000.0) as i64))
 }
 
 /// The algorithms that a public key may sign with: the one that it names, else those of its kind.

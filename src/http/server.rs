@@ -19,13 +19,19 @@ use super::state::{HttpState, Shared};
 /// How long a connection may be idle between two requests.
 const KEEP_ALIVE_SECONDS: u64 = 75;
 
+/// Mounts routes.
+pub type Mount = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+
+/// Does something to a new connection.
+pub type OnConnect = Arc<dyn Fn(&dyn Any, &mut Extensions) + Send + Sync>;
+
 /// What the composition root adds: routes of other layers, and what is done to each connection.
 #[derive(Clone, Default)]
 pub struct Hooks {
     /// Mounts more routes; called once per worker.
-    pub mount: Option<Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>>,
+    pub mount: Option<Mount>,
     /// Called with each new connection.
-    pub on_connect: Option<Arc<dyn Fn(&dyn Any, &mut Extensions) + Send + Sync>>,
+    pub on_connect: Option<OnConnect>,
 }
 
 /// What is built and not yet listening.

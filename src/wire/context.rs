@@ -36,7 +36,9 @@ fn context(fields: &mut Fields<'_>) -> bool {
         from & said & optional(fields, "at", instant)
     });
     let ivr_path = text(fields, "ivr_path");
-    let attributes = fields.take("attributes").is_none_or(|item| item.entries(free).is_some());
+    // Attributes are the integrator's own: any name, any value.
+    let attributes =
+        fields.take("attributes").is_none_or(|item| item.entries(|_, _| Some(())).is_some());
     articles & searches & transcript & ivr_path & attributes
 }
 
@@ -64,11 +66,6 @@ fn optional<T, E: std::fmt::Display>(
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> bool {
     fields.take(key).is_none_or(|item| item.parsed(parse).is_some())
-}
-
-/// Attributes are the integrator's own: any name, any value.
-fn free(_: &str, _: Item<'_>) -> Option<()> {
-    Some(())
 }
 
 /// RFC 7396: puts `patch` into `target`; null takes a member away.

@@ -152,9 +152,7 @@ impl Reader<'_> {
         if self.has("description") {
             request.description = text;
         }
-        if let Some(context) = self.context(fields, old.context.as_deref()) {
-            request.context = context;
-        }
+        self.context(fields, &mut request.context);
         if request != **old {
             patch.request = Some((Arc::clone(old), Arc::new(request)));
         }
@@ -173,9 +171,7 @@ impl Reader<'_> {
         let usual = target.queue.settings.max_attempts;
         Patch {
             priority: self.has("priority").then_some(priority),
-            requirements: self
-                .has("requirements")
-                .then(|| requirements.unwrap_or_else(Requirements::default)),
+            requirements: self.has("requirements").then(|| requirements.unwrap_or_default()),
             preferred: self.has("preferred_agent").then_some(preferred),
             max_attempts: self.has("max_attempts").then(|| max_attempts.unwrap_or(usual)),
             request: None,
@@ -205,19 +201,21 @@ impl Reader<'_> {
         customer.flatten()
     }
 
-    fn context(&mut self, fields: &mut Fields<'_>, old: Option<&str>) -> Option<Option<String>> {
+    fn context(&mut self, fields: &mut Fields<'_>, context: &mut Option<String>) {
         let _ = fields.take("context");
-        let patch = self.body.get("context")?;
-        let stored = old.and_then(|text| serde_json::from_str(text).ok());
+        let Some(patch) = self.body.get("context") else { return };
+        let stored = context.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let mut merged = stored.unwrap_or(Value::Null);
         merge(&mut merged, patch);
         if merged.is_null() {
-            return Some(None);
+            *context = None;
+            return;
         }
         let body = Value::Object(Map::from_iter([("context".to_owned(), merged.clone())]));
-        let context = Item::root(&body, &mut self.late)
-            .table(|fields| fields.take("context").and_then(|item| read_context(&merged, item)));
-        context.flatten().map(Some)
+        Item::root(&body, &mut self.late).table(|fields| {
+            let item = fields.take("context");
+            *context = item.and_then(|item| read_context(&merged, item));
+        });
     }
 
     /// Names of the fields that are other than they were.

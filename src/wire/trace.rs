@@ -28,7 +28,7 @@ impl<'a> TraceBody<'a> {
         let candidate = |one: &'a Candidate| CandidateBody {
             agent_id: one.agent.as_str(),
             eligible: one.failed.is_none(),
-            failed: one.failed.map(|failed| failed.as_str()),
+            failed: one.failed.map(super::super::domain::effect::Failed::as_str),
             detail: &one.detail,
         };
         Self {
