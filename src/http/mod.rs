@@ -30,7 +30,7 @@ use actix_web::web::Query;
 use crate::wire::problem::{Kind, Problem};
 
 pub use jwt::{BadKeys, Verifier};
-pub use server::{Hooks, Http};
+pub use server::{Hooks, Http, Mount, OnConnect};
 pub use state::{HttpLimits, HttpState, WorkspaceAccess};
 
 /// Names and values of a query, decoded, in their order.

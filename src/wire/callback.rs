@@ -9,13 +9,16 @@ use serde_json::value::RawValue;
 use super::instant::Instant;
 use super::link::{Links, record_url};
 use crate::domain::callback::{
-    Booking, Callback, ClosedReason, Customer, CustomerKind, Fallback, Interaction, Origin, Phase,
-    PreferMode, Preferred, Request, RequestedBy, State,
+    Booking, Callback, ClosedReason, Customer, CustomerKind, Fallback, Interaction, Origin,
+    Outcome, Phase, PreferMode, Preferred, Request, RequestedBy, State, Unroutable,
 };
+use crate::domain::ids::AgentId;
 use crate::domain::machines::callback::deadlines::{next_deadline, promised_by, runs_out};
+use crate::domain::phone::{Email, Extension, PhoneNumber};
 use crate::domain::queue::Queue;
 use crate::domain::skills::Requirement;
 use crate::domain::time::Timestamp;
+use crate::domain::zone::TimeZone;
 use crate::engine::library::FullCallback;
 
 /// Who looks.
@@ -179,13 +182,10 @@ impl<'a> CustomerBody<'a> {
             }),
             account: customer.account.as_deref(),
             name: &customer.name,
-            phone: customer.phone.as_ref().map(super::super::domain::phone::PhoneNumber::as_str),
-            phone_extension: customer
-                .phone_extension
-                .as_ref()
-                .map(super::super::domain::phone::Extension::as_str),
-            email: customer.email.as_ref().map(super::super::domain::email::Email::as_str),
-            time_zone: customer.time_zone.as_ref().map(super::super::domain::zone::TimeZone::name),
+            phone: customer.phone.as_ref().map(PhoneNumber::as_str),
+            phone_extension: customer.phone_extension.as_ref().map(Extension::as_str),
+            email: customer.email.as_ref().map(Email::as_str),
+            time_zone: customer.time_zone.as_ref().map(TimeZone::name),
             locale: customer.locale.as_deref(),
         }
     }
@@ -319,17 +319,14 @@ impl<'a> InteractionBody<'a> {
             id: interaction.id.to_string(),
             attempt: interaction.attempt,
             state: interaction.state.as_str(),
-            agent_id: Omittable::only(
-                inside,
-                interaction.agent.as_ref().map(super::super::domain::ids::AgentId::as_str),
-            ),
+            agent_id: Omittable::only(inside, interaction.agent.as_ref().map(AgentId::as_str)),
             created_at: Instant(interaction.created_at),
             offered_at: interaction.offered_at.map(Instant),
             accepted_at: interaction.accepted_at.map(Instant),
             called_at: interaction.called_at.map(Instant),
             answered_at: interaction.answered_at.map(Instant),
             ended_at: interaction.ended_at.map(Instant),
-            outcome: interaction.outcome.map(super::super::domain::callback::Outcome::as_str),
+            outcome: interaction.outcome.map(Outcome::as_str),
             notes: Omittable::only(inside, interaction.notes.as_deref()),
         }
     }
@@ -370,7 +367,7 @@ impl<'a> CallbackBody<'a> {
                 RequestedBy::Customer => "customer",
                 RequestedBy::Agent(_) => "agent",
             },
-            booked_by: callback.booked_by().map(super::super::domain::ids::AgentId::as_str),
+            booked_by: callback.booked_by().map(AgentId::as_str),
             queued_since: callback.queued_since.map(Instant),
             next_attempt_at: callback.next_attempt_at().map(Instant),
             expires_at: times.expires_at,
@@ -378,14 +375,8 @@ impl<'a> CallbackBody<'a> {
             next_deadline: times.next_deadline,
             attempts: callback.attempts,
             offered_to: Omittable::only(inside, callback.offer().map(|offer| offer.agent.as_str())),
-            assigned_agent: Omittable::only(
-                inside,
-                callback.assigned_agent().map(super::super::domain::ids::AgentId::as_str),
-            ),
-            unroutable: callback
-                .unroutable
-                .as_ref()
-                .map(super::super::domain::callback::Unroutable::to_text),
+            assigned_agent: Omittable::only(inside, callback.assigned_agent().map(AgentId::as_str)),
+            unroutable: callback.unroutable.as_ref().map(Unroutable::to_text),
             meeting: None,
             interactions: interactions(full, inside),
             disposition: callback.disposition.as_deref(),

@@ -19,7 +19,6 @@ use super::text::{DESCRIPTION_MAX, SHORT_DESCRIPTION_MAX, prose};
 use crate::domain::callback::{Callback, Customer, Preferred, Request};
 use crate::domain::message::Patch;
 use crate::domain::queue::Queue;
-use crate::domain::skills::Requirements;
 use crate::engine::library::FullCallback;
 
 /// What decides where a callback goes: a supervisor's.

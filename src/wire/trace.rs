@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::callback::Callback;
-use crate::domain::effect::{Candidate, Trace};
+use crate::domain::effect::{Candidate, Failed, Trace};
 
 /// The state, the place in line, and each agent's reason.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,7 @@ impl<'a> TraceBody<'a> {
         let candidate = |one: &'a Candidate| CandidateBody {
             agent_id: one.agent.as_str(),
             eligible: one.failed.is_none(),
-            failed: one.failed.map(super::super::domain::effect::Failed::as_str),
+            failed: one.failed.map(Failed::as_str),
             detail: &one.detail,
         };
         Self {
