@@ -26,7 +26,7 @@ fn about(queue: &QueueSettings) -> Value {
     let regions = queue
         .allowed_regions
         .as_ref()
-        .map(|regions| regions.iter().map(|region| region.0.as_str()).collect::<Vec<_>>());
+        .map(|regions| regions.iter().map(|region| region.as_str()).collect::<Vec<_>>());
     let media: Vec<&str> = queue.media.iter().map(|medium| name_of(&MEDIA, *medium)).collect();
     json!({
         "id": queue.id.as_str(),
@@ -36,7 +36,7 @@ fn about(queue: &QueueSettings) -> Value {
         "hours": weekly(&queue.hours),
         "exceptions": exceptions(&queue.hours),
         "contact_hours": hours(interval),
-        "default_region": queue.default_region.as_ref().map(|region| region.0.as_str()),
+        "default_region": queue.default_region.as_ref().map(|region| region.as_str()),
         "allowed_regions": regions,
         "media": media,
         "requirements": print_requirements(&queue.requirements),

@@ -273,6 +273,5 @@ fn requirement(fields: &mut Fields<'_>) -> Option<Requirement> {
 
 /// A country or territory of ISO 3166-1.
 fn region(text: &str) -> Result<Region, &'static str> {
-    let two = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    if two { Ok(Region(text.to_owned())) } else { Err("must be two letters, such as DE or US") }
+    Region::parse(text).map_err(|_| "must be the two letters of a country, such as DE or US")
 }
