@@ -179,9 +179,9 @@ impl Matching {
             return None;
         }
         if self.signatures.len() >= self.max_signatures {
-            let unused = self.signatures.iter().map(|(_, number)| number);
-            let unused = unused.filter(|number| self.signatures[*number].waiting == 0);
-            let oldest = unused.min_by_key(|number| (self.signatures[*number].last_used, *number));
+            let unused = self.signatures.iter().filter(|(_, signature)| signature.waiting == 0);
+            let oldest = unused.min_by_key(|(_, signature)| signature.last_used);
+            let oldest = oldest.map(|(number, _)| number);
             self.remove_signature(oldest?);
         }
         let number = self.signatures.insert(key.clone(), Signature::new(key.clone()));

@@ -63,7 +63,7 @@ pub(crate) struct Matching {
 }
 
 impl Matching {
-    pub(crate) const fn new(max_signatures: usize) -> Self {
+    pub(crate) fn new(max_signatures: usize) -> Self {
         Self {
             max_signatures,
             queues: Registry::new(),

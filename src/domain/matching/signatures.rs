@@ -18,7 +18,7 @@ use crate::domain::skills::InForce;
 use crate::domain::time::Timestamp;
 
 /// What all work of a signature has in common.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SignatureKey {
     pub(crate) queue: No<QueueState>,
     pub(crate) medium: Medium,

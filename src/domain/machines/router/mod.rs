@@ -60,7 +60,7 @@ pub struct RouterMachine {
 
 impl RouterMachine {
     /// A router that knows nobody yet.
-    pub const fn new(limits: RouterLimits) -> Self {
+    pub fn new(limits: RouterLimits) -> Self {
         Self { matching: Matching::new(limits.max_signatures), limits, alarm: None }
     }
 
