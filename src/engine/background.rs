@@ -1,0 +1,57 @@
+//! A thread of its own for a workspace's journal: the writer, the projector, and the connections
+//! that they use.
+//!
+//! Separate from the workspace's thread because a log may block on its disk and a driver parses
+//! what it receives; one hand-over per group is all that this costs. It must never run anything
+//! that decides.
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// Blocking work (an fdatasync that hangs) may keep the end of the thread waiting for so long.
+const BLOCKED_AT_MOST: Duration = Duration::from_secs(1);
+
+/// A running thread with a runtime of its own.
+#[derive(Debug)]
+pub struct Background {
+    handle: Handle,
+    // Dropped to stop the thread.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Starts it.
+    pub fn start(name: &str) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Runs until the sender is dropped.
+            let _ = runtime.block_on(stopped);
+            runtime.shutdown_timeout(BLOCKED_AT_MOST);
+        })?;
+        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where tasks are spawned on it.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for Background {
+    /// Stops it: tasks that still run are dropped. Close the journal first.
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the journal's thread panicked");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The writer: one group to the log at a time, each with everything that came since the last.
+//!
+//! Separate from the journal because it waits for the store, on another thread or task. It owns
+//! the log, so whoever else needs it (the projector, to trim or to read) sends an [`Errand`],
+//! run between groups. It must never have two groups under way, nor tell a number durable
+//! before the log acknowledged it.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
+
+use super::store_link::{End, Group, StoreLink};
+use super::{JournalEvent, JournalSettings, Shared};
+use crate::engine::ports::{EntryNumber, LogEntry, StoreError};
+
+/// Most entries in a group: a Redis script takes each as an argument, and some thousands at once
+/// are its bound.
+pub(in crate::engine) const GROUP_ENTRIES: usize = 1_024;
+
+/// A group ends with the entry that brings it to this: enough for full disk and network speed,
+/// little enough that whoever waits for the next group waits for a few milliseconds only.
+pub(in crate::engine) const GROUP_BYTES: usize = 1 << 20;
+
+/// When nothing is written for so long, the store is looked at, so that one which was emptied
+/// under an idle workspace is noticed within a second.
+pub(in crate::engine) const LOOK_WHEN_IDLE: Duration = Duration::from_millis(500);
+
+/// What the projector needs of the log.
+#[derive(Debug)]
+pub(in crate::engine) enum Errand {
+    /// The tables have everything before this number.
+    Trim(EntryNumber),
+    /// The tables don't know that they were taken: is the store still the same?
+    Look(oneshot::Sender<()>),
+    /// Entries are needed again.
+    Read {
+        from: EntryNumber,
+        limit: usize,
+        reply: oneshot::Sender<Result<Vec<LogEntry>, StoreError>>,
+    },
+}
+
+/// The task that writes.
+pub(in crate::engine) struct Writer {
+    link: StoreLink,
+    shared: Arc<Shared>,
+    settings: JournalSettings,
+    entries: mpsc::UnboundedReceiver<Bytes>,
+    errands: mpsc::Receiver<Errand>,
+    durability: watch::Sender<EntryNumber>,
+    /// Received, and too much for the last group.
+    waiting: VecDeque<Bytes>,
+    /// About what the log holds: measured at each trim, counted in between.
+    log_bytes: u64,
+    is_stalled: bool,
+}
+
+impl Writer {
+    pub(in crate::engine) fn new(
+        link: StoreLink,
+        log_bytes: u64,
+        shared: Arc<Shared>,
+        settings: JournalSettings,
+        entries: mpsc::UnboundedReceiver<Bytes>,
+        errands: mpsc::Receiver<Errand>,
+        durability: watch::Sender<EntryNumber>,
+    ) -> Self {
+        let waiting = VecDeque::new();
+        let is_stalled = false;
+        Self {
+            link,
+            shared,
+            settings,
+            entries,
+            errands,
+            durability,
+            waiting,
+            log_bytes,
+            is_stalled,
+        }
+    }
+
+    /// Runs until the journal is dropped or can't go on.
+    pub(in crate::engine) async fn run(mut self) {
+        if let Err(end) = self.serve().await {
+            self.shared.tell_end(end.into());
+        }
+        let shared = Arc::clone(&self.shared);
+        // Drops the log, and tells the projector by the closed channel that no more will come.
+        drop(self);
+        shared.hurry_projector();
+    }
+
+    async fn serve(&mut self) -> Result<(), End> {
+        while !self.shared.has_ended() {
+            while let Ok(errand) = self.errands.try_recv() {
+                self.carry_out(errand).await?;
+            }
+            if self.waiting.is_empty() && !self.wait().await? {
+                return Ok(());
+            }
+            if let Some(group) = self.next_group() {
+                self.write(group).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for an entry, and does what comes up meanwhile. False: there will be none.
+    async fn wait(&mut self) -> Result<bool, End> {
+        tokio::select! {
+            biased;
+            entry = self.entries.recv() => {
+                self.waiting.extend(entry);
+                return Ok(!self.waiting.is_empty());
+            }
+            Some(errand) = self.errands.recv() => self.carry_out(errand).await?,
+            () = sleep(LOOK_WHEN_IDLE) => self.look().await?,
+        }
+        Ok(true)
+    }
+
+    /// Everything that waits, within a group's bounds.
+    fn next_group(&mut self) -> Option<Group> {
+        while self.waiting.len() < GROUP_ENTRIES
+            && let Ok(entry) = self.entries.try_recv()
+        {
+            self.waiting.push_back(entry);
+        }
+        let mut bytes = 0;
+        let mut count = 0;
+        while let Some(entry) = self.waiting.get(count)
+            && bytes < GROUP_BYTES
+        {
+            bytes += entry.len();
+            count += 1;
+        }
+        let entries: Vec<Bytes> = self.waiting.drain(..count).collect();
+        (count > 0).then(|| Group { first: self.link.durable() + 1, entries })
+    }
+
+    async fn write(&mut self, group: Group) -> Result<(), End> {
+        let (last, bytes) = (group.last(), group.bytes());
+        let append = self.link.append(group);
+        watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, append).await?;
+        self.durability.send_replace(last);
+        self.store_answered();
+        self.shared.tell(JournalEvent::Durable(last));
+        self.log_bytes += bytes as u64;
+        if self.log_bytes >= self.settings.log_max_bytes {
+            self.shared.set_log_is_full(true);
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<(), End> {
+        let check = self.link.check();
+        watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, check).await?;
+        self.store_answered();
+        Ok(())
+    }
+
+    fn store_answered(&mut self) {
+        if self.is_stalled {
+            self.is_stalled = false;
+            self.shared.tell(JournalEvent::Resumed);
+        }
+    }
+
+    async fn carry_out(&mut self, errand: Errand) -> Result<(), End> {
+        match errand {
+            Errand::Trim(keep_from) => {
+                self.trim(keep_from).await;
+                Ok(())
+            }
+            Errand::Look(reply) => {
+                self.look().await?;
+                let _ = reply.send(());
+                Ok(())
+            }
+            Errand::Read { from, limit, reply } => {
+                let read = self.link.read(from, limit);
+                let read =
+                    watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, read);
+                // A projector that has ended doesn't wait for its answer.
+                let _ = reply.send(read.await);
+                Ok(())
+            }
+        }
+    }
+
+    async fn trim(&mut self, keep_from: EntryNumber) {
+        if self.shared.is_in_doubt() {
+            // The tables may have lost what this would drop; the projector asks again later.
+            return;
+        }
+        let trim = self.link.trim(keep_from);
+        let trimmed = watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, trim);
+        match trimmed.await {
+            Ok(bytes) => {
+                self.log_bytes = bytes;
+                // A log that keeps more than it was told to must not stop the workspace for good:
+                // when nothing is left to trim, waiting can't help.
+                let can_shrink = keep_from <= self.link.durable();
+                let is_full = bytes >= self.settings.log_max_bytes && can_shrink;
+                self.shared.set_log_is_full(is_full);
+            }
+            // Nobody waits for it, and the next one covers it; what is wrong with the store, if
+            // anything, the next group or look finds out.
+            Err(error) => {
+                tracing::warn!(%error, keep_from, "the log could not be trimmed");
+            }
+        }
+    }
+}
+
+/// Waits for `work`, and tells a stall when it takes too long.
+async fn watch_for_stall<T>(
+    shared: &Shared,
+    settings: &JournalSettings,
+    is_stalled: &mut bool,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = sleep(settings.stall_after), if !*is_stalled => {
+            *is_stalled = true;
+            shared.tell(JournalEvent::Stalled);
+        }
+    }
+    work.await
+}

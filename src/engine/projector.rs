@@ -1,0 +1,286 @@
+//! The projector: brings the tables up behind the log, in large batches of rows as they are last.
+//!
+//! Separate from the writer because nobody waits for it: it lets some seconds pass, so that a
+//! callback which changes state eight times is written once. It follows durable entries only, in
+//! order, and drops them from the overlay when the tables have them durably. It must never write
+//! a row of an entry that isn't durable, nor drop one that the tables don't have.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep};
+
+use super::journal::{End, Errand, Failure, Lost, Pauses, Shared};
+use super::library::Codec;
+use super::overlay::{EntryRows, cost};
+use super::ports::{
+    EntryNumber, Epoch, LogEntry, RowKey, RowWrite, StoreError, TableBatch, Tables,
+};
+
+/// Durable entries wait so long for their rows to be rewritten, unless the overlay fills up.
+pub(super) const PROJECT_EVERY: Duration = Duration::from_secs(5);
+
+/// A batch ends with the entry that brings it to so many rows or bytes: Redis does nothing else
+/// while it writes one, and appends wait behind it.
+pub(super) const BATCH_ROWS: usize = 2_048;
+pub(super) const BATCH_BYTES: usize = 1 << 20;
+
+/// Entries looked at for one batch.
+const BATCH_ENTRIES: usize = 4_096;
+
+/// The log is told what it may drop when so much time has passed or so many entries have gone by.
+const TRIM_EVERY: Duration = Duration::from_secs(5);
+const TRIM_ENTRIES: u64 = 20_000;
+
+/// Entries read from the log at once.
+pub(super) const READ_ENTRIES: usize = 1_024;
+
+/// What one run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The tables have every entry that they were to have.
+    Done,
+    /// They were moved: to this watermark, which is lower where they had lost batches.
+    Moved(EntryNumber),
+}
+
+/// The task behind the tables.
+pub(super) struct Projector {
+    tables: Arc<dyn Tables>,
+    codec: Arc<dyn Codec>,
+    shared: Arc<Shared>,
+    epoch: Epoch,
+    watermark: EntryNumber,
+    errands: mpsc::Sender<Errand>,
+    /// What the log was last told to keep from, and when.
+    trimmed: (EntryNumber, Instant),
+}
+
+impl Projector {
+    pub(super) fn new(
+        tables: Arc<dyn Tables>,
+        codec: Arc<dyn Codec>,
+        shared: Arc<Shared>,
+        epoch: Epoch,
+        errands: mpsc::Sender<Errand>,
+    ) -> Self {
+        let watermark = shared.watermark();
+        let trimmed = (0, Instant::now());
+        Self { tables, codec, shared, epoch, watermark, errands, trimmed }
+    }
+
+    /// Runs until the writer has ended and everything durable is in the tables, or until the
+    /// journal can't go on.
+    pub(super) async fn run(mut self, mut durability: watch::Receiver<EntryNumber>) {
+        loop {
+            let is_closed = self.wait(&mut durability).await;
+            let target = *durability.borrow_and_update();
+            if let Err(end) = self.catch_up(target).await {
+                self.shared.tell_end(end.into());
+            }
+            if self.shared.has_ended() || is_closed && self.watermark == *durability.borrow() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until there is something to do and a reason to do it now. True: the writer has ended.
+    async fn wait(&self, durability: &mut watch::Receiver<EntryNumber>) -> bool {
+        tokio::select! {
+            changed = durability.wait_for(|durable| *durable > self.watermark) => drop(changed),
+            () = self.shared.hurried() => {}
+        }
+        if !self.is_urgent() && durability.has_changed().is_ok() {
+            tokio::select! {
+                () = sleep(PROJECT_EVERY) => {}
+                () = self.shared.hurried() => {}
+            }
+        }
+        durability.has_changed().is_err()
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.shared.has_ended()
+            || self.shared.is_in_doubt()
+            || self.shared.log_is_full()
+            || self.shared.overlay.is_quarter_full()
+    }
+
+    async fn catch_up(&mut self, target: EntryNumber) -> Result<(), End> {
+        let mut pauses = Pauses::new();
+        while !self.shared.has_ended() {
+            match self.run_once(target).await {
+                Ok(Progress::Moved(_)) => pauses = Pauses::new(),
+                Ok(Progress::Done) => {
+                    self.trim_if_due().await;
+                    return Ok(());
+                }
+                Err(Failure::End(end)) => return Err(end),
+                Err(Failure::Again(error)) => {
+                    tracing::warn!(%error, "the tables could not be written");
+                    pauses.wait().await;
+                }
+            }
+            self.trim_if_due().await;
+        }
+        Ok(())
+    }
+
+    /// Writes one batch of entries up to `target`, all of them durable, and drops them from the
+    /// overlay; or, where there is a doubt, finds out where the tables stand, and goes there.
+    pub(super) async fn run_once(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
+        if self.shared.is_in_doubt() {
+            let progress = self.look_again(target).await?;
+            // Not before: what was lost must not be trimmed from the log meanwhile.
+            self.shared.settle_doubt();
+            return Ok(progress);
+        }
+        let Some(batch) = self.next_batch(target) else { return Ok(Progress::Done) };
+        let to = batch.to;
+        match self.tables.apply(batch).await {
+            Ok(()) => {
+                self.arrive(to);
+                Ok(Progress::Moved(to))
+            }
+            // They don't stand where they were left, or don't know our epoch. The writer looks
+            // first whether this is the same store at all.
+            Err(error @ StoreError::Gap { .. }) => {
+                self.ask_writer().await?;
+                self.shared.doubt_tables();
+                Err(Failure::Again(error))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The tables have every entry up to `to`.
+    fn arrive(&mut self, to: EntryNumber) {
+        self.shared.overlay.drop_to(to);
+        self.watermark = to;
+        self.shared.set_watermark(to);
+        self.shared.made_room();
+    }
+
+    /// The next entries, coalesced: of each row the last value.
+    fn next_batch(&self, target: EntryNumber) -> Option<TableBatch> {
+        let entries = self.shared.overlay.oldest(target, BATCH_ENTRIES);
+        let from = entries.first()?.number;
+        assert_eq!(from, self.watermark + 1, "the overlay begins where the tables end");
+        let mut rows: BTreeMap<&RowKey, Option<Bytes>> = BTreeMap::new();
+        let mut bytes = 0;
+        let mut to = from;
+        for entry in &entries {
+            for row in &*entry.rows {
+                bytes += cost(row);
+                if rows.insert(&row.key, row.value.clone()).is_some() {
+                    // About: what it replaced had nearly the same size, and a batch that ends a
+                    // little early or late is as good.
+                    bytes -= cost(row);
+                }
+            }
+            to = entry.number;
+            if rows.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        let rows =
+            rows.into_iter().map(|(key, value)| RowWrite { key: key.clone(), value }).collect();
+        Some(TableBatch { from, to, rows })
+    }
+
+    /// Asks the tables where they stand, after the store didn't answer or lost something.
+    async fn look_again(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
+        let found = self.tables.take(self.epoch).await?;
+        self.go_to(found, target).await
+    }
+
+    /// The tables stand at `found`, wherever they were left.
+    async fn go_to(
+        &mut self,
+        found: EntryNumber,
+        target: EntryNumber,
+    ) -> Result<Progress, Failure> {
+        if found > target {
+            return Err(Lost::TablesAhead { found, durable: target }.into());
+        }
+        if found >= self.watermark {
+            // Where they were left, or further: a batch was written, and its answer lost.
+            self.arrive(found);
+        } else {
+            tracing::warn!(found, watermark = self.watermark, "the tables lost batches");
+            let entries = self.read_again(found).await?;
+            self.shared.overlay.put_back(entries);
+            self.watermark = found;
+            self.shared.set_watermark(found);
+        }
+        Ok(Progress::Moved(found))
+    }
+
+    /// Entries after `found` that the tables had, from the log.
+    async fn read_again(&mut self, found: EntryNumber) -> Result<Vec<EntryRows>, Failure> {
+        let behind = Lost::TablesBehind { found, watermark: self.watermark };
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let mut next = found + 1;
+        while next <= self.watermark {
+            let first = next;
+            for entry in self.read(first).await? {
+                if next > self.watermark {
+                    break;
+                }
+                if entry.number != next {
+                    return Err(behind.into());
+                }
+                let rows = self.codec.unpack(&entry.bytes)?;
+                bytes += rows.iter().map(cost).sum::<usize>();
+                entries.push(EntryRows { number: next, rows: rows.into() });
+                next += 1;
+            }
+            // Nothing more in the log, or more than memory should hold: recovery does it in parts,
+            // because nobody reads meanwhile.
+            if next == first || bytes > self.shared.overlay.bound() {
+                return Err(behind.into());
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn read(&self, from: EntryNumber) -> Result<Vec<LogEntry>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let errand = Errand::Read { from, limit: READ_ENTRIES, reply };
+        let sent = self.errands.send(errand).await;
+        let answer = if sent.is_ok() { answer.await.ok() } else { None };
+        answer.unwrap_or_else(|| Err(writer_has_ended())).map_err(Failure::from)
+    }
+
+    /// Lets the writer look whether the store is the same still; if not, the writer tells the end.
+    async fn ask_writer(&self) -> Result<(), Failure> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.errands.send(Errand::Look(reply)).await;
+        if sent.is_ok() && answer.await.is_ok() {
+            return Ok(());
+        }
+        Err(Failure::Again(writer_has_ended()))
+    }
+
+    async fn trim_if_due(&mut self) {
+        let keep_from = self.watermark + 1;
+        let (trimmed_to, at) = self.trimmed;
+        let is_due = !self.shared.is_in_doubt()
+            && (at.elapsed() >= TRIM_EVERY
+                || keep_from.saturating_sub(trimmed_to) >= TRIM_ENTRIES
+                || self.shared.log_is_full());
+        if keep_from > trimmed_to && is_due {
+            self.trimmed = (keep_from, Instant::now());
+            // A writer that has ended trims no more; the next start's projector does.
+            let _ = self.errands.send(Errand::Trim(keep_from)).await;
+        }
+    }
+}
+
+fn writer_has_ended() -> StoreError {
+    StoreError::Unavailable("the writer has ended".to_owned())
+}
