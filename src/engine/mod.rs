@@ -10,3 +10,6 @@ mod overlay;
 pub mod ports;
 mod projector;
 pub mod recovery;
+
+#[cfg(test)]
+mod tests;

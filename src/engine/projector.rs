@@ -31,9 +31,9 @@ pub(super) const BATCH_BYTES: usize = 1 << 20;
 /// Entries looked at for one batch.
 const BATCH_ENTRIES: usize = 4_096;
 
-/// The log is told what it may drop when so much time has passed or so many entries have gone by.
-const TRIM_EVERY: Duration = Duration::from_secs(5);
-const TRIM_ENTRIES: u64 = 20_000;
+/// Entries stay in the log for at least so long after the tables had them: a store that fails over
+/// to a replica without its last batches is brought up again from there.
+const TRIM_AFTER: Duration = Duration::from_secs(5);
 
 /// Entries read from the log at once.
 pub(super) const READ_ENTRIES: usize = 1_024;
@@ -55,8 +55,8 @@ pub(super) struct Projector {
     epoch: Epoch,
     watermark: EntryNumber,
     errands: mpsc::Sender<Errand>,
-    /// What the log was last told to keep from, and when.
-    trimmed: (EntryNumber, Instant),
+    /// What the log is told to keep from next, and since when that is known.
+    keep_next: (EntryNumber, Instant),
 }
 
 impl Projector {
@@ -68,8 +68,8 @@ impl Projector {
         errands: mpsc::Sender<Errand>,
     ) -> Self {
         let watermark = shared.watermark();
-        let trimmed = (0, Instant::now());
-        Self { tables, codec, shared, epoch, watermark, errands, trimmed }
+        let keep_next = (watermark + 1, Instant::now());
+        Self { tables, codec, shared, epoch, watermark, errands, keep_next }
     }
 
     /// Runs until the writer has ended and everything durable is in the tables, or until the
@@ -267,17 +267,20 @@ impl Projector {
     }
 
     async fn trim_if_due(&mut self) {
-        let keep_from = self.watermark + 1;
-        let (trimmed_to, at) = self.trimmed;
-        let is_due = !self.shared.is_in_doubt()
-            && (at.elapsed() >= TRIM_EVERY
-                || keep_from.saturating_sub(trimmed_to) >= TRIM_ENTRIES
-                || self.shared.log_is_full());
-        if keep_from > trimmed_to && is_due {
-            self.trimmed = (keep_from, Instant::now());
-            // A writer that has ended trims no more; the next start's projector does.
-            let _ = self.errands.send(Errand::Trim(keep_from)).await;
+        if self.shared.is_in_doubt() {
+            return;
         }
+        let now = Instant::now();
+        if self.shared.log_is_full() {
+            // The bound comes before the caution: writes wait for this.
+            self.keep_next = (self.watermark + 1, now);
+        } else if now.duration_since(self.keep_next.1) < TRIM_AFTER {
+            return;
+        }
+        let keep_from = self.keep_next.0.min(self.watermark + 1);
+        self.keep_next = (self.watermark + 1, now);
+        // A writer that has ended trims no more; the next start's projector does.
+        let _ = self.errands.send(Errand::Trim(keep_from)).await;
     }
 }
 

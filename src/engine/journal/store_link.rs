@@ -2,7 +2,7 @@
 //! through meanwhile, or finds out that it never can be.
 //!
 //! Separate from the writer, which decides what is sent when. After every hitch it compares the
-//! store with what it left there: same instance, same epoch, and an end that fits. Entries that
+//! store with what it left there: same instance, and an end that fits. Entries that
 //! the store had acknowledged and lost are written again from the last groups kept in memory. It
 //! must never send groups in another order, and never take an error for an acknowledgement.
 
@@ -78,10 +78,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::Gap { .. } => Self::Again(error),
-            StoreError::Fenced { found, ours } if found > ours => {
-                Self::End(End::Fenced { found, ours })
-            }
-            StoreError::Fenced { found, ours } => Lost::WentBack { found, ours }.into(),
+            StoreError::Fenced { found, ours } => Self::End(End::Fenced { found, ours }),
             StoreError::Locked(_) | StoreError::Damaged { .. } => {
                 Lost::Broken(error.to_string()).into()
             }
@@ -115,7 +112,6 @@ impl Group {
 /// The log, held under one epoch.
 pub(in crate::engine) struct StoreLink {
     log: Box<dyn Log>,
-    epoch: Epoch,
     instance: u128,
     durable: EntryNumber,
     recent: Recent,
@@ -131,7 +127,6 @@ impl StoreLink {
     ) -> Self {
         Self {
             log,
-            epoch: taken.epoch,
             instance: taken.instance,
             durable: taken.last,
             recent: Recent::new(resend_for),
@@ -154,15 +149,11 @@ impl StoreLink {
                 return Ok(());
             };
             tracing::warn!(%error, first = group.first, "a group was not acknowledged");
-            match error {
-                // The epoch is lower or gone: what happened to the store is told by its state.
-                StoreError::Fenced { found, ours } if found < ours => {}
-                error => {
-                    if let Failure::End(end) = error.into() {
-                        return Err(end);
-                    }
-                }
+            if let Failure::End(end) = error.into() {
+                return Err(end);
             }
+            // It may have been restarted, emptied or replaced: nothing is sent before that is
+            // known.
             pauses.wait().await;
             self.until_compared(group.last(), &mut pauses).await?;
             self.shared.doubt_tables();
@@ -202,9 +193,6 @@ impl StoreLink {
         let state = self.log.state().await?;
         if state.instance != self.instance {
             return Err(Lost::Replaced { found: state.instance, ours: self.instance }.into());
-        }
-        if state.epoch != self.epoch {
-            return Err(StoreError::Fenced { found: state.epoch, ours: self.epoch }.into());
         }
         if state.last > newest {
             return Err(Lost::LogAhead { found: state.last, newest }.into());
