@@ -228,7 +228,7 @@ impl<O> Journal<O> {
     /// Learns that every entry up to `number` is durable, and gives back what that lets go.
     #[must_use = "what is given back has to be let go now"]
     pub fn acknowledge(&mut self, number: EntryNumber) -> Vec<O> {
-        debug_assert!(number <= self.newest, "durable is at most what was taken");
+        assert!(number <= self.newest, "durable is at most what was taken");
         self.durable = self.durable.max(number);
         let free = self.held.partition_point(|(needs, _)| *needs <= self.durable);
         self.held.drain(..free).map(|(_, output)| output).collect()

@@ -189,7 +189,6 @@ impl StoreLink {
     /// Compares the store with what was left there, up to entry `newest`, which may have arrived
     /// without an answer. False: it had lost some of it, which was written again.
     async fn compare(&mut self, newest: EntryNumber) -> Result<bool, Failure> {
-        self.recent.forget_old();
         let state = self.log.state().await?;
         if state.instance != self.instance {
             return Err(Lost::Replaced { found: state.instance, ours: self.instance }.into());
@@ -198,6 +197,8 @@ impl StoreLink {
             return Err(Lost::LogAhead { found: state.last, newest }.into());
         }
         if state.last >= self.durable {
+            // Only now: what was acknowledged last before a long outage is what a replica may lack.
+            self.recent.forget_old();
             return Ok(true);
         }
         let Some(missing) = self.recent.after(state.last) else {
@@ -264,11 +265,16 @@ impl Recent {
         self.groups.front().map(|(_, group)| group.first)
     }
 
-    /// Everything after entry `last`, if all of it is here.
-    fn after(&self, last: EntryNumber) -> Option<Vec<Group>> {
+    /// Everything after entry `last`, if all of it is here. It is to be written again, so it is
+    /// as young as if it were new: a replica may lack it a second time.
+    fn after(&mut self, last: EntryNumber) -> Option<Vec<Group>> {
         self.first().filter(|first| *first <= last + 1)?;
-        let missing = self.groups.iter().filter(|(_, group)| group.last() > last);
-        Some(missing.map(|(_, group)| group.clone().starting_after(last)).collect())
+        let missing = self.groups.iter_mut().filter(|(_, group)| group.last() > last);
+        let renewed = missing.map(|(acknowledged, group)| {
+            *acknowledged = Instant::now();
+            group.clone().starting_after(last)
+        });
+        Some(renewed.collect())
     }
 }
 

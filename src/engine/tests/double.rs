@@ -33,7 +33,7 @@ pub(super) enum Switch {
     Damaged,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) epoch: Epoch,
     pub(super) instance: u128,
@@ -47,6 +47,8 @@ pub(super) struct Stored {
     pub(super) batches: Vec<TableBatch>,
     /// Trimming drops nothing, as a log may choose to.
     pub(super) keeps_all: bool,
+    /// It failed over to a replica that lacked something.
+    pub(super) has_gone_back: bool,
 }
 
 /// The store; clones are the same one.
@@ -71,6 +73,7 @@ impl World {
             appends: Vec::new(),
             batches: Vec::new(),
             keeps_all: false,
+            has_gone_back: false,
         };
         let switch = || Arc::new(watch::Sender::new(Switch::On));
         Self {
@@ -271,6 +274,10 @@ impl Tables for DoubleTables {
                 return Ok(());
             }
             if stored.epoch < ours || batch.from != stored.watermark + 1 {
+                return Err(StoreError::Gap { found: stored.watermark, first: batch.from });
+            }
+            if batch.to > stored.last && stored.has_gone_back {
+                // Only a store that lost entries may be sent them as rows before it has them again.
                 return Err(StoreError::Gap { found: stored.watermark, first: batch.from });
             }
             assert!(batch.to <= stored.last, "an entry that isn't durable was projected");

@@ -48,6 +48,15 @@ impl Desk {
         settings: JournalSettings,
         expected_instance: Option<u128>,
     ) -> Result<Self, OpenError> {
+        Self::open_on(world, settings, expected_instance, &Handle::current()).await
+    }
+
+    async fn open_on(
+        world: &World,
+        settings: JournalSettings,
+        expected_instance: Option<u128>,
+        tasks: &Handle,
+    ) -> Result<Self, OpenError> {
         let codec = Arc::new(LinedUp::default());
         let storage = Storage {
             log: world.open_log(),
@@ -57,7 +66,7 @@ impl Desk {
         };
         let (told, events) = mpsc::unbounded_channel();
         let notify = Arc::new(move |event| drop(told.send(event)));
-        let opened = open(storage, settings, notify, &Handle::current()).await?;
+        let opened = open(storage, settings, notify, tasks).await?;
         let world = world.clone();
         Ok(Self { world, codec, journal: opened.journal, rows: opened.rows, events })
     }
@@ -111,6 +120,11 @@ impl Desk {
         };
         timeout(Duration::from_mins(1), projected).await.expect("projected");
     }
+}
+
+/// So little room that entries leave the overlay as soon as the tables have them.
+fn crowded() -> JournalSettings {
+    JournalSettings { overlay_bytes: 400, ..JournalSettings::default() }
 }
 
 /// Lets this many milliseconds pass, in steps that leave the tasks their turns.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use tokio::task::yield_now;
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 
-use super::double::{Switch, World, plain_range};
+use super::double::{Stored, Switch, World, plain_range};
 use super::*;
 
 type Model = BTreeMap<RowKey, Bytes>;
 
-/// SplitMix64: a run is repeated by its seed.
+/// The generator `SplitMix64`: a run is repeated by its seed.
 struct Dice(u64);
 
 impl Dice {
@@ -26,28 +26,31 @@ impl Dice {
         self.next() % bound
     }
 
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
+    }
+
     fn key(&mut self) -> Bytes {
         Bytes::from(format!("{:02}", self.below(30)))
     }
 
     fn row(&mut self) -> RowWrite {
-        let table = usize::try_from(self.below(2)).unwrap();
         let value = (self.below(3) > 0).then(|| Bytes::from(self.next().to_string()));
-        RowWrite { key: RowKey { table: TABLES[table], key: self.key() }, value }
+        RowWrite { key: RowKey { table: self.pick(&TABLES), key: self.key() }, value }
     }
 
     fn switch(&mut self) -> Switch {
-        [Switch::On, Switch::Off, Switch::AnswerLost, Switch::Held][self.below(4) as usize]
+        self.pick(&[Switch::On, Switch::Off, Switch::AnswerLost, Switch::Held])
     }
 
     fn read(&mut self) -> RangeRead {
         let end = (self.below(3) > 0).then(|| self.key());
         RangeRead {
-            table: TABLES[self.below(2) as usize],
+            table: self.pick(&TABLES),
             start: if self.below(3) == 0 { Bytes::new() } else { self.key() },
             end,
             reverse: self.below(2) == 0,
-            limit: self.below(40) as usize,
+            limit: usize::try_from(self.below(40)).unwrap(),
         }
     }
 }
@@ -77,10 +80,10 @@ fn hear(desk: &mut Desk, context: &str, expected: &mut u64) {
     while let Ok(event) = desk.events.try_recv() {
         match event {
             JournalEvent::Durable(number) => {
-                assert!(
-                    number <= desk.world.stored().last,
-                    "{context}: told before it was durable"
-                );
+                let stored = desk.world.stored();
+                let is_there = number <= stored.last || stored.has_gone_back;
+                drop(stored);
+                assert!(is_there, "{context}: told before it was durable");
                 for output in desk.journal.acknowledge(number) {
                     assert_eq!(output % 1_000, *expected, "{context}: in order");
                     assert!(output / 1_000 <= number, "{context}: released too early");
@@ -114,13 +117,32 @@ async fn compare_all(desk: &Desk, plain: &Plain, context: &str) {
     }
 }
 
+/// A server that may fail over to what it was a moment ago.
+#[derive(Default)]
+struct Replica(Option<(Instant, Stored)>);
+
+impl Replica {
+    /// Copies the server's state, or goes back to the copy if it isn't too old.
+    fn act(&mut self, world: &World) {
+        match self.0.take() {
+            Some((at, copy)) if at.elapsed() < Duration::from_secs(1) => {
+                *world.stored() = copy;
+                world.stored().has_gone_back = true;
+            }
+            _ => self.0 = Some((Instant::now(), world.stored().clone())),
+        }
+    }
+}
+
 /// One life of a process, up to its crash.
 async fn live(world: &World, plain: &mut Plain, dice: &mut Dice, context: &str) {
-    let settings = JournalSettings {
-        overlay_bytes: 1 << (8 + dice.below(10)),
-        log_max_bytes: 1 << (6 + dice.below(10)),
-        ..JournalSettings::default()
-    };
+    // With failovers the journal has all its room: what readers are shown doesn't go back then.
+    let has_failovers = dice.below(3) == 0;
+    let mut settings = JournalSettings::default();
+    if !has_failovers {
+        settings.overlay_bytes = 1 << (8 + dice.below(10));
+        settings.log_max_bytes = 1 << (6 + dice.below(10));
+    }
     let mut desk = Desk::open_with(world, settings).await.unwrap();
     let newest = desk.journal.newest();
     let known = plain.0.len() as u64 - 1;
@@ -129,19 +151,17 @@ async fn live(world: &World, plain: &mut Plain, dice: &mut Dice, context: &str) 
     compare_all(&desk, plain, context).await;
 
     let (mut held, mut expected) = (0, 0);
+    let mut replica = Replica::default();
     for _ in 0..dice.below(150) {
-        match dice.below(12) {
+        match dice.below(13) {
             0..5 => {
-                let rows: BTreeMap<_, _> = (0..dice.below(6))
-                    .map(|_| dice.row())
-                    .map(|row| (row.key.clone(), row))
-                    .collect();
+                let rows = (0..dice.below(6)).map(|_| dice.row());
+                let rows: BTreeMap<_, _> = rows.map(|row| (row.key.clone(), row)).collect();
                 let rows: Vec<_> = rows.into_values().collect();
                 plain.write(&rows);
                 let number = desk.write(&rows);
-                if let Some(output) = desk.journal.hold(number * 1_000 + held) {
-                    panic!("{context}: {output} was released before it was durable");
-                }
+                let free = desk.journal.hold(number * 1_000 + held);
+                assert_eq!(free, None, "{context}: it can't be durable yet");
                 held += 1;
             }
             5..8 => {
@@ -152,18 +172,32 @@ async fn live(world: &World, plain: &mut Plain, dice: &mut Dice, context: &str) 
             8 => advance(Duration::from_millis(dice.below(3_000))).await,
             9 => drop(world.log.send_replace(dice.switch())),
             10 => drop(world.tables.send_replace(dice.switch())),
+            11 if has_failovers => replica.act(world),
             _ => compare(&desk, plain, dice, context).await,
         }
         hear(&mut desk, context, &mut expected);
-        assert!(desk.rows.newest() == desk.journal.newest(), "{context}");
+        assert_eq!(desk.rows.newest(), desk.journal.newest(), "{context}");
     }
     let acknowledged = desk.journal.durable();
+    if dice.below(2) == 0 {
+        // Troubles end, and nothing is missing, not even what a failover took.
+        world.log.send_replace(Switch::On);
+        world.tables.send_replace(Switch::On);
+        pass(3_000).await;
+        hear(&mut desk, context, &mut expected);
+        assert_eq!(desk.journal.durable(), desk.journal.newest(), "{context}");
+        assert_eq!((world.position().0, expected), (desk.journal.newest(), held), "{context}");
+        compare_all(&desk, plain, context).await;
+    }
     drop(desk);
     // The crash takes effect where the tasks stand; then the store is there again.
     yield_now().await;
     world.log.send_replace(Switch::On);
     world.tables.send_replace(Switch::On);
-    assert!(world.stored().last >= acknowledged, "{context}: an acknowledged entry is gone");
+    let mut stored = world.stored();
+    let is_there = stored.last >= acknowledged || stored.has_gone_back;
+    assert!(is_there, "{context}: an acknowledged entry is gone");
+    stored.has_gone_back = false;
 }
 
 #[tokio::test(start_paused = true)]

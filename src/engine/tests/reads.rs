@@ -4,11 +4,12 @@ use tokio::task::yield_now;
 
 use super::double::{Switch, World};
 use super::*;
+use crate::engine::background::Background;
 
 /// Even keys are in the tables; then some are deleted, some rewritten, odd ones added.
 async fn mixed() -> Desk {
     let world = World::new();
-    let mut desk = Desk::open(&world).await;
+    let mut desk = Desk::open_with(&world, crowded()).await.unwrap();
     let even: Vec<_> =
         (0..20).map(|key| put(0, format!("{:02}", key * 2).as_bytes(), b"")).collect();
     desk.write(&even);
@@ -99,4 +100,44 @@ async fn the_newest_number_covers_what_was_read() {
     let number = desk.write(&[put(0, b"a", b"1")]);
     assert_eq!(keys(&*desk.rows, range(0, b"", None, 1)).await, ["a"]);
     assert_eq!((desk.rows.newest(), *desk.journal.durability().borrow()), (number, 0));
+}
+
+/// With real threads: one takes entries, one moves rows to the tables, one reads.
+#[test]
+fn readers_on_other_threads_never_see_an_older_value_than_before() {
+    const ENTRIES: u64 = 2_000;
+    let background = Background::start("journal-test").unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let world = World::new();
+    let tasks = background.handle().clone();
+    let mut desk = runtime().block_on(Desk::open_on(&world, crowded(), None, &tasks)).unwrap();
+    let rows = Arc::clone(&desk.rows);
+    let reader = std::thread::spawn(move || {
+        let key = put(0, b"a", b"").key;
+        let mut last = 0;
+        runtime().block_on(async {
+            while last < ENTRIES {
+                let by_key = rows.get(vec![key.clone()]).await.unwrap().remove(0);
+                let by_range = rows.range(range(0, b"", None, 9)).await.unwrap();
+                let by_range = by_range.first().map(|(_, value)| value.clone());
+                for value in [by_key, by_range] {
+                    let value = value.map_or(0, |value| {
+                        std::str::from_utf8(&value).unwrap().parse::<u64>().unwrap()
+                    });
+                    assert!(value >= last, "{value} after {last}");
+                    assert!(value <= rows.newest());
+                    last = value;
+                }
+            }
+        });
+    });
+    for number in 1..=ENTRIES {
+        desk.write(&[put(0, b"a", number.to_string().as_bytes())]);
+        if number % 10 == 0 {
+            let told = desk.events.blocking_recv().expect("told");
+            assert!(matches!(told, JournalEvent::Durable(_)), "{told:?}");
+        }
+    }
+    reader.join().unwrap();
+    drop(desk);
 }
