@@ -36,4 +36,6 @@ mod shell;
 pub mod system;
 
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod workspace_tests;
