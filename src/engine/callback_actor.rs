@@ -70,7 +70,7 @@ impl CallbackActor {
         let (office, id, actor) = (Rc::clone(&self.office), self.id, ctx.address());
         self.office.spawn(async move {
             if after > Span::ZERO {
-                office.shared.clock.sleep(after).await;
+                office.shared.clock.wait(after).await;
             }
             post(&actor, Read(office.library.callback(id).await));
         });

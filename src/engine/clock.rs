@@ -111,7 +111,7 @@ impl Clock {
     }
 
     /// Waits for so much time to pass, whether or not the steady clock is held.
-    pub fn sleep(&self, span: Span) -> PortFuture<'static, ()> {
+    pub fn wait(&self, span: Span) -> PortFuture<'static, ()> {
         match &self.source {
             Source::System { .. } => {
                 let millis = u64::try_from(span.0).unwrap_or(0);
@@ -293,14 +293,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sleeping_ends_when_time_is_moved_far_enough() {
+    async fn waiting_ends_when_time_is_moved_far_enough() {
         let (time, clock) = manual();
-        let sleeper = tokio::spawn(clock.sleep(Span::seconds(2)));
+        let waiter = tokio::spawn(clock.wait(Span::seconds(2)));
         tokio::task::yield_now().await;
         time.advance(Span::seconds(1));
         tokio::task::yield_now().await;
-        assert!(!sleeper.is_finished());
+        assert!(!waiter.is_finished());
         time.advance(Span::seconds(1));
-        sleeper.await.expect("no panic");
+        waiter.await.expect("no panic");
     }
 }

@@ -381,7 +381,13 @@ impl Handle {
     /// Lets the next step of this kind of machine panic.
     #[cfg(test)]
     pub(crate) fn poison(&self, kind: &'static str) {
-        self.shared.poison(kind);
+        self.poison_after(kind, 0);
+    }
+
+    /// Lets a step of this kind of machine panic, after so many more that don't.
+    #[cfg(test)]
+    pub(crate) fn poison_after(&self, kind: &'static str, spares: usize) {
+        self.shared.poison(kind, spares);
     }
 
     async fn command(

@@ -20,7 +20,8 @@ use super::intake::Intake;
 use super::journal::{Journal, JournalEvent};
 use super::journal_actor::{Heard, JournalActor};
 use super::library::{Codec, Inventory, Library};
-use super::office::{Fittings, Office, Output, Singles};
+use super::office::{Fittings, Office, Singles};
+use super::outputs::Output;
 use super::ports::{StoreError, Tables};
 use super::queue_actor::QueueActor;
 use super::recovery::{self, OpenError, Storage};
@@ -217,7 +218,7 @@ impl Life<'_> {
         office.draining.set(true);
         let finished = tokio::select! {
             () = finish(office) => true,
-            () = clock.sleep(self.shared.limits.drain) => false,
+            () = clock.wait(self.shared.limits.drain) => false,
         };
         self.shut(office);
         let left = self.shared.limits.drain - clock.running().since(begun);

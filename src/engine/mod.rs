@@ -22,6 +22,7 @@ mod life;
 mod line_notices;
 pub mod merged;
 mod office;
+mod outputs;
 mod overlay;
 pub mod ports;
 mod projector;

@@ -252,7 +252,7 @@ impl Lives {
     async fn drained_meanwhile(&mut self) -> bool {
         tokio::select! {
             _ = &mut self.drain => true,
-            () = self.shared.clock.sleep(RECOVER_AGAIN) => false,
+            () = self.shared.clock.wait(RECOVER_AGAIN) => false,
         }
     }
 }

@@ -174,10 +174,10 @@ impl Log for VaultLog {
             assert!(open, "the vault outlives its writers");
             self.check()?;
             let mut log = lock(&self.vault.log);
-            if (first as usize) <= log.len() {
+            if first <= log.len() as u64 {
                 return Ok(());
             }
-            assert_eq!(first as usize, log.len() + 1, "entries come in order");
+            assert_eq!(first, log.len() as u64 + 1, "entries come in order");
             log.extend(entries);
             Ok(())
         })
