@@ -2,6 +2,7 @@
 
 mod agent_actor;
 mod answers;
+mod ask;
 pub mod background;
 mod boards;
 mod callback_actor;

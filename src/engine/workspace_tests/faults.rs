@@ -80,7 +80,9 @@ async fn a_claim_that_a_panic_overtakes_reserves_nobody_for_good() {
         tokio::join!(rig.act(id, SUPERVISOR, assign), rig.handle.put_queue(queue, None));
     assert_eq!(claimed.err(), Some(Refusal::Internal));
     assert!(put.is_ok());
-    mara.presence(Presence::Available).await;
+    rig.make_available(&mara_id()).await;
+    // She was away when the router's answer came: what was offered then was taken back.
+    while !matches!(mara.notice().await, Notice::PresenceChanged { .. }) {}
     assert_eq!(mara.offer().await.0.id, id);
 }
 

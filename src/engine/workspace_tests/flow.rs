@@ -11,6 +11,7 @@ use crate::domain::message::{Action, Who};
 use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
+use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{CommandError, ToSession};
 use crate::engine::system::Ended;
 
@@ -110,6 +111,10 @@ async fn one_key_a_thousand_times_at_once_makes_one_callback() {
     assert_eq!(first, 1);
     assert_eq!(rig.vault.callbacks().len(), 1);
     assert!(answers.iter().all(|answer| *answer == answers[0]));
+    let found = rig.handle.replayed(keyed(1, 1)).await.expect("readable").expect("kept");
+    assert!(matches!(found, KeptAnswer::Callback { created: true, .. }));
+    assert_eq!(rig.handle.replayed(keyed(3, 3)).await, Ok(None));
+    assert_eq!(rig.handle.replayed(keyed(1, 2)).await, Err(CommandError::KeyReused));
     let reused = rig.handle.create(asap(), Some(keyed(1, 2))).await;
     assert_eq!(reused.err(), Some(CommandError::KeyReused));
     let other = rig.handle.create(asap(), Some(keyed(2, 1))).await.expect("taken");
