@@ -35,7 +35,7 @@ pub struct Clock {
     ids: Mutex<IdSource>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Source {
     System { wall: Timestamp, steady: Instant },
     Manual(Arc<ManualTime>),
@@ -52,6 +52,13 @@ impl Clock {
     /// A clock that a test moves by hand.
     pub fn manual(time: Arc<ManualTime>) -> Self {
         Self::from_source(Source::Manual(time), 1)
+    }
+
+    /// The same time, held and released by itself: one workspace's stall is not another's.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let seed = self.now().fresh.0;
+        Self::from_source(self.source.clone(), seed)
     }
 
     fn from_source(source: Source, seed: u128) -> Self {
@@ -283,6 +290,18 @@ mod tests {
             assert_eq!((uuid.get_version_num(), uuid.get_variant()), (7, uuid::Variant::RFC4122));
             last = id;
         }
+    }
+
+    #[test]
+    fn a_clock_apart_shows_the_same_time_and_is_held_by_itself() {
+        let (time, clock) = manual();
+        let apart = clock.apart();
+        clock.hold();
+        time.advance(Span::seconds(5));
+        assert_eq!(apart.steady(), Timestamp(1_005_000));
+        assert_eq!(clock.steady(), Timestamp(1_000_000));
+        assert_eq!(apart.wall(), clock.wall());
+        assert_ne!(apart.now().fresh, clock.now().fresh);
     }
 
     #[test]

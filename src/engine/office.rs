@@ -19,7 +19,7 @@ use super::answers::Answers;
 use super::callback_actor::CallbackActor;
 use super::directory::Directory;
 use super::door::Cause;
-use super::entry::{Entry, Kept};
+use super::entry::{Entry, Kept, Secret};
 use super::intake::Intake;
 use super::journal::Journal;
 use super::known::Known;
@@ -201,12 +201,20 @@ impl Office {
         }
         let mut journal = self.journal.borrow_mut();
         let Some(journal) = journal.as_mut() else { return };
-        journal.take(Entry { at, changes, events, kept: first });
+        journal.take(Entry { at, changes, events, kept: first, secret: None });
         for kept in kept {
             let (changes, events, kept) = (Vec::new(), Vec::new(), Some(kept));
-            journal.take(Entry { at, changes, events, kept });
+            journal.take(Entry { at, changes, events, kept, secret: None });
         }
         self.shared.gauges.taken(journal.newest());
+    }
+
+    /// Writes down the secret that the workspace has made for itself.
+    pub(crate) fn write_secret(&self, secret: Secret) {
+        let mut journal = self.journal.borrow_mut();
+        let Some(journal) = journal.as_mut() else { return };
+        let (at, secret) = (self.shared.clock.wall(), Some(secret));
+        journal.take(Entry { at, changes: Vec::new(), events: Vec::new(), kept: None, secret });
     }
 
     /// An answer was made: returns what is kept of it.

@@ -115,12 +115,13 @@ impl Gauges {
 
 impl Shared {
     /// A workspace that isn't ready yet.
-    pub(crate) fn new(workspace: WorkspaceId, limits: Limits, clock: Arc<Clock>) -> Self {
+    pub(crate) fn new(workspace: WorkspaceId, limits: Limits, clock: &Clock) -> Self {
+        let clock = clock.apart();
         let door = Door::new(limits.max_commands_in_flight, limits.admission_wait);
         Self {
             workspace,
             limits,
-            clock,
+            clock: Arc::new(clock),
             door,
             boards: Boards::default(),
             gauges: Gauges::default(),

@@ -275,6 +275,15 @@ async fn a_restart_finds_the_same_state_and_offers_anew() {
 }
 
 #[tokio::test]
+async fn a_workspace_makes_its_secret_once() {
+    let (one, two) = (Rig::new().await, Rig::new().await);
+    let secret = one.handle.secret();
+    assert_ne!(secret, two.handle.secret());
+    let one = one.restart().await;
+    assert_eq!(one.handle.secret(), secret);
+}
+
+#[tokio::test]
 async fn a_drain_ends_sessions_and_takes_nothing_more() {
     let rig = Rig::new().await;
     let mut mara = rig.session("mara").await;
