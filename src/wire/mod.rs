@@ -1,3 +1,27 @@
-//! The JSON shapes that http, ws and webhooks share.
+//! The JSON shapes that http, ws and webhooks share, with the conversions from and to the domain.
+//!
+//! Separate from `http` and `ws`, which only carry these shapes; nothing here knows actix, sockets
+//! or the store.
 
+pub mod action;
+pub mod agent;
+pub mod callback;
+pub mod context;
+pub mod customer;
+pub mod event;
+pub mod frame;
+pub mod instant;
+pub mod json;
+pub mod link;
+pub mod list;
+pub mod page;
+pub mod patch;
+pub mod problem;
+pub mod query;
+pub mod queue;
+pub mod request;
+pub mod role;
+pub mod schedule;
 pub mod settings;
+pub mod text;
+pub mod trace;

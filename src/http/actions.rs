@@ -1,0 +1,99 @@
+//! What is done to one callback: `POST /v1/callbacks/{id}/…`.
+
+use super::call::Call;
+use super::callbacks::{acted, replayed_or};
+use super::reply::Reply;
+use crate::domain::message::Action;
+use crate::engine::library::FullCallback;
+use crate::wire::action::{ActionName, read_action, read_assign, read_cancel};
+use crate::wire::problem::Problem;
+use crate::wire::request::invalid;
+use crate::wire::schedule::{IN_MOVE, Move, book, read_move, zone_of};
+use crate::wire::settings::fields::Item;
+
+/// An agent's action.
+pub(super) async fn agents(call: &Call, name: ActionName) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    let allowed = match name {
+        ActionName::Requeue | ActionName::Close => call.inside(),
+        ActionName::Accept
+        | ActionName::Decline
+        | ActionName::Call
+        | ActionName::Outcome
+        | ActionName::EndCall
+        | ActionName::ExtendWrapUp
+        | ActionName::Retry => is_agent(call),
+    };
+    allowed?;
+    let action = call.fields(|fields| read_action(name, fields, call.workspace()));
+    act(call, &full, action).await
+}
+
+/// `assign`.
+pub(super) async fn assign(call: &Call) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    call.inside()?;
+    let action = call.fields(|fields| read_assign(fields, call.workspace()));
+    act(call, &full, action).await
+}
+
+/// `cancel`.
+pub(super) async fn cancel(call: &Call) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    call.not_public()?;
+    let action = call.fields(|fields| Some(read_cancel(fields)));
+    act(call, &full, action).await
+}
+
+/// `reschedule`.
+pub(super) async fn reschedule(call: &Call) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    call.not_public()?;
+    let action = read_reschedule(call, &full);
+    act(call, &full, action).await
+}
+
+fn read_reschedule(call: &Call, full: &FullCallback) -> Result<Action, Problem> {
+    let (mut faults, mut problem) = (Vec::new(), None);
+    let medium = full.callback.medium;
+    let moved = Item::root(&call.body.value, &mut faults)
+        .table(|fields| read_move(fields, medium, &mut problem))
+        .flatten();
+    if !faults.is_empty() {
+        return Err(invalid(faults));
+    }
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let Some(Move::To(schedule)) = moved else {
+        return Ok(Action::Reschedule { booking: None });
+    };
+    let queue = call.workspace().queue(&full.callback.queue)?;
+    let zone = zone_of(Some(&schedule), &full.request.customer, &queue);
+    let start = schedule.start.as_ref().expect("`read_move` asks for a start");
+    let booking = book(start, zone, &queue, call.now, IN_MOVE)?;
+    Ok(Action::Reschedule { booking: Some(booking) })
+}
+
+/// Does it, or tells what was answered under the same key before.
+async fn act(
+    call: &Call,
+    full: &FullCallback,
+    action: Result<Action, Problem>,
+) -> Result<Reply, Problem> {
+    let keyed = call.keyed()?;
+    let action = match action {
+        Ok(action) => action,
+        Err(problem) => return replayed_or(call, problem).await,
+    };
+    let (id, who) = (full.callback.id, call.role().who());
+    let handle = &call.workspace().handle;
+    acted(call, handle.act(id, who, action, call.if_match(), keyed).await?).await
+}
+
+fn is_agent(call: &Call) -> Result<(), Problem> {
+    if call.role().agent().is_some() {
+        return Ok(());
+    }
+    Err(Problem::forbidden("Only the agent that has the callback may do that."))
+}

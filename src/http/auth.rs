@@ -1,0 +1,173 @@
+//! Credentials: whose they are, and what they allow.
+//!
+//! Knows neither requests nor sockets, so that the agent's socket is let in by the same rules.
+//! Must never print a token, and never say which part of a wrong one was right.
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::jwt::{self, Verifier};
+use super::manage;
+use crate::config;
+use crate::domain::ids::WorkspaceId;
+use crate::domain::time::Timestamp;
+use crate::wire::problem::{Kind, Problem};
+use crate::wire::role::Role;
+
+/// The longest credential that is read, in bytes.
+const TOKEN_MAX: usize = 8_192;
+
+/// One workspace's credentials.
+pub struct Credentials {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// API keys.
+    pub keys: Vec<config::Key>,
+    /// Whose signed tokens are believed; none: nobody's.
+    pub jwt: Option<Verifier>,
+    /// What manage tokens are signed with.
+    pub secret: [u8; 32],
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Which workspace, counted as in [`Gate::new`].
+    pub workspace: usize,
+    /// What is allowed.
+    pub role: Role,
+    /// A digest that is this credential's alone, the same for all tokens of one subject.
+    pub identity: [u8; 32],
+    /// When the credential ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// What a key that stands in a page is held to.
+    pub public: Option<config::PublicUse>,
+}
+
+/// Why a credential isn't taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// There is none.
+    #[error("Send a credential: Authorization: Bearer <API key or token>.")]
+    Missing,
+    /// It is nobody's.
+    #[error("The credential isn't valid; check the key, or get a new token.")]
+    Bad,
+    /// It was good once.
+    #[error("The token has expired; get a new one.")]
+    Expired,
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        Self::new(Kind::Unauthorized, error.to_string())
+    }
+}
+
+/// All workspaces' credentials.
+pub struct Gate {
+    workspaces: Vec<Credentials>,
+}
+
+impl Gate {
+    /// Lets in who has one of these.
+    pub fn new(workspaces: Vec<Credentials>) -> Self {
+        Self { workspaces }
+    }
+
+    /// Whose the credential in an `Authorization` header is.
+    pub fn authorize(&self, header: Option<&[u8]>, now: Timestamp) -> Result<Caller, AuthError> {
+        let header = std::str::from_utf8(header.ok_or(AuthError::Missing)?);
+        let (scheme, token) =
+            header.ok().and_then(|text| text.split_once(' ')).ok_or(AuthError::Bad)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(AuthError::Missing);
+        }
+        self.check(token.trim(), now)
+    }
+
+    /// Whose a credential is.
+    pub fn check(&self, token: &str, now: Timestamp) -> Result<Caller, AuthError> {
+        if token.is_empty() || token.len() > TOKEN_MAX {
+            return Err(AuthError::Bad);
+        }
+        if let Some(caller) = self.key(token) {
+            return Ok(caller);
+        }
+        if token.contains('.') {
+            return self.signed(token, now);
+        }
+        self.manage(token).ok_or(AuthError::Bad)
+    }
+
+    /// Every key is looked at, each in constant time: what an answer took tells nothing.
+    fn key(&self, token: &str) -> Option<Caller> {
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let mut found = None;
+        for (workspace, credentials) in self.workspaces.iter().enumerate() {
+            for key in &credentials.keys {
+                if bool::from(key.token_sha256.ct_eq(&hash)) {
+                    found = Some((workspace, &key.grant));
+                }
+            }
+        }
+        let (workspace, grant) = found?;
+        let (role, public) = match grant {
+            config::Grant::Channel { channel, public } => {
+                let role = Role::Channel { channel: *channel, public: public.is_some() };
+                (role, public.clone())
+            }
+            config::Grant::Agent(agent) => (Role::Agent(agent.clone()), None),
+            config::Grant::Supervisor(agent) => (Role::Supervisor(agent.clone()), None),
+            config::Grant::Admin(agent) => (Role::Admin(agent.clone()), None),
+        };
+        let identity = self.identity(workspace, "key", &hash);
+        Some(Caller { workspace, role, identity, expires_at: None, public })
+    }
+
+    fn signed(&self, token: &str, now: Timestamp) -> Result<Caller, AuthError> {
+        let claimed = jwt::claimed_workspace(token).ok_or(AuthError::Bad)?;
+        let mut all = self.workspaces.iter().enumerate();
+        let (workspace, credentials) =
+            all.find(|(_, one)| one.workspace.as_str() == claimed).ok_or(AuthError::Bad)?;
+        let verifier = credentials.jwt.as_ref().ok_or(AuthError::Bad)?;
+        let grant = verifier.verify(token, &claimed, now)?;
+        let subject = [grant.role.as_str(), ":", &grant.subject].concat();
+        Ok(Caller {
+            workspace,
+            identity: self.identity(workspace, "jwt", subject.as_bytes()),
+            role: grant.role,
+            expires_at: Some(grant.expires_at),
+            public: None,
+        })
+    }
+
+    fn manage(&self, token: &str) -> Option<Caller> {
+        if !manage::is_token(token) {
+            return None;
+        }
+        let mut all = self.workspaces.iter().enumerate();
+        let (workspace, id) =
+            all.find_map(|(at, one)| manage::verify(&one.secret, token).map(|id| (at, id)))?;
+        Some(Caller {
+            workspace,
+            role: Role::Customer(id),
+            identity: self.identity(workspace, "manage", &id.to_bytes()),
+            expires_at: None,
+            public: None,
+        })
+    }
+
+    fn identity(&self, workspace: usize, kind: &str, name: &[u8]) -> [u8; 32] {
+        let workspace = self.workspaces[workspace].workspace.as_str();
+        let mut digest = Sha256::new();
+        for part in [workspace.as_bytes(), kind.as_bytes(), name] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        digest.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

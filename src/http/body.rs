@@ -1,0 +1,162 @@
+//! The body of a request: its type, its size, the time that it may take, and its JSON.
+//!
+//! actix bounds the time of a request's head and not of its body, so a body that trickles in is
+//! given up here.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{BytesMut, Payload};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+
+use crate::wire::json;
+use crate::wire::problem::{Kind, Problem};
+
+/// What a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyRule {
+    /// Nothing; what comes is left unread.
+    None,
+    /// JSON.
+    Json,
+    /// JSON, or nothing, which means `{}`.
+    Optional,
+    /// JSON as a merge patch.
+    Patch,
+}
+
+/// A body, as bytes and as what they say.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    pub(super) value: Value,
+}
+
+impl Body {
+    /// The body as an object.
+    pub(super) fn object(&self) -> Result<&Map<String, Value>, Problem> {
+        self.value.as_object().ok_or_else(|| Problem::field("", "must be a JSON object"))
+    }
+}
+
+/// Reads a body by its rule.
+pub(super) async fn read(
+    rule: BodyRule,
+    request: &HttpRequest,
+    payload: Payload,
+    most: usize,
+    time: Duration,
+) -> Result<Body, Problem> {
+    if rule == BodyRule::None {
+        return Ok(Body::default());
+    }
+    let length = announced(request)?;
+    let empty = length == Some(0) || (length.is_none() && !request.head().chunked());
+    if empty && rule == BodyRule::Optional {
+        return Ok(Body { bytes: Vec::new(), value: Value::Object(Map::new()) });
+    }
+    check_type(request, rule)?;
+    let too_large = || {
+        let detail = format!("The body has more than {most} bytes; send less.");
+        Problem::new(Kind::TooLarge, detail)
+    };
+    if length.is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
+    let bytes = tokio::time::timeout(time, collect(payload, most, &too_large)).await;
+    let bytes = bytes.map_err(|_elapsed| {
+        let seconds = time.as_secs_f32();
+        let detail = format!("The body didn't come within {seconds} s; send it faster.");
+        Problem::new(Kind::TooSlow, detail)
+    })??;
+    if bytes.is_empty() && rule == BodyRule::Optional {
+        return Ok(Body { bytes, value: Value::Object(Map::new()) });
+    }
+    let value = json::parse(&bytes).map_err(|error| {
+        Problem::new(Kind::Malformed, format!("The body isn't JSON that can be read: {error}."))
+    })?;
+    Ok(Body { bytes, value })
+}
+
+async fn collect(
+    mut payload: Payload,
+    most: usize,
+    too_large: &impl Fn() -> Problem,
+) -> Result<Vec<u8>, Problem> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| {
+            Problem::new(Kind::Malformed, format!("The body ended before its end: {error}."))
+        })?;
+        if bytes.len() + chunk.len() > most {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+fn announced(request: &HttpRequest) -> Result<Option<u64>, Problem> {
+    let Some(length) = request.headers().get(CONTENT_LENGTH) else { return Ok(None) };
+    let length = length.to_str().ok().and_then(|text| text.parse().ok());
+    let bad = || Problem::new(Kind::Malformed, "Content-Length isn't a number.");
+    length.map(Some).ok_or_else(bad)
+}
+
+/// JSON in UTF-8, not compressed.
+fn check_type(request: &HttpRequest, rule: BodyRule) -> Result<(), Problem> {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or(""));
+    let plain = header(CONTENT_ENCODING).is_none_or(|name| name.eq_ignore_ascii_case("identity"));
+    let known = header(CONTENT_TYPE).is_some_and(|text| is_json(text, rule));
+    if plain && known {
+        return Ok(());
+    }
+    let detail = if plain {
+        "Send the body as Content-Type: application/json."
+    } else {
+        "Send the body without Content-Encoding."
+    };
+    Err(Problem::new(Kind::UnsupportedMediaType, detail))
+}
+
+fn is_json(text: &str, rule: BodyRule) -> bool {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let utf8 = parts.all(|parameter| {
+        let Some((name, value)) = parameter.split_once('=') else { return parameter.is_empty() };
+        let value = value.trim().trim_matches('"');
+        !name.trim().eq_ignore_ascii_case("charset") || value.eq_ignore_ascii_case("utf-8")
+    });
+    let patch = rule == BodyRule::Patch && name == "application/merge-patch+json";
+    utf8 && (name == "application/json" || patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_told_by_its_type() {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json; profile=x",
+        ] {
+            assert!(is_json(good, BodyRule::Json), "{good}");
+        }
+        for bad in [
+            "",
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/jsonp",
+            "application/merge-patch+json",
+            "multipart/form-data; boundary=application/json",
+        ] {
+            assert!(!is_json(bad, BodyRule::Json), "{bad}");
+        }
+        assert!(is_json("application/merge-patch+json", BodyRule::Patch));
+    }
+}

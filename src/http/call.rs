@@ -1,0 +1,181 @@
+//! A request on its way to its handler: who asks, what for, and on which workspace.
+//!
+//! By the time that a handler sees it, credential, type, size and JSON are good. What remains is
+//! checked in this order: 404, 403, replay, 422, 429, 412, 409.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::ORIGIN;
+use serde_json::Value;
+
+use super::auth::Caller;
+use super::body::Body;
+use super::state::{Shared, Workspace};
+use super::{idempotency, precondition};
+use crate::domain::ids::CallbackId;
+use crate::domain::time::Timestamp;
+use crate::engine::entry::Keyed;
+use crate::engine::library::FullCallback;
+use crate::wire::list::may_see;
+use crate::wire::problem::Problem;
+use crate::wire::request::invalid;
+use crate::wire::role::Role;
+use crate::wire::settings::fields::{Fields, Item};
+
+/// A request with a credential.
+pub(super) struct Call {
+    pub(super) shared: Arc<Shared>,
+    pub(super) caller: Caller,
+    pub(super) request: HttpRequest,
+    pub(super) body: Body,
+    pub(super) now: Timestamp,
+}
+
+impl Call {
+    /// The workspace that the credential belongs to.
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.shared.workspaces[self.caller.workspace]
+    }
+
+    /// Its role.
+    pub(super) fn role(&self) -> &Role {
+        &self.caller.role
+    }
+
+    /// A part of the path; empty where it isn't text.
+    pub(super) fn part(&self, name: &str) -> &str {
+        self.request.match_info().get(name).unwrap_or_default()
+    }
+
+    /// The address that the request comes from.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.request.peer_addr().map(|address| address.ip())
+    }
+
+    /// What stands behind the question mark.
+    pub(super) fn query(&self) -> Result<Vec<(String, String)>, Problem> {
+        super::query_pairs(self.request.query_string())
+    }
+
+    /// Its `Idempotency-Key`, as digests.
+    pub(super) fn keyed(&self) -> Result<Option<Keyed>, Problem> {
+        let method = self.request.method().as_str();
+        let path = self.request.path();
+        let headers = self.request.headers();
+        idempotency::keyed(headers, &self.caller.identity, method, path, &self.body.bytes)
+    }
+
+    /// The version that it is meant for.
+    pub(super) fn if_match(&self) -> Option<u64> {
+        precondition::wanted(self.request.headers())
+    }
+
+    /// The body's fields, read by `read`; every fault of them is told at once.
+    pub(super) fn fields<T>(
+        &self,
+        read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Result<T, Problem> {
+        read_fields(&self.body.value, read)
+    }
+
+    /// Refuses keys that stand in pages: they may ask for a callback, and nothing else.
+    pub(super) fn not_public(&self) -> Result<(), Problem> {
+        match self.role() {
+            Role::Channel { public: true, .. } => Err(Problem::forbidden(
+                "A public key may ask for a callback, and nothing else; use a secret key.",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets agents and supervisors pass.
+    pub(super) fn inside(&self) -> Result<(), Problem> {
+        if self.role().is_inside() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("Only agents and supervisors may do that."))
+    }
+
+    /// Lets supervisors pass.
+    pub(super) fn supervises(&self) -> Result<(), Problem> {
+        if self.role().supervises() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("Only supervisors may do that."))
+    }
+
+    /// Lets administrators pass.
+    pub(super) fn administers(&self) -> Result<(), Problem> {
+        if matches!(self.role(), Role::Admin(_)) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("Only administrators may do that."))
+    }
+
+    /// Holds a key that stands in a page to the pages' sites.
+    pub(super) fn public_request(&self) -> Result<(), Problem> {
+        let Some(public) = &self.caller.public else { return Ok(()) };
+        let origin = self.request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
+        let allowed = origin.is_some_and(|origin| {
+            public.allowed_origins.iter().any(|site| site.eq_ignore_ascii_case(origin))
+        });
+        if allowed {
+            return Ok(());
+        }
+        Err(Problem::forbidden("This key is taken from the pages of its sites only."))
+    }
+
+    /// Counts a request with a key that stands in a page.
+    pub(super) fn count_public_request(&self) -> Result<(), Problem> {
+        let Some(public) = &self.caller.public else { return Ok(()) };
+        let key = self.caller.identity;
+        self.shared.public_uses.request(key, self.address(), public, self.now)
+    }
+
+    /// Counts a callback asked for with a key that stands in a page.
+    pub(super) fn count_public_callback(&self) -> Result<(), Problem> {
+        let Some(public) = &self.caller.public else { return Ok(()) };
+        let key = self.caller.identity;
+        self.shared.public_uses.callback(key, self.address(), public, self.now)
+    }
+
+    /// The callback in the path, if the caller may see it.
+    pub(super) async fn callback(&self) -> Result<FullCallback, Problem> {
+        let id = CallbackId::parse(self.part("id")).ok_or_else(Problem::not_found)?;
+        if let Role::Customer(own) = self.role()
+            && *own != id
+        {
+            return Err(Problem::not_found());
+        }
+        let workspace = self.workspace();
+        let full = workspace.handle.callback(id).await?.ok_or_else(Problem::not_found)?;
+        let agent = workspace.agent_of(self.role());
+        if !may_see(self.role(), agent.as_deref(), &full) || self.is_over_for_customer(&full) {
+            return Err(Problem::not_found());
+        }
+        Ok(full)
+    }
+
+    /// A customer's link ends some days after their callback did.
+    fn is_over_for_customer(&self, full: &FullCallback) -> bool {
+        let callback = &full.callback;
+        matches!(self.role(), Role::Customer(_))
+            && callback.state().is_final()
+            && self.now > callback.updated_at + self.shared.limits.manage_read()
+    }
+}
+
+/// Fields of a JSON object, read by `read`.
+pub(super) fn read_fields<T>(
+    value: &Value,
+    read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Result<T, Problem> {
+    let mut faults = Vec::new();
+    let read = Item::root(value, &mut faults).table(read).flatten();
+    match read {
+        Some(read) if faults.is_empty() => Ok(read),
+        _ => Err(invalid(faults)),
+    }
+}

@@ -1,0 +1,239 @@
+//! `/v1/callbacks`: asking for one, looking at them, changing one's fields.
+
+use actix_web::http::StatusCode;
+use serde::Serialize;
+
+use super::call::Call;
+use super::manage;
+use super::reply::Reply;
+use crate::domain::callback::State;
+use crate::engine::entry::KeptAnswer;
+use crate::engine::handle::{Acted, Answered};
+use crate::engine::library::{FullCallback, Page};
+use crate::wire::callback::{CallbackBody, ExistingBody, Frame, View};
+use crate::wire::event::EventBody;
+use crate::wire::list::{may_see, narrow, read_list};
+use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
+use crate::wire::patch::{Rights, Target, read_patch};
+use crate::wire::problem::Problem;
+use crate::wire::query::Query;
+use crate::wire::request::read_request;
+use crate::wire::role::Role;
+use crate::wire::trace::TraceBody;
+
+/// A new callback, or the one that waits already.
+#[derive(Serialize)]
+struct CreatedBody<'a> {
+    #[serde(flatten)]
+    callback: Seen<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manage_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manage_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing: Option<bool>,
+}
+
+/// All of a callback, or what anybody may know who knows its customer's number.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Seen<'a> {
+    All(Box<CallbackBody<'a>>),
+    Existing(ExistingBody<'a>),
+}
+
+/// `POST /v1/callbacks`.
+pub(super) async fn create(call: &Call) -> Result<Reply, Problem> {
+    if matches!(call.role(), Role::Customer(_)) {
+        return Err(Problem::forbidden("A manage token is good for its one callback only."));
+    }
+    call.public_request()?;
+    let counted = call.count_public_request();
+    let keyed = call.keyed()?;
+    let workspace = call.workspace();
+    let most = call.shared.limits.max_requirements;
+    let wish = match read_request(&call.body.value, call.role(), workspace, most) {
+        Ok(wish) => wish,
+        Err(problem) => return replayed_or(call, problem).await,
+    };
+    if let Err(problem) = counted.and_then(|()| call.count_public_callback()) {
+        return replayed_or(call, problem).await;
+    }
+    let answered = workspace.handle.create(wish, keyed).await?;
+    created(call, answered).await
+}
+
+/// What was answered under the request's key before, else the problem: a replay is looked for
+/// before fields are checked, since what was good then (a start, a queue) may be gone by now.
+pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
+    let Some(keyed) = call.keyed()? else { return Err(problem) };
+    match call.workspace().handle.replayed(keyed).await? {
+        Some(KeptAnswer::Callback { callback, position, created: made }) => {
+            let value = Acted { callback, position, created: made };
+            let answered = Answered { value, replayed: true };
+            if call.part("id").is_empty() {
+                created(call, answered).await
+            } else {
+                acted(call, answered).await
+            }
+        }
+        Some(KeptAnswer::Queue(_)) | None => Err(problem),
+    }
+}
+
+async fn created(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
+    let workspace = call.workspace();
+    let Acted { callback, position, created } = answered.value;
+    let full = workspace.handle.complete(callback).await?;
+    let (id, version) = (full.callback.id, full.callback.version);
+    let theirs = match call.role() {
+        Role::Channel { channel, public } => {
+            created || (!public && full.request.origin.channel == *channel)
+        }
+        Role::Customer(_) | Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => true,
+    };
+    let is_channel = matches!(call.role(), Role::Channel { .. });
+    let token = (is_channel && theirs).then(|| manage::token(&workspace.secret, id));
+    let url = token.as_ref().map(|token| format!("{}/callback/{token}", call.shared.public_url));
+    let queue = workspace.handle.queue(&full.callback.queue);
+    let at = full.callback.updated_at;
+    let seen = if theirs {
+        let frame = Frame {
+            view: view(call.role()),
+            queue: queue.as_deref(),
+            links: &workspace.links,
+            at,
+            position,
+            omit_context: false,
+        };
+        Seen::All(Box::new(CallbackBody::new(&full, frame)))
+    } else {
+        Seen::Existing(ExistingBody::new(&full.callback))
+    };
+    let body = CreatedBody {
+        callback: seen,
+        manage_token: token,
+        manage_url: url,
+        existing: (!created).then_some(true),
+    };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let reply = Reply::json(status, &body).version(version).replayed(answered.replayed);
+    Ok(if created { reply.location(&format!("/v1/callbacks/{id}")) } else { reply })
+}
+
+/// The answer to whatever changed a callback. It is seen from the moment of the change, so that a
+/// replay shows the same.
+pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
+    let Acted { callback, position, created: _ } = answered.value;
+    let full = call.workspace().handle.complete(callback).await?;
+    Ok(show(call, &full, position, true).replayed(answered.replayed))
+}
+
+fn show(call: &Call, full: &FullCallback, position: Option<u32>, changed: bool) -> Reply {
+    let workspace = call.workspace();
+    let queue = workspace.handle.queue(&full.callback.queue);
+    let frame = Frame {
+        view: view(call.role()),
+        queue: queue.as_deref(),
+        links: &workspace.links,
+        at: if changed { full.callback.updated_at } else { call.now },
+        position,
+        omit_context: false,
+    };
+    Reply::ok(&CallbackBody::new(full, frame)).version(full.callback.version)
+}
+
+fn view(role: &Role) -> View {
+    if role.is_inside() { View::Inside } else { View::Outside }
+}
+
+/// `GET /v1/callbacks/{id}`.
+pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    call.not_public()?;
+    let position = position(call, &full).await?;
+    Ok(show(call, &full, position, false))
+}
+
+async fn position(call: &Call, full: &FullCallback) -> Result<Option<u32>, Problem> {
+    let callback = &full.callback;
+    if callback.state() != State::Queued {
+        return Ok(None);
+    }
+    let handle = &call.workspace().handle;
+    Ok(handle.position(callback.queue.clone(), callback.id).await?)
+}
+
+/// `GET /v1/callbacks`.
+pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+    call.not_public()?;
+    let workspace = call.workspace();
+    let agent = workspace.agent_of(call.role());
+    let region_of = |queue: &_| workspace.handle.queue(queue)?.settings.default_region;
+    let mut read = read_list(&call.query()?, &region_of)?;
+    narrow(&mut read.filter, call.role(), agent.as_deref())?;
+    let Page { mut items, next } = workspace.handle.list(read).await?;
+    items.retain(|full| may_see(call.role(), agent.as_deref(), full));
+    let queues: Vec<_> =
+        items.iter().map(|full| workspace.handle.queue(&full.callback.queue)).collect();
+    let rows = items.iter().zip(&queues).map(|(full, queue)| {
+        let frame = Frame {
+            view: view(call.role()),
+            queue: queue.as_deref(),
+            links: &workspace.links,
+            at: call.now,
+            position: None,
+            omit_context: false,
+        };
+        CallbackBody::new(full, frame)
+    });
+    let next_cursor = next.as_deref().map(print_cursor);
+    Ok(Reply::ok(&PageBody { items: rows.collect::<Vec<_>>(), next_cursor }))
+}
+
+/// `PATCH /v1/callbacks/{id}`.
+pub(super) async fn patch(call: &Call) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    let body = call.body.object();
+    let rights = Rights::of(call.role(), &full.callback);
+    // Whoever may change nothing is told so, whatever the body says.
+    rights.check(body.as_ref().map_or(&serde_json::Map::new(), |body| body))?;
+    let workspace = call.workspace();
+    let queue = workspace.queue(&full.callback.queue)?;
+    let max_requirements = call.shared.limits.max_requirements;
+    let target = Target { full: &full, queue: &queue, known: workspace, max_requirements };
+    let patch = read_patch(body?, target)?;
+    let action = crate::domain::message::Action::Patch(Box::new(patch));
+    let (id, who) = (full.callback.id, call.role().who());
+    acted(call, workspace.handle.act(id, who, action, call.if_match(), None).await?).await
+}
+
+/// `GET /v1/callbacks/{id}/routing`.
+pub(super) async fn routing(call: &Call) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    call.inside()?;
+    let position = position(call, &full).await?;
+    let trace = call.workspace().handle.trace(full.callback.clone()).await?;
+    Ok(Reply::ok(&TraceBody::new(&full.callback, position, &trace)))
+}
+
+/// `GET /v1/callbacks/{id}/history`.
+pub(super) async fn history(call: &Call) -> Result<Reply, Problem> {
+    let full = call.callback().await?;
+    call.inside()?;
+    let pairs = call.query()?;
+    let mut query = Query::new(&pairs);
+    let PageQuery { limit, after } = PageQuery::read(&mut query);
+    query.finish().map_err(Problem::invalid)?;
+    let after = after.map(|after| after.try_into().map(u64::from_be_bytes));
+    let after = after.transpose().map_err(|_| Problem::invalid(vec![bad_cursor()]))?;
+    let workspace = call.workspace();
+    let id = full.callback.id;
+    let mut events = workspace.handle.history(id, after.unwrap_or(0), limit + 1).await?;
+    let more = events.len() > limit;
+    events.truncate(limit);
+    let last = events.last().filter(|_| more);
+    let next_cursor = last.map(|event| print_cursor(&event.id.to_be_bytes()));
+    let items = events.iter().map(|event| EventBody::new(event, &workspace.id));
+    Ok(Reply::ok(&PageBody { items: items.collect::<Vec<_>>(), next_cursor }))
+}

@@ -1,0 +1,192 @@
+//! Who asks too often: guesses of credentials, and use of keys that stand in pages, by address.
+//!
+//! Counted in whole windows that begin with the first of their requests, in memory, with a bound
+//! on how many addresses are remembered: beyond it some are forgotten, so that a flood of addresses
+//! costs neither memory nor time.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use crate::config::PublicUse;
+use crate::domain::time::{Span, Timestamp};
+use crate::wire::problem::{Kind, Problem};
+
+/// Wrong credentials that an address may send in a minute.
+const GUESSES_PER_MINUTE: u32 = 30;
+
+/// Addresses that are remembered.
+const ADDRESSES_MAX: usize = 20_000;
+
+/// A count of what each key did in its window.
+struct Windows<K> {
+    length: Span,
+    state: Mutex<State<K>>,
+}
+
+struct State<K> {
+    counts: BTreeMap<K, (Timestamp, u32)>,
+    /// When windows that have ended were dropped last: once a window is often enough.
+    swept_at: Timestamp,
+}
+
+impl<K: Ord + Clone> Windows<K> {
+    const fn new(length: Span) -> Self {
+        let state = State { counts: BTreeMap::new(), swept_at: Timestamp(0) };
+        Self { length, state: Mutex::new(state) }
+    }
+
+    /// Counts one more; if that is more than `most`, says in how many seconds the window ends.
+    fn count(&self, key: K, most: u32, now: Timestamp) -> Result<(), u32> {
+        // What a panicking thread left behind is still a count.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { counts, swept_at } = &mut *state;
+        if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&key) {
+            if now.since(*swept_at) >= self.length || now < *swept_at {
+                *swept_at = now;
+                counts.retain(|_, (began, _)| now.since(*began) < self.length);
+            }
+            if counts.len() >= ADDRESSES_MAX {
+                counts.pop_first();
+            }
+        }
+        let (began, count) = counts.entry(key).or_insert((now, 0));
+        // A clock that was set back must not keep anybody out for longer than a window.
+        if now.since(*began) >= self.length || now < *began {
+            (*began, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        if *count <= most {
+            return Ok(());
+        }
+        let left = (*began + self.length).since(now).whole_seconds() + 1;
+        Err(u32::try_from(left).unwrap_or(1))
+    }
+}
+
+fn refused(seconds: u32) -> Problem {
+    let detail = format!("Too many requests from your address; wait {seconds} s.");
+    Problem::new(Kind::RateLimited, detail).retry_after(seconds)
+}
+
+/// An address as it is counted: all of an IPv6 network's, since one customer has many.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => six.to_ipv4_mapped().map_or_else(
+            || IpAddr::V6((u128::from(six) & !u128::from(u64::MAX)).into()),
+            IpAddr::V4,
+        ),
+    }
+}
+
+/// Wrong credentials, by address.
+pub(super) struct Attempts(Windows<IpAddr>);
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self(Windows::new(Span::minutes(1)))
+    }
+}
+
+impl Attempts {
+    /// Counts a wrong credential. Right ones are let in whatever else came from their address:
+    /// behind a proxy all customers share one.
+    pub(super) fn count(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), Problem> {
+        let Some(address) = address else { return Ok(()) };
+        self.0.count(network(address), GUESSES_PER_MINUTE, now).map_err(refused)
+    }
+}
+
+/// Requests and callbacks with keys that stand in pages, by key and address.
+pub(super) struct PublicUses {
+    requests: Windows<([u8; 32], IpAddr)>,
+    callbacks: Windows<([u8; 32], IpAddr)>,
+}
+
+impl Default for PublicUses {
+    fn default() -> Self {
+        Self {
+            requests: Windows::new(Span::minutes(1)),
+            callbacks: Windows::new(Span::minutes(60)),
+        }
+    }
+}
+
+impl PublicUses {
+    /// Counts a request.
+    pub(super) fn request(
+        &self,
+        key: [u8; 32],
+        address: Option<IpAddr>,
+        allowed: &PublicUse,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let Some(address) = address else { return Ok(()) };
+        let most = allowed.requests_per_minute;
+        self.requests.count((key, network(address)), most, now).map_err(refused)
+    }
+
+    /// Counts a request for a callback.
+    pub(super) fn callback(
+        &self,
+        key: [u8; 32],
+        address: Option<IpAddr>,
+        allowed: &PublicUse,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let Some(address) = address else { return Ok(()) };
+        let most = allowed.callbacks_per_hour;
+        self.callbacks.count((key, network(address)), most, now).map_err(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn an_address_may_guess_so_often_and_again_after_a_minute() {
+        let attempts = Attempts::default();
+        let begin = Timestamp(1_000_000);
+        for _ in 0..GUESSES_PER_MINUTE {
+            attempts.count(address("192.0.2.1"), begin).expect("within the limit");
+        }
+        let later = begin + Span::seconds(59);
+        let refused = attempts.count(address("192.0.2.1"), later).expect_err("beyond the limit");
+        assert_eq!(refused.status(), 429);
+        assert_eq!(refused.retry_after_seconds, Some(2));
+        attempts.count(address("192.0.2.2"), later).expect("another address");
+        attempts.count(address("192.0.2.1"), begin + Span::seconds(60)).expect("a new window");
+    }
+
+    #[test]
+    fn a_clock_set_back_keeps_nobody_out() {
+        let windows = Windows::new(Span::minutes(1));
+        assert_eq!(windows.count(1, 1, Timestamp(10_000_000)), Ok(()));
+        assert_eq!(windows.count(1, 1, Timestamp(10_000_001)), Err(60));
+        assert_eq!(windows.count(1, 1, Timestamp(5_000_000)), Ok(()));
+    }
+
+    #[test]
+    fn addresses_of_one_network_count_together_and_memory_is_bounded() {
+        assert_eq!(
+            network("2001:db8:1:2::1".parse().expect("an address")),
+            network("2001:db8:1:2:ffff::2".parse().expect("an address"))
+        );
+        assert_eq!(
+            network("::ffff:192.0.2.1".parse().expect("an address")),
+            "192.0.2.1".parse::<IpAddr>().expect("an address")
+        );
+        let windows = Windows::new(Span::minutes(1));
+        for key in 0..ADDRESSES_MAX + 10 {
+            let now = Timestamp(i64::try_from(key).expect("small"));
+            assert_eq!(windows.count(key, 1, now), Ok(()));
+        }
+        assert_eq!(windows.state.lock().expect("no panic").counts.len(), ADDRESSES_MAX);
+    }
+}

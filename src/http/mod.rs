@@ -1,0 +1,41 @@
+//! The HTTP API: routes, credentials, and the order in which a request is checked.
+//!
+//! Handlers turn requests into commands and reads of the engine's handle, and its answers into the
+//! shapes of `wire`. They decide who may ask and nothing else: what a state allows is the domain's.
+
+mod actions;
+mod agents;
+pub mod auth;
+mod body;
+mod call;
+mod callbacks;
+mod docs;
+mod health;
+mod idempotency;
+mod jwt;
+mod limit;
+mod manage;
+mod metrics;
+mod openapi;
+mod precondition;
+mod queues;
+mod reply;
+mod routes;
+mod server;
+mod state;
+mod stats;
+
+use actix_web::web::Query;
+
+use crate::wire::problem::{Kind, Problem};
+
+pub use jwt::{BadKeys, Verifier};
+pub use server::{Hooks, Http, Mount, OnConnect};
+pub use state::{HttpLimits, HttpState, WorkspaceAccess};
+
+/// Names and values of a query, decoded, in their order.
+fn query_pairs(text: &str) -> Result<Vec<(String, String)>, Problem> {
+    let pairs = Query::<Vec<(String, String)>>::from_query(text);
+    let pairs = pairs.map_err(|_| Problem::new(Kind::Malformed, "The query can't be read."))?;
+    Ok(pairs.into_inner())
+}

@@ -1,0 +1,53 @@
+//! `If-Match` and `If-None-Match`: which version of a resource a write is meant for.
+
+use actix_web::http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
+
+/// A version that no resource ever has: it counts from 1, and this is never reached.
+const NEVER: u64 = u64::MAX;
+
+/// The version of a resource that there isn't.
+const ABSENT: u64 = 0;
+
+/// The version that a write is meant for; none where it doesn't matter.
+///
+/// A tag that isn't one of ours matches no version, so that the write is refused as stale.
+pub(super) fn wanted(headers: &HeaderMap) -> Option<u64> {
+    if let Some(tag) = headers.get(IF_MATCH) {
+        let tag = tag.to_str().unwrap_or_default().trim();
+        return (tag != "*").then(|| version(tag).unwrap_or(NEVER));
+    }
+    // "Only if there is none": a PUT that must not replace.
+    let none = headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == b"*");
+    none.then_some(ABSENT)
+}
+
+fn version(tag: &str) -> Option<u64> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let version: u64 = digits.parse().ok()?;
+    (version.to_string() == digits).then_some(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn of(name: HeaderName, value: &'static str) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        wanted(&headers)
+    }
+
+    #[test]
+    fn a_tag_names_a_version_and_anything_else_none() {
+        assert_eq!(wanted(&HeaderMap::new()), None);
+        assert_eq!(of(IF_MATCH, "\"7\""), Some(7));
+        assert_eq!(of(IF_MATCH, "*"), None);
+        for strange in ["7", "W/\"7\"", "\"07\"", "\"+7\"", "\"\"", "\"x\"", "\"1\", \"2\""] {
+            assert_eq!(of(IF_MATCH, strange), Some(NEVER), "{strange}");
+        }
+        assert_eq!(of(IF_NONE_MATCH, "*"), Some(ABSENT));
+        assert_eq!(of(IF_NONE_MATCH, "\"7\""), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! `/v1/queues`: setting them up, pausing them.
+
+use actix_web::http::StatusCode;
+use serde_json::Value;
+
+use super::call::Call;
+use super::reply::Reply;
+use crate::domain::ids::QueueId;
+use crate::domain::queue::Queue;
+use crate::engine::entry::KeptAnswer;
+use crate::wire::page::{PageBody, PageQuery, page_of};
+use crate::wire::problem::Problem;
+use crate::wire::query::Query;
+use crate::wire::queue::{STATUS, queue_body, read_pause, read_resume};
+use crate::wire::request::invalid;
+use crate::wire::settings;
+
+fn show(call: &Call, queue: &Queue, status: StatusCode) -> Reply {
+    Reply::json(status, &queue_body(queue, call.now)).version(queue.version)
+}
+
+fn id(call: &Call) -> Result<QueueId, Problem> {
+    QueueId::parse(call.part("id")).map_err(|_| Problem::not_found())
+}
+
+/// `GET /v1/queues`.
+pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+    call.supervises()?;
+    let pairs = call.query()?;
+    let mut query = Query::new(&pairs);
+    let page = PageQuery::read(&mut query);
+    query.finish().map_err(Problem::invalid)?;
+    let queues = call.workspace().handle.queues();
+    let (queues, next_cursor) = page_of(queues.iter(), |queue| queue.settings.id.as_str(), &page);
+    let items: Vec<_> = queues.into_iter().map(|queue| queue_body(queue, call.now)).collect();
+    Ok(Reply::ok(&PageBody { items, next_cursor }))
+}
+
+/// `GET /v1/queues/{id}`.
+pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+    call.supervises()?;
+    let queue = call.workspace().queue(&id(call)?)?;
+    Ok(show(call, &queue, StatusCode::OK))
+}
+
+/// `PUT /v1/queues/{id}`.
+pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
+    call.administers()?;
+    let id = QueueId::parse(call.part("id"))
+        .map_err(|error| Problem::field("/id", error.to_string()))?;
+    let mut body = call.body.object()?.clone();
+    body.remove(STATUS);
+    let most = call.shared.limits.max_requirements;
+    let settings = settings::queue(&Value::Object(body), &id, most).map_err(invalid)?;
+    let (queue, made) = call.workspace().handle.put_queue(settings, call.if_match()).await?;
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    let reply = show(call, &queue, status);
+    Ok(if made { reply.location(&format!("/v1/queues/{id}")) } else { reply })
+}
+
+/// `DELETE /v1/queues/{id}`.
+pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
+    call.supervises()?;
+    let id = id(call)?;
+    call.workspace().queue(&id)?;
+    call.administers()?;
+    call.workspace().handle.remove_queue(id, call.if_match()).await?;
+    Ok(Reply::none())
+}
+
+/// `POST /v1/queues/{id}/pause`.
+pub(super) async fn pause(call: &Call) -> Result<Reply, Problem> {
+    call.supervises()?;
+    let queue = call.workspace().queue(&id(call)?)?;
+    let keyed = call.keyed()?;
+    let pause = match call.fields(|fields| Some(read_pause(fields, call.now))) {
+        Ok(pause) => pause,
+        Err(problem) => return replayed_or(call, problem).await,
+    };
+    check_version(call, queue.version)?;
+    let id = queue.settings.id.clone();
+    let answered = call.workspace().handle.pause_queue(id, pause, keyed).await?;
+    Ok(show(call, &answered.value, StatusCode::OK).replayed(answered.replayed))
+}
+
+/// `POST /v1/queues/{id}/resume`.
+pub(super) async fn resume(call: &Call) -> Result<Reply, Problem> {
+    call.supervises()?;
+    let queue = call.workspace().queue(&id(call)?)?;
+    let keyed = call.keyed()?;
+    let (intake, offers) = match call.fields(|fields| Some(read_resume(fields))) {
+        Ok(which) => which,
+        Err(problem) => return replayed_or(call, problem).await,
+    };
+    check_version(call, queue.version)?;
+    let id = queue.settings.id.clone();
+    let answered = call.workspace().handle.resume_queue(id, intake, offers, keyed).await?;
+    Ok(show(call, &answered.value, StatusCode::OK).replayed(answered.replayed))
+}
+
+/// What was answered under the request's key before, else the problem.
+async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
+    let Some(keyed) = call.keyed()? else { return Err(problem) };
+    match call.workspace().handle.replayed(keyed).await? {
+        Some(KeptAnswer::Queue(queue)) => Ok(show(call, &queue, StatusCode::OK).replayed(true)),
+        Some(KeptAnswer::Callback { .. }) | None => Err(problem),
+    }
+}
+
+/// `If-Match` where the engine's command takes no version: held against what is shown.
+pub(super) fn check_version(call: &Call, version: u64) -> Result<(), Problem> {
+    match call.if_match() {
+        Some(wanted) if wanted != version => {
+            Err(crate::domain::refusal::Refusal::VersionStale { version }.into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,104 @@
+//! What a handler answers, before it becomes bytes on a connection.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use serde::Serialize;
+
+use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
+
+/// Says that nothing was done now.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    status: StatusCode,
+    media_type: &'static str,
+    body: Vec<u8>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Reply {
+    /// JSON.
+    pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("answers have text keys and finite numbers");
+        Self { status, media_type: "application/json", body, headers: Vec::new() }
+    }
+
+    /// JSON with 200.
+    pub(super) fn ok(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// Nothing, with 204.
+    pub(super) fn none() -> Self {
+        let status = StatusCode::NO_CONTENT;
+        Self { status, media_type: "", body: Vec::new(), headers: Vec::new() }
+    }
+
+    /// Text of any type.
+    pub(super) fn text(media_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status: StatusCode::OK, media_type, body: body.into(), headers: Vec::new() }
+    }
+
+    /// The version of the resource shown.
+    pub(super) fn version(self, version: u64) -> Self {
+        let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes");
+        self.header(ETAG, tag)
+    }
+
+    /// Where the resource is that was made; a path of our own.
+    pub(super) fn location(self, path: &str) -> Self {
+        let path = HeaderValue::from_str(path).expect("paths of ids are visible ASCII");
+        self.header(LOCATION, path)
+    }
+
+    /// Whether the answer had been given before.
+    pub(super) fn replayed(self, replayed: bool) -> Self {
+        if replayed { self.header(REPLAYED, HeaderValue::from_static("true")) } else { self }
+    }
+
+    /// Any other header.
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The methods that there are, for 405.
+    pub(super) fn allow(self, methods: &str) -> Self {
+        let methods = HeaderValue::from_str(methods).expect("methods are visible ASCII");
+        self.header(ALLOW, methods)
+    }
+
+    /// As what is sent.
+    pub(super) fn into_response(self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        if !self.media_type.is_empty() {
+            response.insert_header((CONTENT_TYPE, self.media_type));
+        }
+        for header in self.headers {
+            response.insert_header(header);
+        }
+        response.body(self.body)
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.status()).expect("kinds have real statuses");
+        let mut reply = Self { media_type: MEDIA_TYPE, ..Self::json(status, &problem) };
+        if let Some(seconds) = problem.retry_after_seconds {
+            reply = reply.header(RETRY_AFTER, seconds.into());
+        }
+        if problem.kind == Kind::Unauthorized {
+            reply = reply.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        reply
+    }
+}

@@ -1,0 +1,246 @@
+//! Every route in one table, and what happens to each request before its handler sees it.
+//!
+//! The order of checks is the contract's and is kept here: 401, 415, 413, 400; handlers go on with
+//! 404, 403, replay, 422, 429, 412, 409.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use actix_web::http::{Method, header};
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tokio::time::Instant;
+
+use super::auth::Caller;
+use super::body::{self, Body, BodyRule};
+use super::call::Call;
+use super::reply::Reply;
+use super::state::Shared;
+use super::{actions, agents, callbacks, docs, health, openapi, queues, stats};
+use crate::domain::time::Timestamp;
+use crate::wire::action::ActionName;
+use crate::wire::problem::{Kind, Problem};
+
+/// A handler of requests with a credential.
+type Handler = for<'a> fn(&'a Call) -> LocalBoxFuture<'a, Result<Reply, Problem>>;
+
+/// A handler of requests without one.
+type OpenHandler = fn(&Shared) -> Result<Reply, Problem>;
+
+/// Who answers.
+#[derive(Clone, Copy)]
+pub(super) enum Answer {
+    /// For callers with a credential.
+    Call(Handler),
+    /// For anybody.
+    Open(OpenHandler),
+    /// For anybody, or for supervisors, as the settings say.
+    Metrics(OpenHandler),
+}
+
+/// A route.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) body: BodyRule,
+    pub(super) answer: Answer,
+}
+
+macro_rules! call {
+    ($method:ident $path:literal $body:ident $handler:expr) => {
+        Route {
+            method: Method::$method,
+            path: $path,
+            body: BodyRule::$body,
+            answer: Answer::Call(|call| {
+                let handler = $handler;
+                Box::pin(handler(call))
+            }),
+        }
+    };
+}
+
+macro_rules! agents_action {
+    ($path:literal $name:ident) => {
+        Route {
+            method: Method::POST,
+            path: $path,
+            body: BodyRule::Optional,
+            answer: Answer::Call(|call| Box::pin(actions::agents(call, ActionName::$name))),
+        }
+    };
+}
+
+const fn open(path: &'static str, handler: OpenHandler) -> Route {
+    Route { method: Method::GET, path, body: BodyRule::None, answer: Answer::Open(handler) }
+}
+
+/// Every route. HEAD is answered wherever GET is.
+pub(super) static ROUTES: [Route; 42] = [
+    call!(GET "/v1/callbacks" None callbacks::list),
+    call!(POST "/v1/callbacks" Json callbacks::create),
+    call!(GET "/v1/callbacks/{id}" None callbacks::get),
+    call!(PATCH "/v1/callbacks/{id}" Patch callbacks::patch),
+    call!(POST "/v1/callbacks/{id}/reschedule" Json actions::reschedule),
+    call!(POST "/v1/callbacks/{id}/cancel" Optional actions::cancel),
+    agents_action!("/v1/callbacks/{id}/accept" Accept),
+    agents_action!("/v1/callbacks/{id}/decline" Decline),
+    agents_action!("/v1/callbacks/{id}/call" Call),
+    agents_action!("/v1/callbacks/{id}/outcome" Outcome),
+    agents_action!("/v1/callbacks/{id}/end_call" EndCall),
+    agents_action!("/v1/callbacks/{id}/extend_wrap_up" ExtendWrapUp),
+    agents_action!("/v1/callbacks/{id}/retry" Retry),
+    agents_action!("/v1/callbacks/{id}/requeue" Requeue),
+    agents_action!("/v1/callbacks/{id}/close" Close),
+    call!(POST "/v1/callbacks/{id}/assign" Json actions::assign),
+    call!(GET "/v1/callbacks/{id}/routing" None callbacks::routing),
+    call!(GET "/v1/callbacks/{id}/history" None callbacks::history),
+    call!(GET "/v1/queues" None queues::list),
+    call!(GET "/v1/queues/{id}" None queues::get),
+    call!(PUT "/v1/queues/{id}" Json queues::put),
+    call!(DELETE "/v1/queues/{id}" None queues::delete),
+    call!(POST "/v1/queues/{id}/pause" Optional queues::pause),
+    call!(POST "/v1/queues/{id}/resume" Optional queues::resume),
+    call!(GET "/v1/agents" None agents::list),
+    call!(GET "/v1/agents/{id}" None agents::get),
+    call!(PUT "/v1/agents/{id}" Json agents::put),
+    call!(DELETE "/v1/agents/{id}" None agents::delete),
+    call!(PUT "/v1/agents/{id}/presence" Json agents::presence),
+    call!(PUT "/v1/agents/{id}/external_load" Json agents::external_load),
+    call!(GET "/v1/agents/{id}/status" None agents::status),
+    call!(GET "/v1/agent_status" None agents::status_list),
+    call!(GET "/v1/directory" None agents::directory),
+    call!(GET "/v1/stats" None stats::stats),
+    open("/healthz", |_| Ok(health::healthz())),
+    open("/readyz", health::readyz),
+    Route {
+        method: Method::GET,
+        path: "/metrics",
+        body: BodyRule::None,
+        answer: Answer::Metrics(health::metrics),
+    },
+    open("/openapi.json", |shared| Ok(openapi::document(shared))),
+    open("/docs", |_| Ok(docs::page())),
+    open("/docs/docs.js", |_| Ok(docs::script())),
+    open("/docs/docs.css", |_| Ok(docs::style())),
+    open("/problems", |_| Ok(openapi::problems())),
+];
+
+/// Puts every route of the table in its place.
+pub(super) fn mount(config: &mut ServiceConfig) {
+    let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
+    paths.dedup();
+    for path in paths {
+        let mut resource = web::resource(path);
+        for route in ROUTES.iter().filter(|route| route.path == path) {
+            let handler = move |request, payload| respond(route, request, payload);
+            resource = resource.route(web::method(route.method.clone()).to(handler));
+            if route.method == Method::GET {
+                resource = resource.route(web::head().to(handler));
+            }
+        }
+        let allowed = allowed(path);
+        let refuse = move |request: HttpRequest| {
+            let problem = Problem::new(
+                Kind::MethodNotAllowed,
+                format!("{} isn't possible here; use {allowed}.", request.method()),
+            );
+            let response = Reply::from(problem).allow(&allowed).into_response();
+            std::future::ready(response)
+        };
+        config.service(resource.default_service(web::to(refuse)));
+    }
+}
+
+/// What answers where there is no route.
+pub(super) async fn unknown() -> HttpResponse {
+    let problem = Problem::new(Kind::NotFound, "There is no such path; see /openapi.json.");
+    Reply::from(problem).into_response()
+}
+
+fn allowed(path: &str) -> String {
+    let methods = ROUTES.iter().filter(|route| route.path == path).map(|route| &route.method);
+    let mut names: Vec<&str> = methods.map(Method::as_str).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.join(", ")
+}
+
+async fn respond(route: &'static Route, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let began = Instant::now();
+    let shared = request
+        .app_data::<Data<Shared>>()
+        .map(|data| Arc::clone(data))
+        .expect("the server gives every request its state");
+    let answer = AssertUnwindSafe(answer(route, &shared, request, payload));
+    let reply = match answer.catch_unwind().await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(problem)) => problem.into(),
+        Err(_panic) => {
+            tracing::error!(route = route.path, "a handler panicked");
+            Problem::new(Kind::Internal, "An internal error; repeat the request.").into()
+        }
+    };
+    let response = reply.into_response();
+    let method = method_name(&route.method);
+    let status = response.status().as_u16();
+    shared.metrics.count(method, route.path, status, began.elapsed().as_secs_f64());
+    response
+}
+
+async fn answer(
+    route: &'static Route,
+    shared: &Arc<Shared>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<Reply, Problem> {
+    let handler = match route.answer {
+        Answer::Open(handler) => return handler(shared),
+        Answer::Metrics(handler) => {
+            let caller = if shared.metrics_open { None } else { Some(caller(shared, &request)?) };
+            if caller.is_some_and(|(caller, _)| !caller.role.supervises()) {
+                return Err(Problem::forbidden("Only supervisors may read the figures."));
+            }
+            return handler(shared);
+        }
+        Answer::Call(handler) => handler,
+    };
+    let (caller, now) = caller(shared, &request)?;
+    let limits = &shared.limits;
+    let body: Body =
+        body::read(route.body, &request, payload, limits.body_bytes, limits.body).await?;
+    let shared = Arc::clone(shared);
+    let call = Call { shared, caller, request, body, now };
+    handler(&call).await
+}
+
+/// Who asks, and the time by which everything about the request is judged.
+fn caller(shared: &Shared, request: &HttpRequest) -> Result<(Caller, Timestamp), Problem> {
+    let now = shared.workspaces.first().map(|one| one.handle.now()).unwrap_or_default();
+    let header = request.headers().get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+    match shared.gate.authorize(header, now) {
+        Ok(caller) => Ok((caller, now)),
+        Err(error) => {
+            if header.is_some() {
+                let address = request.peer_addr().map(|address| address.ip());
+                shared.attempts.count(address, now)?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// A method's name for as long as the process lives.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}

@@ -1,0 +1,87 @@
+//! The server: routes, bounds of connections, and whatever else is to answer beside them.
+//!
+//! Building is separate from running: whoever calls `run` awaits, stops and joins the server.
+
+use std::any::Any;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::{Extensions, Server};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpServer};
+
+use super::auth::Gate;
+
+use super::routes::{mount, unknown};
+use super::state::{HttpState, Shared};
+
+/// How long a connection may be idle between two requests.
+const KEEP_ALIVE_SECONDS: u64 = 75;
+
+/// Mounts routes.
+pub type Mount = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+
+/// Does something to a new connection.
+pub type OnConnect = Arc<dyn Fn(&dyn Any, &mut Extensions) + Send + Sync>;
+
+/// What the composition root adds: routes of other layers, and what is done to each connection.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// Mounts more routes; called once per worker.
+    pub mount: Option<Mount>,
+    /// Called with each new connection.
+    pub on_connect: Option<OnConnect>,
+}
+
+/// What is built and not yet listening.
+pub struct Http {
+    shared: Data<Shared>,
+}
+
+impl Http {
+    /// Builds everything that answers need.
+    pub fn new(state: HttpState) -> Self {
+        Self { shared: Data::new(Shared::new(state)) }
+    }
+
+    /// The credentials, for what lets callers in by other ways.
+    pub fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.shared.gate)
+    }
+
+    /// Answers on `listener`, on so many threads. Signals are the caller's: draining has an order.
+    pub fn run(self, listener: TcpListener, hooks: Hooks, workers: usize) -> io::Result<Server> {
+        let limits = &self.shared.limits;
+        let (header, connections) = (limits.header, limits.connections);
+        let shared = self.shared.clone();
+        let workers = workers.max(1);
+        let more = hooks.mount;
+        let on_connect = hooks.on_connect;
+        let app = move || {
+            let more = more.clone();
+            App::new()
+                .app_data(shared.clone())
+                .configure(mount)
+                .configure(move |config| {
+                    if let Some(more) = &more {
+                        more(config);
+                    }
+                })
+                .default_service(web::to(unknown))
+        };
+        let server = HttpServer::new(app)
+            .workers(workers)
+            .max_connections(connections.div_ceil(workers))
+            .client_request_timeout(header)
+            .keep_alive(std::time::Duration::from_secs(KEEP_ALIVE_SECONDS))
+            .on_connect(move |connection, data| {
+                if let Some(on_connect) = &on_connect {
+                    on_connect(connection, data);
+                }
+            })
+            .disable_signals()
+            .listen(listener)?;
+        Ok(server.run())
+    }
+}

@@ -1,0 +1,140 @@
+//! What every request is answered from: the workspaces, and the bounds that hold for all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::auth::{Credentials, Gate};
+use super::limit::{Attempts, PublicUses};
+use super::metrics::Metrics;
+use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
+use crate::domain::policy::{AgentSettings, Choice};
+use crate::domain::queue::Queue;
+use crate::domain::time::{Span, Timestamp};
+use crate::engine::handle::Handle;
+use crate::wire::action::Known;
+use crate::wire::link::Links;
+use crate::wire::problem::Problem;
+use crate::wire::role::Role;
+
+/// A workspace, as requests reach it.
+pub struct WorkspaceAccess {
+    /// Whom it lets in.
+    pub credentials: Credentials,
+    /// Its engine.
+    pub handle: Handle,
+    /// Templates of links.
+    pub links: Links,
+    /// What an agent may say when they go away; empty: anything.
+    pub presence_reasons: Vec<Choice>,
+}
+
+/// Bounds that hold for every request.
+#[derive(Debug, Clone)]
+pub struct HttpLimits {
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// How long a request's head may take.
+    pub header: Duration,
+    /// How long a body may take.
+    pub body: Duration,
+    /// Connections at once, over all workers.
+    pub connections: usize,
+    /// Requirements of one callback.
+    pub max_requirements: usize,
+    /// For how long after its end a customer may still read a callback.
+    pub manage_read_days: u32,
+}
+
+/// What the server is built from.
+pub struct HttpState {
+    /// All workspaces; ids differ.
+    pub workspaces: Vec<WorkspaceAccess>,
+    /// Bounds.
+    pub limits: HttpLimits,
+    /// The base of all links, without a slash at its end.
+    pub public_url: String,
+    /// `/metrics` answers without a credential.
+    pub metrics_open: bool,
+}
+
+/// The state as handlers see it.
+pub(super) struct Shared {
+    pub(super) gate: Arc<Gate>,
+    pub(super) workspaces: Vec<Workspace>,
+    pub(super) limits: HttpLimits,
+    pub(super) public_url: String,
+    pub(super) metrics_open: bool,
+    pub(super) metrics: Metrics,
+    pub(super) attempts: Attempts,
+    pub(super) public_uses: PublicUses,
+}
+
+/// A workspace as handlers see it.
+pub(super) struct Workspace {
+    pub(super) id: WorkspaceId,
+    pub(super) handle: Handle,
+    pub(super) links: Links,
+    pub(super) presence_reasons: Vec<Choice>,
+    pub(super) secret: [u8; 32],
+}
+
+impl Shared {
+    pub(super) fn new(state: HttpState) -> Self {
+        let mut workspaces = Vec::new();
+        let mut credentials = Vec::new();
+        for access in state.workspaces {
+            workspaces.push(Workspace {
+                id: access.credentials.workspace.clone(),
+                handle: access.handle,
+                links: access.links,
+                presence_reasons: access.presence_reasons,
+                secret: access.credentials.secret,
+            });
+            credentials.push(access.credentials);
+        }
+        Self {
+            gate: Arc::new(Gate::new(credentials)),
+            workspaces,
+            limits: state.limits,
+            public_url: state.public_url,
+            metrics_open: state.metrics_open,
+            metrics: Metrics::new(),
+            attempts: Attempts::default(),
+            public_uses: PublicUses::default(),
+        }
+    }
+}
+
+impl Workspace {
+    /// The settings of the agent that the role is, if it is one's.
+    pub(super) fn agent_of(&self, role: &Role) -> Option<Arc<AgentSettings>> {
+        let Role::Agent(id) = role else { return None };
+        self.handle.agent(id).map(|view| Arc::clone(&view.agent.settings))
+    }
+
+    /// A queue that must be there: one that a live callback waits in.
+    pub(super) fn queue(&self, id: &QueueId) -> Result<Arc<Queue>, Problem> {
+        self.handle.queue(id).ok_or_else(Problem::not_found)
+    }
+}
+
+impl Known for Workspace {
+    fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
+        self.handle.queue(id)
+    }
+
+    fn has_agent(&self, id: &AgentId) -> bool {
+        self.handle.agent(id).is_some()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.handle.now()
+    }
+}
+
+impl HttpLimits {
+    /// For how long after its end a customer may still read a callback.
+    pub(super) const fn manage_read(&self) -> Span {
+        Span::days(self.manage_read_days)
+    }
+}

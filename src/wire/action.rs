@@ -1,0 +1,151 @@
+//! What may be asked of a callback, read from the body of a request or a frame of the socket.
+//!
+//! Both carry the same fields, so they are read here once. What depends on the callback (its
+//! state, its queue's lists of codes) is the machine's to check.
+
+use std::sync::Arc;
+
+use super::settings::YEAR_SECONDS;
+use super::settings::fields::{Fields, Item};
+use super::text::{DISPOSITION_MAX, NOTES_MAX, REASON_MAX, instant, prose};
+use crate::domain::callback::Outcome;
+use crate::domain::ids::{AgentId, OfferId, QueueId};
+use crate::domain::message::Action;
+use crate::domain::queue::Queue;
+use crate::domain::time::Timestamp;
+
+/// The actions whose fields are the same in a request and in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of `Action`")]
+pub enum ActionName {
+    Accept,
+    Decline,
+    Call,
+    Outcome,
+    EndCall,
+    ExtendWrapUp,
+    Retry,
+    Requeue,
+    Close,
+}
+
+impl ActionName {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Accept,
+        Self::Decline,
+        Self::Call,
+        Self::Outcome,
+        Self::EndCall,
+        Self::ExtendWrapUp,
+        Self::Retry,
+        Self::Requeue,
+        Self::Close,
+    ];
+
+    /// The word in paths and frames.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Decline => "decline",
+            Self::Call => "call",
+            Self::Outcome => "outcome",
+            Self::EndCall => "end_call",
+            Self::ExtendWrapUp => "extend_wrap_up",
+            Self::Retry => "retry",
+            Self::Requeue => "requeue",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// What the workspace knows, as far as reading a body needs it.
+pub trait Known {
+    /// A queue.
+    fn queue(&self, id: &QueueId) -> Option<Arc<Queue>>;
+    /// Whether there is such an agent.
+    fn has_agent(&self, id: &AgentId) -> bool;
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+}
+
+/// Reads an action's fields; none where one can't be taken, its fault noted.
+pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known) -> Option<Action> {
+    Some(match name {
+        ActionName::Accept => Action::Accept { offer: offer(fields)? },
+        ActionName::Decline => {
+            let offer = offer(fields);
+            let reason = fields.parsed("reason", prose(REASON_MAX));
+            Action::Decline { offer: offer?, reason }
+        }
+        ActionName::Call => Action::Call,
+        ActionName::Outcome => {
+            let words = Outcome::ALL.map(|outcome| (outcome.as_str(), outcome));
+            let outcome = fields.required("outcome").and_then(|item| item.word(&words));
+            let notes = notes(fields);
+            Action::Outcome { outcome: outcome?, notes }
+        }
+        ActionName::EndCall => Action::EndCall { notes: notes(fields) },
+        ActionName::ExtendWrapUp => {
+            let seconds = fields.required("seconds");
+            let seconds = seconds.and_then(|item| item.number(1..=*YEAR_SECONDS.end()));
+            Action::ExtendWrapUp { seconds: seconds? }
+        }
+        ActionName::Retry => Action::Retry {
+            at: fields.parsed("at", |text| future(text, known.now())),
+            mine: fields.flag("mine", false),
+            customer_agreed: fields.flag("customer_agreed", false),
+        },
+        ActionName::Requeue => Action::Requeue {
+            queue: fields.take("queue").and_then(|item| queue(item, known)),
+            agent: fields.take("agent_id").and_then(|item| agent(item, known)),
+        },
+        ActionName::Close => Action::Close {
+            disposition: fields.parsed("disposition", prose(DISPOSITION_MAX)),
+            notes: notes(fields),
+            resolved: fields.take("resolved").and_then(Item::flag),
+        },
+    })
+}
+
+/// The body of `assign`.
+pub fn read_assign(fields: &mut Fields<'_>, known: &dyn Known) -> Option<Action> {
+    let agent = fields.required("agent_id").and_then(|item| agent(item, known));
+    let force = fields.flag("force", false);
+    Some(Action::Assign { agent: agent?, force })
+}
+
+/// The body of `cancel`.
+pub fn read_cancel(fields: &mut Fields<'_>) -> Action {
+    Action::Cancel { reason: fields.parsed("reason", prose(REASON_MAX)) }
+}
+
+/// A queue that there is.
+pub fn queue(item: Item<'_>, known: &dyn Known) -> Option<Arc<Queue>> {
+    item.parsed(|text| {
+        let id = QueueId::parse(text).map_err(|error| error.to_string())?;
+        known.queue(&id).ok_or_else(|| "is not a queue that there is".to_owned())
+    })
+}
+
+/// An agent that there is.
+pub fn agent(item: Item<'_>, known: &dyn Known) -> Option<AgentId> {
+    item.parsed(|text| {
+        let id = AgentId::parse(text).map_err(|error| error.to_string())?;
+        if known.has_agent(&id) { Ok(id) } else { Err("is not an agent that there is".to_owned()) }
+    })
+}
+
+fn offer(fields: &mut Fields<'_>) -> Option<OfferId> {
+    let parse = |text: &str| OfferId::parse(text).ok_or("must be the id of an offer");
+    fields.required("offer_id").and_then(|item| item.parsed(parse))
+}
+
+fn notes(fields: &mut Fields<'_>) -> Option<String> {
+    fields.parsed("notes", prose(NOTES_MAX))
+}
+
+fn future(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let at = instant(text).map_err(|error| error.to_string())?;
+    if at >= now { Ok(at) } else { Err("lies in the past; choose a later time".to_owned()) }
+}

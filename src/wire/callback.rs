@@ -1,0 +1,457 @@
+//! A callback as answers and frames show it.
+//!
+//! Separate from what comes in (`wire::request`), because the two share few fields and change for
+//! different reasons. Customers and channels never get what is agents' only.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::instant::Instant;
+use super::link::{Links, record_url};
+use crate::domain::callback::{
+    Booking, Callback, ClosedReason, Customer, CustomerKind, Fallback, Interaction, Origin,
+    Outcome, Phase, PreferMode, Preferred, Request, RequestedBy, State, Unroutable,
+};
+use crate::domain::ids::AgentId;
+use crate::domain::machines::callback::deadlines::{next_deadline, promised_by, runs_out};
+use crate::domain::phone::{Email, Extension, PhoneNumber};
+use crate::domain::queue::Queue;
+use crate::domain::skills::Requirement;
+use crate::domain::time::Timestamp;
+use crate::domain::zone::TimeZone;
+use crate::engine::library::FullCallback;
+
+/// Who looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Customers and channels.
+    Outside,
+    /// Agents and supervisors.
+    Inside,
+}
+
+/// What a callback is shown with.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// To whom.
+    pub view: View,
+    /// Its queue; none if that was removed since.
+    pub queue: Option<&'a Queue>,
+    /// The workspace's links.
+    pub links: &'a Links,
+    /// The instant that it is seen from: when it last changed, for what must be the same on a
+    /// replay, else now.
+    pub at: Timestamp,
+    /// Its place in line, as far as it is known.
+    pub position: Option<u32>,
+    /// Without its context, for a client that reads slowly.
+    pub omit_context: bool,
+}
+
+/// `CB0001042`: at least seven digits.
+pub fn print_number(number: u64) -> String {
+    format!("CB{number:07}")
+}
+
+/// Reads a number as printed; none for anything else.
+pub fn parse_number(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("CB")?;
+    let number = digits.parse().ok()?;
+    (print_number(number) == text).then_some(number)
+}
+
+/// A callback, ready to be written.
+#[derive(Debug, Serialize)]
+pub struct CallbackBody<'a> {
+    queue: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    medium: &'static str,
+    customer: CustomerBody<'a>,
+    reason: Option<&'a str>,
+    short_description: Option<&'a str>,
+    description: Option<&'a str>,
+    schedule: ScheduleBody<'a>,
+    origin: OriginBody<'a>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    context: Omittable<Option<&'a RawValue>>,
+    requirements: Vec<RequirementBody<'a>>,
+    preferred_agent: Option<PreferredBody<'a>>,
+    priority: u8,
+    size: u32,
+    external_id: Option<&'a str>,
+    max_attempts: u32,
+    expire_after_minutes: u32,
+    customer_agreed: bool,
+    id: String,
+    number: String,
+    state: &'static str,
+    version: u64,
+    requested_by: &'static str,
+    booked_by: Option<&'a str>,
+    queued_since: Option<Instant>,
+    next_attempt_at: Option<Instant>,
+    expires_at: Option<Instant>,
+    promised_by: Option<Instant>,
+    next_deadline: Option<DeadlineBody>,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    offered_to: Omittable<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    assigned_agent: Omittable<Option<&'a str>>,
+    unroutable: Option<String>,
+    meeting: Option<MeetingBody<'a>>,
+    interactions: Vec<InteractionBody<'a>>,
+    disposition: Option<&'a str>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    notes: Omittable<Option<&'a str>>,
+    record_url: Option<String>,
+    canceled_by: Option<&'static str>,
+    cancel_reason: Option<&'a str>,
+    closed_reason: Option<&'static str>,
+    created_at: Instant,
+    updated_at: Instant,
+    closed_at: Option<Instant>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    position: Omittable<Option<u32>>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    estimated_wait_seconds: Omittable<Option<u32>>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    context_omitted: Omittable<bool>,
+}
+
+/// What anybody may know of a callback that waits already for the number they gave.
+#[derive(Debug, Serialize)]
+pub struct ExistingBody<'a> {
+    id: String,
+    number: String,
+    state: &'static str,
+    schedule: ScheduleBody<'a>,
+}
+
+impl<'a> ExistingBody<'a> {
+    /// The callback, without what is anybody's business.
+    pub fn new(callback: &'a Callback) -> Self {
+        Self {
+            id: callback.id.to_string(),
+            number: print_number(callback.number),
+            state: callback.state().as_str(),
+            schedule: ScheduleBody::of(callback),
+        }
+    }
+}
+
+/// A field that some views don't have at all, which is another thing than having it as null.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Omittable<T> {
+    Shown(T),
+    Omitted,
+}
+
+impl<T> Omittable<T> {
+    fn only(shown: bool, value: T) -> Self {
+        if shown { Self::Shown(value) } else { Self::Omitted }
+    }
+
+    const fn is_omitted(&self) -> bool {
+        matches!(self, Self::Omitted)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct CustomerBody<'a> {
+    id: Option<&'a str>,
+    kind: Option<&'static str>,
+    account: Option<&'a str>,
+    name: &'a str,
+    phone: Option<&'a str>,
+    phone_extension: Option<&'a str>,
+    email: Option<&'a str>,
+    time_zone: Option<&'a str>,
+    locale: Option<&'a str>,
+}
+
+impl<'a> CustomerBody<'a> {
+    fn of(customer: &'a Customer) -> Self {
+        Self {
+            id: customer.id.as_deref(),
+            kind: customer.kind.map(|kind| match kind {
+                CustomerKind::Contact => "contact",
+                CustomerKind::Consumer => "consumer",
+            }),
+            account: customer.account.as_deref(),
+            name: &customer.name,
+            phone: customer.phone.as_ref().map(PhoneNumber::as_str),
+            phone_extension: customer.phone_extension.as_ref().map(Extension::as_str),
+            email: customer.email.as_ref().map(Email::as_str),
+            time_zone: customer.time_zone.as_ref().map(TimeZone::name),
+            locale: customer.locale.as_deref(),
+        }
+    }
+}
+
+/// The booked time; an asap callback has only the zone that its times are shown in.
+#[derive(Debug, Serialize)]
+struct ScheduleBody<'a> {
+    start: Option<Instant>,
+    end: Option<Instant>,
+    local_start: Option<String>,
+    time_zone: &'a str,
+    repeated: bool,
+}
+
+impl<'a> ScheduleBody<'a> {
+    fn of(callback: &'a Callback) -> Self {
+        let booking = callback.booking.as_ref();
+        let zone = booking.map_or(&callback.zone, |booking| &booking.zone);
+        Self {
+            start: booking.map(|booking| Instant(booking.start)),
+            end: booking.map(|booking| Instant(booking.end)),
+            local_start: booking.map(|booking| booking.local_start.to_string()),
+            time_zone: zone.name(),
+            repeated: booking.is_some_and(|Booking { repeated, .. }| *repeated),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct OriginBody<'a> {
+    channel: &'static str,
+    interaction_ref: Option<&'a str>,
+    case_id: Option<&'a str>,
+    page_url: Option<&'a str>,
+    waiting_since: Option<Instant>,
+}
+
+impl<'a> OriginBody<'a> {
+    fn of(origin: &'a Origin) -> Self {
+        Self {
+            channel: origin.channel.as_str(),
+            interaction_ref: origin.interaction_ref.as_deref(),
+            case_id: origin.case_id.as_deref(),
+            page_url: origin.page_url.as_deref(),
+            waiting_since: origin.waiting_since.map(Instant),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct RequirementBody<'a> {
+    skill: &'a str,
+    min_level: u8,
+    mandatory: bool,
+    expires_after_seconds: Option<u32>,
+}
+
+impl<'a> RequirementBody<'a> {
+    fn of(asked: &'a Requirement) -> Self {
+        Self {
+            skill: asked.skill.as_str(),
+            min_level: asked.min_level.value(),
+            mandatory: asked.mandatory,
+            expires_after_seconds: asked.expires_after_seconds,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct PreferredBody<'a> {
+    agent_id: &'a str,
+    mode: &'static str,
+    wait_seconds: u32,
+    fallback: &'static str,
+}
+
+impl<'a> PreferredBody<'a> {
+    fn of(preferred: &'a Preferred) -> Self {
+        Self {
+            agent_id: preferred.agent.as_str(),
+            mode: match preferred.mode {
+                PreferMode::Prefer => "prefer",
+                PreferMode::Require => "require",
+            },
+            wait_seconds: preferred.wait_seconds,
+            fallback: match preferred.fallback {
+                Fallback::Anyone => "anyone",
+                Fallback::None => "none",
+            },
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct DeadlineBody {
+    at: Instant,
+    action: &'static str,
+}
+
+/// A meeting by link; none are made yet.
+#[derive(Debug, Serialize)]
+struct MeetingBody<'a> {
+    provider: &'a str,
+    join_url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_url: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct InteractionBody<'a> {
+    id: String,
+    attempt: u32,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    agent_id: Omittable<Option<&'a str>>,
+    created_at: Instant,
+    offered_at: Option<Instant>,
+    accepted_at: Option<Instant>,
+    called_at: Option<Instant>,
+    answered_at: Option<Instant>,
+    ended_at: Option<Instant>,
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    notes: Omittable<Option<&'a str>>,
+}
+
+impl<'a> InteractionBody<'a> {
+    fn of(interaction: &'a Interaction, inside: bool) -> Self {
+        Self {
+            id: interaction.id.to_string(),
+            attempt: interaction.attempt,
+            state: interaction.state.as_str(),
+            agent_id: Omittable::only(inside, interaction.agent.as_ref().map(AgentId::as_str)),
+            created_at: Instant(interaction.created_at),
+            offered_at: interaction.offered_at.map(Instant),
+            accepted_at: interaction.accepted_at.map(Instant),
+            called_at: interaction.called_at.map(Instant),
+            answered_at: interaction.answered_at.map(Instant),
+            ended_at: interaction.ended_at.map(Instant),
+            outcome: interaction.outcome.map(Outcome::as_str),
+            notes: Omittable::only(inside, interaction.notes.as_deref()),
+        }
+    }
+}
+
+impl<'a> CallbackBody<'a> {
+    /// The callback, seen as `frame` says.
+    pub fn new(full: &'a FullCallback, frame: Frame<'a>) -> Self {
+        let FullCallback { callback, request, .. } = full;
+        let inside = frame.view == View::Inside;
+        let queued = callback.state() == State::Queued;
+        let queue = frame.queue;
+        let times = queue.map(|queue| Times::of(callback, queue, frame.at)).unwrap_or_default();
+        Self {
+            queue: callback.queue.as_str(),
+            kind: callback.kind.as_str(),
+            medium: callback.medium.as_str(),
+            customer: CustomerBody::of(&request.customer),
+            reason: request.reason.as_deref(),
+            short_description: request.short_description.as_deref(),
+            description: request.description.as_deref(),
+            schedule: ScheduleBody::of(callback),
+            origin: OriginBody::of(&request.origin),
+            context: Omittable::only(!frame.omit_context, context(request)),
+            requirements: callback.requirements.iter().map(RequirementBody::of).collect(),
+            preferred_agent: callback.preferred.as_ref().map(PreferredBody::of),
+            priority: callback.priority.value(),
+            size: callback.size,
+            external_id: request.external_id.as_deref(),
+            max_attempts: callback.max_attempts,
+            expire_after_minutes: callback.expire_after_minutes,
+            customer_agreed: request.customer_agreed,
+            id: callback.id.to_string(),
+            number: print_number(callback.number),
+            state: callback.state().as_str(),
+            version: callback.version,
+            requested_by: match callback.requested_by {
+                RequestedBy::Customer => "customer",
+                RequestedBy::Agent(_) => "agent",
+            },
+            booked_by: callback.booked_by().map(AgentId::as_str),
+            queued_since: callback.queued_since.map(Instant),
+            next_attempt_at: callback.next_attempt_at().map(Instant),
+            expires_at: times.expires_at,
+            promised_by: times.promised_by,
+            next_deadline: times.next_deadline,
+            attempts: callback.attempts,
+            offered_to: Omittable::only(inside, callback.offer().map(|offer| offer.agent.as_str())),
+            assigned_agent: Omittable::only(inside, callback.assigned_agent().map(AgentId::as_str)),
+            unroutable: callback.unroutable.as_ref().map(Unroutable::to_text),
+            meeting: None,
+            interactions: interactions(full, inside),
+            disposition: callback.disposition.as_deref(),
+            notes: Omittable::only(inside, callback.notes.as_deref()),
+            record_url: record_url(frame.links, callback, request),
+            canceled_by: ended(callback).and_then(|(reason, _)| canceled_by(reason)),
+            cancel_reason: callback.cancel_reason.as_deref(),
+            closed_reason: ended(callback).map(|(reason, _)| reason.as_str()),
+            created_at: Instant(callback.created_at),
+            updated_at: Instant(callback.updated_at),
+            closed_at: ended(callback).map(|(_, at)| Instant(at)),
+            position: Omittable::only(queued, frame.position),
+            estimated_wait_seconds: Omittable::only(queued, None),
+            context_omitted: Omittable::only(frame.omit_context, true),
+        }
+    }
+}
+
+/// What is worked out when a callback is shown.
+#[derive(Debug, Default)]
+struct Times {
+    expires_at: Option<Instant>,
+    promised_by: Option<Instant>,
+    next_deadline: Option<DeadlineBody>,
+}
+
+impl Times {
+    fn of(callback: &Callback, queue: &Queue, at: Timestamp) -> Self {
+        let known = |at: Timestamp| (at < Timestamp::NEVER).then_some(Instant(at));
+        let waits = matches!(callback.state(), State::Open | State::Queued | State::Offered);
+        let next = next_deadline(callback, queue, at);
+        Self {
+            expires_at: waits.then(|| runs_out(callback, queue, at)).and_then(known),
+            promised_by: promised_by(callback, queue, at).and_then(known),
+            next_deadline: next.and_then(|(at, action)| {
+                known(at).map(|at| DeadlineBody { at, action: action.as_str() })
+            }),
+        }
+    }
+}
+
+fn context(request: &Request) -> Option<&RawValue> {
+    let text = request.context.as_deref()?;
+    Some(serde_json::from_str(text).expect("a context is stored as the JSON that was taken"))
+}
+
+fn interactions(full: &FullCallback, inside: bool) -> Vec<InteractionBody<'_>> {
+    let all = full.ended.iter().chain(full.callback.interaction());
+    all.map(|interaction| InteractionBody::of(interaction, inside)).collect()
+}
+
+fn ended(callback: &Callback) -> Option<(ClosedReason, Timestamp)> {
+    match &callback.phase {
+        Phase::Ended { reason, at, .. } => Some((*reason, *at)),
+        Phase::Open { .. }
+        | Phase::Queued { .. }
+        | Phase::Offered { .. }
+        | Phase::Accepted { .. }
+        | Phase::Calling { .. }
+        | Phase::WrapUp { .. } => None,
+    }
+}
+
+/// Who called it off; a customer who was served elsewhere did so by that.
+const fn canceled_by(reason: ClosedReason) -> Option<&'static str> {
+    match reason {
+        ClosedReason::ByCustomer | ClosedReason::ServedElsewhere => Some("customer"),
+        ClosedReason::ByAgent => Some("agent"),
+        ClosedReason::BySupervisor => Some("supervisor"),
+        ClosedReason::Reached
+        | ClosedReason::Resolved
+        | ClosedReason::Expired
+        | ClosedReason::AttemptsUsedUp
+        | ClosedReason::Unreached
+        | ClosedReason::WrongNumber
+        | ClosedReason::ClosedBySupervisor => None,
+    }
+}

@@ -1,0 +1,488 @@
+//! Frames of the agent's socket: what the server sends, and what it takes.
+//!
+//! Separate from `ws`, which moves them and keeps the session: here are only shapes. A frame's
+//! text is made once and may go to several sessions.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::action::{ActionName, Known, read_action};
+use super::callback::CallbackBody;
+use super::instant::Instant;
+use super::link::Links;
+use super::problem::{Kind, Problem};
+use super::settings::fields::{Fault, Fields, Item};
+use super::text::{REASON_MAX, prose};
+use crate::domain::agent::{AssignedBy, Presence, PresenceBy, RevokeReason, UnassignReason};
+use crate::domain::callback::Snapshot;
+use crate::domain::ids::{CallbackId, OfferId, QueueId, SessionId};
+use crate::domain::message::Action;
+use crate::domain::policy::{AgentSettings, Choice, Labels};
+use crate::domain::queue::Queue;
+use crate::domain::refusal::FieldFault;
+use crate::domain::time::Timestamp;
+
+/// Characters of a frame's `id` where it is text.
+const FRAME_ID_MAX: usize = 128;
+
+/// Bytes of a renewed credential.
+const TOKEN_MAX: usize = 8_192;
+
+/// The words of presence.
+pub const PRESENCES: [(&str, Presence); 3] =
+    [("available", Presence::Available), ("away", Presence::Away), ("offline", Presence::Offline)];
+
+/// The `id` of a client's frame, as the client wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum FrameId {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+}
+
+impl FrameId {
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => {
+                (text.chars().count() <= FRAME_ID_MAX).then(|| Self::Text(text.clone()))
+            }
+            Value::Number(number) => number.as_i64().map(Self::Number),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+}
+
+/// A frame that the server sends.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type")]
+pub enum ServerFrame<'a> {
+    /// The whole truth at connect.
+    #[serde(rename = "welcome")]
+    Welcome(WelcomeBody<'a>),
+    /// The Callback notification.
+    #[serde(rename = "callback.offered")]
+    Offered(OfferBody<'a>),
+    /// An offer was taken back.
+    #[serde(rename = "callback.offer_revoked")]
+    OfferRevoked(OfferEndBody),
+    /// Nobody answered an offer.
+    #[serde(rename = "callback.offer_expired")]
+    OfferExpired(OfferEndBody),
+    /// A callback was assigned.
+    #[serde(rename = "callback.assigned")]
+    Assigned {
+        /// As it is.
+        callback: CallbackBody<'a>,
+        /// How.
+        by: &'static str,
+    },
+    /// An assignment changed.
+    #[serde(rename = "callback.updated")]
+    Updated {
+        /// As it is.
+        callback: CallbackBody<'a>,
+    },
+    /// An assignment is over.
+    #[serde(rename = "callback.unassigned")]
+    Unassigned {
+        /// Which.
+        callback_id: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The agent's presence changed.
+    #[serde(rename = "agent.presence_changed")]
+    PresenceChanged {
+        /// To what.
+        presence: &'static str,
+        /// Why.
+        reason: Option<&'a str>,
+        /// By whom.
+        by: &'static str,
+    },
+    /// How long a queue's line is.
+    #[serde(rename = "queue.updated")]
+    QueueUpdated {
+        /// Which.
+        queue: &'a str,
+        /// Callbacks queued.
+        waiting: u32,
+        /// How long the oldest waits.
+        oldest_wait_seconds: Option<i64>,
+    },
+    /// A client's frame was carried out, and that is durable.
+    #[serde(rename = "ack")]
+    Ack {
+        /// The frame's.
+        id: &'a FrameId,
+    },
+    /// A client's frame was not.
+    #[serde(rename = "error")]
+    Error {
+        /// The frame's; none where it couldn't be read.
+        id: Option<&'a FrameId>,
+        /// Why.
+        problem: &'a Problem,
+    },
+    /// The answer to `ping`.
+    #[serde(rename = "pong")]
+    Pong {
+        /// The frame's.
+        id: &'a FrameId,
+    },
+}
+
+#[derive(Serialize)]
+struct Stamped<'a> {
+    #[serde(flatten)]
+    frame: &'a ServerFrame<'a>,
+    at: Instant,
+}
+
+impl<'a> ServerFrame<'a> {
+    /// The frame as the text that is sent.
+    pub fn to_text(&self, at: Timestamp) -> String {
+        serde_json::to_string(&Stamped { frame: self, at: Instant(at) })
+            .expect("frames have text keys and no values that JSON lacks")
+    }
+
+    /// `callback.offer_revoked`.
+    pub fn offer_revoked(callback: CallbackId, offer: OfferId, reason: RevokeReason) -> Self {
+        Self::OfferRevoked(OfferEndBody::new(callback, offer, reason.as_str()))
+    }
+
+    /// `callback.offer_expired`.
+    pub fn offer_expired(callback: CallbackId, offer: OfferId) -> Self {
+        Self::OfferExpired(OfferEndBody::new(callback, offer, "no_response"))
+    }
+
+    /// `callback.assigned`.
+    pub fn assigned(callback: CallbackBody<'a>, by: AssignedBy) -> Self {
+        Self::Assigned { callback, by: by.as_str() }
+    }
+
+    /// `callback.unassigned`.
+    pub fn unassigned(callback: CallbackId, reason: UnassignReason) -> Self {
+        Self::Unassigned { callback_id: callback.to_string(), reason: reason.as_str() }
+    }
+
+    /// `agent.presence_changed`.
+    pub fn presence_changed(presence: Presence, reason: Option<&'a str>, by: PresenceBy) -> Self {
+        Self::PresenceChanged { presence: presence.as_str(), reason, by: by.as_str() }
+    }
+
+    /// `queue.updated`, seen from `now`.
+    pub fn queue_updated(
+        queue: &'a QueueId,
+        waiting: u32,
+        oldest_since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let oldest_wait_seconds = oldest_since.map(|since| now.since(since).whole_seconds().max(0));
+        Self::QueueUpdated { queue: queue.as_str(), waiting, oldest_wait_seconds }
+    }
+}
+
+/// A pending offer, in its own frame and in `welcome`.
+#[derive(Debug, Serialize)]
+pub struct OfferBody<'a> {
+    offer_id: String,
+    expires_at: Instant,
+    callback: CallbackBody<'a>,
+}
+
+impl<'a> OfferBody<'a> {
+    /// The offer that `callback` has pending; none if it has none.
+    pub fn new(callback: &Snapshot, body: CallbackBody<'a>) -> Option<Self> {
+        let offer = callback.offer()?;
+        Some(Self {
+            offer_id: offer.id.to_string(),
+            expires_at: Instant(offer.expires_at),
+            callback: body,
+        })
+    }
+}
+
+/// An offer that is over.
+#[derive(Debug, Serialize)]
+pub struct OfferEndBody {
+    offer_id: String,
+    callback_id: String,
+    reason: &'static str,
+}
+
+impl OfferEndBody {
+    fn new(callback: CallbackId, offer: OfferId, reason: &'static str) -> Self {
+        Self { offer_id: offer.to_string(), callback_id: callback.to_string(), reason }
+    }
+}
+
+/// The whole truth at connect.
+#[derive(Debug, Serialize)]
+pub struct WelcomeBody<'a> {
+    /// The session.
+    #[serde(serialize_with = "as_text")]
+    pub session_id: SessionId,
+    /// Who the agent is.
+    pub agent: AgentName<'a>,
+    /// How often the server pings.
+    pub heartbeat_seconds: u64,
+    /// What the agent wants.
+    pub presence: &'static str,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// Pending offers.
+    pub offers: Vec<OfferBody<'a>>,
+    /// What is assigned.
+    pub assignments: Vec<CallbackBody<'a>>,
+    /// The queues that the agent serves.
+    pub queues: Vec<WelcomeQueue<'a>>,
+    /// What the agent may say when they go away.
+    pub presence_reasons: Vec<ChoiceBody<'a>>,
+    /// Templates of links.
+    pub links: &'a Links,
+}
+
+/// Who an agent is.
+#[derive(Debug, Serialize)]
+pub struct AgentName<'a> {
+    id: &'a str,
+    name: &'a str,
+}
+
+impl<'a> AgentName<'a> {
+    /// Id and name.
+    pub fn of(agent: &'a AgentSettings) -> Self {
+        Self { id: agent.id.as_str(), name: &agent.name }
+    }
+}
+
+/// A queue, as far as an agent's desk needs it.
+#[derive(Debug, Serialize)]
+pub struct WelcomeQueue<'a> {
+    id: &'a str,
+    name: &'a str,
+    labels: &'a Labels,
+    media: Vec<&'static str>,
+    open: bool,
+    reasons: Vec<ChoiceBody<'a>>,
+    decline_reasons: Vec<DeclineReasonBody<'a>>,
+    dispositions: Vec<DispositionBody<'a>>,
+    wrap_up_seconds: u32,
+}
+
+/// A code with texts.
+#[derive(Debug, Serialize)]
+pub struct ChoiceBody<'a> {
+    id: &'a str,
+    labels: &'a Labels,
+}
+
+impl<'a> ChoiceBody<'a> {
+    /// Code and texts.
+    pub fn of(choice: &'a Choice) -> Self {
+        Self { id: &choice.id, labels: &choice.labels }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct DeclineReasonBody<'a> {
+    #[serde(flatten)]
+    choice: ChoiceBody<'a>,
+    reassignable: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct DispositionBody<'a> {
+    #[serde(flatten)]
+    choice: ChoiceBody<'a>,
+    resolved: bool,
+}
+
+impl<'a> WelcomeQueue<'a> {
+    /// The queue, seen from `now`.
+    pub fn of(queue: &'a Queue, now: Timestamp) -> Self {
+        let settings = &queue.settings;
+        let declines = settings.decline_reasons.iter().map(|reason| DeclineReasonBody {
+            choice: ChoiceBody::of(&reason.choice),
+            reassignable: reason.reassignable,
+        });
+        let dispositions = settings.dispositions.iter().map(|code| DispositionBody {
+            choice: ChoiceBody::of(&code.choice),
+            resolved: code.resolved,
+        });
+        Self {
+            id: settings.id.as_str(),
+            name: &settings.name,
+            labels: &settings.labels,
+            media: settings.media.iter().map(|medium| medium.as_str()).collect(),
+            open: queue.is_open(now),
+            reasons: settings.reasons.iter().map(ChoiceBody::of).collect(),
+            decline_reasons: declines.collect(),
+            dispositions: dispositions.collect(),
+            wrap_up_seconds: settings.wrap_up_seconds,
+        }
+    }
+}
+
+fn as_text<S: serde::Serializer>(id: &SessionId, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(id)
+}
+
+/// A frame that a client sent, with the id that its answer carries.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The client's.
+    pub id: FrameId,
+    /// What it asks for.
+    pub frame: ClientFrame,
+}
+
+/// What a client's frame asks for.
+#[derive(Debug, Clone)]
+pub enum ClientFrame {
+    /// To be available, away or offline.
+    Presence {
+        /// What.
+        presence: Presence,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// To accept or decline an offer.
+    AnswerOffer(Action),
+    /// To do something to a callback.
+    Act {
+        /// Which.
+        callback: CallbackId,
+        /// What.
+        action: Action,
+    },
+    /// To go on with another credential.
+    Auth {
+        /// The credential.
+        token: String,
+    },
+    /// A sign of life.
+    Ping,
+}
+
+/// Why a frame isn't carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BadFrame {
+    /// The client's id, as far as it can be read.
+    pub id: Option<FrameId>,
+    /// What is wrong.
+    pub problem: Problem,
+    /// It isn't a frame at all: the third of these ends the session.
+    pub strike: bool,
+}
+
+/// Reads a client's frame.
+pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
+    let strike = |id: Option<FrameId>, detail: &str| BadFrame {
+        id,
+        problem: Problem::new(Kind::Malformed, detail),
+        strike: true,
+    };
+    let Ok(body) = super::json::parse(text.as_bytes()) else {
+        return Err(strike(None, "The frame isn't JSON; send one JSON object as text."));
+    };
+    let Value::Object(mut map) = body else {
+        return Err(strike(None, "The frame isn't a JSON object."));
+    };
+    let Some(id) = map.remove("id").as_ref().and_then(FrameId::read) else {
+        return Err(strike(None, "The frame has no id; give it one, text or a whole number."));
+    };
+    let kind = match map.remove("type") {
+        Some(Value::String(kind)) => kind,
+        _ => return Err(strike(Some(id), "The frame has no type; see the socket's document.")),
+    };
+    let Some(kind) = FrameKind::parse(&kind) else {
+        return Err(strike(Some(id), "There is no frame of that type; see the socket's document."));
+    };
+    match kind.read(map, known) {
+        Ok(frame) => Ok(Incoming { id, frame }),
+        Err(faults) => {
+            let faults = faults.into_iter();
+            let faults = faults.map(|Fault { pointer, detail }| FieldFault { pointer, detail });
+            let problem = Problem::invalid(faults.collect());
+            Err(BadFrame { id: Some(id), problem, strike: false })
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum FrameKind {
+    Presence,
+    Offer(ActionName),
+    Callback(ActionName),
+    Auth,
+    Ping,
+}
+
+impl FrameKind {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "presence" => return Some(Self::Presence),
+            "auth" => return Some(Self::Auth),
+            "ping" => return Some(Self::Ping),
+            _ => {}
+        }
+        let action = ActionName::ALL.into_iter().find(|name| name.as_str() == word)?;
+        Some(match action {
+            ActionName::Accept | ActionName::Decline => Self::Offer(action),
+            ActionName::Call
+            | ActionName::Outcome
+            | ActionName::EndCall
+            | ActionName::ExtendWrapUp
+            | ActionName::Retry
+            | ActionName::Requeue
+            | ActionName::Close => Self::Callback(action),
+        })
+    }
+
+    fn read(self, map: Map<String, Value>, known: &dyn Known) -> Result<ClientFrame, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let frame = Item::root(&Value::Object(map), &mut faults)
+            .table(|fields| self.fields(fields, known))
+            .flatten();
+        match frame {
+            Some(frame) if faults.is_empty() => Ok(frame),
+            _ => Err(faults),
+        }
+    }
+
+    fn fields(self, fields: &mut Fields<'_>, known: &dyn Known) -> Option<ClientFrame> {
+        match self {
+            Self::Presence => {
+                let (presence, reason) = read_presence(fields)?;
+                Some(ClientFrame::Presence { presence, reason })
+            }
+            Self::Offer(name) => read_action(name, fields, known).map(ClientFrame::AnswerOffer),
+            Self::Callback(name) => {
+                let id = |text: &str| CallbackId::parse(text).ok_or("must be a callback's id");
+                let callback = fields.required("callback_id").and_then(|item| item.parsed(id));
+                let action = read_action(name, fields, known);
+                Some(ClientFrame::Act { callback: callback?, action: action? })
+            }
+            Self::Auth => {
+                let token = |text: &str| {
+                    let fits = (1..=TOKEN_MAX).contains(&text.len());
+                    fits.then(|| text.to_owned()).ok_or("must be a credential")
+                };
+                let token = fields.required("token").and_then(|item| item.parsed(token));
+                token.map(|token| ClientFrame::Auth { token })
+            }
+            Self::Ping => Some(ClientFrame::Ping),
+        }
+    }
+}
+
+/// The fields of a presence, in a frame and in a PUT.
+pub fn read_presence(fields: &mut Fields<'_>) -> Option<(Presence, Option<String>)> {
+    let presence = fields.required("presence").and_then(|item| item.word(&PRESENCES));
+    let reason = fields.parsed("reason", prose(REASON_MAX));
+    presence.map(|presence| (presence, reason))
+}

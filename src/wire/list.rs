@@ -1,0 +1,177 @@
+//! What a list of callbacks may be filtered and sorted by, and what each role gets of it.
+
+use super::callback::parse_number;
+use super::page::PageQuery;
+use super::problem::Problem;
+use super::query::Query;
+use super::request::{MEDIA, TYPES};
+use super::role::Role;
+use super::text::{REFERENCE_MAX, instant};
+use crate::domain::callback::State;
+use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::phone::Email;
+use crate::domain::phone::{PhoneNumber, Region};
+use crate::domain::policy::AgentSettings;
+use crate::engine::library::{FullCallback, ListFilter, ListRead, SortKey};
+
+/// Characters that a search by beginning may have.
+const PREFIX_MAX: usize = 100;
+
+/// The filters of which a channel must name one: it finds what it has a key to, and can't browse.
+const CHANNEL_KEYS: [&str; 5] = ["contact_id", "phone", "email", "case_id", "external_id"];
+
+/// Reads a list's query. `region_of` is the region that a queue's numbers without a country are
+/// read in.
+pub fn read_list(
+    pairs: &[(String, String)],
+    region_of: &dyn Fn(&QueueId) -> Option<Region>,
+) -> Result<ListRead, Problem> {
+    let mut query = Query::new(pairs);
+    let filter = read_filter(&mut query, region_of);
+    let (sort, descending) = read_sort(&mut query);
+    let PageQuery { limit, after } = PageQuery::read(&mut query);
+    query.finish().map_err(Problem::invalid)?;
+    Ok(ListRead { filter, sort, descending, limit, after })
+}
+
+fn read_filter(
+    query: &mut Query<'_>,
+    region_of: &dyn Fn(&QueueId) -> Option<Region>,
+) -> ListFilter {
+    let queue = query.parsed("queue", QueueId::parse);
+    let region = queue.as_ref().and_then(region_of);
+    ListFilter {
+        states: read_states(query),
+        queues: queue.into_iter().collect(),
+        or_held_by: None,
+        kind: query.word("type", &TYPES),
+        medium: query.word("medium", &MEDIA),
+        requested_by_agent: query.word("requested_by", &[("customer", false), ("agent", true)]),
+        agent: query.parsed("agent_id", AgentId::parse),
+        booked_by: query.parsed("booked_by", AgentId::parse),
+        channel: None,
+        contact: query.parsed("contact_id", |text| bounded(text, REFERENCE_MAX)),
+        phone: query.parsed("phone", |text| read_phone(text, region)),
+        email: query
+            .parsed("email", |text| Email::parse(text).map(|email| email.as_str().to_owned())),
+        case_id: query.parsed("case_id", |text| bounded(text, REFERENCE_MAX)),
+        interaction_ref: query.parsed("interaction_ref", |text| bounded(text, REFERENCE_MAX)),
+        external_id: query.parsed("external_id", |text| bounded(text, REFERENCE_MAX)),
+        number: query.parsed("number", |text| {
+            parse_number(text).ok_or("must be a callback's number, such as CB0001042")
+        }),
+        prefix: query.parsed("q", |text| bounded(&plus(text), PREFIX_MAX)),
+        due_before: query.parsed("due_before", instant),
+        due_after: query.parsed("due_after", instant),
+    }
+}
+
+fn read_states(query: &mut Query<'_>) -> Vec<State> {
+    let mut states = Vec::new();
+    for word in query.all("state") {
+        if word == "active" {
+            states.extend(State::ALL.into_iter().filter(|state| !state.is_final()));
+        } else if let Some(state) = State::ALL.into_iter().find(|state| state.as_str() == word) {
+            states.push(state);
+        } else {
+            let words = State::ALL.map(State::as_str).join(", ");
+            query.fault("state", format!("must be active or one of: {words}"));
+        }
+    }
+    states.sort_unstable();
+    states.dedup();
+    states
+}
+
+fn read_sort(query: &mut Query<'_>) -> (SortKey, bool) {
+    let sort = query.parsed("sort", |text| {
+        let (key, descending) = text.strip_prefix('-').map_or((text, false), |key| (key, true));
+        let key = match key {
+            "created_at" => SortKey::CreatedAt,
+            "start" => SortKey::Start,
+            "queued_since" => SortKey::QueuedSince,
+            _ => {
+                return Err("must be created_at, start or queued_since, reversed by a - before it");
+            }
+        };
+        Ok((key, descending))
+    });
+    sort.unwrap_or((SortKey::CreatedAt, true))
+}
+
+fn bounded(text: &str, most: usize) -> Result<String, String> {
+    let fits = (1..=most).contains(&text.chars().count());
+    fits.then(|| text.to_owned()).ok_or_else(|| format!("must have 1 to {most} characters"))
+}
+
+fn read_phone(text: &str, region: Option<Region>) -> Result<String, String> {
+    let phone = PhoneNumber::parse(&plus(text), region).map_err(|error| error.to_string())?;
+    Ok(phone.as_str().to_owned())
+}
+
+/// In an address a bare `+` means a blank: `?phone=+49…` is meant as it looks.
+fn plus(text: &str) -> String {
+    match text.strip_prefix(' ') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => format!("+{rest}"),
+        Some(_) | None => text.to_owned(),
+    }
+}
+
+/// Narrows a list to what the role may see. The filter alone isn't the whole scope of an agent who
+/// names a queue: what comes back must pass [`may_see`] as well.
+pub fn narrow(
+    filter: &mut ListFilter,
+    role: &Role,
+    agent: Option<&AgentSettings>,
+) -> Result<(), Problem> {
+    match role {
+        Role::Supervisor(_) | Role::Admin(_) => Ok(()),
+        Role::Agent(id) => {
+            if filter.queues.is_empty() {
+                let queues = agent.map_or(&[][..], |agent| &agent.queues);
+                filter.queues = queues.iter().map(|served| served.queue.clone()).collect();
+                filter.or_held_by = Some(id.clone());
+            }
+            Ok(())
+        }
+        Role::Channel { channel, public: false } => {
+            filter.channel = Some(*channel);
+            let named = [
+                &filter.contact,
+                &filter.phone,
+                &filter.email,
+                &filter.case_id,
+                &filter.external_id,
+            ];
+            if named.into_iter().any(Option::is_some) {
+                return Ok(());
+            }
+            let keys = CHANNEL_KEYS.join(", ");
+            Err(Problem::forbidden(format!("A channel must name one of: {keys}.")))
+        }
+        Role::Channel { public: true, .. } | Role::Customer(_) => {
+            Err(Problem::forbidden("This credential may not list callbacks."))
+        }
+    }
+}
+
+/// Whether the role may see the callback; one that may not is told that there is none.
+pub fn may_see(role: &Role, agent: Option<&AgentSettings>, full: &FullCallback) -> bool {
+    let callback = &full.callback;
+    match role {
+        Role::Supervisor(_) | Role::Admin(_) => true,
+        Role::Customer(id) => *id == callback.id,
+        Role::Channel { channel, .. } => full.request.origin.channel == *channel,
+        Role::Agent(id) => {
+            let id = Some(id);
+            let serves = agent.is_some_and(|agent| agent.membership(&callback.queue).is_some());
+            let held = full.ended.iter().chain(callback.interaction());
+            let closable = callback.closable_by.as_ref().map(|(agent, _)| agent);
+            serves
+                || callback.booked_by() == id
+                || callback.holder() == id
+                || closable == id
+                || held.into_iter().any(|interaction| interaction.agent.as_ref() == id)
+        }
+    }
+}

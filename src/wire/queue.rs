@@ -1,0 +1,118 @@
+//! Queues as supervisors and agents see them, and what is asked of them.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::instant::Instant;
+use super::settings::fields::Fields;
+use super::settings::print_queue;
+use super::text::{REASON_MAX, instant, prose};
+use crate::domain::effect::QueueStats;
+use crate::domain::queue::{Paused, Queue};
+use crate::domain::time::Timestamp;
+use crate::engine::handle::QueuePause;
+
+/// The member of a queue's body that isn't a setting; a PUT passes it over, so that what a GET
+/// gave can be sent back.
+pub const STATUS: &str = "status";
+
+/// A queue as `GET /v1/queues/{id}` shows it: what a PUT takes, and how it stands.
+pub fn queue_body(queue: &Queue, now: Timestamp) -> Map<String, Value> {
+    let mut body = print_queue(&queue.settings);
+    let status = json!({
+        "open": queue.is_open(now),
+        "intake_paused": queue.intake_paused.as_ref().map(PausedBody::of),
+        "offers_paused": queue.offers_paused.as_ref().map(PausedBody::of),
+    });
+    body.insert(STATUS.to_owned(), status);
+    body
+}
+
+#[derive(Debug, Serialize)]
+struct PausedBody<'a> {
+    since: Instant,
+    until: Option<Instant>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> PausedBody<'a> {
+    fn of(paused: &'a Paused) -> Self {
+        Self {
+            since: Instant(paused.since),
+            until: paused.until.map(Instant),
+            reason: paused.reason.as_deref(),
+        }
+    }
+}
+
+/// A queue in the directory.
+#[derive(Debug, Serialize)]
+pub struct QueueName<'a> {
+    id: &'a str,
+    name: &'a str,
+    open: bool,
+}
+
+impl<'a> QueueName<'a> {
+    /// The queue, seen from `now`.
+    pub fn new(queue: &'a Queue, now: Timestamp) -> Self {
+        Self {
+            id: queue.settings.id.as_str(),
+            name: &queue.settings.name,
+            open: queue.is_open(now),
+        }
+    }
+}
+
+/// A queue's line, now.
+#[derive(Debug, Serialize)]
+pub struct QueueStatsBody<'a> {
+    #[serde(flatten)]
+    queue: QueueName<'a>,
+    intake_paused: bool,
+    offers_paused: bool,
+    waiting: u32,
+    oldest_wait_seconds: Option<i64>,
+    with_agents: u32,
+}
+
+impl<'a> QueueStatsBody<'a> {
+    /// The queue and its line, seen from `now`.
+    pub fn new(queue: &'a Queue, stats: &QueueStats, now: Timestamp) -> Self {
+        let waited = |since| now.since(since).whole_seconds().max(0);
+        Self {
+            queue: QueueName::new(queue, now),
+            intake_paused: queue.intake_paused.is_some(),
+            offers_paused: queue.offers_paused.is_some(),
+            waiting: stats.waiting,
+            oldest_wait_seconds: stats.oldest_since.map(waited),
+            with_agents: stats.with_agents,
+        }
+    }
+}
+
+/// Reads the body of `pause`: both, unless one is named.
+pub fn read_pause(fields: &mut Fields<'_>, now: Timestamp) -> QueuePause {
+    let (intake, offers) = which(fields);
+    let until = fields.parsed("until", |text| {
+        let until = instant(text).map_err(|error| error.to_string())?;
+        if until > now { Ok(until) } else { Err("lies in the past".to_owned()) }
+    });
+    QueuePause { intake, offers, reason: fields.parsed("reason", prose(REASON_MAX)), until }
+}
+
+/// Reads the body of `resume`: both, unless one is named. It takes the fields of `pause` that
+/// still mean something.
+pub fn read_resume(fields: &mut Fields<'_>) -> (bool, bool) {
+    which(fields)
+}
+
+/// Intake and offers; neither named means both.
+fn which(fields: &mut Fields<'_>) -> (bool, bool) {
+    let named = fields.count_of(&["intake", "offers"]) > 0;
+    let both = (fields.flag("intake", !named), fields.flag("offers", !named));
+    if both == (false, false) {
+        fields.fault("", "must name intake, offers or both");
+    }
+    both
+}

@@ -1,0 +1,41 @@
+//! Why a callback isn't assigned, as `GET /v1/callbacks/{id}/routing` shows it.
+
+use serde::Serialize;
+
+use crate::domain::callback::Callback;
+use crate::domain::effect::{Candidate, Failed, Trace};
+
+/// The state, the place in line, and each agent's reason.
+#[derive(Debug, Serialize)]
+pub struct TraceBody<'a> {
+    state: &'static str,
+    position: Option<u32>,
+    candidates: Vec<CandidateBody<'a>>,
+    would_change: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct CandidateBody<'a> {
+    agent_id: &'a str,
+    eligible: bool,
+    failed: Option<&'static str>,
+    detail: &'a str,
+}
+
+impl<'a> TraceBody<'a> {
+    /// The trace of a callback.
+    pub fn new(callback: &Callback, position: Option<u32>, trace: &'a Trace) -> Self {
+        let candidate = |one: &'a Candidate| CandidateBody {
+            agent_id: one.agent.as_str(),
+            eligible: one.failed.is_none(),
+            failed: one.failed.map(Failed::as_str),
+            detail: &one.detail,
+        };
+        Self {
+            state: callback.state().as_str(),
+            position,
+            candidates: trace.candidates.iter().map(candidate).collect(),
+            would_change: &trace.would_change,
+        }
+    }
+}
