@@ -35,6 +35,10 @@ impl Codec for RowCodec {
             let id = number * Entry::MAX_EVENTS + place;
             of_event(&StoredEvent { id, at: entry.at, event: event.clone() }, &mut rows);
         }
+        if let Some(secret) = &entry.secret {
+            let value = Bytes::copy_from_slice(&secret.0);
+            put(keys::key(keys::META, keys::SECRET), value, &mut rows);
+        }
         if let Some(kept) = &entry.kept {
             let key = kept.keyed.key.0;
             put(keys::key(keys::KEPT, key.to_vec()), kept.to_row(), &mut rows);
