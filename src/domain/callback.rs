@@ -791,5 +791,10 @@ impl Callback {
     }
 }
 
+/// A callback's number as people see it: `CB0001042`.
+pub fn shown_number(number: u64) -> String {
+    format!("CB{number:07}")
+}
+
 /// A callback as messages and answers carry it.
 pub type Snapshot = Arc<Callback>;

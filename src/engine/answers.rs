@@ -5,14 +5,17 @@
 //! still carry what was answered under its key.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::entry::{Kept, KeptAnswer, Keyed};
-use super::handle::{Answered, CommandError};
+use super::handle::{Acted, Answered, CommandError};
+use crate::domain::agent::Agent;
 use crate::domain::effect::Answer;
 use crate::domain::ids::{QueueId, SessionId};
 use crate::domain::message::Token;
+use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
@@ -108,7 +111,7 @@ impl Pending {
 }
 
 /// What is kept of an answer; none of those that no POST is answered with.
-fn keep(answer: &Answer) -> Option<KeptAnswer> {
+pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
     match answer {
         Answer::Callback { callback, position, created } => Some(KeptAnswer::Callback {
             callback: callback.clone(),
@@ -133,4 +136,50 @@ pub(crate) fn replay(kept: KeptAnswer) -> Answer {
         }
         KeptAnswer::Queue(queue) => Answer::Queue { queue, created: false },
     }
+}
+
+/// The answer to a command that came without a key.
+pub(crate) fn unkeyed(result: Result<Answered<Answer>, CommandError>) -> Result<Answer, Refusal> {
+    match result {
+        Ok(answered) => Ok(answered.value),
+        Err(CommandError::Refused(refusal)) => Err(refusal),
+        Err(CommandError::KeyReused) => {
+            tracing::error!("a command without a key was answered as if it had one");
+            Err(Refusal::Internal)
+        }
+    }
+}
+
+/// A callback's answer, as callers get it.
+pub(crate) fn acted(answered: Answered<Answer>) -> Result<Answered<Acted>, CommandError> {
+    let Answered { value, replayed } = answered;
+    match value {
+        Answer::Callback { callback, position, created } => {
+            Ok(Answered { value: Acted { callback, position, created }, replayed })
+        }
+        other => Err(strange(&other).into()),
+    }
+}
+
+/// A queue's answer, as callers get it.
+pub(crate) fn queue(answered: Answered<Answer>) -> Result<Answered<Arc<Queue>>, CommandError> {
+    let Answered { value, replayed } = answered;
+    match value {
+        Answer::Queue { queue, created: _ } => Ok(Answered { value: queue, replayed }),
+        other => Err(strange(&other).into()),
+    }
+}
+
+/// An agent's answer, as callers get it; true: made.
+pub(crate) fn agent(answer: Answer) -> Result<(Arc<Agent>, bool), Refusal> {
+    match answer {
+        Answer::Agent { agent, created } => Ok((agent, created)),
+        other => Err(strange(&other)),
+    }
+}
+
+/// A machine answered with something that the command doesn't ask for: a defect.
+pub(crate) fn strange(_answer: &Answer) -> Refusal {
+    tracing::error!("a command was answered with something that it doesn't ask for");
+    Refusal::Internal
 }

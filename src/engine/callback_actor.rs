@@ -70,7 +70,7 @@ impl CallbackActor {
         let (office, id, actor) = (Rc::clone(&self.office), self.id, ctx.address());
         self.office.spawn(async move {
             if after > Span::ZERO {
-                office.shared.clock.sleep(after).await;
+                office.shared.clock.wait(after).await;
             }
             post(&actor, Read(office.library.callback(id).await));
         });
@@ -171,7 +171,7 @@ pub(crate) struct CallbackDesk {
     newest: Option<Snapshot>,
     /// Agents asked of the router and not answered yet, by the command that asked.
     claims: Vec<(Token, AgentId)>,
-    /// Claims of a machine that was made anew since: what the router reserves is given back.
+    /// Claims of a machine that was made anew since.
     orphans: Vec<(Token, AgentId)>,
 }
 
@@ -231,7 +231,10 @@ impl Rebuilt for CallbackDesk {
             && let Some((_, agent)) = take(&mut self.orphans, *token)
             && result.is_ok()
         {
-            out.send(self.release(agent));
+            // Whoever asked was answered when the machine panicked, and the router has stopped
+            // looking for others: the agent is as good as proposed.
+            self.machine.step(now, CallbackMessage::Propose { agent }, out);
+            return;
         }
         self.machine.step(now, message, out);
     }

@@ -35,7 +35,7 @@ pub struct Clock {
     ids: Mutex<IdSource>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Source {
     System { wall: Timestamp, steady: Instant },
     Manual(Arc<ManualTime>),
@@ -52,6 +52,13 @@ impl Clock {
     /// A clock that a test moves by hand.
     pub fn manual(time: Arc<ManualTime>) -> Self {
         Self::from_source(Source::Manual(time), 1)
+    }
+
+    /// The same time, held and released by itself: one workspace's stall is not another's.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let seed = self.now().fresh.0;
+        Self::from_source(self.source.clone(), seed)
     }
 
     fn from_source(source: Source, seed: u128) -> Self {
@@ -111,7 +118,7 @@ impl Clock {
     }
 
     /// Waits for so much time to pass, whether or not the steady clock is held.
-    pub fn sleep(&self, span: Span) -> PortFuture<'static, ()> {
+    pub fn wait(&self, span: Span) -> PortFuture<'static, ()> {
         match &self.source {
             Source::System { .. } => {
                 let millis = u64::try_from(span.0).unwrap_or(0);
@@ -286,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_apart_shows_the_same_time_and_is_held_by_itself() {
+        let (time, clock) = manual();
+        let apart = clock.apart();
+        clock.hold();
+        time.advance(Span::seconds(5));
+        assert_eq!(apart.steady(), Timestamp(1_005_000));
+        assert_eq!(clock.steady(), Timestamp(1_000_000));
+        assert_eq!(apart.wall(), clock.wall());
+        assert_ne!(apart.now().fresh, clock.now().fresh);
+    }
+
+    #[test]
     fn the_system_clocks_start_together() {
         let clock = Clock::system();
         assert!(clock.drift().0.abs() < 1_000, "{:?}", clock.drift());
@@ -293,14 +312,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sleeping_ends_when_time_is_moved_far_enough() {
+    async fn waiting_ends_when_time_is_moved_far_enough() {
         let (time, clock) = manual();
-        let sleeper = tokio::spawn(clock.sleep(Span::seconds(2)));
+        let waiter = tokio::spawn(clock.wait(Span::seconds(2)));
         tokio::task::yield_now().await;
         time.advance(Span::seconds(1));
         tokio::task::yield_now().await;
-        assert!(!sleeper.is_finished());
+        assert!(!waiter.is_finished());
         time.advance(Span::seconds(1));
-        sleeper.await.expect("no panic");
+        waiter.await.expect("no panic");
     }
 }

@@ -96,7 +96,7 @@ impl Door {
             permit = Arc::clone(&self.permits).acquire_owned() => {
                 permit.map_err(|_closed| Refusal::Unavailable)
             }
-            () = clock.sleep(self.wait) => Err(Refusal::Overloaded),
+            () = clock.wait(self.wait) => Err(Refusal::Overloaded),
         }
     }
 

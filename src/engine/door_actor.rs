@@ -6,9 +6,9 @@ use actix::{Actor, Context, Handler, Message};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answers::{CommandResult, Reply};
+use super::ask::Ask;
 use super::entry::Keyed;
 use super::handle::{SessionOutlet, ToSession};
-use super::intake::Ask;
 use super::office::Office;
 use crate::domain::agent::{Presence, PresenceBy};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, SessionId};

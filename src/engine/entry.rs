@@ -16,6 +16,18 @@ pub struct Entry {
     pub events: Vec<Event>,
     /// What an idempotent command was answered with.
     pub kept: Option<Kept>,
+    /// The workspace's own secret, in the one entry that makes it.
+    pub secret: Option<Secret>,
+}
+
+/// A workspace's own secret, from which manage links are made. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub [u8; 32]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret(..)")
+    }
 }
 
 impl Entry {

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::answers::{acted, agent, keep, queue, strange, unkeyed};
+use super::ask::Ask;
 use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
 use super::entry::{KeptAnswer, Keyed};
-use super::intake::Ask;
 use super::library::{BAD_CURSOR, FullCallback, ListRead, Page, StoredEvent};
 use super::ports::StoreError;
 use super::shared::{Gate, Shared};
@@ -150,17 +151,10 @@ impl Handle {
         acted(self.command(Ask::Act { callback, who, action, if_match }, keyed).await?)
     }
 
-    /// What a command under this key was answered with within the last 24 h: for a repetition
-    /// that can't even be read as a command any more. One still under way isn't waited for.
+    /// What a command under this key was answered with, if one was; waits for one under way.
     pub async fn replayed(&self, keyed: Keyed) -> Result<Option<KeptAnswer>, CommandError> {
-        let gate = self.shared.gate()?;
-        let kept = gate.library.kept(keyed.key, self.now()).await.map_err(unreadable)?;
-        match self.shown(&gate, kept).await? {
-            Some(kept) if kept.keyed.fingerprint != keyed.fingerprint => {
-                Err(CommandError::KeyReused)
-            }
-            kept => Ok(kept.map(|kept| kept.answer)),
-        }
+        let answered = self.answered(Ask::Replayed, Some(keyed)).await?;
+        Ok(if answered.replayed { keep(&answered.value) } else { None })
     }
 
     /// Makes or replaces a queue; true: made.
@@ -394,7 +388,13 @@ impl Handle {
     /// Lets the next step of this kind of machine panic.
     #[cfg(test)]
     pub(crate) fn poison(&self, kind: &'static str) {
-        self.shared.poison(kind);
+        self.poison_after(kind, 0);
+    }
+
+    /// Lets a step of this kind of machine panic, after so many more that don't.
+    #[cfg(test)]
+    pub(crate) fn poison_after(&self, kind: &'static str, spares: usize) {
+        self.shared.poison(kind, spares);
     }
 
     async fn command(
@@ -413,10 +413,18 @@ impl Handle {
     }
 
     async fn question(&self, ask: Ask) -> Result<Answer, Refusal> {
+        unkeyed(self.answered(ask, None).await)
+    }
+
+    async fn answered(
+        &self,
+        ask: Ask,
+        keyed: Option<Keyed>,
+    ) -> Result<Answered<Answer>, CommandError> {
         let permit = self.shared.door.ask(&self.shared.clock).await?;
         let (answer, answered) = oneshot::channel();
-        self.shared.post(Command { ask, keyed: None, answer, permit })?;
-        unkeyed(answered.await.unwrap_or(Err(CommandError::Refused(Refusal::Unavailable))))
+        self.shared.post(Command { ask, keyed, answer, permit })?;
+        answered.await.unwrap_or(Err(CommandError::Refused(Refusal::Unavailable)))
     }
 
     async fn frame(&self, session: SessionId, frame: u64, ask: FrameAsk) {
@@ -433,48 +441,6 @@ impl Handle {
         self.shared.door.wait_durable(gate.life, gate.library.newest()).await?;
         Ok(value)
     }
-}
-
-fn unkeyed(result: Result<Answered<Answer>, CommandError>) -> Result<Answer, Refusal> {
-    match result {
-        Ok(answered) => Ok(answered.value),
-        Err(CommandError::Refused(refusal)) => Err(refusal),
-        Err(CommandError::KeyReused) => {
-            tracing::error!("a command without a key was answered as if it had one");
-            Err(Refusal::Internal)
-        }
-    }
-}
-
-fn acted(answered: Answered<Answer>) -> Result<Answered<Acted>, CommandError> {
-    let Answered { value, replayed } = answered;
-    match value {
-        Answer::Callback { callback, position, created } => {
-            Ok(Answered { value: Acted { callback, position, created }, replayed })
-        }
-        other => Err(strange(&other).into()),
-    }
-}
-
-fn queue(answered: Answered<Answer>) -> Result<Answered<Arc<Queue>>, CommandError> {
-    let Answered { value, replayed } = answered;
-    match value {
-        Answer::Queue { queue, created: _ } => Ok(Answered { value: queue, replayed }),
-        other => Err(strange(&other).into()),
-    }
-}
-
-fn agent(answer: Answer) -> Result<(Arc<Agent>, bool), Refusal> {
-    match answer {
-        Answer::Agent { agent, created } => Ok((agent, created)),
-        other => Err(strange(&other)),
-    }
-}
-
-/// A machine answered with something that the command doesn't ask for: a defect.
-fn strange(_answer: &Answer) -> Refusal {
-    tracing::error!("a command was answered with something that it doesn't ask for");
-    Refusal::Internal
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it maps errors")]

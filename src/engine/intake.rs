@@ -10,85 +10,31 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answers::Reply;
+use super::ask::{Ask, external};
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
-use super::facts::{FactKey, Lines};
+use super::facts::Lines;
 use super::filter::Filter;
 use super::handle::{QueuePause, SessionOutlet};
 use super::library::Library;
-use super::office::{CommandAnswer, Office};
+use super::office::Office;
+use super::outputs::CommandAnswer;
 use super::ports::StoreError;
 use super::queue_actor::BeginRemoval;
 use super::shell::post;
-use crate::domain::agent::{Presence, PresenceBy};
-use crate::domain::callback::{Channel, Snapshot};
+use crate::domain::callback::Channel;
+use crate::domain::effect::Answer;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, QueueMessage,
-    RouterMessage, Token, Who, Wish,
+    RouterMessage, Token, Wish,
 };
-use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 
 /// How long a kept answer matters.
 const KEPT_FOR: Span = Span::days(1);
-
-/// What is asked of a workspace.
-pub(crate) enum Ask {
-    Create(Box<Wish>),
-    Act { callback: CallbackId, who: Who, action: Action, if_match: Option<u64> },
-    PutQueue { settings: Arc<QueueSettings>, if_match: Option<u64> },
-    RemoveQueue { id: QueueId, if_match: Option<u64> },
-    PauseQueue { id: QueueId, pause: QueuePause },
-    ResumeQueue { id: QueueId, intake: bool, offers: bool },
-    PutAgent { settings: Arc<AgentSettings>, if_match: Option<u64> },
-    RemoveAgent { id: AgentId, if_match: Option<u64> },
-    SetPresence { id: AgentId, by: PresenceBy, presence: Presence, reason: Option<String> },
-    SetExternalLoad { id: AgentId, units: u32, until: Timestamp },
-    Connect { agent: AgentId, session: SessionId, outlet: Box<dyn SessionOutlet> },
-    Position { queue: QueueId, callback: CallbackId },
-    Trace { callback: Snapshot },
-    QueueStats { id: QueueId },
-}
-
-impl Ask {
-    /// Whether it only asks: such a thing is answered while nothing can be written.
-    fn only_asks(&self) -> bool {
-        matches!(self, Self::Position { .. } | Self::Trace { .. } | Self::QueueStats { .. })
-    }
-
-    /// The keys that its decision needs.
-    fn keys(&self, keyed: Option<Keyed>) -> Vec<FactKey> {
-        let mut keys = Vec::new();
-        keys.extend(keyed.map(|keyed| FactKey::Idempotency(keyed.key)));
-        match self {
-            Self::Create(wish) => {
-                keys.extend(external(wish).map(|(channel, id)| FactKey::External(channel, id)));
-            }
-            Self::Act { callback, .. } => keys.push(FactKey::Callback(*callback)),
-            Self::PutQueue { .. }
-            | Self::RemoveQueue { .. }
-            | Self::PauseQueue { .. }
-            | Self::ResumeQueue { .. }
-            | Self::PutAgent { .. }
-            | Self::RemoveAgent { .. }
-            | Self::SetPresence { .. }
-            | Self::SetExternalLoad { .. }
-            | Self::Connect { .. }
-            | Self::Position { .. }
-            | Self::Trace { .. }
-            | Self::QueueStats { .. } => {}
-        }
-        keys
-    }
-}
-
-fn external(wish: &Wish) -> Option<(Channel, String)> {
-    let id = wish.request.external_id.clone()?;
-    Some((wish.request.origin.channel, id))
-}
 
 /// Commands that wait for their turn or their facts, and what is needed to decide about them.
 pub(crate) struct Intake {
@@ -139,7 +85,9 @@ impl Intake {
         if let Some(keyed) = waiting.keyed {
             let hash = first_eight(&keyed.key.0);
             needs.kept = self.keys_used.maybe(hash, now).then_some(keyed);
-            self.keys_used.put(hash, now);
+            if !waiting.ask.only_asks() {
+                self.keys_used.put(hash, now);
+            }
         }
         if let Ask::Create(wish) = &waiting.ask
             && let Some((channel, id)) = external(wish)
@@ -268,6 +216,12 @@ impl Office {
     /// Turns a command into its first letter.
     fn dispatch(self: &Rc<Self>, token: Token, ask: Ask, cause: &Arc<Cause>) {
         let letter = match ask {
+            Ask::Replayed => {
+                // Nothing was found: it wasn't answered under this key.
+                cause.answered(token);
+                self.answer(token, CommandAnswer::Made(Box::new(Ok(Answer::Done))));
+                Ok(None)
+            }
             Ask::Create(wish) => self.create(token, *wish),
             Ask::Act { callback, who, action, if_match } => {
                 self.act(token, callback, CallbackCommand { token, who, if_match, action })

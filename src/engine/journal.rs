@@ -20,11 +20,13 @@ use tokio::task::JoinHandle;
 
 use super::entry::Entry;
 use super::library::Codec;
-use super::ports::{EntryNumber, Epoch};
+use super::ports::{EntryNumber, Epoch, RowWrite};
 
 pub(super) use self::shared::Shared;
 pub(super) use self::store_link::{End, Failure, Pauses, StoreLink};
 pub(super) use self::writer::{Errand, Writer};
+#[cfg(test)]
+pub(super) use self::writer::{GROUP_BYTES, GROUP_ENTRIES};
 
 /// Where the journal's tasks tell what happened. Called on their thread: must not block, and must
 /// keep the order.
@@ -64,14 +66,6 @@ pub enum Lost {
         found: u128,
         /// The instance taken.
         ours: u128,
-    },
-    /// The store doesn't know that it was taken: it went back to before that.
-    #[error("the store went back to epoch {found}, taken was {ours}")]
-    WentBack {
-        /// The epoch found.
-        found: Epoch,
-        /// The epoch taken.
-        ours: Epoch,
     },
     /// The log ends too early, and what is missing isn't in memory any more.
     #[error("the log ends at {found}; acknowledged is {durable}, in memory from {kept_from}")]
@@ -200,8 +194,12 @@ impl<O> Journal<O> {
     /// never waits; see [`Self::must_wait`].
     #[expect(clippy::needless_pass_by_value, reason = "what was journaled must not change")]
     pub fn take(&mut self, entry: Entry) -> EntryNumber {
+        let rows = self.codec.rows(self.newest + 1, &entry);
+        self.take_rows(rows)
+    }
+
+    pub(super) fn take_rows(&mut self, rows: Vec<RowWrite>) -> EntryNumber {
         self.newest += 1;
-        let rows = self.codec.rows(self.newest, &entry);
         let bytes = self.codec.pack(&rows);
         self.shared.overlay.put(self.newest, rows);
         if self.shared.overlay.is_quarter_full() {
@@ -230,7 +228,7 @@ impl<O> Journal<O> {
     /// Learns that every entry up to `number` is durable, and gives back what that lets go.
     #[must_use = "what is given back has to be let go now"]
     pub fn acknowledge(&mut self, number: EntryNumber) -> Vec<O> {
-        debug_assert!(number <= self.newest, "durable is at most what was taken");
+        assert!(number <= self.newest, "durable is at most what was taken");
         self.durable = self.durable.max(number);
         let free = self.held.partition_point(|(needs, _)| *needs <= self.durable);
         self.held.drain(..free).map(|(_, output)| output).collect()
@@ -249,6 +247,11 @@ impl<O> Journal<O> {
     /// Number of the newest entry that this thread knows to be durable.
     pub fn durable(&self) -> EntryNumber {
         self.durable
+    }
+
+    /// Number of the newest entry that the tables have, for metrics.
+    pub fn projected(&self) -> EntryNumber {
+        self.shared.watermark()
     }
 
     /// For other threads: the newest durable number, as soon as the writer has it. Whoever reads

@@ -83,8 +83,7 @@ impl Office {
                 tracing::error!(reason = %lost, alarm = true, "the store is another one");
                 self.end(Fault::Replaced);
             }
-            Lost::WentBack { .. }
-            | Lost::LogBehind { .. }
+            Lost::LogBehind { .. }
             | Lost::LogAhead { .. }
             | Lost::TablesBehind { .. }
             | Lost::TablesAhead { .. }

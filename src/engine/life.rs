@@ -15,12 +15,14 @@ use super::agent_actor::AgentActor;
 use super::callback_actor::CallbackActor;
 use super::door::Phase;
 use super::door_actor::DoorActor;
+use super::entry::Secret;
 use super::handle::RESTART;
 use super::intake::Intake;
 use super::journal::{Journal, JournalEvent};
 use super::journal_actor::{Heard, JournalActor};
 use super::library::{Codec, Inventory, Library};
-use super::office::{Fittings, Office, Output, Singles};
+use super::office::{Fittings, Office, Singles};
+use super::outputs::Output;
 use super::ports::{StoreError, Tables};
 use super::queue_actor::QueueActor;
 use super::recovery::{self, OpenError, Storage};
@@ -133,9 +135,12 @@ impl Life<'_> {
         *self.instance = Some(opened.instance);
         let library = (self.store.library)(opened.rows);
         let inventory = library.inventory().await?;
-        self.keep_secret(&inventory)?;
+        let made = self.know_secret(&inventory)?;
         let office = self.furnish(opened.journal, Arc::clone(&library), &inventory, ending);
         listen(&office, told);
+        if let Some(made) = made {
+            office.write_secret(made);
+        }
         restore(&office, &inventory, self.config).await?;
         let life = self.shared.door.standing().life;
         let door = DoorActor::new(Rc::clone(&office)).start();
@@ -168,17 +173,18 @@ impl Life<'_> {
         office
     }
 
-    /// The workspace's secret: the configured one, or the store's.
-    fn keep_secret(&self, inventory: &Inventory) -> Result<(), StoreError> {
+    /// The workspace's secret: the configured one, or the store's, or one that is made now and
+    /// must be written down.
+    fn know_secret(&self, inventory: &Inventory) -> Result<Option<Secret>, StoreError> {
         let stored = inventory.secret.as_deref().map(<[u8; 32]>::try_from).transpose();
         let stored = stored.map_err(|_length| StoreError::Damaged {
             place: "the workspace's secret".to_owned(),
             what: "it isn't 32 bytes long".to_owned(),
         })?;
-        let secret = self.config.secret.or(stored);
-        let secret = secret.map_or_else(fresh_secret, Ok)?;
+        let known = self.config.secret.or(stored);
+        let secret = known.map_or_else(fresh_secret, Ok)?;
         self.shared.secret.get_or_init(|| Arc::new(secret));
-        Ok(())
+        Ok(known.is_none().then_some(Secret(secret)))
     }
 
     /// The life has ended by a fault: what is held is dropped, sessions go.
@@ -217,7 +223,7 @@ impl Life<'_> {
         office.draining.set(true);
         let finished = tokio::select! {
             () = finish(office) => true,
-            () = clock.sleep(self.shared.limits.drain) => false,
+            () = clock.wait(self.shared.limits.drain) => false,
         };
         self.shut(office);
         let left = self.shared.limits.drain - clock.running().since(begun);
@@ -345,6 +351,5 @@ fn fresh_secret() -> Result<[u8; 32], StoreError> {
     getrandom::fill(&mut secret).map_err(|error| {
         StoreError::Unavailable(format!("the system gives no random secret: {error}"))
     })?;
-    tracing::warn!("the store keeps no secret: manage links end with this process");
     Ok(secret)
 }

@@ -35,7 +35,7 @@ impl Office {
         let office = Rc::clone(self);
         self.spawn(async move {
             while !office.sessions.borrow().is_empty() {
-                office.shared.clock.sleep(EVERY).await;
+                office.shared.clock.wait(EVERY).await;
                 office.look_at_lines();
             }
             *office.line_notices.borrow_mut() = LineNotices::default();

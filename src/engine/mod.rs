@@ -2,6 +2,7 @@
 
 mod agent_actor;
 mod answers;
+mod ask;
 pub mod background;
 mod boards;
 mod callback_actor;
@@ -22,6 +23,7 @@ mod life;
 mod line_notices;
 pub mod merged;
 mod office;
+mod outputs;
 mod overlay;
 pub mod ports;
 mod projector;
@@ -35,5 +37,7 @@ mod shared_log;
 mod shell;
 pub mod system;
 
+#[cfg(test)]
+mod tests;
 #[cfg(test)]
 mod workspace_tests;

@@ -15,61 +15,30 @@ use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 use super::agent_actor::AgentActor;
-use super::answers::{Answers, Reply, replay};
+use super::answers::Answers;
 use super::callback_actor::CallbackActor;
 use super::directory::Directory;
 use super::door::Cause;
-use super::entry::{Entry, Kept, KeptAnswer};
-use super::handle::{Answered, CommandError, ToSession};
+use super::entry::{Entry, Kept, Secret};
 use super::intake::Intake;
 use super::journal::Journal;
 use super::known::Known;
 use super::library::Library;
 use super::life::Fault;
 use super::line_notices::LineNotices;
-use super::ports::EntryNumber;
+use super::outputs::{CommandAnswer, Output};
 use super::queue_actor::QueueActor;
 use super::router_actor::RouterActor;
 use super::scheduler_actor::SchedulerActor;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::shell::{Envelope, post};
-use crate::domain::agent::AgentView;
-use crate::domain::effect::{Answer, Change, Effect, Notice, Outbox};
+use crate::domain::effect::{Answer, Change, Effect, Outbox};
 use crate::domain::event::Event;
-use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::message::{AgentMessage, CallbackMessage, Letter, QueueMessage, Token};
-use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Timestamp};
-
-/// What leaves the process, or shows readers something, once the journal allows it.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// A command's answer.
-    Answer { token: Token, result: CommandAnswer },
-    /// Frames to sessions.
-    Notify { sessions: Vec<SessionId>, notice: Notice },
-    /// These sessions end.
-    CloseSessions { sessions: Vec<SessionId> },
-    /// All sessions end: the last that leaves in a drain.
-    CloseAll { code: u16 },
-    /// Readers see an agent.
-    PublishAgent(AgentId, Option<Arc<AgentView>>),
-    /// Readers see a queue.
-    PublishQueue(QueueId, Option<Arc<Queue>>),
-}
-
-/// How a command is answered.
-#[derive(Debug)]
-pub(crate) enum CommandAnswer {
-    /// By a step, or by the engine itself.
-    Made(Box<Result<Answer, Refusal>>),
-    /// As it was answered before, under the same key.
-    Replayed(Box<KeptAnswer>),
-    /// Its key was used for something else.
-    KeyReused,
-}
 
 /// The actors of which there is one.
 pub(crate) struct Singles {
@@ -102,7 +71,7 @@ pub(crate) struct Office {
     /// Where commands are told that nobody answered.
     pub(crate) unanswered: mpsc::UnboundedSender<Token>,
     /// None once it is being closed: then nothing is written and nothing leaves any more.
-    journal: RefCell<Option<Journal<Output>>>,
+    pub(super) journal: RefCell<Option<Journal<Output>>>,
     /// Set once, before the first letter: their actors need the office.
     pub(crate) singles: OnceCell<Singles>,
     ending: mpsc::UnboundedSender<Fault>,
@@ -232,12 +201,20 @@ impl Office {
         }
         let mut journal = self.journal.borrow_mut();
         let Some(journal) = journal.as_mut() else { return };
-        journal.take(Entry { at, changes, events, kept: first });
+        journal.take(Entry { at, changes, events, kept: first, secret: None });
         for kept in kept {
             let (changes, events, kept) = (Vec::new(), Vec::new(), Some(kept));
-            journal.take(Entry { at, changes, events, kept });
+            journal.take(Entry { at, changes, events, kept, secret: None });
         }
         self.shared.gauges.taken(journal.newest());
+    }
+
+    /// Writes down the secret that the workspace has made for itself.
+    pub(crate) fn write_secret(&self, secret: Secret) {
+        let mut journal = self.journal.borrow_mut();
+        let Some(journal) = journal.as_mut() else { return };
+        let (at, secret) = (self.shared.clock.wall(), Some(secret));
+        journal.take(Entry { at, changes: Vec::new(), events: Vec::new(), kept: None, secret });
     }
 
     /// An answer was made: returns what is kept of it.
@@ -285,111 +262,6 @@ impl Office {
         if !made {
             tracing::error!(token = token.0, "a command was left without an answer");
             self.refuse(token, Refusal::Internal);
-        }
-    }
-
-    /// Holds an output until the newest entry is durable.
-    pub(crate) fn hold(self: &Rc<Self>, output: Output) {
-        let free = self.journal.borrow_mut().as_mut().and_then(|journal| journal.hold(output));
-        if let Some(output) = free {
-            self.let_out(output);
-        }
-    }
-
-    /// Entries up to `number` are durable: lets go what was held behind them, in its order.
-    pub(crate) fn let_out_to(self: &Rc<Self>, number: EntryNumber) {
-        let mut journal = self.journal.borrow_mut();
-        let free = journal.as_mut().map(|journal| journal.acknowledge(number)).unwrap_or_default();
-        drop(journal);
-        for output in free {
-            self.let_out(output);
-        }
-    }
-
-    /// Whether the journal takes more.
-    pub(crate) fn journal_has_room(&self) -> bool {
-        self.journal.borrow().as_ref().is_some_and(|journal| !journal.must_wait())
-    }
-
-    /// Number of the newest entry.
-    pub(crate) fn newest(&self) -> EntryNumber {
-        self.journal.borrow().as_ref().map_or(0, Journal::newest)
-    }
-
-    /// Takes the journal away to be closed.
-    pub(crate) fn take_journal(&self) -> Option<Journal<Output>> {
-        self.journal.borrow_mut().take()
-    }
-
-    /// Lets one output go.
-    pub(crate) fn let_out(self: &Rc<Self>, output: Output) {
-        match output {
-            Output::Answer { token, result } => self.give_answer(token, result),
-            Output::Notify { sessions, notice } => {
-                self.sessions.borrow_mut().notify(&sessions, &notice);
-            }
-            Output::CloseSessions { sessions } => {
-                self.sessions.borrow_mut().close(&sessions, super::handle::AGENT_REMOVED);
-            }
-            Output::CloseAll { code } => self.sessions.borrow_mut().close_all(code),
-            Output::PublishAgent(id, view) => self.shared.boards.agents.publish(id, view),
-            Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
-        }
-    }
-
-    fn give_answer(self: &Rc<Self>, token: Token, result: CommandAnswer) {
-        let Some(pending) = self.answers.borrow_mut().close(token) else { return };
-        let Some(reply) = pending.reply else { return };
-        let result = match result {
-            CommandAnswer::Made(made) => (*made)
-                .map(|value| Answered { value, replayed: false })
-                .map_err(CommandError::Refused),
-            CommandAnswer::Replayed(kept) => Ok(Answered { value: replay(*kept), replayed: true }),
-            CommandAnswer::KeyReused => Err(CommandError::KeyReused),
-        };
-        self.give(reply, result);
-    }
-
-    /// Gives an answer to whoever waits. A caller that has gone away is no fault.
-    pub(crate) fn give(self: &Rc<Self>, reply: Reply, result: super::answers::CommandResult) {
-        match reply {
-            Reply::Caller(caller) => drop(caller.send(result)),
-            Reply::Frame { session, frame, stepped: _ } => {
-                let result = result.map(|_answer| ()).map_err(refusal_of);
-                self.sessions.borrow().put(session, ToSession::Answer { frame, result });
-            }
-            Reply::Welcome { session, up } => {
-                let welcome = match result.map(|answered| answered.value) {
-                    Ok(Answer::Welcome(welcome)) => Ok(welcome),
-                    Ok(_) => Err(Refusal::Internal),
-                    Err(error) => Err(refusal_of(error)),
-                };
-                let told = welcome.map(|welcome| {
-                    self.sessions.borrow_mut().welcome(welcome);
-                    session
-                });
-                let refused = told.is_err();
-                if up.send(told).is_err() || refused {
-                    self.session_gone(session);
-                }
-            }
-            Reply::Line(queue) => {
-                if let Ok(Answered { value: Answer::QueueStats(stats), .. }) = result {
-                    self.tell_line(&queue, &stats);
-                }
-            }
-        }
-    }
-
-    /// A session is gone: its agent is told.
-    pub(crate) fn session_gone(self: &Rc<Self>, session: SessionId) {
-        if self.draining.get() {
-            // Recovery begins without sessions anyway; nothing is taken from the agent now.
-            return;
-        }
-        let agent = self.sessions.borrow_mut().remove(session);
-        if let Some(agent) = agent {
-            self.deliver(Letter::Agent(agent, AgentMessage::Disconnect { session }), None);
         }
     }
 
@@ -500,13 +372,5 @@ impl Office {
     pub(crate) fn end(&self, fault: Fault) {
         // The receiver is gone only when the life is over already.
         let _ = self.ending.send(fault);
-    }
-}
-
-/// What a session is told of a command that failed; its commands come without keys.
-fn refusal_of(error: CommandError) -> Refusal {
-    match error {
-        CommandError::Refused(refusal) => refusal,
-        CommandError::KeyReused => Refusal::Internal,
     }
 }

@@ -1,11 +1,13 @@
-//! The overlay: rows that the journal has taken and that the tables don't have durably yet.
+//! The overlay: rows that the journal has taken, until the tables have them durably.
 //!
 //! Separate from the journal because other threads read it while the workspace's thread writes it,
 //! and from `merged`, which knows how to read it together with the tables. It keeps two things
 //! under one lock: the newest value of each row, for readers, and each entry's own rows in order,
 //! for the projector. The second can't be had from the first: a row of a durable entry may have
 //! been rewritten by an entry that isn't durable and never will be, and the tables must then show
-//! the durable one. It must never wait for a store while it holds its lock.
+//! the durable one. Entries that the tables have stay for some seconds more, as long as there is
+//! room: should the store fail over to a replica that lacks the last batches, readers don't see
+//! what was before them. It must never wait for a store while it holds its lock.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -30,11 +32,14 @@ pub(super) struct EntryRows {
     pub(super) number: EntryNumber,
     /// What it writes.
     pub(super) rows: Arc<[RowWrite]>,
+    /// What they take of memory, in bytes.
+    pub(super) cost: usize,
 }
 
 impl EntryRows {
-    fn cost(&self) -> usize {
-        self.rows.iter().map(cost).sum()
+    pub(super) fn new(number: EntryNumber, rows: Vec<RowWrite>) -> Self {
+        let cost = rows.iter().map(cost).sum();
+        Self { number, rows: rows.into(), cost }
     }
 }
 
@@ -61,12 +66,15 @@ pub(super) struct Part {
     pub(super) is_last: bool,
 }
 
-/// Rows taken by the journal and not yet durable in the tables.
+/// Rows taken by the journal, until the tables have them durably.
 #[derive(Debug)]
 pub(super) struct Overlay {
     inner: RwLock<Inner>,
     newest: AtomicU64,
+    /// Of all entries.
     bytes: AtomicUsize,
+    /// Of those that the tables don't have.
+    unprojected_bytes: AtomicUsize,
     bound: usize,
 }
 
@@ -74,6 +82,8 @@ pub(super) struct Overlay {
 struct Inner {
     tables: BTreeMap<Table, BTreeMap<Bytes, Latest>>,
     entries: VecDeque<EntryRows>,
+    /// The tables have every entry up to this one; some of them may still be here.
+    watermark: EntryNumber,
 }
 
 /// A row's newest value, and the entry that wrote it.
@@ -87,9 +97,10 @@ impl Overlay {
     /// An empty one above tables that stand at `watermark`, to hold about `bound` bytes.
     pub(super) fn new(watermark: EntryNumber, bound: usize) -> Self {
         Self {
-            inner: RwLock::default(),
+            inner: RwLock::new(Inner { watermark, ..Inner::default() }),
             newest: AtomicU64::new(watermark),
             bytes: AtomicUsize::new(0),
+            unprojected_bytes: AtomicUsize::new(0),
             bound,
         }
     }
@@ -99,70 +110,94 @@ impl Overlay {
         self.newest.load(Ordering::SeqCst)
     }
 
-    /// What it holds now.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// What it should hold at most.
+    /// What it should hold at most of what the tables don't have.
     pub(super) fn bound(&self) -> usize {
         self.bound
     }
 
-    /// It holds as much as it should. The bound isn't a wall: what was admitted before is taken.
+    /// So much waits for the tables that the journal must wait for them too. The bound isn't a
+    /// wall: what was admitted before is taken.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes() >= self.bound
+        self.unprojected_bytes.load(Ordering::Relaxed) >= self.bound
     }
 
-    /// It holds so much that the projector shouldn't wait longer for rows to be rewritten.
+    /// So much waits for the tables that the projector shouldn't wait for rows to be rewritten.
     pub(super) fn is_quarter_full(&self) -> bool {
-        self.bytes() >= self.bound / 4
+        self.unprojected_bytes.load(Ordering::Relaxed) >= self.bound / 4
+    }
+
+    /// It holds so much in all that what the tables have should go.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) >= self.bound / 2
     }
 
     /// Takes the next entry's rows; from now on reads show them.
     pub(super) fn put(&self, number: EntryNumber, rows: Vec<RowWrite>) {
-        let entry = EntryRows { number, rows: rows.into() };
+        let entry = EntryRows::new(number, rows);
         let mut inner = self.write();
         assert_eq!(number, self.newest() + 1, "entries come in order and without gaps");
         // Before any of its rows can be seen: who reads a row and then asks for the newest number
         // gets this one or a later one.
         self.newest.store(number, Ordering::SeqCst);
-        self.bytes.fetch_add(entry.cost(), Ordering::Relaxed);
+        self.bytes.fetch_add(entry.cost, Ordering::Relaxed);
+        self.unprojected_bytes.fetch_add(entry.cost, Ordering::Relaxed);
         inner.show(&entry);
         inner.entries.push_back(entry);
     }
 
+    /// Number of the oldest entry that is here; one past the newest if there is none.
+    pub(super) fn first(&self) -> EntryNumber {
+        let inner = self.read();
+        inner.entries.front().map_or(self.newest() + 1, |first| first.number)
+    }
+
     /// Takes back entries that were dropped, because the tables lost them: in order, ending just
-    /// before the oldest that is still here. Newer values of their rows stay.
+    /// before the oldest that is here. Newer values of their rows stay.
     pub(super) fn put_back(&self, entries: Vec<EntryRows>) {
         let mut inner = self.write();
         for entry in entries.into_iter().rev() {
             let next = inner.entries.front().map_or(self.newest() + 1, |first| first.number);
             assert_eq!(entry.number + 1, next, "entries come back without gaps");
-            self.bytes.fetch_add(entry.cost(), Ordering::Relaxed);
+            self.bytes.fetch_add(entry.cost, Ordering::Relaxed);
             inner.show(&entry);
             inner.entries.push_front(entry);
         }
     }
 
-    /// The oldest entries up to number `to`, at most `limit`.
-    pub(super) fn oldest(&self, to: EntryNumber, limit: usize) -> Vec<EntryRows> {
+    /// The next entries that the tables don't have, up to number `to`, at most `limit`.
+    pub(super) fn unprojected(&self, to: EntryNumber, limit: usize) -> Vec<EntryRows> {
         let inner = self.read();
-        inner.entries.iter().take(limit).take_while(|entry| entry.number <= to).cloned().collect()
+        let (_, unprojected) = inner.split_at(inner.watermark);
+        unprojected.take(limit).take_while(|entry| entry.number <= to).cloned().collect()
     }
 
-    /// Drops what the tables have durably: entries up to `to`, and their rows unless rewritten.
+    /// The tables have every entry up to `watermark` now, which may be less than they had.
+    pub(super) fn set_watermark(&self, watermark: EntryNumber) {
+        let mut inner = self.write();
+        let (low, high) = (inner.watermark.min(watermark), inner.watermark.max(watermark));
+        let (_, passed) = inner.split_at(low);
+        let bytes = passed.take_while(|entry| entry.number <= high).map(|entry| entry.cost).sum();
+        if watermark > inner.watermark {
+            self.unprojected_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        } else {
+            self.unprojected_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        inner.watermark = watermark;
+    }
+
+    /// Drops entries up to `to`, which the tables have, and their rows unless rewritten.
     pub(super) fn drop_to(&self, to: EntryNumber) {
         while self.drop_some(to) {}
     }
 
     fn drop_some(&self, to: EntryNumber) -> bool {
         let mut inner = self.write();
+        assert!(to <= inner.watermark, "only what the tables have is dropped");
         for _ in 0..ENTRIES_PER_DROP {
             let Some(entry) = inner.entries.pop_front_if(|entry| entry.number <= to) else {
                 return false;
             };
-            self.bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
+            self.bytes.fetch_sub(entry.cost, Ordering::Relaxed);
             inner.hide(&entry, to);
         }
         true
@@ -204,6 +239,15 @@ impl Overlay {
 }
 
 impl Inner {
+    /// Entries up to number `at`, and those after.
+    fn split_at(
+        &self,
+        at: EntryNumber,
+    ) -> (impl Iterator<Item = &EntryRows>, impl Iterator<Item = &EntryRows>) {
+        let place = self.entries.partition_point(|entry| entry.number <= at);
+        (self.entries.range(..place), self.entries.range(place..))
+    }
+
     fn show(&mut self, entry: &EntryRows) {
         for row in &*entry.rows {
             let latest = Latest { number: entry.number, value: row.value.clone() };

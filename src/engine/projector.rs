@@ -2,7 +2,7 @@
 //!
 //! Separate from the writer because nobody waits for it: it lets some seconds pass, so that a
 //! callback which changes state eight times is written once. It follows durable entries only, in
-//! order, and drops them from the overlay when the tables have them durably. It must never write
+//! order, and lets them go from overlay and log when the tables have had them for a while. It must never write
 //! a row of an entry that isn't durable, nor drop one that the tables don't have.
 
 use std::collections::BTreeMap;
@@ -31,9 +31,10 @@ pub(super) const BATCH_BYTES: usize = 1 << 20;
 /// Entries looked at for one batch.
 const BATCH_ENTRIES: usize = 4_096;
 
-/// The log is told what it may drop when so much time has passed or so many entries have gone by.
-const TRIM_EVERY: Duration = Duration::from_secs(5);
-const TRIM_ENTRIES: u64 = 20_000;
+/// Entries stay in the log and, if there is room, in the overlay for at least so long after the
+/// tables had them: a store that fails over to a replica without its last batches is brought up
+/// again from there, and readers notice nothing.
+const KEEP_FOR: Duration = Duration::from_secs(5);
 
 /// Entries read from the log at once.
 pub(super) const READ_ENTRIES: usize = 1_024;
@@ -55,8 +56,8 @@ pub(super) struct Projector {
     epoch: Epoch,
     watermark: EntryNumber,
     errands: mpsc::Sender<Errand>,
-    /// What the log was last told to keep from, and when.
-    trimmed: (EntryNumber, Instant),
+    /// What the log is told to keep from next, and since when that is known.
+    keep_next: (EntryNumber, Instant),
 }
 
 impl Projector {
@@ -68,8 +69,8 @@ impl Projector {
         errands: mpsc::Sender<Errand>,
     ) -> Self {
         let watermark = shared.watermark();
-        let trimmed = (0, Instant::now());
-        Self { tables, codec, shared, epoch, watermark, errands, trimmed }
+        let keep_next = (watermark + 1, Instant::now());
+        Self { tables, codec, shared, epoch, watermark, errands, keep_next }
     }
 
     /// Runs until the writer has ended and everything durable is in the tables, or until the
@@ -158,15 +159,17 @@ impl Projector {
 
     /// The tables have every entry up to `to`.
     fn arrive(&mut self, to: EntryNumber) {
-        self.shared.overlay.drop_to(to);
         self.watermark = to;
         self.shared.set_watermark(to);
+        if self.shared.overlay.is_crowded() {
+            self.shared.overlay.drop_to(to);
+        }
         self.shared.made_room();
     }
 
     /// The next entries, coalesced: of each row the last value.
     fn next_batch(&self, target: EntryNumber) -> Option<TableBatch> {
-        let entries = self.shared.overlay.oldest(target, BATCH_ENTRIES);
+        let entries = self.shared.overlay.unprojected(target, BATCH_ENTRIES);
         let from = entries.first()?.number;
         assert_eq!(from, self.watermark + 1, "the overlay begins where the tables end");
         let mut rows: BTreeMap<&RowKey, Option<Bytes>> = BTreeMap::new();
@@ -211,32 +214,37 @@ impl Projector {
             self.arrive(found);
         } else {
             tracing::warn!(found, watermark = self.watermark, "the tables lost batches");
-            let entries = self.read_again(found).await?;
+            // The overlay still has the last of them, as a rule all.
+            let there = self.shared.overlay.first();
+            let entries = self.read_again(found + 1, there).await?;
             self.shared.overlay.put_back(entries);
-            self.watermark = found;
-            self.shared.set_watermark(found);
+            self.arrive(found);
         }
         Ok(Progress::Moved(found))
     }
 
-    /// Entries after `found` that the tables had, from the log.
-    async fn read_again(&mut self, found: EntryNumber) -> Result<Vec<EntryRows>, Failure> {
-        let behind = Lost::TablesBehind { found, watermark: self.watermark };
+    /// Entries from number `from` to before `end`, from the log.
+    async fn read_again(
+        &mut self,
+        from: EntryNumber,
+        end: EntryNumber,
+    ) -> Result<Vec<EntryRows>, Failure> {
+        let behind = Lost::TablesBehind { found: from - 1, watermark: self.watermark };
         let mut entries = Vec::new();
         let mut bytes = 0;
-        let mut next = found + 1;
-        while next <= self.watermark {
+        let mut next = from;
+        while next < end {
             let first = next;
             for entry in self.read(first).await? {
-                if next > self.watermark {
+                if next == end {
                     break;
                 }
                 if entry.number != next {
                     return Err(behind.into());
                 }
-                let rows = self.codec.unpack(&entry.bytes)?;
-                bytes += rows.iter().map(cost).sum::<usize>();
-                entries.push(EntryRows { number: next, rows: rows.into() });
+                let entry = EntryRows::new(next, self.codec.unpack(&entry.bytes)?);
+                bytes += entry.cost;
+                entries.push(entry);
                 next += 1;
             }
             // Nothing more in the log, or more than memory should hold: recovery does it in parts,
@@ -266,18 +274,23 @@ impl Projector {
         Err(Failure::Again(writer_has_ended()))
     }
 
+    /// Lets go what the tables have had for a while: from the overlay and from the log.
     async fn trim_if_due(&mut self) {
-        let keep_from = self.watermark + 1;
-        let (trimmed_to, at) = self.trimmed;
-        let is_due = !self.shared.is_in_doubt()
-            && (at.elapsed() >= TRIM_EVERY
-                || keep_from.saturating_sub(trimmed_to) >= TRIM_ENTRIES
-                || self.shared.log_is_full());
-        if keep_from > trimmed_to && is_due {
-            self.trimmed = (keep_from, Instant::now());
-            // A writer that has ended trims no more; the next start's projector does.
-            let _ = self.errands.send(Errand::Trim(keep_from)).await;
+        if self.shared.is_in_doubt() {
+            return;
         }
+        let now = Instant::now();
+        if self.shared.log_is_full() {
+            // The bound comes before the caution: writes wait for this.
+            self.keep_next = (self.watermark + 1, now);
+        } else if now.duration_since(self.keep_next.1) < KEEP_FOR {
+            return;
+        }
+        let keep_from = self.keep_next.0.min(self.watermark + 1);
+        self.keep_next = (self.watermark + 1, now);
+        self.shared.overlay.drop_to(keep_from - 1);
+        // A writer that has ended trims no more; the next start's projector does.
+        let _ = self.errands.send(Errand::Trim(keep_from)).await;
     }
 }
 

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::journal::{
-    End, Failure, Journal, JournalEvent, JournalSettings, Lost, Notify, Pauses, Shared, StoreLink,
-    Tasks, Writer,
+    End, Failure, Journal, JournalEvent, JournalSettings, Lost, Notify, Shared, StoreLink, Tasks,
+    Writer,
 };
 use super::library::Codec;
 use super::merged::Merged;
@@ -135,15 +135,16 @@ async fn start(
 
     let overlay = Arc::new(Overlay::new(watermark, settings.overlay_bytes));
     let shared = Arc::new(Shared::new(Arc::clone(&overlay), watermark, notify));
+    let projector = |errands| {
+        let (tables, codec, shared) = (&tables, &codec, &shared);
+        let epoch = taken.epoch;
+        Projector::new(Arc::clone(tables), Arc::clone(codec), Arc::clone(shared), epoch, errands)
+    };
+    // Without a writer to run errands: tables that move while they are opened are an error.
+    let mut alone = projector(mpsc::channel(1).0);
+    read_tail(&mut *log, &*codec, &overlay, &mut alone, &taken).await?;
     let (errands, errands_of_writer) = mpsc::channel(ERRANDS);
-    let mut projector = Projector::new(
-        Arc::clone(&tables),
-        Arc::clone(&codec),
-        Arc::clone(&shared),
-        taken.epoch,
-        errands,
-    );
-    read_tail(&mut *log, &*codec, &overlay, &mut projector, &taken).await?;
+    let projector = projector(errands);
     let log_bytes = log.size_bytes().await?;
 
     let link = StoreLink::new(log, taken, settings.resend_for, Arc::clone(&shared));
@@ -227,16 +228,12 @@ async fn read_tail(
 }
 
 async fn make_room(overlay: &Overlay, projector: &mut Projector) -> Result<(), OpenError> {
-    let mut pauses = Pauses::new();
     while overlay.is_quarter_full() {
         match projector.run_once(overlay.newest()).await {
-            Ok(Progress::Moved(_)) => pauses = Pauses::new(),
+            Ok(Progress::Moved(_)) => {}
             Ok(Progress::Done) => break,
             Err(Failure::End(end)) => return Err(OpenError::Ended(end.into())),
-            Err(Failure::Again(error)) => {
-                tracing::warn!(%error, "the tables could not be written");
-                pauses.wait().await;
-            }
+            Err(Failure::Again(error)) => return Err(error.into()),
         }
     }
     Ok(())

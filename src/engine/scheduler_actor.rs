@@ -168,7 +168,7 @@ async fn ring(clock: Arc<Clock>, alarm: Alarm, actor: Addr<SchedulerActor>) {
             break;
         }
         let look = if alarm.wall.is_some() { left.min(LOOK) } else { left };
-        clock.sleep(look).await;
+        clock.wait(look).await;
     }
     post(&actor, Ring);
 }
@@ -185,7 +185,7 @@ impl Alarm {
 /// Reads due callbacks and tells the scheduler; asks again until the store answers.
 async fn read_due(office: Rc<Office>, actor: Addr<SchedulerActor>, read: DueRead, after: Span) {
     if after > Span::ZERO {
-        office.shared.clock.sleep(after).await;
+        office.shared.clock.wait(after).await;
     }
     let DueRead { after, until, limit } = read;
     // One more than asked for says whether there are more.

@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) secret: OnceLock<Arc<[u8; 32]>>,
     gate: RwLock<Option<Gate>>,
     #[cfg(test)]
-    poison: std::sync::Mutex<Vec<&'static str>>,
+    poison: std::sync::Mutex<Vec<Poison>>,
 }
 
 /// The way into the actors of one inner life.
@@ -50,6 +50,13 @@ pub(crate) struct Gate {
     pub(crate) door: Addr<DoorActor>,
     /// Takes reads.
     pub(crate) library: Arc<dyn Library>,
+}
+
+/// A panic that a test has ordered.
+#[cfg(test)]
+struct Poison {
+    kind: &'static str,
+    spares: usize,
 }
 
 /// Counters that any thread may read.
@@ -108,12 +115,13 @@ impl Gauges {
 
 impl Shared {
     /// A workspace that isn't ready yet.
-    pub(crate) fn new(workspace: WorkspaceId, limits: Limits, clock: Arc<Clock>) -> Self {
+    pub(crate) fn new(workspace: WorkspaceId, limits: Limits, clock: &Clock) -> Self {
+        let clock = clock.apart();
         let door = Door::new(limits.max_commands_in_flight, limits.admission_wait);
         Self {
             workspace,
             limits,
-            clock,
+            clock: Arc::new(clock),
             door,
             boards: Boards::default(),
             gauges: Gauges::default(),
@@ -171,16 +179,20 @@ impl Shared {
     #[cfg(test)]
     pub(crate) fn fail_if_poisoned(&self, kind: &'static str) {
         let mut poison = self.poison.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = poison.iter().position(|poisoned| *poisoned == kind) {
-            poison.remove(place);
-            drop(poison);
-            panic!("a test poisoned the next step of a {kind}");
+        let Some(place) = poison.iter().position(|poison| poison.kind == kind) else { return };
+        if poison[place].spares > 0 {
+            poison[place].spares -= 1;
+            return;
         }
+        poison.remove(place);
+        drop(poison);
+        panic!("a test poisoned this step of a {kind}");
     }
 
-    /// Lets the next step of this kind of machine panic.
+    /// Lets a step of this kind of machine panic, after so many more that don't.
     #[cfg(test)]
-    pub(crate) fn poison(&self, kind: &'static str) {
-        self.poison.lock().unwrap_or_else(PoisonError::into_inner).push(kind);
+    pub(crate) fn poison(&self, kind: &'static str, spares: usize) {
+        let mut poison = self.poison.lock().unwrap_or_else(PoisonError::into_inner);
+        poison.push(Poison { kind, spares });
     }
 }

@@ -41,7 +41,7 @@ pub struct EngineConfig {
     pub agents: Vec<AgentSettings>,
     /// The workspace's secret, where it is configured; else the store's.
     pub secret: Option<[u8; 32]>,
-    /// Its clocks.
+    /// The time; may be shared, since each workspace holds its own.
     pub clock: Arc<Clock>,
 }
 
@@ -142,8 +142,8 @@ impl Workspace {
         library: MakeLibrary,
     ) -> Result<(Handle, Running), StartError> {
         let workspace = config.workspace.clone();
-        let (limits, clock) = (config.limits.clone(), Arc::clone(&config.clock));
-        let shared = Arc::new(Shared::new(workspace.clone(), limits, clock));
+        let limits = config.limits.clone();
+        let shared = Arc::new(Shared::new(workspace.clone(), limits, &config.clock));
         let store = Store { log: SharedLog::new(log), tables, codec, library };
         let (ready, is_ready) = oneshot::channel();
         let (drain, drained) = oneshot::channel();
@@ -252,7 +252,7 @@ impl Lives {
     async fn drained_meanwhile(&mut self) -> bool {
         tokio::select! {
             _ = &mut self.drain => true,
-            () = self.shared.clock.sleep(RECOVER_AGAIN) => false,
+            () = self.shared.clock.wait(RECOVER_AGAIN) => false,
         }
     }
 }

@@ -5,8 +5,12 @@
 
 mod directory;
 mod durability;
+pub mod index;
+pub mod keys;
+pub mod library;
 pub mod log;
 mod memory;
+mod record;
 mod redis_keys;
 mod redis_link;
 pub mod tables;

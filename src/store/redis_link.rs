@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError};
-use redis::{Script, ServerErrorKind};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo};
+use redis::{Pipeline, RedisError, RedisResult, Script, ServerErrorKind};
+use tokio::sync::Mutex;
 
 use crate::engine::ports::StoreError;
 
@@ -22,15 +23,6 @@ pub(super) const BULK_WITHIN: Duration = Duration::from_secs(3);
 
 /// A connection is made, greeted and authenticated within this.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
-
-/// Pauses between attempts to connect: short, because writes are to flow within a second of
-/// Redis's return, and one connection attempt costs next to nothing.
-const RETRY_FIRST: Duration = Duration::from_millis(20);
-const RETRY_LONGEST: Duration = Duration::from_millis(200);
-
-/// Attempts made in the background after a connection broke. When they are used up, the next
-/// command starts as many again.
-const RETRIES: usize = 20;
 
 /// A connection whose peer doesn't acknowledge for this long is closed by the kernel: a server
 /// that lost power sends no reset, and the old connection would swallow commands for ever.
@@ -49,10 +41,22 @@ impl RedisScript {
     }
 }
 
-/// A connection that comes back by itself; clones share it.
-#[derive(Clone)]
+/// A connection that is made again by the first command after it broke.
+///
+/// Not redis's `ConnectionManager`: that one keeps a refused greeting (a wrong password, too many
+/// clients) as its answer for ever, and hides the reason of a failed attempt behind its retries.
 pub(super) struct RedisLink {
-    manager: ConnectionManager,
+    client: Client,
+    config: AsyncConnectionConfig,
+    current: Mutex<Current>,
+}
+
+/// The connection in use, and how many there were: a command that fails on an old one must not
+/// throw away the new one.
+#[derive(Default)]
+struct Current {
+    connection: Option<MultiplexedConnection>,
+    made: u64,
 }
 
 impl RedisLink {
@@ -71,7 +75,7 @@ impl RedisLink {
         }
     }
 
-    /// Makes the link; connecting is left to the first command. Needs a tokio runtime.
+    /// Makes the link; connecting is left to the first command.
     pub(super) fn open(url: &str) -> Result<Self, StoreError> {
         // The process-wide choice of cryptography for TLS; the first one to choose wins, and all
         // of this program chooses the same, so a second call changes nothing.
@@ -82,16 +86,12 @@ impl RedisLink {
             tcp = tcp.set_user_timeout(UNACKNOWLEDGED_FOR);
         }
         let info = url.into_connection_info().map_err(unavailable)?.set_tcp_settings(tcp);
-        let config = ConnectionManagerConfig::new()
+        // Answers are waited for here, each with a limit of its own.
+        let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(BULK_WITHIN))
-            .set_min_delay(RETRY_FIRST)
-            .set_max_delay(RETRY_LONGEST)
-            .set_number_of_retries(RETRIES);
+            .set_response_timeout(None);
         let client = Client::open(info).map_err(unavailable)?;
-        let manager =
-            ConnectionManager::new_lazy_with_config(client, config).map_err(unavailable)?;
-        Ok(Self { manager })
+        Ok(Self { client, config, current: Mutex::default() })
     }
 
     /// Sends one command.
@@ -100,11 +100,11 @@ impl RedisLink {
         within: Duration,
         command: &Cmd,
     ) -> Result<T, StoreError> {
-        let mut manager = self.manager.clone();
-        match tokio::time::timeout(within, command.query_async(&mut manager)).await {
-            Ok(answer) => answer.map_err(unavailable),
-            Err(_) => Err(silent(within)),
-        }
+        limited(within, async {
+            let (mut connection, which) = self.connection().await?;
+            self.checked(which, command.query_async(&mut connection).await).await
+        })
+        .await
     }
 
     /// Sends several commands as one transaction.
@@ -113,11 +113,11 @@ impl RedisLink {
         within: Duration,
         commands: &Pipeline,
     ) -> Result<T, StoreError> {
-        let mut manager = self.manager.clone();
-        match tokio::time::timeout(within, commands.query_async(&mut manager)).await {
-            Ok(answer) => answer.map_err(unavailable),
-            Err(_) => Err(silent(within)),
-        }
+        limited(within, async {
+            let (mut connection, which) = self.connection().await?;
+            self.checked(which, commands.query_async(&mut connection).await).await
+        })
+        .await
     }
 
     /// Runs a script by its digest, and with its text when Redis doesn't know it (any more).
@@ -128,20 +128,60 @@ impl RedisLink {
         keys: &[String],
         arguments: &[&[u8]],
     ) -> Result<T, StoreError> {
-        let mut manager = self.manager.clone();
-        let both = async {
+        limited(within, async {
+            let (mut connection, which) = self.connection().await?;
             let by_digest = call("EVALSHA", &script.digest, keys, arguments);
-            match by_digest.query_async(&mut manager).await {
+            let answer = match by_digest.query_async(&mut connection).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    call("EVAL", script.code, keys, arguments).query_async(&mut manager).await
+                    call("EVAL", script.code, keys, arguments).query_async(&mut connection).await
                 }
                 answer => answer,
-            }
-        };
-        match tokio::time::timeout(within, both).await {
-            Ok(answer) => answer.map_err(unavailable),
-            Err(_) => Err(silent(within)),
+            };
+            self.checked(which, answer).await
+        })
+        .await
+    }
+
+    /// The connection in use, made when there is none, and which one it is.
+    ///
+    /// Commands that come while it is being made wait for it under their own limits, and the next
+    /// of them tries when the attempt fails.
+    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = &current.connection {
+            return Ok((connection.clone(), current.made));
         }
+        let made = self.client.get_multiplexed_async_connection_with_config(&self.config).await?;
+        current.connection = Some(made.clone());
+        current.made += 1;
+        Ok((made, current.made))
+    }
+
+    /// Passes an answer on; one that says that the connection is of no more use takes it away.
+    /// That includes a server that turned into a replica: its name may lead elsewhere by now.
+    async fn checked<T>(&self, which: u64, answer: RedisResult<T>) -> RedisResult<T> {
+        if let Err(error) = &answer
+            && (error.is_io_error() || error.is_unrecoverable_error())
+        {
+            let mut current = self.current.lock().await;
+            if current.made == which {
+                current.connection = None;
+            }
+        }
+        answer
+    }
+}
+
+async fn limited<T>(
+    within: Duration,
+    work: impl Future<Output = RedisResult<T>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(within, work).await {
+        Ok(answer) => answer.map_err(unavailable),
+        Err(_) => Err(StoreError::Unavailable(format!(
+            "no answer from Redis in {} ms",
+            within.as_millis()
+        ))),
     }
 }
 
@@ -149,10 +189,6 @@ fn call(command: &str, script: &str, keys: &[String], arguments: &[&[u8]]) -> Cm
     let mut call = redis::cmd(command);
     call.arg(script).arg(keys.len()).arg(keys).arg(arguments);
     call
-}
-
-fn silent(within: Duration) -> StoreError {
-    StoreError::Unavailable(format!("no answer from Redis in {} ms", within.as_millis()))
 }
 
 /// What the server or the network said, without addresses or arguments.

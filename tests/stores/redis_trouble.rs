@@ -140,6 +140,22 @@ async fn tls_to_a_server_without_it_is_an_error_like_any_other() {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
 
+/// A server that refuses to talk says why, and is used as soon as it doesn't refuse any more.
+#[tokio::test]
+async fn a_refused_greeting_is_told_and_not_kept() {
+    let server = RedisServer::start();
+    let url = server.url().replace("redis://", "redis://ringback:secret@");
+    let url: StoreUrl = url.parse().expect("a URL");
+    let workspace = WorkspaceId::parse("acme").expect("a slug");
+    let mut store = url.open(&workspace).await.expect("opening needs no server");
+    let refused = store.log.take().await.expect_err("there is no such user");
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    assert!(!refused.to_string().contains("no answer"), "{refused}");
+    assert!(!refused.to_string().contains("secret"), "{refused}");
+    server.command("ACL SETUSER ringback on >secret ~* &* +@all");
+    store.log.take().await.expect("now there is");
+}
+
 #[tokio::test]
 async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     let mut server = RedisServer::start();

@@ -88,6 +88,15 @@ impl RedisServer {
         self.signal("-CONT");
     }
 
+    /// Sends one command of plain words, which must succeed.
+    pub(crate) fn command(&self, words: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.write_all(format!("{words}\r\n").as_bytes()).expect("it reads");
+        let mut answer = [0; 1];
+        stream.read_exact(&mut answer).expect("it answers");
+        assert_ne!(answer[0], b'-', "{words} is refused");
+    }
+
     fn signal(&self, signal: &str) {
         let child = self.child.as_ref().expect("it runs");
         let done = Command::new("kill").arg(signal).arg(child.id().to_string()).status();

@@ -7,12 +7,12 @@ impl Matching {
     /// Asserts that everything agrees with everything else.
     pub(crate) fn check(&self) {
         assert!(self.signatures.len() <= self.max_signatures);
-        let waiting = |(_, no): &(_, _)| self.signatures[*no].waiting > 0;
-        assert_eq!(self.in_use, self.signatures.iter().filter(waiting).count());
+        let in_use = self.signatures.iter().filter(|(_, signature)| signature.waiting > 0);
+        assert_eq!(self.in_use, in_use.count());
         let reviews = self.waiting.values().filter(|waiting| waiting.review.is_some()).count();
         assert_eq!(self.reviews.len(), reviews);
-        for (key, no) in self.signatures.iter() {
-            let signature = &self.signatures[no];
+        for (no, signature) in self.signatures.iter() {
+            let key = &signature.key;
             let filed = |filing: &Filing| matches!(filing, Filing::Signature(at) if *at == no);
             let waiting = self.waiting.values().filter(|waiting| filed(&waiting.filing));
             assert_eq!(signature.waiting, waiting.count());
@@ -33,9 +33,8 @@ impl Matching {
             }
             assert_eq!(signature.eligible, eligible);
         }
-        for (id, no) in self.agents.iter() {
-            let agent = &self.agents[no];
-            assert!(!agent.is_unused(), "{id} is forgotten when nothing speaks of them");
+        for (_, agent) in self.agents.iter() {
+            assert!(!agent.is_unused(), "{} is forgotten when nothing speaks of them", agent.id);
             assert!(agent.reserved.values().all(|lines| !lines.is_empty()));
         }
     }
@@ -45,5 +44,12 @@ impl Matching {
         assert_eq!(self.waiting.len() + self.reviews.len() + self.holders.len(), 0);
         assert_eq!((self.agents.len(), self.queues.len(), self.signatures.len()), (0, 0, 0));
         assert_eq!(self.in_use, 0);
+    }
+
+    /// The sizes asked for by the signatures that are kept, ascending.
+    pub(crate) fn signature_sizes(&self) -> Vec<u32> {
+        let mut sizes: Vec<_> = self.signatures.iter().map(|(_, it)| it.key.size).collect();
+        sizes.sort_unstable();
+        sizes
     }
 }

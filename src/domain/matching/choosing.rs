@@ -111,7 +111,11 @@ impl Matching {
     pub(crate) fn refresh(&mut self, no: No<AgentState>) {
         let mut entries = mem::take(&mut self.agents[no].entries);
         let agent = &self.agents[no];
+        let busy = !agent.takes_work() || agent.free_units() == 0;
         for entry in &mut entries {
+            if busy && entry.able.is_none() {
+                continue;
+            }
             let signature = &mut self.signatures[entry.signature];
             let key = &signature.key;
             let able = agent

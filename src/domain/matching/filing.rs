@@ -63,7 +63,7 @@ impl Matching {
         let waited = now.since(work.waiting_since);
         let asked = work.requirements.in_force(waited);
         let key = SignatureKey { queue, medium: work.medium, size: work.size, asked };
-        let filing = self.signature_of(&key).map_or(Filing::Overflow(key), Filing::Signature);
+        let filing = self.filing_of(key);
         let preferred = work.preferred.as_ref().map(|(wish, _)| self.agent_no(&wish.agent));
 
         let mut review = Review { now, next: Timestamp::NEVER };
@@ -228,11 +228,11 @@ impl Matching {
 
     /// Forgets whom and what only this callback spoke of.
     pub(crate) fn let_go(&mut self, waiting: &Waiting) {
-        if let Some((wish, _)) = &waiting.work.preferred {
-            self.forget_agent(&wish.agent);
-        }
-        for declined in &waiting.work.declined {
-            self.forget_agent(&declined.agent);
+        let named = waiting.work.preferred.iter().map(|(wish, _)| &wish.agent);
+        for agent in named.chain(waiting.work.declined.iter().map(|declined| &declined.agent)) {
+            if let Some(agent) = self.agents.find(agent) {
+                self.forget_agent(agent);
+            }
         }
         if self.queues[waiting.queue].rules.is_none() {
             self.forget_queue(waiting.queue);

@@ -6,17 +6,21 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::sync::Arc;
 
 use super::agents::Entry;
 use super::signatures::{Able, Fit, Signature, SignatureKey};
-use super::{AgentState, Matching, No, QueueState, Rules};
+use super::{AgentState, Filing, Matching, No, QueueState, Rules};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::message::AgentReport;
 use crate::domain::policy::AgentSettings;
 
 /// Whether both fit the same work: everything but the name is equal.
-fn fit_alike(one: &AgentSettings, other: &AgentSettings) -> bool {
-    one.queues == other.queues && one.skills == other.skills && one.capacity == other.capacity
+fn fit_alike(one: &Arc<AgentSettings>, other: &Arc<AgentSettings>) -> bool {
+    Arc::ptr_eq(one, other)
+        || (one.queues == other.queues
+            && one.skills == other.skills
+            && one.capacity == other.capacity)
 }
 
 impl Matching {
@@ -145,11 +149,12 @@ impl Matching {
 
     /// Names the work of a queue to which one agent more or less makes a difference: where there
     /// is no other, or some declined, or that is looked at one by one anyway.
-    fn touch_sensitive(&self, queue: No<QueueState>, touched: &mut BTreeSet<CallbackId>) {
+    fn touch_sensitive(&mut self, queue: No<QueueState>, touched: &mut BTreeSet<CallbackId>) {
         let queue = &self.queues[queue];
         touched.extend(&queue.overflow);
         for signature in &queue.signatures {
-            let signature = &self.signatures[*signature];
+            let signature = &mut self.signatures[*signature];
+            signature.nobody.take();
             touched.extend(&signature.declined);
             if signature.eligible == 0 {
                 touched.extend(signature.lines.ids());
@@ -157,16 +162,16 @@ impl Matching {
         }
     }
 
-    /// The signature of that key, made if there is room for it in the table: signatures without
-    /// waiting work go first, the one unused longest before the others.
-    pub(super) fn signature_of(&mut self, key: &SignatureKey) -> Option<No<Signature>> {
+    /// Under what all that is asked like this is filed: its signature, made if there is room for it
+    /// in the table. Signatures without waiting work go first, the one unused longest before the
+    /// others, so nobody may keep the number of one without filing work there.
+    pub(super) fn filing_of(&mut self, key: SignatureKey) -> Filing {
         self.asks += 1;
-        let number = match self.signatures.find(key) {
-            Some(number) => number,
-            None => self.make_signature(key)?,
+        let Some(number) = self.signatures.find(&key).or_else(|| self.make_signature(&key)) else {
+            return Filing::Overflow(key);
         };
         self.signatures[number].last_used = self.asks;
-        Some(number)
+        Filing::Signature(number)
     }
 
     fn make_signature(&mut self, key: &SignatureKey) -> Option<No<Signature>> {
@@ -174,9 +179,9 @@ impl Matching {
             return None;
         }
         if self.signatures.len() >= self.max_signatures {
-            let unused = self.signatures.iter().map(|(_, number)| number);
-            let unused = unused.filter(|number| self.signatures[*number].waiting == 0);
-            let oldest = unused.min_by_key(|number| (self.signatures[*number].last_used, *number));
+            let unused = self.signatures.iter().filter(|(_, signature)| signature.waiting == 0);
+            let oldest = unused.min_by_key(|(_, signature)| signature.last_used);
+            let oldest = oldest.map(|(number, _)| number);
             self.remove_signature(oldest?);
         }
         let number = self.signatures.insert(key.clone(), Signature::new(key.clone()));

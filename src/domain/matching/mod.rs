@@ -26,6 +26,7 @@ mod registry;
 mod signatures;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 pub(crate) use agents::{AgentState, Held};
 pub(crate) use filing::{Filing, Waiting, bars, waits_for_good};
@@ -33,6 +34,7 @@ pub(crate) use queues::{QueueState, Rules};
 pub(crate) use registry::No;
 pub(crate) use signatures::fits_when_free;
 
+use super::callback::Unroutable;
 use super::ids::{AgentId, CallbackId, QueueId};
 use super::time::Timestamp;
 use registry::Registry;
@@ -61,7 +63,7 @@ pub(crate) struct Matching {
 }
 
 impl Matching {
-    pub(crate) const fn new(max_signatures: usize) -> Self {
+    pub(crate) fn new(max_signatures: usize) -> Self {
         Self {
             max_signatures,
             queues: Registry::new(),
@@ -78,6 +80,12 @@ impl Matching {
 
     pub(crate) fn waiting(&self, id: CallbackId) -> Option<&Waiting> {
         self.waiting.get(&id)
+    }
+
+    /// Notes what a waiting callback is told now; what it was told before.
+    pub(crate) fn tell(&mut self, id: CallbackId, told: Option<Unroutable>) -> Option<Unroutable> {
+        let waiting = self.waiting.get_mut(&id).expect("whoever is told waits");
+        mem::replace(&mut waiting.told, told)
     }
 
     /// All that waits, by id.
@@ -144,9 +152,11 @@ impl Matching {
     }
 
     /// Lets an agent go whom nothing speaks of any more.
-    pub(crate) fn forget_agent(&mut self, id: &AgentId) {
-        if self.agents.find(id).is_some_and(|no| self.agents[no].is_unused()) {
-            self.agents.remove(id);
+    pub(crate) fn forget_agent(&mut self, no: No<AgentState>) {
+        let agent = &self.agents[no];
+        if agent.is_unused() {
+            let id = agent.id.clone();
+            self.agents.remove(&id);
         }
     }
 

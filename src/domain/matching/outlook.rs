@@ -4,30 +4,41 @@
 //! take something now. Only where nobody is left does it look at agents one by one.
 
 use super::signatures::{SignatureKey, fits_when_free};
-use super::{AgentState, Filing, Matching, No, Waiting, bars, waits_for_good};
+use super::{AgentState, Filing, Matching, No, QueueState, Waiting, bars, waits_for_good};
 use crate::domain::callback::Unroutable;
+use crate::domain::ids::CallbackId;
 use crate::domain::policy::AgentSettings;
 use crate::domain::skills::Ask;
 use crate::domain::time::Span;
 
 impl Matching {
-    /// Why nobody could ever take it; none if somebody could. What its requirements let in by
-    /// expiring counts: it needs no change, only time.
-    pub(crate) fn outlook(&self, waiting: &Waiting) -> Option<Unroutable> {
+    /// Why nobody could ever take what is filed under `id`; none if somebody could. What its
+    /// requirements let in by expiring counts: that needs no change, only time.
+    pub(crate) fn outlook(&mut self, id: CallbackId) -> Option<Unroutable> {
+        let waiting = &self.waiting[&id];
         self.queues[waiting.queue].rules?;
-        let required = waiting.work.preferred.as_ref().filter(|(wish, _)| waits_for_good(wish));
-        if required.is_some() {
+        if let Some((wish, _)) = &waiting.work.preferred
+            && waits_for_good(wish)
+        {
             let could = waiting.preferred.is_some_and(|agent| self.will_fit(agent, waiting));
             return (!could).then_some(Unroutable::RequiredAgent);
         }
-        let eligible = self.eligible(waiting);
-        if eligible > self.barred_of(waiting, None) {
+        let eligible = self.eligible(waiting.queue, &waiting.filing);
+        if eligible > self.barred(waiting, &waiting.filing, None) {
             return None;
         }
-        let members = &self.queues[waiting.queue].members;
-        if self.widens(waiting) && members.iter().any(|agent| self.will_fit(*agent, waiting)) {
-            return None;
+        let at_last = Self::at_last(waiting);
+        if at_last.asked != self.key_of(waiting).asked {
+            // What it will be filed under is kept like any other signature, so that the many who
+            // wait for the same are not each compared with everybody.
+            let filing = self.filing_of(at_last);
+            let waiting = &self.waiting[&id];
+            let eligible = self.eligible(waiting.queue, &filing);
+            if eligible > self.barred(waiting, &filing, None) {
+                return None;
+            }
         }
+        let waiting = &self.waiting[&id];
         Some(if eligible > 0 { Unroutable::AllBarred } else { self.why_nobody(waiting) })
     }
 
@@ -42,29 +53,28 @@ impl Matching {
             return true;
         }
         let oneself = self.fit(agent, waiting.queue, &waiting.filing).is_some();
-        self.eligible(waiting) == usize::from(oneself) + self.barred_of(waiting, Some(agent))
+        let barred = self.barred(waiting, &waiting.filing, Some(agent));
+        self.eligible(waiting.queue, &waiting.filing) == usize::from(oneself) + barred
     }
 
-    /// How many agents fit, barred ones included.
-    fn eligible(&self, waiting: &Waiting) -> usize {
-        match &waiting.filing {
+    /// How many agents fit what is filed there, barred ones included.
+    fn eligible(&self, queue: No<QueueState>, filing: &Filing) -> usize {
+        match filing {
             Filing::Signature(number) => self.signatures[*number].eligible,
             Filing::Overflow(_) => {
-                let members = self.queues[waiting.queue].members.iter();
-                members
-                    .filter(|agent| self.fit(**agent, waiting.queue, &waiting.filing).is_some())
-                    .count()
+                let members = self.queues[queue].members.iter();
+                members.filter(|agent| self.fit(**agent, queue, filing).is_some()).count()
             }
         }
     }
 
-    /// How many agents fit and are barred, leaving out one.
-    fn barred_of(&self, waiting: &Waiting, but: Option<No<AgentState>>) -> usize {
+    /// How many of them are barred from this callback, leaving out one.
+    fn barred(&self, waiting: &Waiting, filing: &Filing, but: Option<No<AgentState>>) -> usize {
         let barred = waiting.work.declined.iter().filter(|declined| bars(declined));
         let agents = barred.filter_map(|declined| self.agents.find(&declined.agent));
         agents
             .filter(|agent| Some(*agent) != but)
-            .filter(|agent| self.fit(*agent, waiting.queue, &waiting.filing).is_some())
+            .filter(|agent| self.fit(*agent, waiting.queue, filing).is_some())
             .count()
     }
 
@@ -83,11 +93,6 @@ impl Matching {
         }
     }
 
-    /// Whether anything that is asked for now won't be asked for at last.
-    fn widens(&self, waiting: &Waiting) -> bool {
-        Self::at_last(waiting).asked != self.key_of(waiting).asked
-    }
-
     /// Whether the agent could take it in the end.
     fn will_fit(&self, agent: No<AgentState>, waiting: &Waiting) -> bool {
         let queue = &self.queues[waiting.queue].id;
@@ -103,8 +108,19 @@ impl Matching {
         }
     }
 
-    /// Why no agent fits: the first thing asked that leaves nobody.
+    /// Why no agent fits; kept for all work of a signature.
     fn why_nobody(&self, waiting: &Waiting) -> Unroutable {
+        match &waiting.filing {
+            Filing::Signature(number) => {
+                let signature = &self.signatures[*number];
+                signature.nobody.get_or_init(|| self.find_out_why(waiting)).clone()
+            }
+            Filing::Overflow(_) => self.find_out_why(waiting),
+        }
+    }
+
+    /// The first thing asked that leaves nobody.
+    fn find_out_why(&self, waiting: &Waiting) -> Unroutable {
         let members = self.queues[waiting.queue].members.iter();
         let reports = members.filter_map(|no| self.agents[*no].report.as_ref());
         let all: Vec<&AgentSettings> = reports.map(|report| &*report.settings).collect();

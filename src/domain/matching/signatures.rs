@@ -3,6 +3,7 @@
 //! It is separate because this is what makes a decision cheap: thousands of callbacks share a
 //! signature, so whether an agent fits is worked out once for all of them, and kept.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +11,14 @@ use super::agents::AgentState;
 use super::lines::Lines;
 use super::queues::QueueState;
 use super::registry::No;
+use crate::domain::callback::Unroutable;
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::policy::{AgentSettings, Medium, Strategy};
 use crate::domain::skills::InForce;
 use crate::domain::time::Timestamp;
 
 /// What all work of a signature has in common.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SignatureKey {
     pub(crate) queue: No<QueueState>,
     pub(crate) medium: Medium,
@@ -97,6 +99,8 @@ pub(crate) struct Signature {
     pub(crate) key: SignatureKey,
     /// How many agents could ever take it, as things are.
     pub(crate) eligible: usize,
+    /// Why nobody could, once that was asked; forgotten when agents of the queue change.
+    pub(crate) nobody: OnceCell<Unroutable>,
     /// Those of them who can take it now, by preference.
     able: BTreeMap<u8, BTreeSet<Able>>,
     /// What waits for any of them.
@@ -114,6 +118,7 @@ impl Signature {
         Self {
             key,
             eligible: 0,
+            nobody: OnceCell::new(),
             able: BTreeMap::new(),
             lines: Lines::default(),
             waiting: 0,

@@ -121,6 +121,7 @@ impl Shared {
     }
 
     pub(in crate::engine) fn set_watermark(&self, number: EntryNumber) {
+        self.overlay.set_watermark(number);
         self.watermark.store(number, Ordering::SeqCst);
     }
 

@@ -2,7 +2,7 @@
 //! through meanwhile, or finds out that it never can be.
 //!
 //! Separate from the writer, which decides what is sent when. After every hitch it compares the
-//! store with what it left there: same instance, same epoch, and an end that fits. Entries that
+//! store with what it left there: same instance, and an end that fits. Entries that
 //! the store had acknowledged and lost are written again from the last groups kept in memory. It
 //! must never send groups in another order, and never take an error for an acknowledgement.
 
@@ -78,10 +78,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::Gap { .. } => Self::Again(error),
-            StoreError::Fenced { found, ours } if found > ours => {
-                Self::End(End::Fenced { found, ours })
-            }
-            StoreError::Fenced { found, ours } => Lost::WentBack { found, ours }.into(),
+            StoreError::Fenced { found, ours } => Self::End(End::Fenced { found, ours }),
             StoreError::Locked(_) | StoreError::Damaged { .. } => {
                 Lost::Broken(error.to_string()).into()
             }
@@ -115,7 +112,6 @@ impl Group {
 /// The log, held under one epoch.
 pub(in crate::engine) struct StoreLink {
     log: Box<dyn Log>,
-    epoch: Epoch,
     instance: u128,
     durable: EntryNumber,
     recent: Recent,
@@ -131,7 +127,6 @@ impl StoreLink {
     ) -> Self {
         Self {
             log,
-            epoch: taken.epoch,
             instance: taken.instance,
             durable: taken.last,
             recent: Recent::new(resend_for),
@@ -154,15 +149,11 @@ impl StoreLink {
                 return Ok(());
             };
             tracing::warn!(%error, first = group.first, "a group was not acknowledged");
-            match error {
-                // The epoch is lower or gone: what happened to the store is told by its state.
-                StoreError::Fenced { found, ours } if found < ours => {}
-                error => {
-                    if let Failure::End(end) = error.into() {
-                        return Err(end);
-                    }
-                }
+            if let Failure::End(end) = error.into() {
+                return Err(end);
             }
+            // It may have been restarted, emptied or replaced: nothing is sent before that is
+            // known.
             pauses.wait().await;
             self.until_compared(group.last(), &mut pauses).await?;
             self.shared.doubt_tables();
@@ -198,18 +189,16 @@ impl StoreLink {
     /// Compares the store with what was left there, up to entry `newest`, which may have arrived
     /// without an answer. False: it had lost some of it, which was written again.
     async fn compare(&mut self, newest: EntryNumber) -> Result<bool, Failure> {
-        self.recent.forget_old();
         let state = self.log.state().await?;
         if state.instance != self.instance {
             return Err(Lost::Replaced { found: state.instance, ours: self.instance }.into());
-        }
-        if state.epoch != self.epoch {
-            return Err(StoreError::Fenced { found: state.epoch, ours: self.epoch }.into());
         }
         if state.last > newest {
             return Err(Lost::LogAhead { found: state.last, newest }.into());
         }
         if state.last >= self.durable {
+            // Only now: what was acknowledged last before a long outage is what a replica may lack.
+            self.recent.forget_old();
             return Ok(true);
         }
         let Some(missing) = self.recent.after(state.last) else {
@@ -276,11 +265,16 @@ impl Recent {
         self.groups.front().map(|(_, group)| group.first)
     }
 
-    /// Everything after entry `last`, if all of it is here.
-    fn after(&self, last: EntryNumber) -> Option<Vec<Group>> {
+    /// Everything after entry `last`, if all of it is here. It is to be written again, so it is
+    /// as young as if it were new: a replica may lack it a second time.
+    fn after(&mut self, last: EntryNumber) -> Option<Vec<Group>> {
         self.first().filter(|first| *first <= last + 1)?;
-        let missing = self.groups.iter().filter(|(_, group)| group.last() > last);
-        Some(missing.map(|(_, group)| group.clone().starting_after(last)).collect())
+        let missing = self.groups.iter_mut().filter(|(_, group)| group.last() > last);
+        let renewed = missing.map(|(acknowledged, group)| {
+            *acknowledged = Instant::now();
+            group.clone().starting_after(last)
+        });
+        Some(renewed.collect())
     }
 }
 

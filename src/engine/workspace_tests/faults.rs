@@ -6,13 +6,19 @@ use super::rig::{Rig, asap, keyed, limits, queue_id, scheduled, until};
 use crate::domain::agent::Presence;
 use crate::domain::callback::State;
 use crate::domain::effect::Notice;
+use crate::domain::ids::AgentId;
 use crate::domain::message::{Action, Who};
+use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 use crate::engine::handle::{CommandError, ToSession};
 use crate::engine::system::Ended;
 
 const SUPERVISOR: Who = Who::Supervisor(None);
+
+fn mara_id() -> AgentId {
+    AgentId::parse("mara").expect("a slug")
+}
 
 fn refused<T>(refusal: Refusal) -> Result<T, CommandError> {
     Err(CommandError::Refused(refusal))
@@ -43,6 +49,41 @@ async fn an_agent_reserved_for_a_callback_that_panics_is_free_again() {
     let (callback, _) = mara.offer().await;
     assert_eq!(callback.id, first, "it was proposed, panicked, waited on, and was offered");
     assert_eq!(rig.handle.health().panics, 1);
+}
+
+#[tokio::test]
+async fn an_agent_claimed_for_a_callback_that_panics_is_free_again() {
+    // The step that asks the router, the one that hears its answer, and one in between.
+    for spares in [0, 1] {
+        let rig = Rig::new().await;
+        let id = rig.create(scheduled(Span::minutes(30))).await.expect("taken").id;
+        let mut mara = rig.session("mara").await;
+        rig.handle.poison_after("callback", spares);
+        let (agent, force) = (mara_id(), false);
+        let claimed = mara.act(id, Action::Assign { agent, force }).await;
+        assert_eq!(claimed, Err(Refusal::Internal));
+        let next = rig.create(asap()).await.expect("taken").id;
+        assert_eq!(mara.offer().await.0.id, next, "after {spares} good steps");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_a_panic_overtakes_reserves_nobody_for_good() {
+    let rig = Rig::new().await;
+    let id = rig.create(asap()).await.expect("taken").id;
+    let mut mara = rig.connect("mara").await;
+    rig.handle.poison_after("callback", 1);
+    // Its queue changes while the router is asked for the agent.
+    let queue = QueueSettings { name: "Bills".to_owned(), ..QueueSettings::new(queue_id()) };
+    let assign = Action::Assign { agent: mara_id(), force: false };
+    let (claimed, put) =
+        tokio::join!(rig.act(id, SUPERVISOR, assign), rig.handle.put_queue(queue, None));
+    assert_eq!(claimed.err(), Some(Refusal::Internal));
+    assert!(put.is_ok());
+    rig.make_available(&mara_id()).await;
+    // She was away when the router's answer came: what was offered then was taken back.
+    while !matches!(mara.notice().await, Notice::PresenceChanged { .. }) {}
+    assert_eq!(mara.offer().await.0.id, id);
 }
 
 #[tokio::test]

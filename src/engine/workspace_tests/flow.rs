@@ -11,6 +11,7 @@ use crate::domain::message::{Action, Who};
 use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
+use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{CommandError, ToSession};
 use crate::engine::system::Ended;
 
@@ -110,6 +111,10 @@ async fn one_key_a_thousand_times_at_once_makes_one_callback() {
     assert_eq!(first, 1);
     assert_eq!(rig.vault.callbacks().len(), 1);
     assert!(answers.iter().all(|answer| *answer == answers[0]));
+    let found = rig.handle.replayed(keyed(1, 1)).await.expect("readable").expect("kept");
+    assert!(matches!(found, KeptAnswer::Callback { created: true, .. }));
+    assert_eq!(rig.handle.replayed(keyed(3, 3)).await, Ok(None));
+    assert_eq!(rig.handle.replayed(keyed(1, 2)).await, Err(CommandError::KeyReused));
     let reused = rig.handle.create(asap(), Some(keyed(1, 2))).await;
     assert_eq!(reused.err(), Some(CommandError::KeyReused));
     let other = rig.handle.create(asap(), Some(keyed(2, 1))).await.expect("taken");
@@ -270,6 +275,15 @@ async fn a_restart_finds_the_same_state_and_offers_anew() {
 }
 
 #[tokio::test]
+async fn a_workspace_makes_its_secret_once() {
+    let (one, two) = (Rig::new().await, Rig::new().await);
+    let secret = one.handle.secret();
+    assert_ne!(secret, two.handle.secret());
+    let one = one.restart().await;
+    assert_eq!(one.handle.secret(), secret);
+}
+
+#[tokio::test]
 async fn a_drain_ends_sessions_and_takes_nothing_more() {
     let rig = Rig::new().await;
     let mut mara = rig.session("mara").await;
@@ -295,7 +309,7 @@ async fn what_is_under_way_stays_within_permits_times_fan_out() {
     };
     let asked: Vec<_> = (0..3_000).map(create).collect();
     for one in asked {
-        let taken = tokio::time::timeout(Duration::from_secs(60), one).await;
+        let taken = tokio::time::timeout(Duration::from_mins(1), one).await;
         assert!(taken.expect("in time").expect("no panic"));
     }
     // A create's longest time: queue, callback, and then router, queue and scheduler at once; the

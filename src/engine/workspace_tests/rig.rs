@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::vault::{NoTables, Vault, VaultCodec, VaultLibrary, VaultLog};
-use crate::domain::agent::{Presence, Welcome};
+use crate::domain::agent::{Presence, PresenceBy, Welcome};
 use crate::domain::callback::{
     Booking, CallbackType, Channel, Customer, Origin, Request, Snapshot, State,
 };
@@ -101,6 +101,13 @@ impl Rig {
             Err(crate::engine::handle::CommandError::Refused(refusal)) => Err(refusal),
             Err(error) => panic!("a command without a key: {error}"),
         }
+    }
+
+    /// A supervisor makes an agent available.
+    pub(super) async fn make_available(&self, agent: &AgentId) {
+        let (by, presence) = (PresenceBy::Supervisor, Presence::Available);
+        let set = self.handle.set_presence(agent.clone(), by, presence, None).await;
+        assert_eq!(set.expect("the agent is known").presence, presence);
     }
 
     pub(super) async fn state(&self, id: CallbackId) -> State {

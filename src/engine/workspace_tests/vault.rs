@@ -50,6 +50,7 @@ struct World {
     kept: BTreeMap<IdempotencyKey, Kept>,
     externals: BTreeMap<(Channel, String), CallbackId>,
     events: Vec<StoredEvent>,
+    secret: Option<Vec<u8>>,
 }
 
 impl World {
@@ -82,6 +83,9 @@ impl World {
         for (place, event) in (0..).zip(&entry.events) {
             let id = number * Entry::MAX_EVENTS + place;
             self.events.push(StoredEvent { id, at: entry.at, event: event.clone() });
+        }
+        if let Some(secret) = &entry.secret {
+            self.secret = Some(secret.0.to_vec());
         }
         if let Some(kept) = &entry.kept {
             self.kept.insert(kept.keyed.key, kept.clone());
@@ -174,10 +178,10 @@ impl Log for VaultLog {
             assert!(open, "the vault outlives its writers");
             self.check()?;
             let mut log = lock(&self.vault.log);
-            if (first as usize) <= log.len() {
+            if first <= log.len() as u64 {
                 return Ok(());
             }
-            assert_eq!(first as usize, log.len() + 1, "entries come in order");
+            assert_eq!(first, log.len() as u64 + 1, "entries come in order");
             log.extend(entries);
             Ok(())
         })
@@ -386,7 +390,7 @@ impl Library for VaultLibrary {
             queues: world.queues.values().cloned().collect(),
             agents: world.agents.values().cloned().collect(),
             last_number: world.callbacks.values().map(|one| one.number).max().unwrap_or(0),
-            secret: Some(vec![1; 32]),
+            secret: world.secret.clone(),
         }))
     }
 }

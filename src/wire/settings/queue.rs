@@ -69,9 +69,9 @@ fn calendar(fields: &mut Fields<'_>, queue: &mut QueueSettings) {
     if let Some(hours) = fields.take("contact_hours").and_then(contact_hours) {
         queue.contact_hours = hours;
     }
-    queue.default_region = fields.parsed("default_region", Region::parse);
+    queue.default_region = fields.parsed("default_region", region);
     let regions = fields.take("allowed_regions");
-    queue.allowed_regions = regions.and_then(|item| item.list(|item| item.parsed(Region::parse)));
+    queue.allowed_regions = regions.and_then(|item| item.list(|item| item.parsed(region)));
     if let Some(media) = fields.take("media").and_then(|item| item.some(|item| item.word(&MEDIA))) {
         queue.media = Medium::ALL.into_iter().filter(|medium| media.contains(medium)).collect();
     }
@@ -269,4 +269,9 @@ fn requirement(fields: &mut Fields<'_>) -> Option<Requirement> {
     let expires = fields.take("expires_after_seconds").and_then(|item| item.number(YEAR_SECONDS));
     let min_level = Level::new(i64::from(level)).expect("the range is that of levels");
     Some(Requirement { skill: skill?, mandatory, min_level, expires_after_seconds: expires })
+}
+
+/// A country or territory of ISO 3166-1.
+fn region(text: &str) -> Result<Region, &'static str> {
+    Region::parse(text).map_err(|_| "must be the two letters of a country, such as DE or US")
 }

@@ -19,7 +19,6 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::domain::callback::Unroutable;
 use crate::domain::effect::{Answer, Outbox};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::matching::{AgentState, Held, Matching, No, Rules, Waiting};
@@ -61,7 +60,7 @@ pub struct RouterMachine {
 
 impl RouterMachine {
     /// A router that knows nobody yet.
-    pub const fn new(limits: RouterLimits) -> Self {
+    pub fn new(limits: RouterLimits) -> Self {
         Self { matching: Matching::new(limits.max_signatures), limits, alarm: None }
     }
 
@@ -137,7 +136,9 @@ impl RouterMachine {
         self.matching.remove_agent(id, &mut touched);
         self.refile(&touched, now, outbox);
         self.sweep(&touched, outbox);
-        self.matching.forget_agent(id);
+        if let Some(agent) = self.matching.agents.find(id) {
+            self.matching.forget_agent(agent);
+        }
     }
 
     fn enqueue(&mut self, mut work: Box<Work>, now: Timestamp, outbox: &mut Outbox) {
@@ -145,15 +146,16 @@ impl RouterMachine {
             return;
         }
         work.size = at_least_one(work.size);
-        let before = self.matching.unfile(work.id);
-        let told = before.as_ref().and_then(|before| before.told.as_ref());
-        let waiting = self.classify(work, told, now, outbox);
+        let callback = work.id;
+        let before = self.matching.unfile(callback);
+        let mut waiting = self.matching.classify(work, now);
+        waiting.told = before.as_ref().and_then(|before| before.told.clone());
         match self.matching.choose_agent(&waiting) {
             Some(agent) => {
                 self.propose(&waiting, agent, outbox);
                 self.matching.refresh(agent);
             }
-            None => self.matching.file(waiting),
+            None => self.file(waiting, outbox),
         }
         if let Some(before) = before {
             // Only now, when what the new one speaks of is filed.
@@ -173,7 +175,7 @@ impl RouterMachine {
         };
         if self.matching.release(callback, agent) {
             self.fill(agent, outbox);
-            self.matching.forget_agent(id);
+            self.matching.forget_agent(agent);
         }
     }
 
@@ -223,27 +225,21 @@ impl RouterMachine {
     fn refile(&mut self, callbacks: &BTreeSet<CallbackId>, now: Timestamp, outbox: &mut Outbox) {
         for callback in callbacks {
             if let Some(Waiting { work, told, .. }) = self.matching.unfile(*callback) {
-                let waiting = self.classify(work, told.as_ref(), now, outbox);
-                self.matching.file(waiting);
+                let waiting = Waiting { told, ..self.matching.classify(work, now) };
+                self.file(waiting, outbox);
             }
         }
     }
 
-    /// Works out how it is filed; tells the callback if whether anybody could take it changes.
-    fn classify(
-        &mut self,
-        work: Box<Work>,
-        told: Option<&Unroutable>,
-        now: Timestamp,
-        outbox: &mut Outbox,
-    ) -> Waiting {
-        let mut waiting = self.matching.classify(work, now);
-        waiting.told = self.matching.outlook(&waiting);
-        if waiting.told.as_ref() != told {
-            let message = CallbackMessage::SetUnroutable(waiting.told.clone());
-            outbox.send(Letter::Callback(waiting.work.id, message));
+    /// Puts a callback in its line, and tells it if whether anybody could ever take it changes.
+    fn file(&mut self, waiting: Waiting, outbox: &mut Outbox) {
+        let callback = waiting.work.id;
+        self.matching.file(waiting);
+        let outlook = self.matching.outlook(callback);
+        if self.matching.tell(callback, outlook.clone()) != outlook {
+            let message = CallbackMessage::SetUnroutable(outlook);
+            outbox.send(Letter::Callback(callback, message));
         }
-        waiting
     }
 
     /// Gives a freed agent work while they fit; ends, since each takes at least one unit.
@@ -281,6 +277,9 @@ impl RouterMachine {
         let held = Held { medium: work.medium, size: work.size };
         self.matching.hold(work.id, agent, held);
         self.matching.offered(agent);
+        if waiting.told.is_some() {
+            outbox.send(Letter::Callback(work.id, CallbackMessage::SetUnroutable(None)));
+        }
         let proposal = CallbackMessage::Propose { agent: self.matching.agents[agent].id.clone() };
         outbox.send(Letter::Callback(work.id, proposal));
         self.matching.let_go(waiting);

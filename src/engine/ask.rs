@@ -1,0 +1,132 @@
+//! What can be asked of a workspace, before it becomes a letter to a machine.
+
+use std::sync::Arc;
+
+use super::entry::Keyed;
+use super::facts::FactKey;
+use super::handle::{QueuePause, SessionOutlet};
+use crate::domain::agent::{Presence, PresenceBy};
+use crate::domain::callback::{Channel, Snapshot};
+use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
+use crate::domain::message::{Action, Who, Wish};
+use crate::domain::policy::{AgentSettings, QueueSettings};
+use crate::domain::time::Timestamp;
+
+/// What is asked of a workspace.
+pub(crate) enum Ask {
+    Create(Box<Wish>),
+    Act {
+        callback: CallbackId,
+        who: Who,
+        action: Action,
+        if_match: Option<u64>,
+    },
+    PutQueue {
+        settings: Arc<QueueSettings>,
+        if_match: Option<u64>,
+    },
+    RemoveQueue {
+        id: QueueId,
+        if_match: Option<u64>,
+    },
+    PauseQueue {
+        id: QueueId,
+        pause: QueuePause,
+    },
+    ResumeQueue {
+        id: QueueId,
+        intake: bool,
+        offers: bool,
+    },
+    PutAgent {
+        settings: Arc<AgentSettings>,
+        if_match: Option<u64>,
+    },
+    RemoveAgent {
+        id: AgentId,
+        if_match: Option<u64>,
+    },
+    SetPresence {
+        id: AgentId,
+        by: PresenceBy,
+        presence: Presence,
+        reason: Option<String>,
+    },
+    SetExternalLoad {
+        id: AgentId,
+        units: u32,
+        until: Timestamp,
+    },
+    Connect {
+        agent: AgentId,
+        session: SessionId,
+        outlet: Box<dyn SessionOutlet>,
+    },
+    Position {
+        queue: QueueId,
+        callback: CallbackId,
+    },
+    Trace {
+        callback: Snapshot,
+    },
+    QueueStats {
+        id: QueueId,
+    },
+    /// What was answered under the key that it comes with.
+    Replayed,
+}
+
+impl Ask {
+    /// Whether it only asks: such a thing is answered while nothing can be written.
+    pub(crate) fn only_asks(&self) -> bool {
+        match self {
+            Self::Position { .. }
+            | Self::Trace { .. }
+            | Self::QueueStats { .. }
+            | Self::Replayed => true,
+            Self::Create(_)
+            | Self::Act { .. }
+            | Self::PutQueue { .. }
+            | Self::RemoveQueue { .. }
+            | Self::PauseQueue { .. }
+            | Self::ResumeQueue { .. }
+            | Self::PutAgent { .. }
+            | Self::RemoveAgent { .. }
+            | Self::SetPresence { .. }
+            | Self::SetExternalLoad { .. }
+            | Self::Connect { .. } => false,
+        }
+    }
+
+    /// The keys that its decision needs.
+    pub(crate) fn keys(&self, keyed: Option<Keyed>) -> Vec<FactKey> {
+        let mut keys = Vec::new();
+        keys.extend(keyed.map(|keyed| FactKey::Idempotency(keyed.key)));
+        match self {
+            Self::Create(wish) => {
+                keys.extend(external(wish).map(|(channel, id)| FactKey::External(channel, id)));
+            }
+            Self::Act { callback, .. } => keys.push(FactKey::Callback(*callback)),
+            Self::PutQueue { .. }
+            | Self::RemoveQueue { .. }
+            | Self::PauseQueue { .. }
+            | Self::ResumeQueue { .. }
+            | Self::PutAgent { .. }
+            | Self::RemoveAgent { .. }
+            | Self::SetPresence { .. }
+            | Self::SetExternalLoad { .. }
+            | Self::Connect { .. }
+            | Self::Position { .. }
+            | Self::Trace { .. }
+            | Self::QueueStats { .. }
+            | Self::Replayed => {}
+        }
+        keys
+    }
+}
+
+/// The external id that a request claims for its channel.
+pub(crate) fn external(wish: &Wish) -> Option<(Channel, String)> {
+    let id = wish.request.external_id.clone()?;
+    Some((wish.request.origin.channel, id))
+}

@@ -1,0 +1,163 @@
+//! What leaves the process: held behind the journal, let go in order when it is durable.
+//!
+//! Also the one place that knows that the journal may be gone: a life that is over writes nothing
+//! and lets nothing out any more.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::answers::{CommandResult, Reply, replay};
+use super::entry::KeptAnswer;
+use super::handle::{AGENT_REMOVED, Answered, CommandError, ToSession};
+use super::journal::Journal;
+use super::office::Office;
+use super::ports::EntryNumber;
+use crate::domain::agent::AgentView;
+use crate::domain::effect::{Answer, Notice};
+use crate::domain::ids::{AgentId, QueueId, SessionId};
+use crate::domain::message::{AgentMessage, Letter, Token};
+use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
+
+/// What leaves the process, or shows readers something, once the journal allows it.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// A command's answer.
+    Answer { token: Token, result: CommandAnswer },
+    /// Frames to sessions.
+    Notify { sessions: Vec<SessionId>, notice: Notice },
+    /// These sessions end.
+    CloseSessions { sessions: Vec<SessionId> },
+    /// All sessions end: the last that leaves in a drain.
+    CloseAll { code: u16 },
+    /// Readers see an agent.
+    PublishAgent(AgentId, Option<Arc<AgentView>>),
+    /// Readers see a queue.
+    PublishQueue(QueueId, Option<Arc<Queue>>),
+}
+
+/// How a command is answered.
+#[derive(Debug)]
+pub(crate) enum CommandAnswer {
+    /// By a step, or by the engine itself.
+    Made(Box<Result<Answer, Refusal>>),
+    /// As it was answered before, under the same key.
+    Replayed(Box<KeptAnswer>),
+    /// Its key was used for something else.
+    KeyReused,
+}
+
+impl Office {
+    /// Holds an output until the newest entry is durable.
+    pub(crate) fn hold(self: &Rc<Self>, output: Output) {
+        let free = self.journal.borrow_mut().as_mut().and_then(|journal| journal.hold(output));
+        if let Some(output) = free {
+            self.let_out(output);
+        }
+    }
+
+    /// Entries up to `number` are durable: lets go what was held behind them, in its order.
+    pub(crate) fn let_out_to(self: &Rc<Self>, number: EntryNumber) {
+        let mut journal = self.journal.borrow_mut();
+        let free = journal.as_mut().map(|journal| journal.acknowledge(number)).unwrap_or_default();
+        drop(journal);
+        for output in free {
+            self.let_out(output);
+        }
+    }
+
+    /// Whether the journal takes more.
+    pub(crate) fn journal_has_room(&self) -> bool {
+        self.journal.borrow().as_ref().is_some_and(|journal| !journal.must_wait())
+    }
+
+    /// Number of the newest entry.
+    pub(crate) fn newest(&self) -> EntryNumber {
+        self.journal.borrow().as_ref().map_or(0, Journal::newest)
+    }
+
+    /// Takes the journal away to be closed.
+    pub(crate) fn take_journal(&self) -> Option<Journal<Output>> {
+        self.journal.borrow_mut().take()
+    }
+
+    /// Lets one output go.
+    pub(crate) fn let_out(self: &Rc<Self>, output: Output) {
+        match output {
+            Output::Answer { token, result } => self.give_answer(token, result),
+            Output::Notify { sessions, notice } => {
+                self.sessions.borrow_mut().notify(&sessions, &notice);
+            }
+            Output::CloseSessions { sessions } => {
+                self.sessions.borrow_mut().close(&sessions, AGENT_REMOVED);
+            }
+            Output::CloseAll { code } => self.sessions.borrow_mut().close_all(code),
+            Output::PublishAgent(id, view) => self.shared.boards.agents.publish(id, view),
+            Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
+        }
+    }
+
+    fn give_answer(self: &Rc<Self>, token: Token, result: CommandAnswer) {
+        let Some(pending) = self.answers.borrow_mut().close(token) else { return };
+        let Some(reply) = pending.reply else { return };
+        let result = match result {
+            CommandAnswer::Made(made) => (*made)
+                .map(|value| Answered { value, replayed: false })
+                .map_err(CommandError::Refused),
+            CommandAnswer::Replayed(kept) => Ok(Answered { value: replay(*kept), replayed: true }),
+            CommandAnswer::KeyReused => Err(CommandError::KeyReused),
+        };
+        self.give(reply, result);
+    }
+
+    /// Gives an answer to whoever waits. A caller that has gone away is no fault.
+    pub(crate) fn give(self: &Rc<Self>, reply: Reply, result: CommandResult) {
+        match reply {
+            Reply::Caller(caller) => drop(caller.send(result)),
+            Reply::Frame { session, frame, stepped: _ } => {
+                let result = result.map(|_answer| ()).map_err(refusal_of);
+                self.sessions.borrow().put(session, ToSession::Answer { frame, result });
+            }
+            Reply::Welcome { session, up } => {
+                let welcome = match result.map(|answered| answered.value) {
+                    Ok(Answer::Welcome(welcome)) => Ok(welcome),
+                    Ok(_) => Err(Refusal::Internal),
+                    Err(error) => Err(refusal_of(error)),
+                };
+                let told = welcome.map(|welcome| {
+                    self.sessions.borrow_mut().welcome(welcome);
+                    session
+                });
+                let refused = told.is_err();
+                if up.send(told).is_err() || refused {
+                    self.session_gone(session);
+                }
+            }
+            Reply::Line(queue) => {
+                if let Ok(Answered { value: Answer::QueueStats(stats), .. }) = result {
+                    self.tell_line(&queue, &stats);
+                }
+            }
+        }
+    }
+
+    /// A session is gone: its agent is told.
+    pub(crate) fn session_gone(self: &Rc<Self>, session: SessionId) {
+        if self.draining.get() {
+            // Recovery begins without sessions anyway; nothing is taken from the agent now.
+            return;
+        }
+        let agent = self.sessions.borrow_mut().remove(session);
+        if let Some(agent) = agent {
+            self.deliver(Letter::Agent(agent, AgentMessage::Disconnect { session }), None);
+        }
+    }
+}
+
+/// What a session is told of a command that failed; its commands come without keys.
+fn refusal_of(error: CommandError) -> Refusal {
+    match error {
+        CommandError::Refused(refusal) => refusal,
+        CommandError::KeyReused => Refusal::Internal,
+    }
+}

@@ -1,0 +1,1 @@
+//! Records, indexes and lists, held against plain models.
