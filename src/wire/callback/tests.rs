@@ -88,6 +88,24 @@ fn every_member_of_the_document_stands_there_in_its_order() {
 }
 
 #[test]
+fn the_published_shape_has_the_same_members() {
+    let schemas = include_str!("../../http/openapi/schemas.json");
+    let schemas: Value = serde_json::from_str(schemas).expect("JSON");
+    let told = schemas["Callback"]["properties"].as_object().expect("an object");
+    let shown = shown(&offered(), View::Inside);
+    for name in shown.as_object().expect("an object").keys() {
+        assert!(told.contains_key(name), "{name}");
+    }
+    let only_at_times =
+        ["position", "estimated_wait_seconds", "manage_token", "manage_url", "existing"];
+    assert_eq!(told.len(), 44 + only_at_times.len());
+    assert!(only_at_times.iter().all(|name| told.contains_key(*name)));
+    let asked = schemas["NewCallback"]["properties"].as_object().expect("an object");
+    let sent: Vec<_> = body().as_object().expect("an object").keys().cloned().collect();
+    assert_eq!(asked.keys().cloned().collect::<Vec<_>>(), sent);
+}
+
+#[test]
 fn what_was_sent_comes_back() {
     let shown = shown(&open(), View::Outside);
     let sent = body();
