@@ -75,7 +75,13 @@ impl Desk {
     fn write(&mut self, rows: &[RowWrite]) -> EntryNumber {
         self.codec.0.lock().unwrap().push_back(rows.to_vec());
         let at = Timestamp::default();
-        self.journal.take(Entry { at, changes: Vec::new(), events: Vec::new(), kept: None, secret: None })
+        self.journal.take(Entry {
+            at,
+            changes: Vec::new(),
+            events: Vec::new(),
+            kept: None,
+            secret: None,
+        })
     }
 
     /// Takes `count` entries with a row each.

@@ -263,6 +263,8 @@ impl CallbackMachine {
         let before = self.record.clone();
         let mut draft = Draft::default();
         self.begin_waiting(now);
+        // The router says anew whether anybody could take it.
+        self.record_mut().unroutable = None;
         let record = self.record();
         if let Some(agent) = record.assigned_agent().cloned() {
             let (medium, size) = (record.medium, record.size);
