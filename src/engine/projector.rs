@@ -2,8 +2,8 @@
 //!
 //! Separate from the writer because nobody waits for it: it lets some seconds pass, so that a
 //! callback which changes state eight times is written once. It follows durable entries only, in
-//! order, and lets them go from overlay and log when the tables have had them for a while. It must never write
-//! a row of an entry that isn't durable, nor drop one that the tables don't have.
+//! order, and lets them go from overlay and log when the tables have had them for a while. It must
+//! never write a row of an entry that isn't durable, nor drop one that the tables don't have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
