@@ -1,1 +1,2 @@
+//! Keys, signed tokens and manage tokens, good and bad.
 

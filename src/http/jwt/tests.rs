@@ -1,1 +1,2 @@
+//! Signed tokens: what is believed, and every trick that is not.
 

@@ -1,1 +1,2 @@
+//! Who may change what, and what a patch may not say.
 

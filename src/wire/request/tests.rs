@@ -1,1 +1,2 @@
+//! Requests for a callback, field by field.
 

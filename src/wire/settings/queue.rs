@@ -273,5 +273,6 @@ fn requirement(fields: &mut Fields<'_>) -> Option<Requirement> {
 
 /// A country or territory of ISO 3166-1.
 fn region(text: &str) -> Result<Region, &'static str> {
-    Region::parse(text).map_err(|_| "must be the two letters of a country, such as DE or US")
+    let wanted = "must be the two capital letters of a country, such as DE or US";
+    Region::parse(text).ok().filter(|region| region.as_str() == text).ok_or(wanted)
 }
