@@ -1,15 +1,25 @@
-//! The composition root: builds from settings, binds, runs, drains.
+//! The composition root: opens the stores, starts the workspaces, serves, drains.
 //!
 //! The only place that knows all layers. Decides nothing about callbacks.
 
+mod access;
+mod demo;
+mod workspaces;
+
 use std::io::{self, Write};
+use std::net::TcpListener;
 
-use actix_web::{App, HttpResponse, HttpServer, web};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::access::BadAccess;
+use self::workspaces::{Started, StoreFault};
 use crate::config::Settings;
+use crate::engine::ports::StoreError;
+use crate::engine::recovery::OpenError;
+use crate::engine::system::{Ended, StartError};
+use crate::http::Http;
 
-/// Why the server ended when it shouldn't have.
+/// Why the server ended when it shouldn't have, or didn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The address can't be listened on.
@@ -23,46 +33,132 @@ pub enum RunError {
     /// Serving failed.
     #[error("serving failed: {0}")]
     Serve(#[source] io::Error),
+    /// The workspaces' stores can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// Credentials can't be read.
+    #[error(transparent)]
+    Access(#[from] BadAccess),
+    /// Another process took a workspace.
+    #[error("another process took the workspace; this one has stopped writing")]
+    Fenced,
+    /// A workspace's thread died.
+    #[error("a workspace has ended by a fault; the log says which")]
+    Crashed,
 }
 
 impl RunError {
-    /// The process's exit code.
+    /// The process's exit code: 2 for what the operator must mend before starting again, 3 when
+    /// another process has taken over.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Listen { .. } | Self::Serve(_) => 1,
+            Self::Listen { .. } | Self::Serve(_) | Self::Crashed => 1,
+            Self::Store(fault) if is_fenced(fault) => 3,
+            Self::Store(_) | Self::Access(_) => 2,
+            Self::Fenced => 3,
         }
     }
+}
+
+fn is_fenced(fault: &StoreFault) -> bool {
+    match fault {
+        StoreFault::Open(StoreError::Fenced { .. }) => true,
+        StoreFault::Start(StartError::Store { source, .. }) => {
+            matches!(source, OpenError::Store(StoreError::Fenced { .. }))
+        }
+        StoreFault::Open(_)
+        | StoreFault::Url(_)
+        | StoreFault::Start(_)
+        | StoreFault::NotDurable(_) => false,
+    }
+}
+
+/// Threads that speak HTTP: the engine has one of its own, and so has each log.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     // Before the address is told: whoever reads it may end the process at once.
-    let mut terminated = signal(SignalKind::terminate()).map_err(RunError::Serve)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(RunError::Serve)?;
-    let server = HttpServer::new(|| {
-        App::new().route("/healthz", web::get().to(|| async { HttpResponse::Ok().finish() }))
-    });
-    let server = server
-        .client_request_timeout(settings.limits.header)
-        .max_connections(settings.limits.connections)
-        .shutdown_timeout(settings.limits.drain.as_secs())
-        .disable_signals()
-        .bind(&settings.listen)
-        .map_err(|source| RunError::Listen { address: settings.listen.clone(), source })?;
-    let address = server.addrs().first().copied();
-    let server = server.run();
-    // A name may stand for several addresses; whoever waits for this line needs one.
-    if let Some(address) = address {
-        // One that went away is no fault of ours.
-        let _ = writeln!(io::stdout(), "listening on http://{address}");
-    }
+    let signals = Signals::new()?;
+    let listener = listen(&settings.listen)?;
+    let address = listener.local_addr().map_err(RunError::Serve)?;
+    let mut started = workspaces::start(&settings).await?;
+    let http = Http::new(access::http_state(&settings, &started, address)?);
+    let hooks = access::hooks(&settings, &http);
+    let server = http.run(listener, hooks, workers()).map_err(RunError::Serve)?;
     let handle = server.handle();
-    actix_web::rt::spawn(async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
+    let serving = actix_web::rt::spawn(server);
+    if settings.demo
+        && let Some(first) = started.first()
+    {
+        demo::play(&first.handle);
+    }
+    announce(&format!("listening on http://{address}"));
+    let ended = wait(signals, &mut started).await;
+    // No more intake, sessions told, journal flushed; then HTTP goes down.
+    let mut outcome = outcome_of(ended);
+    for workspace in started {
+        if workspace.running.drain().await == Ended::DrainedLate {
+            tracing::warn!(workspace = %workspace.id, "the drain took too long");
         }
-        handle.stop(true).await;
-    });
-    server.await.map_err(RunError::Serve)
+    }
+    let down = tokio::time::timeout(settings.limits.drain, handle.stop(true)).await;
+    if down.is_err() {
+        handle.stop(false).await;
+    }
+    if let Ok(Err(error)) = serving.await {
+        outcome = outcome.and(Err(RunError::Serve(error)));
+    }
+    outcome
+}
+
+fn outcome_of(ended: Option<Ended>) -> Result<(), RunError> {
+    match ended {
+        None | Some(Ended::Drained | Ended::DrainedLate) => Ok(()),
+        Some(Ended::Fenced) => Err(RunError::Fenced),
+        Some(Ended::Crashed) => Err(RunError::Crashed),
+    }
+}
+
+/// Waits for a signal, or for a workspace to end by itself.
+async fn wait(mut signals: Signals, started: &mut [Started]) -> Option<Ended> {
+    let ends = started.iter_mut().map(|one| Box::pin(one.running.ended()));
+    let ends: Vec<_> = ends.collect();
+    tokio::select! {
+        () = signals.come() => None,
+        (ended, ..) = futures_util::future::select_all(ends) => Some(ended),
+    }
+}
+
+fn listen(address: &str) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address)
+        .map_err(|source| RunError::Listen { address: address.to_owned(), source })
+}
+
+fn announce(line: &str) {
+    // Whoever started the process may have gone away; that is no fault of ours.
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, RunError> {
+        let hear = |kind| signal(kind).map_err(RunError::Serve);
+        let terminated = hear(SignalKind::terminate())?;
+        Ok(Self { terminated, interrupted: hear(SignalKind::interrupt())? })
+    }
+
+    async fn come(&mut self) {
+        tokio::select! {
+            _ = self.terminated.recv() => {}
+            _ = self.interrupted.recv() => {}
+        }
+    }
 }

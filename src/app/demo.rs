@@ -207,9 +207,7 @@ fn next_step(callback: &Callback) -> Option<Action> {
         (State::WrapUp, Some(Outcome::Answered)) => {
             Some(Action::Close { disposition: None, notes: None, resolved: None })
         }
-        (State::WrapUp, _) => {
-            Some(Action::Retry { at: None, mine: false, customer_agreed: false })
-        }
+        (State::WrapUp, _) => Some(Action::Retry { at: None, mine: false, customer_agreed: false }),
         (
             State::Open
             | State::Queued

@@ -107,7 +107,7 @@ fn limits(limits: &config::Limits) -> Limits {
         window_span: span(limits.window),
         max_panics: usize::try_from(limits.max_panics).unwrap_or(usize::MAX),
         drain: span(limits.drain),
-        router: RouterLimits { max_signatures: limits.max_signatures },
+        router: RouterLimits { max_signatures: limits.max_signatures, ..RouterLimits::default() },
         ..Limits::default()
     }
 }

@@ -171,7 +171,7 @@ pub enum JwtVerifier {
 }
 
 /// An API key: what shows it, and what it allows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Key {
     /// SHA-256 of the token.
     pub token_sha256: [u8; 32],

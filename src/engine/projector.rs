@@ -2,8 +2,8 @@
 //!
 //! Separate from the writer because nobody waits for it: it lets some seconds pass, so that a
 //! callback which changes state eight times is written once. It follows durable entries only, in
-//! order, and lets them go from overlay and log when the tables have had them for a while. It must never write
-//! a row of an entry that isn't durable, nor drop one that the tables don't have.
+//! order, and lets them go from overlay and log when the tables have had them for a while. It must
+//! never write a row of an entry that isn't durable, nor drop one that the tables don't have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,21 +113,25 @@ impl Projector {
     async fn catch_up(&mut self, target: EntryNumber) -> Result<(), End> {
         let mut pauses = Pauses::new();
         while !self.shared.has_ended() {
-            match self.run_once(target).await {
+            match self.step(target).await {
                 Ok(Progress::Moved(_)) => pauses = Pauses::new(),
-                Ok(Progress::Done) => {
-                    self.trim_if_due().await;
-                    return Ok(());
-                }
+                Ok(Progress::Done) => return Ok(()),
                 Err(Failure::End(end)) => return Err(end),
                 Err(Failure::Again(error)) => {
                     tracing::warn!(%error, "the tables could not be written");
                     pauses.wait().await;
                 }
             }
-            self.trim_if_due().await;
         }
         Ok(())
+    }
+
+    async fn step(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
+        let progress = self.run_once(target).await?;
+        if self.is_trim_due() {
+            self.trim(target).await?;
+        }
+        Ok(progress)
     }
 
     /// Writes one batch of entries up to `target`, all of them durable, and drops them from the
@@ -274,23 +278,24 @@ impl Projector {
         Err(Failure::Again(writer_has_ended()))
     }
 
-    /// Lets go what the tables have had for a while: from the overlay and from the log.
-    async fn trim_if_due(&mut self) {
-        if self.shared.is_in_doubt() {
-            return;
-        }
-        let now = Instant::now();
+    fn is_trim_due(&self) -> bool {
+        self.keep_next.1.elapsed() >= KEEP_FOR || self.shared.log_is_full()
+    }
+
+    /// Lets go what the tables have had for a while: from the overlay and from the log. They are
+    /// asked first: what they lost without anybody noticing is still needed.
+    async fn trim(&mut self, target: EntryNumber) -> Result<(), Failure> {
+        self.look_again(target).await?;
         if self.shared.log_is_full() {
             // The bound comes before the caution: writes wait for this.
-            self.keep_next = (self.watermark + 1, now);
-        } else if now.duration_since(self.keep_next.1) < KEEP_FOR {
-            return;
+            self.keep_next.0 = self.watermark + 1;
         }
         let keep_from = self.keep_next.0.min(self.watermark + 1);
-        self.keep_next = (self.watermark + 1, now);
+        self.keep_next = (self.watermark + 1, Instant::now());
         self.shared.overlay.drop_to(keep_from - 1);
         // A writer that has ended trims no more; the next start's projector does.
         let _ = self.errands.send(Errand::Trim(keep_from)).await;
+        Ok(())
     }
 }
 

@@ -1,3 +1,5 @@
+//! Calendar dates, local times and instants: what reads, what is refused, and what prints.
+
 use proptest::prelude::*;
 
 use super::*;

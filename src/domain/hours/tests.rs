@@ -1,3 +1,5 @@
+//! Opening hours by example, over midnight and across clock changes; by a second model in `model`.
+
 use proptest::prelude::*;
 
 use super::*;

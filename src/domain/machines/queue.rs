@@ -115,7 +115,7 @@ impl QueueMachine {
             out.answer(token, Err(Refusal::field("/queue", "there is no such queue")));
             return;
         };
-        if let Err(refusal) = self.admit(now, &create, &queue) {
+        if let Err(refusal) = admit(now, &create, &queue) {
             out.answer(token, Err(refusal));
             return;
         }
@@ -136,21 +136,6 @@ impl QueueMachine {
         let create = Box::new(create);
         let message = CallbackMessage::Create { create, queue, position };
         out.send(Letter::Callback(id, message));
-    }
-
-    fn admit(&self, now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
-        let wish = &create.wish;
-        let by_customer = matches!(wish.who, Who::Customer | Who::Channel);
-        if let (true, Some(paused)) = (by_customer, &queue.intake_paused) {
-            return Err(Refusal::IntakePaused { until: paused.until });
-        }
-        match &wish.booking {
-            Some(booking) => bookable(queue, booking.start, now.wall),
-            None if queue.settings.hours.next_open(now.wall).is_none() => {
-                Err(Refusal::OutsideHours { next_allowed_at: None })
-            }
-            None => Ok(()),
-        }
     }
 
     fn put(
@@ -365,6 +350,22 @@ impl QueueMachine {
             let steady = None;
             out.send(Letter::Scheduler(SchedulerMessage::SetTimer { machine, wall, steady }));
         }
+    }
+}
+
+/// Whether a request may come in now.
+fn admit(now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
+    let wish = &create.wish;
+    let by_customer = matches!(wish.who, Who::Customer | Who::Channel);
+    if let (true, Some(paused)) = (by_customer, &queue.intake_paused) {
+        return Err(Refusal::IntakePaused { until: paused.until });
+    }
+    match &wish.booking {
+        Some(booking) => bookable(queue, booking.start, now.wall),
+        None if queue.settings.hours.next_open(now.wall).is_none() => {
+            Err(Refusal::OutsideHours { next_allowed_at: None })
+        }
+        None => Ok(()),
     }
 }
 

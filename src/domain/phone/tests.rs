@@ -1,3 +1,5 @@
+//! Phone numbers, regions and extensions: what is taken, how it is kept, and what is refused.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Skills that agents hold, requirements on them, and who is eligible when.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Names of zones, and local times on the days on which clocks change.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -144,6 +144,35 @@ async fn what_a_replica_lacks_is_written_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_written_again_may_be_lost_again_later() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    desk.write_some(2);
+    desk.until_durable().await;
+    for _ in 0..3 {
+        world.lose_log_after(0);
+        pass(4_000).await;
+        assert_eq!(world.stored().last, 2);
+    }
+    desk.assert_silent().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_outage_does_not_age_what_was_acknowledged_before_it() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    desk.write_some(2);
+    desk.until_durable().await;
+    world.log.send_replace(Switch::Off);
+    assert_eq!(desk.event().await, JournalEvent::Stalled);
+    pass(60_000).await;
+    world.lose_log_after(0);
+    world.log.send_replace(Switch::On);
+    assert_eq!(desk.event().await, JournalEvent::Resumed);
+    assert_eq!(world.stored().last, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_in_memory_any_more_is_lost_by_name() {
     let world = World::new();
     let mut desk = Desk::open(&world).await;

@@ -74,8 +74,8 @@ impl Desk {
     /// Takes an entry with these rows.
     fn write(&mut self, rows: &[RowWrite]) -> EntryNumber {
         self.codec.0.lock().unwrap().push_back(rows.to_vec());
-        let at = Timestamp::default();
-        self.journal.take(Entry { at, changes: Vec::new(), events: Vec::new(), kept: None, secret: None })
+        let (at, changes, events) = (Timestamp::default(), Vec::new(), Vec::new());
+        self.journal.take(Entry { at, changes, events, kept: None, secret: None })
     }
 
     /// Takes `count` entries with a row each.

@@ -150,6 +150,21 @@ async fn readers_notice_nothing_of_a_failover_while_the_overlay_has_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_tables_lost_unnoticed_is_not_trimmed() {
+    let mut desk = gone_back(JournalSettings::default()).await;
+    desk.world.stored().keeps_all = false;
+    // Nothing tells of it, until what was kept for a while is to go.
+    pass(20_000).await;
+    desk.write_some(1);
+    desk.until_durable().await;
+    while desk.world.position().1 < 3 {
+        pass(10).await;
+    }
+    assert_eq!(desk.world.stored().rows.len(), 4);
+    desk.assert_silent().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn tables_that_went_back_too_far_are_lost_by_name() {
     let mut desk = gone_back(crowded()).await;
     desk.world.stored().entries.clear();

@@ -1,3 +1,5 @@
+//! Contact hours in one zone and in several, alone and together with a queue's hours.
+
 use proptest::prelude::*;
 
 use super::*;

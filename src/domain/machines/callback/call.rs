@@ -336,12 +336,11 @@ impl CallbackMachine {
         }
         let agent = self.assigned_actor(who, "retry")?;
         self.attempts_left()?;
-        let due = match at {
-            Some(at) => self.wished_retry_at(now, at)?,
-            None => {
-                let outcome = self.interaction_mut().outcome.unwrap_or(Outcome::Unknown);
-                self.policy_retry_at(now.wall, outcome)
-            }
+        let due = if let Some(at) = at {
+            self.wished_retry_at(now, at)?
+        } else {
+            let outcome = self.interaction_mut().outcome.unwrap_or(Outcome::Unknown);
+            self.policy_retry_at(now.wall, outcome)
         };
         if mine {
             self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::PREFER_SECONDS));

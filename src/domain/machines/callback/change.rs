@@ -70,30 +70,27 @@ impl CallbackMachine {
         let record = self.record_mut();
         record.promise_broken = false;
         record.unroutable = None;
-        match booking {
-            Some(mut booking) => {
-                booking.end = queue.slot_end(booking.start);
-                record.kind = CallbackType::Scheduled;
-                record.expiry_base = booking.end;
-                record.queued_since = None;
-                record.booking = Some(booking);
-                let due = self.due_for_booking();
-                self.open(now, due, OpenReason::Booked);
-                if due <= now.wall {
-                    self.fall_due(now, draft);
-                }
+        if let Some(mut booking) = booking {
+            booking.end = queue.slot_end(booking.start);
+            record.kind = CallbackType::Scheduled;
+            record.expiry_base = booking.end;
+            record.queued_since = None;
+            record.booking = Some(booking);
+            let due = self.due_for_booking();
+            self.open(now, due, OpenReason::Booked);
+            if due <= now.wall {
+                self.fall_due(now, draft);
             }
-            None => {
-                record.kind = CallbackType::Asap;
-                record.booking = None;
-                record.expiry_base = now.wall;
-                record.queued_since = Some(now.wall);
-                let opens = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
-                if opens <= now.wall {
-                    self.queue_anew(now, draft);
-                } else {
-                    self.open(now, opens, OpenReason::Opening);
-                }
+        } else {
+            record.kind = CallbackType::Asap;
+            record.booking = None;
+            record.expiry_base = now.wall;
+            record.queued_since = Some(now.wall);
+            let opens = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
+            if opens <= now.wall {
+                self.queue_anew(now, draft);
+            } else {
+                self.open(now, opens, OpenReason::Opening);
             }
         }
         Ok(Taken::Done)

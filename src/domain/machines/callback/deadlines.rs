@@ -196,8 +196,7 @@ impl CallbackMachine {
                     self.open_wake(now, draft);
                 }
             }
-            Phase::Queued { .. } if expired => self.expire(now, draft),
-            Phase::Offered { .. } if expired => self.expire(now, draft),
+            Phase::Queued { .. } | Phase::Offered { .. } if expired => self.expire(now, draft),
             Phase::Offered { offer, .. } if due(offer.expires_at) => {
                 self.offer_expired(now, draft);
             }

@@ -136,7 +136,8 @@ impl CallbackMachine {
     ///
     /// On a broken invariant; the record is then as good as lost and is read again.
     pub fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut Outbox) {
-        let before = self.record.clone();
+        let previous = self.record.clone();
+        let before = previous.as_deref();
         let mut draft = Draft::default();
         if before.is_none() && !matches!(message, CallbackMessage::Create { .. }) {
             // There is no such callback: only a command wants to hear it.
@@ -189,7 +190,7 @@ impl CallbackMachine {
         &mut self,
         now: &Now,
         command: CallbackCommand,
-        before: Option<Box<Callback>>,
+        before: Option<&Callback>,
         out: &mut Outbox,
     ) {
         let token = command.token;
@@ -210,7 +211,7 @@ impl CallbackMachine {
                 self.settle(now, before, draft, None, out);
             }
             Err(refusal) => {
-                self.record.clone_from(&before);
+                self.record = before.cloned().map(Box::new);
                 self.settle(now, before, Draft::default(), None, out);
                 out.answer(token, Err(refusal));
             }
@@ -293,7 +294,7 @@ impl CallbackMachine {
         now: &Now,
         token: Token,
         result: Result<(), Refusal>,
-        before: Option<Box<Callback>>,
+        before: Option<&Callback>,
         out: &mut Outbox,
     ) {
         let mut draft = Draft::default();
@@ -308,14 +309,14 @@ impl CallbackMachine {
         let Action::Assign { agent, .. } = &command.action else {
             unreachable!("only an assignment asks the router");
         };
-        let taken = match result {
+        let assigned = match result {
             Ok(()) => self.assigned(now, &command.who, agent, &mut draft),
             Err(refusal) => Err(refusal),
         };
         // A proposal that came in between was sent back; the router must know that it still waits.
         draft.enqueue = self.record().state() == State::Queued;
         let callback = self.settle(now, before, draft, None, out);
-        out.answer(token, taken.map(|()| answer_with(callback)));
+        out.answer(token, assigned.map(|()| answer_with(callback)));
     }
 
     fn record(&self) -> &Callback {

@@ -106,14 +106,12 @@ impl CallbackMachine {
             return Ok(false);
         }
         let Some(reason) = reason else { return Ok(false) };
-        match reasons.iter().find(|one| one.choice.id == reason) {
-            Some(one) => Ok(!one.reassignable),
-            None => {
-                let ids: Vec<_> = reasons.iter().map(|one| one.choice.id.as_str()).collect();
-                let detail = format!("must be one of the queue's reasons: {}", ids.join(", "));
-                Err(Refusal::field("/reason", detail))
-            }
-        }
+        let Some(listed) = reasons.iter().find(|one| one.choice.id == reason) else {
+            let ids: Vec<_> = reasons.iter().map(|one| one.choice.id.as_str()).collect();
+            let detail = format!("must be one of the queue's reasons: {}", ids.join(", "));
+            return Err(Refusal::field("/reason", detail));
+        };
+        Ok(!listed.reassignable)
     }
 
     /// Keeps it from an agent for a while that doubles each time, or for good.

@@ -21,13 +21,13 @@ impl CallbackMachine {
     pub(super) fn settle(
         &mut self,
         now: &Now,
-        before: Option<Box<Callback>>,
+        before: Option<&Callback>,
         mut draft: Draft,
         last: Option<(AgentId, u64)>,
         out: &mut Outbox,
     ) -> Snapshot {
         self.refresh_bounds(now);
-        let changed = before != self.record || draft.request.is_some();
+        let changed = before != self.record.as_deref() || draft.request.is_some();
         if changed {
             let record = self.record_mut();
             record.version += 1;
@@ -37,9 +37,8 @@ impl CallbackMachine {
         }
         let after: Snapshot = Arc::new(self.record().clone());
         if changed {
-            self.write_down(before.clone(), &after, &mut draft, out);
+            self.write_down(before, &after, &mut draft, out);
         }
-        let before = before.as_deref();
         self.tell_router(now, before, &draft, out);
         self.tell_agents(before, &after, &draft, changed, out);
         self.tell_queue(before, &after, changed, out);
@@ -56,7 +55,7 @@ impl CallbackMachine {
 
     fn write_down(
         &self,
-        before: Option<Box<Callback>>,
+        before: Option<&Callback>,
         after: &Snapshot,
         draft: &mut Draft,
         out: &mut Outbox,
@@ -69,6 +68,7 @@ impl CallbackMachine {
         if let Some((before, after)) = draft.request.take() {
             out.changes.push(Change::Request { callback: self.id, before, after });
         }
+        let before = before.cloned().map(Box::new);
         out.changes.push(Change::Callback { before, after: Arc::clone(after) });
         let id = self.id;
         out.events.extend(draft.events.drain(..).map(|event| Event::Callback(id, event)));
@@ -263,6 +263,8 @@ impl CallbackMachine {
         let before = self.record.clone();
         let mut draft = Draft::default();
         self.begin_waiting(now);
+        // The router says anew whether anybody could take it.
+        self.record_mut().unroutable = None;
         let record = self.record();
         if let Some(agent) = record.assigned_agent().cloned() {
             let (medium, size) = (record.medium, record.size);
@@ -280,6 +282,6 @@ impl CallbackMachine {
             self.queue_again(now, interaction, &mut draft);
         }
         draft.enqueue = self.record().state() == State::Queued;
-        self.settle(now, before, draft, None, out);
+        self.settle(now, before.as_deref(), draft, None, out);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::at_least_one;
@@ -92,10 +93,11 @@ impl Model {
     fn hold(&mut self, callback: CallbackId, agent: &AgentId, medium: Medium, size: u32) {
         let held = (medium, at_least_one(size));
         let pair = (callback, agent.clone());
-        if self.held.contains_key(&pair) {
-            *self.extra.entry(pair).or_default() += 1;
-        } else {
-            self.held.insert(pair, held);
+        match self.held.entry(pair.clone()) {
+            Entry::Occupied(_) => *self.extra.entry(pair).or_default() += 1,
+            Entry::Vacant(vacant) => {
+                vacant.insert(held);
+            }
         }
         self.waiting.remove(&callback);
     }

@@ -141,8 +141,11 @@ fn a_claim_stands_beside_an_earlier_reservation_until_that_is_released() {
     assert_eq!(centre.claim(1, 2, |_| {}).claimed, [Ok(())], "they have it already");
     assert_eq!(centre.claim(1, 1, |_| {}).claimed, [Ok(())], "and so has the other");
     assert_eq!(centre.enqueue(work(3)), []);
+    assert_eq!(centre.release(1, 1), [], "one of two grants");
     assert_eq!(centre.release(1, 1), [(3, 1)]);
     assert_eq!(centre.enqueue(work(1)), [], "agent 2 still has it");
+    assert_eq!(centre.release(1, 2), []);
+    assert_eq!(centre.enqueue(work(1)), [], "one of two grants");
     assert_eq!(centre.release(1, 2), []);
     assert_eq!(centre.enqueue(work(1)), [(1, 2)]);
 }

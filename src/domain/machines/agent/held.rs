@@ -1,0 +1,105 @@
+//! What an agent holds, as the callbacks tell it: offers and assignments, and what befalls them.
+//!
+//! Nothing here changes a callback: taking an offer back is asked of the callback's machine.
+
+use std::sync::Arc;
+
+use super::AgentMachine;
+use crate::domain::agent::{Presence, RevokeReason, UnassignReason};
+use crate::domain::callback::Snapshot;
+use crate::domain::effect::{Notice, Outbox};
+use crate::domain::ids::{AgentId, CallbackId, OfferId};
+use crate::domain::message::{CallbackMessage, Letter, OfferEnd};
+use crate::domain::time::Now;
+
+impl AgentMachine {
+    pub(super) fn offered(&mut self, callback: Snapshot, out: &mut Outbox) {
+        self.hold(Arc::clone(&callback));
+        let id = callback.id;
+        self.notify(Notice::Offered { callback }, out);
+        // The router decided by what it knew; the agent may have gone meanwhile.
+        if self.sessions.is_empty() {
+            self.revoke_offer(id, RevokeReason::SessionLost, out);
+        } else if self.record.as_ref().is_none_or(|one| one.presence != Presence::Available) {
+            self.revoke_offer(id, RevokeReason::AgentAway, out);
+        }
+    }
+
+    pub(super) fn offer_ended(
+        &mut self,
+        now: &Now,
+        callback: CallbackId,
+        offer: OfferId,
+        end: OfferEnd,
+        out: &mut Outbox,
+    ) {
+        if self.held.get(&callback).and_then(|one| one.offer()).is_some_and(|one| one.id == offer) {
+            self.held.remove(&callback);
+        }
+        match end {
+            OfferEnd::Accepted => {}
+            OfferEnd::Declined => self.change(|agent| agent.missed_offers = 0, out),
+            OfferEnd::Expired => {
+                self.notify(Notice::OfferExpired { callback, offer }, out);
+                self.change(
+                    |agent| agent.missed_offers = agent.missed_offers.saturating_add(1),
+                    out,
+                );
+                let missed = self.record.as_ref().map_or(0, |agent| agent.missed_offers);
+                if missed >= self.timers.max_missed_offers.max(1) {
+                    self.send_away(now, "no_response", out);
+                }
+            }
+            OfferEnd::Revoked(reason) => {
+                self.notify(Notice::OfferRevoked { callback, offer, reason }, out);
+            }
+        }
+    }
+
+    pub(super) fn unassigned(
+        &mut self,
+        now: &Now,
+        callback: CallbackId,
+        reason: UnassignReason,
+        out: &mut Outbox,
+    ) {
+        self.held.remove(&callback);
+        self.notify(Notice::Unassigned { callback, reason }, out);
+        self.change(|agent| agent.idle_since = now.steady, out);
+        if reason == UnassignReason::NoCall {
+            self.send_away(now, "no_call", out);
+        }
+    }
+
+    pub(super) fn tell_held(&self, out: &mut Outbox, message: impl Fn(AgentId) -> CallbackMessage) {
+        for callback in self.held.keys() {
+            out.send(Letter::Callback(*callback, message(self.id.clone())));
+        }
+    }
+
+    pub(super) fn revoke_offers(&self, reason: RevokeReason, out: &mut Outbox) {
+        for (id, callback) in &self.held {
+            if callback.offer().is_some() {
+                self.revoke_offer(*id, reason, out);
+            }
+        }
+    }
+
+    pub(super) fn revoke_offer(
+        &self,
+        callback: CallbackId,
+        reason: RevokeReason,
+        out: &mut Outbox,
+    ) {
+        let agent = self.id.clone();
+        out.send(Letter::Callback(callback, CallbackMessage::RevokeOffer { agent, reason }));
+    }
+
+    pub(super) fn hold(&mut self, callback: Snapshot) {
+        let theirs = callback.holder() == Some(&self.id);
+        let newer = self.held.get(&callback.id).is_none_or(|held| held.version <= callback.version);
+        if theirs && newer {
+            self.held.insert(callback.id, callback);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The end of each step: the router, the readers and the scheduler hear what is new, nothing else.
+
+use std::sync::Arc;
+
+use super::AgentMachine;
+use crate::domain::agent::{Agent, AgentView, Engagement, Presence};
+use crate::domain::callback::State;
+use crate::domain::effect::{Effect, Outbox};
+use crate::domain::message::{AgentReport, Letter, Machine, RouterMessage, SchedulerMessage};
+use crate::domain::time::Timestamp;
+
+impl AgentMachine {
+    /// Tells the router, the readers and the scheduler what is new.
+    pub(super) fn settle(&mut self, out: &mut Outbox) {
+        let Some(agent) = self.record.clone() else { return };
+        let report = Box::new(AgentReport {
+            settings: Arc::clone(&agent.settings),
+            presence: agent.presence,
+            connected: !self.sessions.is_empty(),
+            idle_since: agent.idle_since,
+            external_units: agent.external.map_or(0, |load| load.units),
+        });
+        if self.told.report.as_ref() != Some(&report) {
+            self.told.report = Some(report.clone());
+            out.send(Letter::Router(RouterMessage::PutAgent(report)));
+        }
+        let view = AgentView {
+            agent: Arc::clone(&agent),
+            sessions: self.sessions.clone(),
+            connection_since: self.connection_since,
+            engagement: self.engagement(),
+            held_units: self.held_units(),
+            held: self.held.keys().copied().collect(),
+        };
+        if self.told.view.as_deref() != Some(&view) {
+            let view = Arc::new(view);
+            self.told.view = Some(Arc::clone(&view));
+            out.effects.push(Effect::PublishAgent(self.id.clone(), Some(view)));
+        }
+        let timers = self.deadlines(&agent);
+        if timers != self.told.timers {
+            self.told.timers = timers;
+            let machine = Machine::Agent(self.id.clone());
+            let (wall, steady) = timers;
+            out.send(Letter::Scheduler(SchedulerMessage::SetTimer { machine, wall, steady }));
+        }
+    }
+
+    pub(super) fn held_units(&self) -> u32 {
+        self.held.values().map(|callback| callback.size).fold(0, u32::saturating_add)
+    }
+
+    fn engagement(&self) -> Engagement {
+        let mut wraps_up = false;
+        let mut offered = false;
+        for callback in self.held.values() {
+            match callback.state() {
+                State::Offered => offered = true,
+                State::WrapUp => wraps_up = true,
+                State::Accepted | State::Calling => return Engagement::Busy,
+                State::Open
+                | State::Queued
+                | State::ClosedComplete
+                | State::ClosedAbandoned
+                | State::Canceled => {}
+            }
+        }
+        match (offered, wraps_up) {
+            (true, _) => Engagement::Offered,
+            (false, true) => Engagement::WrapUp,
+            (false, false) => Engagement::Idle,
+        }
+    }
+
+    fn deadlines(&self, agent: &Agent) -> (Option<Timestamp>, Option<Timestamp>) {
+        let wall = agent.external.map(|load| load.until);
+        let offline_and_free = agent.presence == Presence::Offline && self.held.is_empty();
+        let steady = self.gone_since.filter(|_| !offline_and_free).map(|gone_since| {
+            let grace = gone_since + self.timers.session_grace;
+            if self.grace_told { gone_since + self.timers.call_grace } else { grace }
+        });
+        (wall, steady)
+    }
+}

@@ -1,0 +1,129 @@
+//! How a callback ends: reached, closed, expired or canceled, and what is refused on the way.
+
+use std::collections::BTreeMap;
+
+use super::{BOSS, Bench, agent, mara, queue};
+use crate::domain::callback::{ClosedReason, FinalState, Outcome, State};
+use crate::domain::message::{Action, CallbackCommand, CallbackMessage, Token, Who};
+use crate::domain::policy::{Choice, Disposition, Medium, WrapUpMode};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Span;
+
+#[test]
+fn an_asap_request_is_queued_at_once_and_reached_in_the_end() {
+    let mut bench = Bench::asap();
+    assert_eq!(bench.state(), State::Queued);
+    assert_eq!(bench.events(), ["callback.created", "callback.queued"]);
+    assert!(bench.enqueued());
+    assert_eq!(bench.record().version, 1);
+    let offer = bench.offer("mara");
+    assert_eq!(bench.state(), State::Offered);
+    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    assert_eq!(bench.events(), ["callback.accepted", "callback.assigned"]);
+    bench.act(&mara(), Action::Call).expect("called");
+    let answered = Action::Outcome { outcome: Outcome::Answered, notes: None };
+    bench.act(&mara(), answered).expect("told");
+    assert_eq!(bench.state(), State::Calling, "the call goes on");
+    assert_eq!(bench.record().attempts, 1);
+    bench.act(&mara(), Action::EndCall { notes: None }).expect("ended");
+    assert_eq!(bench.state(), State::WrapUp);
+    assert!(bench.released().is_empty(), "wrap-up holds capacity");
+    bench.pass(Span::seconds(60));
+    assert_eq!(bench.closed(), Some((FinalState::ClosedComplete, ClosedReason::Reached)));
+    assert_eq!(bench.released(), [&agent("mara")]);
+}
+
+#[test]
+fn closing_says_complete_only_if_reached_or_resolved() {
+    let close = |resolved| Action::Close { disposition: None, notes: None, resolved };
+    let complete = FinalState::ClosedComplete;
+    let abandoned = FinalState::ClosedAbandoned;
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), close(None)).expect("closed");
+    assert_eq!(bench.closed(), Some((abandoned, ClosedReason::Unreached)));
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), close(Some(true))).expect("closed");
+    assert_eq!(bench.closed(), Some((complete, ClosedReason::Resolved)));
+    let mut bench = Bench::asap();
+    bench.act(&BOSS, close(None)).expect("closed");
+    assert_eq!(bench.closed(), Some((abandoned, ClosedReason::ClosedBySupervisor)));
+    let mut bench = Bench::asap();
+    assert!(bench.act(&mara(), close(None)).is_err(), "it isn't assigned to her");
+}
+
+#[test]
+fn only_listed_dispositions_are_taken_and_they_may_mean_resolved() {
+    let listed = queue(|one| {
+        let choice = Choice { id: "settled".to_owned(), labels: BTreeMap::default() };
+        one.dispositions = vec![Disposition { choice, resolved: true }];
+    });
+    let mut bench = Bench::new(listed, Medium::Voice, None);
+    let close =
+        |id: &str| Action::Close { disposition: Some(id.to_owned()), notes: None, resolved: None };
+    assert!(matches!(bench.act(&BOSS, close("other")), Err(Refusal::Invalid(_))));
+    bench.act(&BOSS, close("settled")).expect("closed");
+    assert_eq!(bench.closed(), Some((FinalState::ClosedComplete, ClosedReason::Resolved)));
+}
+
+#[test]
+fn what_waits_too_long_expires_and_an_offer_goes_with_it() {
+    let mut bench = Bench::asap();
+    bench.pass(Span::minutes(60) - Span::millis(1));
+    assert_eq!(bench.state(), State::Queued);
+    bench.offer("mara");
+    bench.pass(Span::millis(1));
+    let abandoned = FinalState::ClosedAbandoned;
+    assert_eq!(bench.closed(), Some((abandoned, ClosedReason::Expired)));
+    assert_eq!(bench.events(), ["callback.offer_revoked", "callback.closed"]);
+    assert_eq!(bench.released(), [&agent("mara")]);
+}
+
+#[test]
+fn expiry_never_ends_work_but_is_looked_at_when_it_comes_back() {
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), Action::Call).expect("called");
+    bench.pass(Span::minutes(61));
+    assert_eq!(bench.state(), State::Calling);
+    let mut bench = Bench::asap();
+    bench.at = bench.at + Span::minutes(59);
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.at = bench.at + Span::minutes(2);
+    bench.tell(CallbackMessage::GraceOver { agent: agent("mara") });
+    assert_eq!(bench.closed().map(|(_, why)| why), Some(ClosedReason::Expired));
+}
+
+#[test]
+fn cancel_is_possible_until_the_call() {
+    let cancel = || Action::Cancel { reason: Some("no need".to_owned()) };
+    let mut bench = Bench::asap();
+    bench.offer("mara");
+    bench.act(&Who::Customer, cancel()).expect("canceled");
+    assert_eq!(bench.events(), ["callback.offer_revoked", "callback.canceled"]);
+    assert_eq!(bench.closed(), Some((FinalState::Canceled, ClosedReason::ByCustomer)));
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), cancel()).expect("canceled");
+    assert_eq!(bench.closed(), Some((FinalState::Canceled, ClosedReason::ByAgent)));
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), Action::Call).expect("called");
+    let state = State::Calling;
+    let refused = bench.act(&BOSS, cancel());
+    assert_eq!(refused, Err(Refusal::IllegalTransition { state, action: "cancel" }));
+}
+
+#[test]
+fn a_stale_version_is_refused_and_wrap_up_may_be_switched_off() {
+    let mut bench =
+        Bench::new(queue(|one| one.wrap_up_mode = WrapUpMode::None), Medium::Voice, None);
+    let cancel = Action::Cancel { reason: None };
+    let command = CallbackCommand { token: Token(3), who: BOSS, if_match: Some(9), action: cancel };
+    bench.tell(CallbackMessage::Command(Box::new(command)));
+    assert!(matches!(bench.answer(), Some(Err(Refusal::VersionStale { version: 1 }))));
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Call).expect("called");
+    let answered = Action::Outcome { outcome: Outcome::Answered, notes: None };
+    bench.act(&mara(), answered).expect("told");
+    bench.act(&mara(), Action::EndCall { notes: None }).expect("ended");
+    assert_eq!(bench.state(), State::ClosedComplete);
+}

@@ -1,0 +1,249 @@
+//! What a callback is told: the request that makes it, commands on it, and what the other
+//! machines have decided.
+
+use std::sync::Arc;
+
+use super::{Token, Who};
+use crate::domain::agent::RevokeReason;
+use crate::domain::callback::{Booking, CallbackType, Outcome, Preferred, Request, Unroutable};
+use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
+use crate::domain::policy::Medium;
+use crate::domain::queue::Queue;
+use crate::domain::rank::Priority;
+use crate::domain::refusal::Refusal;
+use crate::domain::skills::Requirements;
+use crate::domain::time::Timestamp;
+use crate::domain::zone::TimeZone;
+
+/// A request for a callback on its way to becoming one.
+#[derive(Debug, Clone)]
+pub struct Create {
+    /// Marks the command.
+    pub token: Token,
+    /// The new callback's id.
+    pub id: CallbackId,
+    /// Its number.
+    pub number: u64,
+    /// What was asked for.
+    pub wish: Wish,
+}
+
+/// What a request asks for, checked field by field; what depends on the queue's state isn't yet.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Where it shall wait.
+    pub queue: QueueId,
+    /// Who asks; an agent's or supervisor's request is `requested_by: agent`.
+    pub who: Who,
+    /// Texts, at version 1.
+    pub request: Arc<Request>,
+    /// Asap or scheduled.
+    pub kind: CallbackType,
+    /// Phone or video.
+    pub medium: Medium,
+    /// The booked time, resolved; its `end` is set by the queue's machine.
+    pub booking: Option<Booking>,
+    /// The zone that its times are shown in.
+    pub zone: TimeZone,
+    /// Its urgency.
+    pub priority: Priority,
+    /// Units of capacity that it takes.
+    pub size: u32,
+    /// What it asks of agents; the queue's own requirements are added by the queue's machine.
+    pub requirements: Requirements,
+    /// The agent asked for.
+    pub preferred: Option<Preferred>,
+    /// In place of the queue's.
+    pub max_attempts: Option<u32>,
+    /// In place of the queue's.
+    pub expire_after_minutes: Option<u32>,
+}
+
+/// What a callback is told.
+#[derive(Debug, Clone)]
+pub enum CallbackMessage {
+    /// Begin: the queue has taken the request.
+    Create {
+        /// What was asked for.
+        create: Box<Create>,
+        /// The queue, as it is.
+        queue: Arc<Queue>,
+        /// The place in line, for an asap request while the queue is open; 1 is next.
+        position: Option<u32>,
+    },
+    /// Do what somebody asks for.
+    Command(Box<CallbackCommand>),
+    /// An agent is reserved for it: offer it, or release them.
+    Propose {
+        /// Who.
+        agent: AgentId,
+    },
+    /// The router's answer to `RouterMessage::Claim`.
+    Claimed {
+        /// The command that asked for it.
+        token: Token,
+        /// Reserved, or why not.
+        result: Result<(), Refusal>,
+    },
+    /// A deadline may have come.
+    Wake,
+    /// Take the pending offer back from this agent, without penalty.
+    RevokeOffer {
+        /// From whom.
+        agent: AgentId,
+        /// Why.
+        reason: RevokeReason,
+    },
+    /// The agent has been without a session for `session_grace_seconds`: give back what isn't
+    /// called yet.
+    GraceOver {
+        /// Who.
+        agent: AgentId,
+    },
+    /// The agent has been without a session for `call_grace_seconds`: end the call.
+    CallGraceOver {
+        /// Who.
+        agent: AgentId,
+    },
+    /// The queue's settings, pauses or hours have changed.
+    QueueChanged(Arc<Queue>),
+    /// The queue has been closed for `overrun_minutes`: wait for its next opening.
+    CarryOver {
+        /// When that is; `None` if never.
+        next_open: Option<Timestamp>,
+    },
+    /// As things are nobody could ever take it; `None`: somebody can.
+    SetUnroutable(Option<Unroutable>),
+}
+
+/// A command on one callback.
+#[derive(Debug, Clone)]
+pub struct CallbackCommand {
+    /// Marks the command.
+    pub token: Token,
+    /// In whose name.
+    pub who: Who,
+    /// The version that it is meant for.
+    pub if_match: Option<u64>,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What may be asked of a callback.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Take the offer.
+    Accept {
+        /// Which.
+        offer: OfferId,
+    },
+    /// Don't take the offer.
+    Decline {
+        /// Which.
+        offer: OfferId,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// The agent calls now.
+    Call,
+    /// How the call went.
+    Outcome {
+        /// The outcome.
+        outcome: Outcome,
+        /// In words.
+        notes: Option<String>,
+    },
+    /// The answered call is over.
+    EndCall {
+        /// In words.
+        notes: Option<String>,
+    },
+    /// More time for wrap-up.
+    ExtendWrapUp {
+        /// So much more.
+        seconds: u32,
+    },
+    /// Try again later.
+    Retry {
+        /// When; by policy if not said.
+        at: Option<Timestamp>,
+        /// The same agent is preferred then.
+        mine: bool,
+        /// The customer agreed to be called outside contact hours.
+        customer_agreed: bool,
+    },
+    /// Send it back to a queue.
+    Requeue {
+        /// Another queue, as it is.
+        queue: Option<Arc<Queue>>,
+        /// An agent to be preferred.
+        agent: Option<AgentId>,
+    },
+    /// Close it.
+    Close {
+        /// The closing code.
+        disposition: Option<String>,
+        /// In words.
+        notes: Option<String>,
+        /// The matter is settled.
+        resolved: Option<bool>,
+    },
+    /// Give it to an agent.
+    Assign {
+        /// Whom.
+        agent: AgentId,
+        /// Past capacity.
+        force: bool,
+    },
+    /// Call it off.
+    Cancel {
+        /// In words.
+        reason: Option<String>,
+    },
+    /// Move it: to a time, or `None` for as soon as possible.
+    Reschedule {
+        /// The new time, resolved.
+        booking: Option<Booking>,
+    },
+    /// Change fields.
+    Patch(Box<Patch>),
+}
+
+impl Action {
+    /// Its name on the wire.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Accept { .. } => "accept",
+            Self::Decline { .. } => "decline",
+            Self::Call => "call",
+            Self::Outcome { .. } => "outcome",
+            Self::EndCall { .. } => "end_call",
+            Self::ExtendWrapUp { .. } => "extend_wrap_up",
+            Self::Retry { .. } => "retry",
+            Self::Requeue { .. } => "requeue",
+            Self::Close { .. } => "close",
+            Self::Assign { .. } => "assign",
+            Self::Cancel { .. } => "cancel",
+            Self::Reschedule { .. } => "reschedule",
+            Self::Patch(_) => "patch",
+        }
+    }
+}
+
+/// Fields to change; `None` leaves a field as it is. What the role may change was checked before.
+#[derive(Debug, Clone, Default)]
+pub struct Patch {
+    /// Its urgency.
+    pub priority: Option<Priority>,
+    /// What it asks of agents; the queue's own are added.
+    pub requirements: Option<Requirements>,
+    /// The agent asked for, or none.
+    pub preferred: Option<Option<Preferred>>,
+    /// Attempts before it is given up.
+    pub max_attempts: Option<u32>,
+    /// Its texts, as they were read and as they shall be (the version is set by the step). If they
+    /// have changed since, the patch is refused as stale.
+    pub request: Option<(Arc<Request>, Arc<Request>)>,
+    /// Names of all fields that change, for the event.
+    pub fields: Vec<String>,
+}
