@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{BytesMut, Payload};
+use actix_web::{HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
@@ -53,7 +53,8 @@ pub(super) async fn read(
         return Ok(Body::default());
     }
     let length = announced(request)?;
-    let empty = length == Some(0) || (length.is_none() && !request.head().chunked());
+    let chunked = request.chunked().unwrap_or(true);
+    let empty = length == Some(0) || (length.is_none() && !chunked);
     if empty && rule == BodyRule::Optional {
         return Ok(Body { bytes: Vec::new(), value: Value::Object(Map::new()) });
     }

@@ -1,5 +1,7 @@
 //! `/v1/callbacks`: asking for one, looking at them, changing one's fields.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use serde::Serialize;
 
@@ -7,6 +9,8 @@ use super::call::Call;
 use super::manage;
 use super::reply::Reply;
 use crate::domain::callback::State;
+use crate::domain::message::Action;
+use crate::domain::queue::Queue;
 use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{Acted, Answered};
 use crate::engine::library::{FullCallback, Page};
@@ -59,8 +63,14 @@ pub(super) async fn create(call: &Call) -> Result<Reply, Problem> {
     if let Err(problem) = counted.and_then(|()| call.count_public_callback()) {
         return replayed_or(call, problem).await;
     }
-    let answered = workspace.handle.create(wish, keyed).await?;
-    created(call, answered).await
+    let request = Arc::clone(&wish.request);
+    let Answered { value: acted, replayed } = workspace.handle.create(wish, keyed).await?;
+    if replayed || !acted.created {
+        return created(call, Answered { value: acted, replayed }).await;
+    }
+    // What was made now has the texts that came with it: nothing needs to be read.
+    let full = FullCallback { callback: acted.callback, request, ended: Vec::new() };
+    Ok(show_created(call, &full, acted.position, Novelty::Made))
 }
 
 /// What was answered under the request's key before, else the problem: a replay is looked for
@@ -82,31 +92,50 @@ pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, 
 }
 
 async fn created(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
-    let workspace = call.workspace();
     let Acted { callback, position, created } = answered.value;
-    let full = workspace.handle.complete(callback).await?;
-    let (id, version) = (full.callback.id, full.callback.version);
+    let full = call.workspace().handle.complete(callback).await?;
+    let novelty = if created { Novelty::Made } else { Novelty::Existing };
+    Ok(show_created(call, &full, position, novelty).replayed(answered.replayed))
+}
+
+/// Whether a request made a callback.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Novelty {
+    /// It did.
+    Made,
+    /// One waits already.
+    Existing,
+}
+
+fn show_created(
+    call: &Call,
+    full: &FullCallback,
+    position: Option<u32>,
+    novelty: Novelty,
+) -> Reply {
+    let workspace = call.workspace();
+    let id = full.callback.id;
+    let made = novelty == Novelty::Made;
     let theirs = match call.role() {
         Role::Channel { channel, public } => {
-            created || (!public && full.request.origin.channel == *channel)
+            made || (!public && full.request.origin.channel == *channel)
         }
         Role::Customer(_) | Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => true,
     };
     let is_channel = matches!(call.role(), Role::Channel { .. });
     let token = (is_channel && theirs).then(|| manage::token(&workspace.secret, id));
     let url = token.as_ref().map(|token| format!("{}/callback/{token}", call.shared.public_url));
-    let queue = workspace.handle.queue(&full.callback.queue);
-    let at = full.callback.updated_at;
+    let queue = queue_at_change(call, full);
     let seen = if theirs {
         let frame = Frame {
             view: view(call.role()),
             queue: queue.as_deref(),
             links: &workspace.links,
-            at,
+            at: full.callback.updated_at,
             position,
             omit_context: false,
         };
-        Seen::All(Box::new(CallbackBody::new(&full, frame)))
+        Seen::All(Box::new(CallbackBody::new(full, frame)))
     } else {
         Seen::Existing(ExistingBody::new(&full.callback))
     };
@@ -114,11 +143,24 @@ async fn created(call: &Call, answered: Answered<Acted>) -> Result<Reply, Proble
         callback: seen,
         manage_token: token,
         manage_url: url,
-        existing: (!created).then_some(true),
+        existing: (!made).then_some(true),
     };
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let reply = Reply::json(status, &body).version(version).replayed(answered.replayed);
-    Ok(if created { reply.location(&format!("/v1/callbacks/{id}")) } else { reply })
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    let reply = Reply::json(status, &body).version(full.callback.version);
+    if made { reply.location(&format!("/v1/callbacks/{id}")) } else { reply }
+}
+
+/// The queue as the callback's last change saw it: a pause that began later must not show in the
+/// answer to that change when it is given again.
+fn queue_at_change(call: &Call, full: &FullCallback) -> Option<Arc<Queue>> {
+    let queue = call.workspace().handle.queue(&full.callback.queue)?;
+    let at = full.callback.updated_at;
+    let later = queue.offers_paused.as_ref().is_some_and(|paused| paused.since > at);
+    Some(if later {
+        Arc::new(Queue { offers_paused: None, ..Queue::clone(&queue) })
+    } else {
+        queue
+    })
 }
 
 /// The answer to whatever changed a callback. It is seen from the moment of the change, so that a
@@ -126,17 +168,32 @@ async fn created(call: &Call, answered: Answered<Acted>) -> Result<Reply, Proble
 pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
     let Acted { callback, position, created: _ } = answered.value;
     let full = call.workspace().handle.complete(callback).await?;
-    Ok(show(call, &full, position, true).replayed(answered.replayed))
+    Ok(show(call, &full, position, SeenFrom::Change).replayed(answered.replayed))
 }
 
-fn show(call: &Call, full: &FullCallback, position: Option<u32>, changed: bool) -> Reply {
+/// The instant that an answer is seen from.
+#[derive(Clone, Copy)]
+enum SeenFrom {
+    /// The callback's last change.
+    Change,
+    /// Now.
+    Now,
+}
+
+fn show(call: &Call, full: &FullCallback, position: Option<u32>, seen: SeenFrom) -> Reply {
     let workspace = call.workspace();
-    let queue = workspace.handle.queue(&full.callback.queue);
+    let queue = match seen {
+        SeenFrom::Change => queue_at_change(call, full),
+        SeenFrom::Now => workspace.handle.queue(&full.callback.queue),
+    };
     let frame = Frame {
         view: view(call.role()),
         queue: queue.as_deref(),
         links: &workspace.links,
-        at: if changed { full.callback.updated_at } else { call.now },
+        at: match seen {
+            SeenFrom::Change => full.callback.updated_at,
+            SeenFrom::Now => call.now,
+        },
         position,
         omit_context: false,
     };
@@ -152,7 +209,7 @@ pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.not_public()?;
     let position = position(call, &full).await?;
-    Ok(show(call, &full, position, false))
+    Ok(show(call, &full, position, SeenFrom::Now))
 }
 
 async fn position(call: &Call, full: &FullCallback) -> Result<Option<u32>, Problem> {
@@ -203,7 +260,7 @@ pub(super) async fn patch(call: &Call) -> Result<Reply, Problem> {
     let max_requirements = call.shared.limits.max_requirements;
     let target = Target { full: &full, queue: &queue, known: workspace, max_requirements };
     let patch = read_patch(body?, target)?;
-    let action = crate::domain::message::Action::Patch(Box::new(patch));
+    let action = Action::Patch(Box::new(patch));
     let (id, who) = (full.callback.id, call.role().who());
     acted(call, workspace.handle.act(id, who, action, call.if_match(), None).await?).await
 }

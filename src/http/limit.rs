@@ -145,8 +145,8 @@ impl PublicUses {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("an address"))
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
     }
 
     #[test]
@@ -154,14 +154,17 @@ mod tests {
         let attempts = Attempts::default();
         let begin = Timestamp(1_000_000);
         for _ in 0..GUESSES_PER_MINUTE {
-            attempts.count(address("192.0.2.1"), begin).expect("within the limit");
+            attempts.count(Some(address("192.0.2.1")), begin).expect("within the limit");
         }
         let later = begin + Span::seconds(59);
-        let refused = attempts.count(address("192.0.2.1"), later).expect_err("beyond the limit");
+        let refused =
+            attempts.count(Some(address("192.0.2.1")), later).expect_err("beyond the limit");
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.retry_after_seconds, Some(2));
-        attempts.count(address("192.0.2.2"), later).expect("another address");
-        attempts.count(address("192.0.2.1"), begin + Span::seconds(60)).expect("a new window");
+        attempts.count(Some(address("192.0.2.2")), later).expect("another address");
+        attempts
+            .count(Some(address("192.0.2.1")), begin + Span::seconds(60))
+            .expect("a new window");
     }
 
     #[test]
@@ -174,14 +177,8 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_count_together_and_memory_is_bounded() {
-        assert_eq!(
-            network("2001:db8:1:2::1".parse().expect("an address")),
-            network("2001:db8:1:2:ffff::2".parse().expect("an address"))
-        );
-        assert_eq!(
-            network("::ffff:192.0.2.1".parse().expect("an address")),
-            "192.0.2.1".parse::<IpAddr>().expect("an address")
-        );
+        assert_eq!(network(address("2001:db8:1:2::1")), network(address("2001:db8:1:2:ffff::2")));
+        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
         let windows = Windows::new(Span::minutes(1));
         for key in 0..ADDRESSES_MAX + 10 {
             let now = Timestamp(i64::try_from(key).expect("small"));

@@ -6,7 +6,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix_web::http::{Method, header};
+use actix_web::http::{ConnectionType, Method, header};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt;
@@ -47,6 +47,10 @@ pub(super) struct Route {
     pub(super) body: BodyRule,
     pub(super) answer: Answer,
 }
+
+/// Statuses of requests whose body may not have been read. Their connections end, so that nobody
+/// is sent the rest of a body for nothing, and none of it can be taken for the next request.
+const UNREAD: [u16; 5] = [401, 408, 413, 415, 429];
 
 macro_rules! call {
     ($method:ident $path:literal $body:ident $handler:expr) => {
@@ -184,9 +188,12 @@ async fn respond(route: &'static Route, request: HttpRequest, payload: Payload) 
             Problem::new(Kind::Internal, "An internal error; repeat the request.").into()
         }
     };
-    let response = reply.into_response();
-    let method = method_name(&route.method);
+    let mut response = reply.into_response();
     let status = response.status().as_u16();
+    if UNREAD.contains(&status) {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let method = method_name(&route.method);
     shared.metrics.count(method, route.path, status, began.elapsed().as_secs_f64());
     response
 }

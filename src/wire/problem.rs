@@ -3,6 +3,7 @@
 //! Shared by http, which sends them as bodies, and ws, which puts them into `error` frames. Must
 //! never show what went wrong inside: the log has that.
 
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -242,19 +243,20 @@ impl From<CommandError> for Problem {
 
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut map = Map::from_iter([
-            ("type".to_owned(), json!(format!("/problems/{}", self.kind.name()))),
-            ("title".to_owned(), json!(self.kind.title())),
-            ("status".to_owned(), json!(self.status())),
-            ("detail".to_owned(), json!(self.detail)),
-        ]);
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("type", &format_args!("/problems/{}", self.kind.name()))?;
+        map.serialize_entry("title", self.kind.title())?;
+        map.serialize_entry("status", &self.status())?;
+        map.serialize_entry("detail", &self.detail)?;
         if !self.errors.is_empty() {
             let error =
                 |fault: &FieldFault| json!({"pointer": fault.pointer, "detail": fault.detail});
-            map.insert("errors".to_owned(), self.errors.iter().map(error).collect());
+            map.serialize_entry("errors", &self.errors.iter().map(error).collect::<Value>())?;
         }
-        map.extend(self.members.clone());
-        map.serialize(out)
+        for (name, value) in &self.members {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
     }
 }
 

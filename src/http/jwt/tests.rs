@@ -118,8 +118,7 @@ fn the_key_decides_the_algorithm_and_never_the_token() {
     ] {
         assert_eq!(verify(&bad), Err(AuthError::Bad), "{bad}");
     }
-    let mut critical = Header::default();
-    critical.crit = Some(vec!["exp".to_owned()]);
+    let critical = Header { crit: Some(vec!["exp".to_owned()]), ..Header::default() };
     let token = encode(&critical, &claims(), &EncodingKey::from_secret(SECRET)).expect("a token");
     assert_eq!(verify(&token), Err(AuthError::Bad));
     let other = encode(&Header::default(), &claims(), &EncodingKey::from_secret(b"another"));
@@ -138,7 +137,7 @@ MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 -----END PRIVATE KEY-----
 ";
 
-fn jwks(keys: Value) -> Result<Verifier, BadKeys> {
+fn jwks(keys: &Value) -> Result<Verifier, BadKeys> {
     let text = json!({"keys": keys}).to_string();
     Verifier::jwks(&text, None, "ringback".to_owned())
 }
@@ -146,7 +145,7 @@ fn jwks(keys: Value) -> Result<Verifier, BadKeys> {
 #[test]
 fn public_keys_are_found_by_their_names() {
     let key = json!({"kty": "OKP", "crv": "Ed25519", "x": ED_PUBLIC, "kid": "one"});
-    let verifier = jwks(json!([key])).expect("a key");
+    let verifier = jwks(&json!([key])).expect("a key");
     let private = EncodingKey::from_ed_pem(ED_PRIVATE.as_bytes()).expect("a key");
     let sign = |kid: Option<&str>| {
         let mut header = Header::new(Algorithm::EdDSA);
@@ -168,11 +167,11 @@ fn public_keys_are_found_by_their_names() {
 #[test]
 fn a_set_without_a_public_key_is_refused() {
     assert!(matches!(Verifier::jwks("{", None, String::new()), Err(BadKeys::Malformed(_))));
-    assert!(matches!(jwks(json!([])), Err(BadKeys::Empty)));
+    assert!(matches!(jwks(&json!([])), Err(BadKeys::Empty)));
     let shared = json!({"kty": "oct", "k": "AAAA", "kid": "s", "alg": "HS256"});
-    assert!(matches!(jwks(json!([shared])), Err(BadKeys::Empty)));
+    assert!(matches!(jwks(&json!([shared])), Err(BadKeys::Empty)));
     let broken = json!({"kty": "OKP", "crv": "Ed25519", "x": "!", "kid": "b"});
-    assert!(matches!(jwks(json!([broken])), Err(BadKeys::Key { .. })));
+    assert!(matches!(jwks(&json!([broken])), Err(BadKeys::Key { .. })));
 }
 
 #[test]

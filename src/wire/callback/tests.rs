@@ -110,9 +110,9 @@ fn what_was_sent_comes_back() {
     let shown = shown(&open(), View::Outside);
     let sent = body();
     for (name, value) in sent.as_object().expect("an object") {
-        match name.as_str() {
-            "schedule" | "origin" => continue,
-            _ => assert_eq!(&shown[name], value, "{name}"),
+        // These two have more in the answer than in the request.
+        if !["schedule", "origin"].contains(&name.as_str()) {
+            assert_eq!(&shown[name], value, "{name}");
         }
     }
     assert_eq!(

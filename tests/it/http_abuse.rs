@@ -1,0 +1,179 @@
+//! Hostile requests: each is refused with a problem, soon, and the server goes on.
+
+use serde_json::{Value, json};
+
+use crate::server::{Server, asap, send};
+
+fn create(server: &Server, content_type: &str, body: impl Into<Vec<u8>>) -> crate::server::Answer {
+    let request = server.request("POST", "/v1/callbacks", "portal-key");
+    send(request.header("Content-Type", content_type).body(body.into()))
+}
+
+#[test]
+fn what_is_not_json_is_malformed_and_what_does_not_fit_is_invalid() {
+    let server = Server::start();
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    for text in [
+        "",
+        " ",
+        "{",
+        "nonsense",
+        "{\"a\": 1}{",
+        "{\"queue\": \"\\ud800\"}",
+        "\u{feff}{}",
+        "{\"queue\": \"billing\", \"queue\": \"sales\"}",
+        "{\"size\": 1e999}",
+        &nested(33),
+        &nested(30_000),
+        "{'queue': 1}",
+        "{\"queue\": \"a\nb\"}",
+    ] {
+        create(&server, "application/json", text).is_problem(400, "malformed");
+    }
+    create(&server, "application/json", b"{\"queue\": \"\xff\"}".to_vec())
+        .is_problem(400, "malformed");
+    for text in ["null", "[]", "1", "\"x\"", "{}", "{\"queue\": null}", &nested(32)] {
+        create(&server, "application/json", text).is_problem(422, "invalid");
+    }
+}
+
+#[test]
+fn types_and_sizes_are_looked_at_before_the_json() {
+    let server = Server::start();
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""] {
+        create(&server, content_type, "{").is_problem(415, "unsupported-media-type");
+    }
+    let packed = server.request("POST", "/v1/callbacks", "portal-key");
+    let packed =
+        packed.header("Content-Type", "application/json").header("Content-Encoding", "gzip");
+    send(packed.body("x")).is_problem(415, "unsupported-media-type");
+    let filled = |size: usize| {
+        let mut body = asap("030 123456");
+        let empty = body.to_string().len();
+        body["description"] = json!("");
+        let with = body.to_string().len();
+        body["description"] = json!("x".repeat(size - with));
+        assert!(with > empty);
+        body.to_string()
+    };
+    let exact = create(&server, "application/json", filled(64 * 1_024));
+    assert_eq!(exact.pointers(), ["/description"], "64 KiB are read");
+    create(&server, "application/json", filled(64 * 1_024 + 1)).is_problem(413, "too-large");
+    create(&server, "text/plain", "x".repeat(100_000)).is_problem(415, "unsupported-media-type");
+    // Chunks add up too.
+    let mut chunked = b"POST /v1/callbacks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer portal-key\
+        \r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        .to_vec();
+    for _ in 0..9 {
+        chunked.extend(format!("{:x}\r\n{}\r\n", 8_192, " ".repeat(8_192)).bytes());
+    }
+    let answer = server.raw(&chunked);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[test]
+fn texts_come_back_as_they_came() {
+    let server = Server::start();
+    let hostile = "<script>alert(1)</script>\u{0}\u{202e}\u{2028}\"'\\\r\n{{7*7}}${x}";
+    let mut body = asap("030 123456");
+    for field in ["description", "short_description", "reason"] {
+        body[field] = json!(hostile);
+    }
+    body["customer"]["name"] = json!(hostile);
+    body["context"] = json!({"attributes": {hostile: hostile}});
+    let made = server.callback(&body);
+    let shown =
+        server.get(&format!("/v1/callbacks/{}", made["id"].as_str().expect("id")), "lead-key-1");
+    assert_eq!(shown.body["customer"]["name"], hostile);
+    assert_eq!(shown.body["context"], body["context"]);
+    assert_eq!(shown.header("content-type"), Some("application/json"));
+    assert_eq!(shown.header("x-content-type-options"), Some("nosniff"));
+    let mut id = asap("030 123457");
+    id["external_id"] = json!("a\u{0}b");
+    assert_eq!(server.post("/v1/callbacks", "portal-key", &id).pointers(), ["/external_id"]);
+}
+
+#[test]
+fn numbers_that_cost_are_refused() {
+    let server = Server::start();
+    for phone in ["112", "110", "+49 900 1234567", "+49 180 5012345", "+870 773 111 632"] {
+        let refused = server.post("/v1/callbacks", "portal-key", &asap(phone));
+        let problem = refused.is_problem(422, "phone-refused");
+        assert_eq!(problem["errors"][0]["pointer"], "/customer/phone");
+    }
+}
+
+#[test]
+fn unknown_paths_and_methods_are_problems_too() {
+    let server = Server::start();
+    for path in [
+        "/",
+        "/v1",
+        "/v1/callbacks/",
+        "//v1/callbacks",
+        "/v1/callbacks/x/y/z",
+        "/v1/slots",
+        "/v1/webhooks/x",
+        "/v1/callbacks/%00/cancel/x",
+    ] {
+        server.get(path, "admin-key").is_problem(404, "not-found");
+    }
+    for id in ["x", "%00", "..%2f..%2fetc", "01936B5E3C5A7CC08000000000000001", "%ff"] {
+        server.get(&format!("/v1/callbacks/{id}"), "admin-key").is_problem(404, "not-found");
+    }
+    let wrong = server.request("DELETE", "/v1/callbacks", "admin-key");
+    let wrong = send(wrong);
+    wrong.is_problem(405, "method-not-allowed");
+    assert_eq!(wrong.header("allow"), Some("GET, POST, HEAD"));
+    for method in ["TRACE", "OPTIONS", "PROPFIND"] {
+        send(server.request(method, "/v1/queues/billing", ""))
+            .is_problem(405, "method-not-allowed");
+    }
+}
+
+#[test]
+fn a_body_that_trickles_is_given_up() {
+    let server = Server::start();
+    // The server of these tests waits for bodies for two seconds; this client for fifteen.
+    let answer = server.raw(
+        b"POST /v1/callbacks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer portal-key\r\n\
+          Content-Type: application/json\r\nContent-Length: 50\r\nConnection: close\r\n\r\n{",
+    );
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("/problems/too-slow"), "{answer}");
+    assert_eq!(server.get("/healthz", "").status, 200);
+}
+
+#[test]
+fn requests_that_could_be_read_twice_are_not_taken() {
+    let server = Server::start();
+    let head = "POST /v1/callbacks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer portal-key\r\n\
+                Content-Type: application/json\r\nConnection: close\r\n";
+    for smuggled in [
+        "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Content-Length: -2\r\n\r\n{}",
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    ] {
+        let answer = server.raw(format!("{head}{smuggled}").as_bytes());
+        let refused = answer.starts_with("HTTP/1.1 4") || answer.is_empty();
+        assert!(refused, "{smuggled:?}: {answer}");
+    }
+}
+
+#[test]
+fn no_answer_shows_what_is_inside() {
+    let server = Server::start();
+    let mut seen = Vec::new();
+    for path in ["/v1/callbacks/x", "/nothing", "/v1/queues?limit=x", "/v1/callbacks?q=%ff"] {
+        seen.push(server.get(path, "admin-key").body.to_string());
+    }
+    seen.push(create(&server, "application/json", "{").body.to_string());
+    let odd: Value = json!({"queue": {"$ne": 1}, "type": ["asap"], "customer": "x"});
+    seen.push(server.post("/v1/callbacks", "portal-key", &odd).body.to_string());
+    for text in seen {
+        for inside in ["panicked", "src/", ".rs", "actix", "serde", "<html", "RUST_BACKTRACE"] {
+            assert!(!text.contains(inside), "{text}");
+        }
+    }
+}

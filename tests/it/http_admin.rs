@@ -1,0 +1,166 @@
+//! Setting up queues and agents, pausing, presence, and what a supervisor sees.
+
+use serde_json::json;
+
+use crate::server::{Server, asap, send};
+
+#[test]
+fn a_queue_is_made_replaced_and_removed() {
+    let server = Server::start();
+    let body = json!({"name": "Support", "time_zone": "Europe/Berlin", "lead_seconds": 90});
+    let made = server.put("/v1/queues/support", "admin-key", &body);
+    assert_eq!((made.status, made.header("etag")), (201, Some("\"1\"")), "{}", made.body);
+    assert_eq!(made.header("location"), Some("/v1/queues/support"));
+    assert_eq!((&made.body["lead_seconds"], &made.body["max_attempts"]), (&json!(90), &json!(5)));
+    let shown = server.get("/v1/queues/support", "lead-key-1");
+    assert_eq!(shown.body, made.body);
+    // What a GET gave is taken back as it is.
+    let again = server.put("/v1/queues/support", "admin-key", &shown.body);
+    assert_eq!((again.status, again.header("etag")), (200, Some("\"2\"")));
+    let bad = json!({"lead_seconds": -1, "time_zone": "PST", "surprise": 1});
+    let mut pointers = server.put("/v1/queues/support", "admin-key", &bad).pointers().join(" ");
+    pointers.insert(0, ' ');
+    for place in [" /lead_seconds", " /time_zone", " /surprise"] {
+        assert!(pointers.contains(place), "{pointers}");
+    }
+    let stale =
+        server.request("PUT", "/v1/queues/support", "admin-key").header("If-Match", "\"1\"");
+    send(stale.json(&body)).is_problem(412, "version-stale");
+    let only_new =
+        server.request("PUT", "/v1/queues/support", "admin-key").header("If-None-Match", "*");
+    send(only_new.json(&body)).is_problem(412, "version-stale");
+    assert_eq!(server.put("/v1/queues/Bad%20Id", "admin-key", &body).pointers(), ["/id"]);
+    let gone = server.delete("/v1/queues/support", "admin-key");
+    assert_eq!((gone.status, &gone.body), (204, &json!(null)));
+    server.get("/v1/queues/support", "admin-key").is_problem(404, "not-found");
+    server.callback(&asap("030 123456"));
+    server.delete("/v1/queues/billing", "admin-key").is_problem(409, "in-use");
+
+    let page = server.get("/v1/queues?limit=1", "lead-key-1").body;
+    assert_eq!(page["items"][0]["id"], "billing");
+    let next = page["next_cursor"].as_str().expect("there is more");
+    let page = server.get(&format!("/v1/queues?limit=1&cursor={next}"), "lead-key-1").body;
+    assert_eq!((&page["items"][0]["id"], &page["next_cursor"]), (&json!("sales"), &json!(null)));
+}
+
+#[test]
+fn an_agent_is_made_replaced_and_removed() {
+    let server = Server::start();
+    let body = json!({
+        "name": "Kim", "queues": ["billing", {"queue": "sales", "preference": 2}],
+        "skills": {"french": 4}, "capacity": {"units": 2, "voice": 1},
+    });
+    let made = server.put("/v1/agents/kim", "admin-key", &body);
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert_eq!(made.body["queues"], body["queues"]);
+    assert_eq!(server.get("/v1/agents/kim", "lead-key-1").body, made.body);
+    let again = server.put("/v1/agents/kim", "admin-key", &made.body);
+    assert_eq!(again.status, 200);
+    let unknown = json!({"queues": ["nowhere"]});
+    assert_eq!(server.put("/v1/agents/kim", "admin-key", &unknown).pointers(), ["/queues/0"]);
+    let list = server.get("/v1/agents", "lead-key-1").body;
+    let ids: Vec<_> =
+        list["items"].as_array().expect("a list").iter().map(|one| one["id"].clone()).collect();
+    assert_eq!(ids, ["kim", "mara", "tom"]);
+    assert_eq!(server.delete("/v1/agents/kim", "admin-key").status, 204);
+    server.get("/v1/agents/kim", "lead-key-1").is_problem(404, "not-found");
+}
+
+#[test]
+fn a_paused_queue_takes_no_requests_of_customers() {
+    let server = Server::start();
+    let pause = |body| server.post("/v1/queues/billing/pause", "lead-key-1", &body);
+    let until = "2037-01-01T00:00:00Z";
+    let paused = pause(json!({"intake": true, "until": until, "reason": "flood"}));
+    assert_eq!(paused.status, 200, "{}", paused.body);
+    assert_eq!(paused.body["status"]["intake_paused"]["reason"], "flood");
+    assert_eq!(paused.body["status"]["offers_paused"], json!(null));
+    let refused = server.post("/v1/callbacks", "portal-key", &asap("030 123456"));
+    assert_eq!(refused.is_problem(409, "intake-paused")["until"], until);
+    assert_eq!(server.post("/v1/callbacks", "lead-key-1", &asap("030 123457")).status, 201);
+    assert_eq!(pause(json!({"intake": false})).pointers(), [""]);
+    assert_eq!(pause(json!({"until": "2020-01-01T00:00:00Z"})).pointers(), ["/until"]);
+    let stats = server.get("/v1/stats", "lead-key-1").body;
+    assert_eq!(
+        (&stats["queues"][0]["id"], &stats["queues"][0]["intake_paused"]),
+        (&json!("billing"), &json!(true))
+    );
+    assert_eq!(stats["queues"][0]["waiting"], 1);
+
+    let resume = || {
+        let request = server.request("POST", "/v1/queues/billing/resume", "lead-key-1");
+        send(request.header("Idempotency-Key", "r"))
+    };
+    let (first, again) = (resume(), resume());
+    assert_eq!(first.body["status"]["intake_paused"], json!(null));
+    assert_eq!(
+        (first.body, again.header("idempotent-replayed")),
+        (again.body.clone(), Some("true"))
+    );
+    server.callback(&asap("030 123456"));
+    server.post("/v1/queues/nowhere/pause", "lead-key-1", &json!({})).is_problem(404, "not-found");
+    server.post("/v1/queues/billing/pause", "mara-key-1", &json!({})).is_problem(403, "forbidden");
+}
+
+#[test]
+fn presence_is_the_agents_own_and_a_supervisors() {
+    let server = Server::start();
+    let set = |agent: &str, credential: &str, presence: &str| {
+        let body = json!({"presence": presence, "reason": "lunch"});
+        server.put(&format!("/v1/agents/{agent}/presence"), credential, &body)
+    };
+    let away = set("mara", "mara-key-1", "away");
+    assert_eq!(away.status, 200, "{}", away.body);
+    assert_eq!((&away.body["presence"], &away.body["reason"]), (&json!("away"), &json!("lunch")));
+    assert_eq!(
+        (&away.body["connected"], &away.body["engagement"]),
+        (&json!(false), &json!("idle"))
+    );
+    assert_eq!(set("mara", "lead-key-1", "offline").body["presence"], "offline");
+    set("tom", "mara-key-1", "away").is_problem(403, "forbidden");
+    set("mara", "portal-key", "away").is_problem(403, "forbidden");
+    set("nobody", "lead-key-1", "away").is_problem(404, "not-found");
+    assert_eq!(set("mara", "mara-key-1", "busy").pointers(), ["/presence"]);
+    let status = server.get("/v1/agents/mara/status", "lead-key-1").body;
+    assert_eq!((&status["presence"], &status["held_units"]), (&json!("offline"), &json!(0)));
+    let all = server.get("/v1/agent_status", "lead-key-1").body;
+    assert_eq!(all["items"][0], status);
+}
+
+#[test]
+fn work_elsewhere_takes_units_for_four_hours_at_most() {
+    let server = Server::start();
+    let load =
+        |credential: &str, body| server.put("/v1/agents/mara/external_load", credential, &body);
+    let told = load("portal-key", json!({"units": 1}));
+    assert_eq!((told.status, &told.body["external_units"]), (200, &json!(1)), "{}", told.body);
+    let directory = server.get("/v1/directory", "tom-key-1").body;
+    assert_eq!(directory["agents"][0]["id"], "mara");
+    assert_eq!(directory["agents"][0]["free_units"], 0);
+    assert_eq!(directory["queues"][0], json!({"id": "billing", "name": "billing", "open": true}));
+    assert_eq!(load("mara-key-1", json!({"units": 0})).body["external_units"], 0);
+    load("tom-key-1", json!({"units": 1})).is_problem(403, "forbidden");
+    load("public-key", json!({"units": 1})).is_problem(403, "forbidden");
+    let far = json!({"units": 1, "until": "2037-01-01T00:00:00Z"});
+    assert_eq!(load("lead-key-1", far).pointers(), ["/until"]);
+    assert_eq!(load("lead-key-1", json!({})).pointers(), ["/units"]);
+}
+
+#[test]
+fn whoever_runs_it_sees_how_it_stands() {
+    let server = Server::start();
+    assert_eq!(server.get("/healthz", "").body, json!({"status": "ok"}));
+    let ready = server.get("/readyz", "");
+    assert_eq!((ready.status, &ready.body["workspaces"]["main"]), (200, &json!("ready")));
+    let api = server.get("/openapi.json", "");
+    assert_eq!(api.body["openapi"], "3.1.0");
+    let problems = server.get("/problems", "").body;
+    assert!(problems["items"].as_array().expect("a list").len() > 30);
+    let page = server.request("GET", "/docs", "").send().expect("it answers");
+    assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("'self'"));
+    for asset in ["/docs/docs.js", "/docs/docs.css"] {
+        assert_eq!(server.request("GET", asset, "").send().expect("it answers").status(), 200);
+    }
+    let head = server.request("HEAD", "/healthz", "").send().expect("it answers");
+    assert_eq!((head.status().as_u16(), head.text().expect("UTF-8").len()), (200, 0));
+}
