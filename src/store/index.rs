@@ -14,6 +14,7 @@ use crate::domain::callback::{Callback, Request};
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
 use crate::domain::ids::CallbackId;
+use crate::domain::phone::PhoneNumber;
 use crate::engine::entry::Entry;
 use crate::engine::library::{Codec, StoredEvent};
 use crate::engine::ports::{EntryNumber, RowKey, RowWrite, StoreError};
@@ -200,7 +201,7 @@ fn callback_index(callback: &Callback) -> BTreeSet<RowKey> {
 fn request_index(id: CallbackId, request: &Request) -> BTreeSet<RowKey> {
     let customer = &request.customer;
     let origin = &request.origin;
-    let phone = customer.phone.as_ref().map(|phone| phone.as_str());
+    let phone = customer.phone.as_ref().map(PhoneNumber::as_str);
     let email = customer.email.as_ref().map(|email| email.as_str().to_lowercase());
     let texts = [
         (TextKind::Contact, contact(request)),

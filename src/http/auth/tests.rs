@@ -1,2 +1,1 @@
 //! Keys, signed tokens and manage tokens, good and bad.
-

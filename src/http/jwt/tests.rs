@@ -1,2 +1,1 @@
 //! Signed tokens: what is believed, and every trick that is not.
-

@@ -1,6 +1,7 @@
 //! Whether a callback is in a list.
 
 use crate::domain::callback::{RequestedBy, shown_number};
+use crate::domain::phone::PhoneNumber;
 use crate::engine::library::{FullCallback, ListFilter};
 use crate::store::index::contact;
 
@@ -48,7 +49,7 @@ fn in_scope(filter: &ListFilter, full: &FullCallback) -> bool {
 fn says(filter: &ListFilter, full: &FullCallback) -> bool {
     let request = &full.request;
     let customer = &request.customer;
-    let phone = customer.phone.as_ref().map(|phone| phone.as_str());
+    let phone = customer.phone.as_ref().map(PhoneNumber::as_str);
     let same = |wanted: &Option<String>, is: Option<&str>| {
         wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
     };

@@ -18,7 +18,7 @@ use crate::engine::ports::{RangeRead, StoreError, Table};
 use crate::store::keys::{self, TextKind};
 
 /// A page looks at most at so many rows.
-pub const MAX_LOOKED_AT: usize = 5_000;
+const MAX_LOOKED_AT: usize = 5_000;
 
 /// Rows of an index read at once.
 const STRIDE: usize = 256;

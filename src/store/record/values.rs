@@ -103,8 +103,11 @@ stored_as!(
     |it: &Skills| { it.iter().map(|(name, held)| (name.clone(), held)).collect() },
     |all| Skills::new(all).map_err(broken)
 );
+/// Zone, week and exceptions of hours.
+type StoredHours = (TimeZone, (Vec<(Weekday, DayInterval)>, Vec<(Date, Vec<DayInterval>)>));
+
 stored_as!(
-    Hours as (TimeZone, (Vec<(Weekday, DayInterval)>, Vec<(Date, Vec<DayInterval>)>)),
+    Hours as StoredHours,
     |it: &Hours| {
         let week = Weekday::ALL.into_iter();
         let week = week.flat_map(|day| it.weekly(day).iter().map(move |one| (day, *one)));

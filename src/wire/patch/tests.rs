@@ -1,2 +1,1 @@
 //! Who may change what, and what a patch may not say.
-

@@ -1,2 +1,1 @@
 //! Requests for a callback, field by field.
-
