@@ -187,8 +187,9 @@ impl Running {
         }
         let ended = self.ended().await;
         if let Some(thread) = self.thread.take() {
-            // The thread has told its end: joining it takes no time.
-            let _ = thread.join();
+            // It has told its end; what it held, such as a directory's lock, is free when it has
+            // gone. A panic in its last breath changes nothing any more.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         ended
     }
