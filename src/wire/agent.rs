@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::action::Known;
-use super::frame::read_presence;
+use super::incoming::read_presence;
 use super::instant::Instant;
 use super::settings::COUNTS;
 use super::settings::fields::Fields;

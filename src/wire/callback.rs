@@ -455,3 +455,6 @@ const fn canceled_by(reason: ClosedReason) -> Option<&'static str> {
         | ClosedReason::ClosedBySupervisor => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -206,3 +206,6 @@ const fn final_state(state: FinalState) -> &'static str {
         FinalState::Canceled => "canceled",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,3 +175,6 @@ pub fn may_see(role: &Role, agent: Option<&AgentSettings>, full: &FullCallback) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ pub mod context;
 pub mod customer;
 pub mod event;
 pub mod frame;
+pub mod incoming;
 pub mod instant;
 pub mod json;
 pub mod link;
@@ -21,6 +22,8 @@ pub mod query;
 pub mod queue;
 pub mod request;
 pub mod role;
+#[cfg(test)]
+mod samples;
 pub mod schedule;
 pub mod settings;
 pub mod text;

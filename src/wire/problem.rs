@@ -265,3 +265,6 @@ fn sentence(error: &dyn std::error::Error) -> String {
     let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,6 @@ pub const URL_MAX: usize = 2_000;
 pub const LOCALE_MAX: usize = 35;
 /// Bytes of `context`, as it is kept.
 pub const CONTEXT_MAX_BYTES: usize = 32 * 1_024;
-/// Characters of a text inside `context`; its size as a whole is the tighter bound.
-pub const CONTEXT_TEXT_MAX: usize = 32 * 1_024;
 
 /// Text for people: anything, of so many characters at most, but not nothing.
 pub fn prose(most: usize) -> impl Fn(&str) -> Result<String, String> {
