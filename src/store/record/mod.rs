@@ -69,6 +69,7 @@ pub(crate) fn damaged(key: &RowKey, what: String) -> StoreError {
 }
 
 /// An event's row; its id is the key.
+#[derive(Debug, PartialEq)]
 pub(crate) struct EventRecord {
     /// When.
     pub(crate) at: Timestamp,

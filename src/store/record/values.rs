@@ -96,18 +96,22 @@ stored_as!(
     |it: &Skills| { it.iter().map(|(name, held)| (name.clone(), held)).collect() },
     |all| Skills::new(all).map_err(broken)
 );
-stored_as!(
-    Hours as (TimeZone, (Vec<(Weekday, DayInterval)>, Vec<(Date, Vec<DayInterval>)>)),
-    |it: &Hours| {
+impl Stored for Hours {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.zone().put(out);
         let week = Weekday::ALL.into_iter();
-        let week = week.flat_map(|day| it.weekly(day).iter().map(move |one| (day, *one)));
-        let dates = it.exceptions().map(|(date, intervals)| (date, intervals.to_vec()));
-        (it.zone().clone(), (week.collect(), dates.collect()))
-    },
-    |(zone, (week, dates)): (TimeZone, (Vec<_>, Vec<_>))| {
-        Hours::new(zone, &week, dates).map_err(broken)
+        let week = week.flat_map(|day| self.weekly(day).iter().map(move |one| (day, *one)));
+        week.collect::<Vec<_>>().put(out);
+        let dates = self.exceptions().map(|(date, intervals)| (date, intervals.to_vec()));
+        dates.collect::<Vec<_>>().put(out);
     }
-);
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let zone = Stored::take(from)?;
+        let week: Vec<(Weekday, DayInterval)> = Stored::take(from)?;
+        Self::new(zone, &week, Stored::take(from)?).map_err(broken)
+    }
+}
 
 stored_enum!(CallbackType { 0 => Asap, 1 => Scheduled });
 stored_enum!(Medium { 0 => Voice, 1 => Video });
