@@ -39,10 +39,6 @@ impl Codec for RowCodec {
             );
             of_event(number * Entry::MAX_EVENTS + place, event, entry, &mut rows);
         }
-        if let Some(secret) = &entry.secret {
-            let value = Bytes::copy_from_slice(&secret.0);
-            put(keys::key(keys::META, keys::SECRET), value, &mut rows);
-        }
         if let Some(kept) = &entry.kept {
             let key = &kept.keyed.key;
             put(keys::kept(key), kept.to_row(), &mut rows);
