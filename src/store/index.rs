@@ -86,7 +86,7 @@ fn table_number(table: Table) -> u8 {
 fn unpack(bytes: &[u8]) -> Result<Vec<RowWrite>, Broken> {
     // One copy for all rows, which are slices of it.
     let whole = Bytes::copy_from_slice(bytes);
-    let mut reader = Reader(bytes);
+    let mut reader = Reader(&whole);
     let version = reader.byte()?;
     if version != PACKED {
         return Err(Broken(format!("layout {version}; this release knows {PACKED}")));
