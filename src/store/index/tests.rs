@@ -72,7 +72,8 @@ proptest! {
             apply(rows(change), &mut tables);
             let texts = Request { version, ..sampler.request(Channel::Chat) };
             let before = request.take().map(Arc::new);
-            let change = Change::Request { callback: id(3), before, after: Arc::new(texts.clone()) };
+            let written = Arc::new(texts.clone());
+            let change = Change::Request { callback: id(3), before, after: written };
             apply(rows(change), &mut tables);
             (callback, request) = (Some(after), Some(texts));
         }
