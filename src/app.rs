@@ -82,6 +82,10 @@ fn workers() -> usize {
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     // Before the address is told: whoever reads it may end the process at once.
     let signals = Signals::new()?;
+    // Each agent's socket takes a descriptor; the usual soft limit ends at a thousand.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files can't be raised");
+    }
     let listener = listen(&settings.listen)?;
     let address = listener.local_addr().map_err(RunError::Serve)?;
     let mut started = workspaces::start(&settings).await?;

@@ -48,6 +48,7 @@ pub(super) fn http_state(
             handle: started.handle.clone(),
             links: workspace.links.clone(),
             presence_reasons: workspace.presence_reasons.clone(),
+            phone_requests_per_minute: workspace.phone_requests_per_minute,
         });
     }
     let limits = &settings.limits;

@@ -109,6 +109,11 @@ impl Clock {
         let _ = self.held_since.compare_exchange(RUNNING, now, running, running);
     }
 
+    /// Whether the steady clock stands still.
+    pub fn is_held(&self) -> bool {
+        self.held_since.load(Ordering::SeqCst) != RUNNING
+    }
+
     /// Lets the steady clock go on from where it was held.
     pub fn release(&self) {
         let since = self.held_since.swap(RUNNING, Ordering::SeqCst);

@@ -397,6 +397,12 @@ impl Handle {
         self.shared.poison(kind, spares);
     }
 
+    /// Takes back the panics that haven't come yet.
+    #[cfg(test)]
+    pub(crate) fn antidote(&self) {
+        self.shared.antidote();
+    }
+
     async fn command(
         &self,
         ask: Ask,

@@ -71,7 +71,6 @@ pub(crate) struct Life<'a> {
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) config: &'a EngineConfig,
     pub(crate) store: &'a Store,
-    pub(crate) drain: &'a mut oneshot::Receiver<()>,
     /// The store's instance, as an earlier life found it: another one is refused.
     pub(crate) instance: &'a mut Option<u128>,
 }
@@ -84,6 +83,7 @@ impl Life<'_> {
     pub(crate) async fn run(
         mut self,
         background: &Handle,
+        drain: &mut oneshot::Receiver<()>,
         ready: &mut Option<Ready>,
     ) -> Result<Over, OpenError> {
         let shared = Arc::clone(self.shared);
@@ -96,9 +96,14 @@ impl Life<'_> {
             standing.stalled_since = None;
         });
         let (ending, mut faults) = mpsc::unbounded_channel();
-        let office = self.recover(background, ending).await?;
+        let office = tokio::select! {
+            office = self.recover(background, ending) => office?,
+            // Whatever was recovered so far stands in the store.
+            _ = &mut *drain => return Ok(Over::Ended(Ended::DrainedLate)),
+        };
         tokio::select! {
-            fault = faults.recv() => return Ok(self.fault(&office, fault).await),
+            fault = faults.recv() => return Ok(self.fault(&office, fault, drain).await),
+            _ = &mut *drain => return Ok(Over::Ended(self.drained(&office).await)),
             () = office.settled() => {}
         }
         shared.door.tell(|standing| standing.phase = Phase::Ready);
@@ -108,8 +113,8 @@ impl Life<'_> {
             let _ = ready.send(Ok(()));
         }
         tokio::select! {
-            fault = faults.recv() => Ok(self.fault(&office, fault).await),
-            _ = &mut *self.drain => Ok(Over::Ended(self.drained(&office).await)),
+            fault = faults.recv() => Ok(self.fault(&office, fault, drain).await),
+            _ = &mut *drain => Ok(Over::Ended(self.drained(&office).await)),
         }
     }
 
@@ -188,7 +193,12 @@ impl Life<'_> {
     }
 
     /// The life has ended by a fault: what is held is dropped, sessions go.
-    async fn fault(&mut self, office: &Rc<Office>, fault: Option<Fault>) -> Over {
+    async fn fault(
+        &self,
+        office: &Rc<Office>,
+        fault: Option<Fault>,
+        drain: &mut oneshot::Receiver<()>,
+    ) -> Over {
         self.shut(office);
         let fault = fault.unwrap_or(Fault::Broken);
         if let (Fault::Broken, Some(journal)) = (fault, office.take_journal()) {
@@ -200,7 +210,7 @@ impl Life<'_> {
             Fault::Fenced => Over::Ended(Ended::Fenced),
             Fault::Replaced => {
                 // Refuses everything and shows nothing, until somebody looks.
-                let _ = (&mut *self.drain).await;
+                let _ = drain.await;
                 Over::Ended(Ended::DrainedLate)
             }
         }

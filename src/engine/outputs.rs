@@ -92,7 +92,12 @@ impl Office {
                 self.sessions.borrow_mut().close(&sessions, AGENT_REMOVED);
             }
             Output::CloseAll { code } => self.sessions.borrow_mut().close_all(code),
-            Output::PublishAgent(id, view) => self.shared.boards.agents.publish(id, view),
+            Output::PublishAgent(id, view) => {
+                if view.is_none() {
+                    self.sessions.borrow_mut().forget(&id);
+                }
+                self.shared.boards.agents.publish(id, view);
+            }
             Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
         }
     }

@@ -13,28 +13,31 @@ use crate::domain::message::RouterMessage;
 /// The actor of the one router.
 pub(crate) struct RouterActor {
     office: Rc<Office>,
-    machine: RouterMachine,
+    /// None once it has panicked: the workspace is about to start again.
+    machine: Option<RouterMachine>,
 }
 
 impl RouterActor {
     /// The actor of a router that knows nobody yet.
     pub(crate) fn new(office: Rc<Office>) -> Self {
-        let machine = RouterMachine::new(office.shared.limits.router);
+        let machine = Some(RouterMachine::new(office.shared.limits.router));
         Self { office, machine }
     }
 
     fn take(&mut self, envelope: Envelope<RouterMessage>) {
         let Envelope { message, cause } = envelope;
         let now = self.office.now();
-        let machine = &mut self.machine;
+        let Some(machine) = &mut self.machine else { return };
         let out = guarded(|out| {
             #[cfg(test)]
             self.office.shared.fail_if_poisoned("router");
             machine.step(&now, message, out);
         });
-        match out {
-            Some(out) => drop(self.office.carry_out(&now, out, cause.as_ref())),
-            None => self.office.fail("the router's step panicked"),
+        if let Some(out) = out {
+            self.office.carry_out(&now, out, cause.as_ref());
+        } else {
+            self.machine = None;
+            self.office.fail("the router's step panicked");
         }
     }
 }

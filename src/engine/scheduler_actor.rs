@@ -30,7 +30,8 @@ const READ_AGAIN: Span = Span::millis(500);
 /// The actor of the one scheduler.
 pub(crate) struct SchedulerActor {
     office: Rc<Office>,
-    machine: SchedulerMachine,
+    /// None once it has panicked: the workspace is about to start again.
+    machine: Option<SchedulerMachine>,
     /// When the machine wants to tick.
     wanted: Alarm,
     /// The alarm that is set, and the task that waits for it.
@@ -61,7 +62,7 @@ impl SchedulerActor {
     pub(crate) fn new(office: Rc<Office>) -> Self {
         let limits = &office.shared.limits;
         let window = WindowLimits { items: limits.window_items, span: limits.window_span };
-        let machine = SchedulerMachine::new(window);
+        let machine = Some(SchedulerMachine::new(window));
         Self { office, machine, wanted: Alarm::default(), alarm: None, waiting: false }
     }
 
@@ -87,12 +88,13 @@ impl SchedulerActor {
     ) {
         let Envelope { message, cause } = envelope;
         let now = self.office.now();
-        let machine = &mut self.machine;
+        let Some(machine) = &mut self.machine else { return };
         let Some(mut out) = guarded(|out| {
             #[cfg(test)]
             self.office.shared.fail_if_poisoned("scheduler");
             machine.step(&now, message, out);
         }) else {
+            self.machine = None;
             self.office.fail("the scheduler's step panicked");
             return;
         };
@@ -167,8 +169,13 @@ async fn ring(clock: Arc<Clock>, alarm: Alarm, actor: Addr<SchedulerActor>) {
         if left <= Span::ZERO || (jumped && alarm.wall.is_some()) {
             break;
         }
-        let look = if alarm.wall.is_some() { left.min(LOOK) } else { left };
-        clock.wait(look).await;
+        let wait = match (clock.is_held(), alarm.wall) {
+            // A held clock comes no nearer; when it goes on, the scheduler is rung anyway.
+            (true, _) => LOOK,
+            (false, Some(_)) => left.min(LOOK),
+            (false, None) => left,
+        };
+        clock.wait(wait).await;
     }
     post(&actor, Ring);
 }

@@ -105,6 +105,11 @@ impl Sessions {
         }
     }
 
+    /// An agent is gone for good.
+    pub(crate) fn forget(&mut self, agent: &AgentId) {
+        self.offers.remove(agent);
+    }
+
     /// The callback that was put to an agent by this offer.
     pub(crate) fn offered(&self, agent: &AgentId, offer: OfferId) -> Option<CallbackId> {
         let offers = self.offers.get(agent)?;

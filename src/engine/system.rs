@@ -187,8 +187,9 @@ impl Running {
         }
         let ended = self.ended().await;
         if let Some(thread) = self.thread.take() {
-            // The thread has told its end: joining it takes no time.
-            let _ = thread.join();
+            // It has told its end; what it held, such as a directory's lock, is free when it has
+            // gone. A panic in its last breath changes nothing any more.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         ended
     }
@@ -205,6 +206,9 @@ struct Lives {
 /// How long after a failed recovery the next is tried.
 const RECOVER_AGAIN: Span = Span::millis(500);
 
+/// Lives that fail sooner than this, one after the other, are begun as slowly.
+const SHORT: Span = Span::seconds(10);
+
 impl Lives {
     fn run(mut self, ready: Ready, end: &watch::Sender<Option<Ended>>) {
         let mut ready = Some(ready);
@@ -218,19 +222,26 @@ impl Lives {
             }
         };
         let mut instance = None;
+        let mut short_lives = 0;
         let ended = loop {
             // A system per life: with it go all its actors, mailboxes and timers.
             let system = actix::System::new();
+            let begun = self.shared.clock.running();
             let life = Life {
                 shared: &self.shared,
                 config: &self.config,
                 store: &self.store,
-                drain: &mut self.drain,
                 instance: &mut instance,
             };
-            match system.block_on(life.run(background.handle(), &mut ready)) {
+            match system.block_on(life.run(background.handle(), &mut self.drain, &mut ready)) {
                 Ok(Over::Ended(ended)) => break ended,
-                Ok(Over::Restart) => {}
+                Ok(Over::Restart) => {
+                    let lasted = self.shared.clock.running().since(begun);
+                    short_lives = if lasted < SHORT { short_lives + 1 } else { 0 };
+                    if short_lives > 1 && system.block_on(self.drained_meanwhile()) {
+                        break Ended::DrainedLate;
+                    }
+                }
                 Err(error) => {
                     if let Some(ready) = ready.take() {
                         // Whoever starts it may have gone away: then nobody hears why.

@@ -15,6 +15,7 @@ use super::body::Body;
 use super::state::{Shared, Workspace};
 use super::{idempotency, precondition};
 use crate::domain::ids::CallbackId;
+use crate::domain::phone::PhoneNumber;
 use crate::domain::time::Timestamp;
 use crate::engine::entry::Keyed;
 use crate::engine::library::FullCallback;
@@ -139,6 +140,25 @@ impl Call {
         let Some(public) = &self.caller.public else { return Ok(()) };
         let key = self.caller.identity;
         self.shared.public_uses.callback(key, self.address(), public, self.now)
+    }
+
+    /// How many requests one number may make, if this one counts: agents' bookings don't.
+    fn phone_limit(&self) -> Option<u32> {
+        let most = self.workspace().phone_requests_per_minute;
+        (most > 0 && !self.role().is_inside()).then_some(most)
+    }
+
+    /// Counts a request for a callback to a number.
+    pub(super) fn count_phone(&self, phone: Option<PhoneNumber>) -> Result<(), Problem> {
+        let (Some(phone), Some(most)) = (phone, self.phone_limit()) else { return Ok(()) };
+        self.shared.phone_requests.count(self.caller.workspace, phone, most, self.now)
+    }
+
+    /// Takes back what was counted for a repetition.
+    pub(super) fn uncount_phone(&self, phone: Option<PhoneNumber>) {
+        if let (Some(phone), Some(_)) = (phone, self.phone_limit()) {
+            self.shared.phone_requests.uncount(self.caller.workspace, phone);
+        }
     }
 
     /// The callback in the path, if the caller may see it.

@@ -1,4 +1,5 @@
-//! Who asks too often: guesses of credentials, and use of keys that stand in pages, by address.
+//! Who asks too often: guesses of credentials and use of keys that stand in pages, by address, and
+//! requests for callbacks, by phone number.
 //!
 //! Counted in whole windows that begin with the first of their requests, in memory, with a bound
 //! on how many addresses are remembered: beyond it some are forgotten, so that a flood of addresses
@@ -9,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use crate::config::PublicUse;
+use crate::domain::phone::PhoneNumber;
 use crate::domain::time::{Span, Timestamp};
 use crate::wire::problem::{Kind, Problem};
 
@@ -18,9 +20,14 @@ const GUESSES_PER_MINUTE: u32 = 30;
 /// Addresses that are remembered.
 const ADDRESSES_MAX: usize = 20_000;
 
+/// Phone numbers that are remembered: a minute's at the rate that the server is built for.
+const PHONES_MAX: usize = 120_000;
+
 /// A count of what each key did in its window.
 struct Windows<K> {
     length: Span,
+    /// Keys that are remembered.
+    most_keys: usize,
     state: Mutex<State<K>>,
 }
 
@@ -31,9 +38,9 @@ struct State<K> {
 }
 
 impl<K: Ord + Clone> Windows<K> {
-    const fn new(length: Span) -> Self {
+    const fn new(length: Span, most_keys: usize) -> Self {
         let state = State { counts: BTreeMap::new(), swept_at: Timestamp(0) };
-        Self { length, state: Mutex::new(state) }
+        Self { length, most_keys, state: Mutex::new(state) }
     }
 
     /// Counts one more; if that is more than `most`, says in how many seconds the window ends.
@@ -41,12 +48,12 @@ impl<K: Ord + Clone> Windows<K> {
         // What a panicking thread left behind is still a count.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { counts, swept_at } = &mut *state;
-        if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&key) {
+        if counts.len() >= self.most_keys && !counts.contains_key(&key) {
             if now.since(*swept_at) >= self.length || now < *swept_at {
                 *swept_at = now;
                 counts.retain(|_, (began, _)| now.since(*began) < self.length);
             }
-            if counts.len() >= ADDRESSES_MAX {
+            if counts.len() >= self.most_keys {
                 counts.pop_first();
             }
         }
@@ -62,10 +69,18 @@ impl<K: Ord + Clone> Windows<K> {
         let left = (*began + self.length).since(now).whole_seconds() + 1;
         Err(u32::try_from(left).unwrap_or(1))
     }
+
+    /// Takes one back that turned out not to count.
+    fn uncount(&self, key: &K) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, count)) = state.counts.get_mut(key) {
+            *count = count.saturating_sub(1);
+        }
+    }
 }
 
 fn refused(seconds: u32) -> Problem {
-    let detail = format!("Too many requests from your address; wait {seconds} s.");
+    let detail = format!("Too many requests of this kind; wait {seconds} s.");
     Problem::new(Kind::RateLimited, detail).retry_after(seconds)
 }
 
@@ -85,7 +100,7 @@ pub(super) struct Attempts(Windows<IpAddr>);
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self(Windows::new(Span::minutes(1)))
+        Self(Windows::new(Span::minutes(1), ADDRESSES_MAX))
     }
 }
 
@@ -107,8 +122,8 @@ pub(super) struct PublicUses {
 impl Default for PublicUses {
     fn default() -> Self {
         Self {
-            requests: Windows::new(Span::minutes(1)),
-            callbacks: Windows::new(Span::minutes(60)),
+            requests: Windows::new(Span::minutes(1), ADDRESSES_MAX),
+            callbacks: Windows::new(Span::minutes(60), ADDRESSES_MAX),
         }
     }
 }
@@ -141,6 +156,33 @@ impl PublicUses {
     }
 }
 
+/// Requests for callbacks, by workspace and phone number.
+pub(super) struct PhoneRequests(Windows<(usize, PhoneNumber)>);
+
+impl Default for PhoneRequests {
+    fn default() -> Self {
+        Self(Windows::new(Span::minutes(1), PHONES_MAX))
+    }
+}
+
+impl PhoneRequests {
+    /// Counts a request.
+    pub(super) fn count(
+        &self,
+        workspace: usize,
+        phone: PhoneNumber,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        self.0.count((workspace, phone), most, now).map_err(refused)
+    }
+
+    /// Takes a request back that was a repetition of an earlier one.
+    pub(super) fn uncount(&self, workspace: usize, phone: PhoneNumber) {
+        self.0.uncount(&(workspace, phone));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,21 +211,35 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_keeps_nobody_out() {
-        let windows = Windows::new(Span::minutes(1));
+        let windows = Windows::new(Span::minutes(1), 100);
         assert_eq!(windows.count(1, 1, Timestamp(10_000_000)), Ok(()));
         assert_eq!(windows.count(1, 1, Timestamp(10_000_001)), Err(60));
         assert_eq!(windows.count(1, 1, Timestamp(5_000_000)), Ok(()));
     }
 
     #[test]
+    fn a_repetition_does_not_count() {
+        let (phones, now) = (PhoneRequests::default(), Timestamp(1_000_000));
+        let phone = PhoneNumber::from_e164("+4930123456").expect("a number");
+        for _ in 0..100 {
+            phones.count(0, phone, 2, now).expect("each was taken back");
+            phones.uncount(0, phone);
+        }
+        phones.count(0, phone, 2, now).expect("the first");
+        phones.count(0, phone, 2, now).expect("the second");
+        assert_eq!(phones.count(0, phone, 2, now).expect_err("the third").status(), 429);
+        phones.count(1, phone, 2, now).expect("another workspace");
+    }
+
+    #[test]
     fn addresses_of_one_network_count_together_and_memory_is_bounded() {
         assert_eq!(network(address("2001:db8:1:2::1")), network(address("2001:db8:1:2:ffff::2")));
         assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
-        let windows = Windows::new(Span::minutes(1));
-        for key in 0..ADDRESSES_MAX + 10 {
-            let now = Timestamp(i64::try_from(key).expect("small"));
+        let windows = Windows::new(Span::minutes(1), 100);
+        for key in 0..110_u8 {
+            let now = Timestamp(i64::from(key));
             assert_eq!(windows.count(key, 1, now), Ok(()));
         }
-        assert_eq!(windows.state.lock().expect("no panic").counts.len(), ADDRESSES_MAX);
+        assert_eq!(windows.state.lock().expect("no panic").counts.len(), 100);
     }
 }

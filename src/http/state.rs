@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::{Credentials, Gate};
-use super::limit::{Attempts, PublicUses};
+use super::limit::{Attempts, PhoneRequests, PublicUses};
 use super::metrics::Metrics;
 use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
 use crate::domain::policy::{AgentSettings, Choice};
@@ -26,6 +26,8 @@ pub struct WorkspaceAccess {
     pub links: Links,
     /// What an agent may say when they go away; empty: anything.
     pub presence_reasons: Vec<Choice>,
+    /// Requests of customers that one phone number may make in a minute; 0 for no limit.
+    pub phone_requests_per_minute: u32,
 }
 
 /// Bounds that hold for every request.
@@ -67,6 +69,7 @@ pub(super) struct Shared {
     pub(super) metrics: Metrics,
     pub(super) attempts: Attempts,
     pub(super) public_uses: PublicUses,
+    pub(super) phone_requests: PhoneRequests,
 }
 
 /// A workspace as handlers see it.
@@ -75,6 +78,7 @@ pub(super) struct Workspace {
     pub(super) handle: Handle,
     pub(super) links: Links,
     pub(super) presence_reasons: Vec<Choice>,
+    pub(super) phone_requests_per_minute: u32,
     pub(super) secret: [u8; 32],
 }
 
@@ -88,6 +92,7 @@ impl Shared {
                 handle: access.handle,
                 links: access.links,
                 presence_reasons: access.presence_reasons,
+                phone_requests_per_minute: access.phone_requests_per_minute,
                 secret: access.credentials.secret,
             });
             credentials.push(access.credentials);
@@ -101,6 +106,7 @@ impl Shared {
             metrics: Metrics::new(),
             attempts: Attempts::default(),
             public_uses: PublicUses::default(),
+            phone_requests: PhoneRequests::default(),
         }
     }
 }

@@ -4,25 +4,25 @@
 //! one doesn't have. An entry in the log is the list of its rows, which makes applying it twice
 //! the same as once.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use super::keys::{self, TextKind};
-use super::record::Record;
-use crate::domain::callback::{Callback, Request};
+use super::record::{Broken, EventRecord, Reader, Record, put_varint};
+use crate::domain::callback::{Callback, Request, shown_number};
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
 use crate::domain::ids::CallbackId;
+use crate::domain::phone::PhoneNumber;
 use crate::engine::entry::Entry;
-use crate::engine::library::{Codec, StoredEvent};
-use crate::engine::ports::{EntryNumber, RowKey, RowWrite, StoreError};
+use crate::engine::library::Codec;
+use crate::engine::ports::{EntryNumber, RowKey, RowWrite, StoreError, Table};
 
 /// Turns entries into rows, and rows into the log's bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RowCodec;
 
-/// The layout of a log entry.
+/// The layout of a log entry: this byte, then row by row the table's number, the key's length, the
+/// key, and 0 for a deletion or the value's length + 1 and the value. Lengths are varints.
 const PACKED: u8 = 1;
 
 impl Codec for RowCodec {
@@ -32,86 +32,84 @@ impl Codec for RowCodec {
             of_change(change, &mut rows);
         }
         for (place, event) in (0_u64..).zip(&entry.events) {
-            let id = number * Entry::MAX_EVENTS + place;
-            of_event(&StoredEvent { id, at: entry.at, event: event.clone() }, &mut rows);
-        }
-        if let Some(secret) = &entry.secret {
-            let value = Bytes::copy_from_slice(&secret.0);
-            put(keys::key(keys::META, keys::SECRET), value, &mut rows);
+            assert!(
+                place < Entry::MAX_EVENTS,
+                "a step leaves at most {} events",
+                Entry::MAX_EVENTS
+            );
+            of_event(number * Entry::MAX_EVENTS + place, event, entry, &mut rows);
         }
         if let Some(kept) = &entry.kept {
-            let key = kept.keyed.key.0;
-            put(keys::key(keys::KEPT, key.to_vec()), kept.to_row(), &mut rows);
-            let mut by_time = keys::instant(kept.at).to_vec();
-            by_time.extend_from_slice(&key);
-            put(keys::key(keys::KEPT_BY_TIME, by_time), Bytes::new(), &mut rows);
+            let key = &kept.keyed.key;
+            put(keys::kept(key), kept.to_row(), &mut rows);
+            put(keys::kept_by_time(kept.at, key), Bytes::new(), &mut rows);
+        }
+        if let Some(secret) = &entry.secret {
+            put(keys::secret(), Bytes::copy_from_slice(&secret.0), &mut rows);
         }
         rows
     }
 
     fn pack(&self, rows: &[RowWrite]) -> Bytes {
         let length = |row: &RowWrite| row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len);
-        let mut out =
-            Vec::with_capacity(8 + rows.iter().map(|row| 10 + length(row)).sum::<usize>());
+        let mut out = Vec::with_capacity(rows.iter().map(|row| 8 + length(row)).sum::<usize>() + 1);
         out.push(PACKED);
         for row in rows {
-            let table = keys::ALL.iter().position(|table| *table == row.key.table);
-            let table = table.expect("every table stands in keys::ALL");
-            out.push(u8::try_from(table).expect("fewer tables than 256"));
-            pack_bytes(&row.key.key, &mut out);
+            out.push(table_number(row.key.table));
+            put_varint(row.key.key.len() as u64, &mut out);
+            out.extend_from_slice(&row.key.key);
             match &row.value {
                 Some(value) => {
-                    out.push(1);
-                    pack_bytes(value, &mut out);
+                    put_varint(value.len() as u64 + 1, &mut out);
+                    out.extend_from_slice(value);
                 }
-                None => out.push(0),
+                None => put_varint(0, &mut out),
             }
         }
         out.into()
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError> {
-        unpack(bytes).ok_or_else(|| StoreError::Damaged {
+        unpack(bytes).map_err(|broken| StoreError::Damaged {
             place: "a log entry".to_owned(),
-            what: "it isn't a list of rows that this release can read".to_owned(),
+            what: format!("it isn't a list of rows: {broken}"),
         })
     }
 }
 
-fn pack_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let length = u32::try_from(bytes.len()).expect("rows are far below 4 GiB");
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(bytes);
+fn table_number(table: Table) -> u8 {
+    let number = keys::ALL.iter().position(|one| *one == table);
+    let number = number.expect("every table that rows are made for stands in `keys::ALL`");
+    u8::try_from(number).expect("there are fewer tables than 256")
 }
 
-fn unpack(mut bytes: &[u8]) -> Option<Vec<RowWrite>> {
-    if take(&mut bytes, 1)?[0] != PACKED {
-        return None;
+fn unpack(bytes: &[u8]) -> Result<Vec<RowWrite>, Broken> {
+    // One copy for all rows, which are slices of it.
+    let whole = Bytes::copy_from_slice(bytes);
+    let mut reader = Reader(&whole);
+    let version = reader.byte()?;
+    if version != PACKED {
+        return Err(Broken(format!("layout {version}; this release knows {PACKED}")));
     }
     let mut rows = Vec::new();
-    while !bytes.is_empty() {
-        let table = *keys::ALL.get(usize::from(take(&mut bytes, 1)?[0]))?;
-        let key = unpack_bytes(&mut bytes)?;
-        let value = match take(&mut bytes, 1)?[0] {
-            0 => None,
-            1 => Some(unpack_bytes(&mut bytes)?),
-            _ => return None,
+    while !reader.0.is_empty() {
+        let number = reader.byte()?;
+        let table = keys::ALL.get(usize::from(number));
+        let table = *table.ok_or_else(|| Broken(format!("there is no table {number}")))?;
+        let length = reader.varint()?;
+        let key = whole.slice_ref(reader.bytes(fitting(length))?);
+        let value = match reader.varint()?.checked_sub(1) {
+            None => None,
+            Some(length) => Some(whole.slice_ref(reader.bytes(fitting(length))?)),
         };
         rows.push(RowWrite { key: RowKey { table, key }, value });
     }
-    Some(rows)
+    Ok(rows)
 }
 
-fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-    let (head, rest) = bytes.split_at_checked(count)?;
-    *bytes = rest;
-    Some(head)
-}
-
-fn unpack_bytes(bytes: &mut &[u8]) -> Option<Bytes> {
-    let length = u32::from_be_bytes(take(bytes, 4)?.try_into().ok()?);
-    let count = usize::try_from(length).ok()?;
-    take(bytes, count).map(Bytes::copy_from_slice)
+/// A length that no machine could hold is longer than what is left, and told so.
+fn fitting(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 fn put(key: RowKey, value: Bytes, rows: &mut Vec<RowWrite>) {
@@ -125,55 +123,49 @@ fn delete(key: RowKey, rows: &mut Vec<RowWrite>) {
 fn of_change(change: &Change, rows: &mut Vec<RowWrite>) {
     match change {
         Change::Callback { before, after } => {
-            let key = keys::key(keys::CALLBACK, after.id.to_bytes().to_vec());
-            put(key, after.to_row(), rows);
+            put(keys::callback(after.id), after.to_row(), rows);
             let old = before.as_deref().map(callback_index).unwrap_or_default();
-            replace(&old, &callback_index(after), rows);
+            replace(&old, callback_index(after), rows);
         }
         Change::Request { callback, before, after } => {
             put(keys::request(*callback, after.version), after.to_row(), rows);
             let old = before.as_deref().map(|old| request_index(*callback, old));
-            replace(&old.unwrap_or_default(), &request_index(*callback, after), rows);
+            replace(&old.unwrap_or_default(), request_index(*callback, after), rows);
         }
         Change::Interaction { callback, index, interaction } => {
             put(keys::interaction(*callback, *index), interaction.to_row(), rows);
+            if let Some(agent) = &interaction.agent {
+                let front = keys::by_agent(agent);
+                let key = keys::key(keys::BY_AGENT, keys::with_id(&front, *callback));
+                put(key, Bytes::new(), rows);
+            }
         }
-        Change::Agent(agent) => {
-            let id = agent.settings.id.as_str().as_bytes().to_vec();
-            put(keys::key(keys::AGENT, id), agent.to_row(), rows);
-        }
-        Change::AgentRemoved(id) => {
-            delete(keys::key(keys::AGENT, id.as_str().as_bytes().to_vec()), rows);
-        }
-        Change::Queue(queue) => {
-            let id = queue.settings.id.as_str().as_bytes().to_vec();
-            put(keys::key(keys::QUEUE, id), queue.to_row(), rows);
-        }
-        Change::QueueRemoved(id) => {
-            delete(keys::key(keys::QUEUE, id.as_str().as_bytes().to_vec()), rows);
-        }
+        Change::Agent(agent) => put(keys::agent(&agent.settings.id), agent.to_row(), rows),
+        Change::AgentRemoved(id) => delete(keys::agent(id), rows),
+        Change::Queue(queue) => put(keys::queue(&queue.settings.id), queue.to_row(), rows),
+        Change::QueueRemoved(id) => delete(keys::queue(id), rows),
     }
 }
 
-/// Only what is new is written, and only what is gone is deleted.
-fn replace(old: &BTreeSet<RowKey>, new: &BTreeSet<RowKey>, rows: &mut Vec<RowWrite>) {
+/// Only what is new is written, and only what is gone is deleted. The lists are short enough to be
+/// looked through.
+fn replace(old: &[RowKey], new: Vec<RowKey>, rows: &mut Vec<RowWrite>) {
     // Who held a callback once goes on seeing it.
-    let gone = old.difference(new).filter(|key| key.table != keys::BY_AGENT);
+    let gone = old.iter().filter(|key| key.table != keys::BY_AGENT && !new.contains(key));
     gone.for_each(|key| delete(key.clone(), rows));
-    new.difference(old).for_each(|key| put(key.clone(), Bytes::new(), rows));
+    let made = new.into_iter().filter(|key| !old.contains(key));
+    made.for_each(|key| put(key, Bytes::new(), rows));
 }
 
 /// The index rows of where a callback stands.
-fn callback_index(callback: &Callback) -> BTreeSet<RowKey> {
-    let id = callback.id;
+fn callback_index(callback: &Callback) -> Vec<RowKey> {
     let state = callback.state();
-    let mut index = BTreeSet::new();
-    let mut add = |table, front: &[u8]| index.insert(keys::key(table, keys::with_id(front, id)));
-    add(keys::BY_STATE, &keys::state(state));
-    add(keys::BY_QUEUE, &keys::queue(&callback.queue, state));
+    let mut index = Index { id: callback.id, keys: Vec::with_capacity(12) };
+    let mut add = |table, front: &[u8]| index.add(table, front);
+    add(keys::BY_STATE, &keys::by_state(state));
+    add(keys::BY_QUEUE, &keys::by_queue(&callback.queue, state));
     add(keys::BY_NUMBER, &callback.number.to_be_bytes());
-    let shown = crate::domain::callback::shown_number(callback.number);
-    add(keys::BY_PREFIX, &[keys::prefix(&shown).as_slice(), &[0]].concat());
+    add(keys::BY_PREFIX, &whole_word(&shown_number(callback.number)));
     if let Some(at) = callback.wakes_at() {
         add(keys::DUE, &keys::instant(at));
     }
@@ -188,44 +180,64 @@ fn callback_index(callback: &Callback) -> BTreeSet<RowKey> {
     }
     let last = callback.interaction().and_then(|interaction| interaction.agent.as_ref());
     for agent in [callback.holder(), callback.booked_by(), last].into_iter().flatten() {
-        add(keys::BY_AGENT, &keys::agent(agent));
+        add(keys::BY_AGENT, &keys::by_agent(agent));
     }
     if let Some((_, agent)) = &callback.accepted_offer {
-        add(keys::BY_AGENT, &keys::agent(agent));
+        add(keys::BY_AGENT, &keys::by_agent(agent));
     }
-    index
+    index.keys
+}
+
+/// Index rows of one callback, each once.
+struct Index {
+    id: CallbackId,
+    keys: Vec<RowKey>,
+}
+
+impl Index {
+    fn add(&mut self, table: Table, front: &[u8]) {
+        let key = keys::key(table, keys::with_id(front, self.id));
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+        }
+    }
+}
+
+/// The front under which a text is found by any of its beginnings.
+fn whole_word(text: &str) -> Vec<u8> {
+    let mut front = keys::by_prefix(text);
+    front.push(0);
+    front
 }
 
 /// The index rows of a callback's texts.
-fn request_index(id: CallbackId, request: &Request) -> BTreeSet<RowKey> {
+fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
     let customer = &request.customer;
     let origin = &request.origin;
-    let phone = customer.phone.as_ref().map(|phone| phone.as_str());
-    let email = customer.email.as_ref().map(|email| email.as_str().to_lowercase());
+    let phone = customer.phone.as_ref().map(PhoneNumber::as_str);
+    let email = customer.email.as_ref().map(|email| keys::lower_case(email.as_str()));
+    let contact = contact(request);
     let texts = [
-        (TextKind::Contact, contact(request)),
-        (TextKind::Phone, phone.map(str::to_owned)),
-        (TextKind::Email, email),
-        (TextKind::Case, origin.case_id.clone()),
-        (TextKind::InteractionRef, origin.interaction_ref.clone()),
-        (TextKind::ExternalId, request.external_id.clone()),
+        (TextKind::Contact, contact.as_deref()),
+        (TextKind::Phone, phone),
+        (TextKind::Email, email.as_deref()),
+        (TextKind::Case, origin.case_id.as_deref()),
+        (TextKind::InteractionRef, origin.interaction_ref.as_deref()),
+        (TextKind::ExternalId, request.external_id.as_deref()),
     ];
-    let mut index = BTreeSet::new();
+    let mut index = Index { id, keys: Vec::with_capacity(9) };
     for (kind, text) in texts {
         if let Some(text) = text {
-            let front = keys::text(kind, &text);
-            index.insert(keys::key(keys::BY_TEXT, keys::with_id(&front, id)));
+            index.add(keys::BY_TEXT, &keys::by_text(kind, text));
         }
     }
     if let Some(external_id) = &request.external_id {
-        let front = keys::external(origin.channel, external_id);
-        index.insert(keys::key(keys::BY_TEXT, keys::with_id(&front, id)));
+        index.add(keys::BY_TEXT, &keys::external(origin.channel, external_id));
     }
     for text in [Some(customer.name.as_str()), phone].into_iter().flatten() {
-        let front = [keys::prefix(text).as_slice(), &[0]].concat();
-        index.insert(keys::key(keys::BY_PREFIX, keys::with_id(&front, id)));
+        index.add(keys::BY_PREFIX, &whole_word(text));
     }
-    index
+    index.keys
 }
 
 /// What tells the contact: their id, else phone and extension, else the address.
@@ -238,17 +250,18 @@ pub(super) fn contact(request: &Request) -> Option<String> {
             None => phone.to_owned(),
         })
     };
-    let email = || customer.email.as_ref().map(|email| email.as_str().to_lowercase());
+    let email = || customer.email.as_ref().map(|email| keys::lower_case(email.as_str()));
     customer.id.clone().or_else(phone).or_else(email)
 }
 
-fn of_event(event: &StoredEvent, rows: &mut Vec<RowWrite>) {
-    let by_id = keys::key(keys::EVENT, event.id.to_be_bytes().to_vec());
-    match &event.event {
-        Event::Callback(id, _) => {
-            put(keys::history(*id, event.id), event.to_row(), rows);
-            put(by_id, Bytes::copy_from_slice(&id.to_bytes()), rows);
-        }
-        Event::Agent(..) | Event::Queue(..) => put(by_id, event.to_row(), rows),
+fn of_event(id: u64, event: &Event, entry: &Entry, rows: &mut Vec<RowWrite>) {
+    let record = EventRecord { at: entry.at, event: event.clone() };
+    put(keys::event(id), record.to_row(), rows);
+    match event {
+        Event::Callback(callback, _) => put(keys::history(*callback, id), Bytes::new(), rows),
+        Event::Agent(..) | Event::Queue(..) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,12 @@
 //! Every table with its keys, in one place.
 //!
-//! Keys sort as bytes do, so numbers are big-endian and signed instants are shifted. Texts in
-//! front of something else are hashed where only equality is asked, so that no text of any length
-//! can run into what follows it.
+//! Keys sort as bytes do, so numbers are big-endian and signed instants are shifted. What stands in
+//! front of something else must not run into it: the ids of queues and agents end with a zero,
+//! which they can't contain, and texts of any length are hashed, since only equality is asked.
+//! Most index keys end with a callback's id, and ids sort by when the callbacks were made.
+//!
+//! Nothing else makes a key up. A key's layout never changes under its table's name: another
+//! layout is another table.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -10,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::callback::{Channel, State};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::time::Timestamp;
+use crate::engine::entry::IdempotencyKey;
 use crate::engine::ports::{RowKey, Table};
 
 const fn ordered(name: &'static str) -> Table {
@@ -25,14 +30,14 @@ pub const CALLBACK: Table = ordered("callback");
 /// callback id, version → its texts.
 pub const REQUEST: Table = plain("request");
 /// callback id, place → an ended interaction.
-pub const INTERACTION: Table = ordered("interaction");
+pub const INTERACTION: Table = plain("interaction");
 /// agent id → the agent.
 pub const AGENT: Table = ordered("agent");
 /// queue id → the queue.
 pub const QUEUE: Table = ordered("queue");
-/// callback id, event id → what happened to a callback.
+/// callback id, event id → nothing: which events are a callback's.
 pub const HISTORY: Table = ordered("history");
-/// event id → what happened to an agent or a queue; to a callback: its id, the event in `history`.
+/// event id (number of its entry × 32 + place in it) → what happened, to whomever.
 pub const EVENT: Table = ordered("event");
 /// digest of credential and key → what was answered.
 pub const KEPT: Table = plain("kept");
@@ -49,17 +54,17 @@ pub const DUE: Table = ordered("due");
 pub const LIVE: Table = ordered("live");
 /// state, callback id → nothing.
 pub const BY_STATE: Table = ordered("by_state");
-/// hash of queue and state, callback id → nothing.
+/// queue, zero, state, callback id → nothing.
 pub const BY_QUEUE: Table = ordered("by_queue");
 /// instant of the booked start, callback id → nothing.
 pub const BY_START: Table = ordered("by_start");
 /// instant since when it is queued, callback id → nothing.
 pub const BY_QUEUED: Table = ordered("by_queued");
-/// hash of a kind and a text, callback id → nothing: contact, phone, e-mail, case, references.
+/// hash of a kind and a text, callback id → nothing: see [`TextKind`].
 pub const BY_TEXT: Table = ordered("by_text");
 /// number, callback id → nothing.
 pub const BY_NUMBER: Table = ordered("by_number");
-/// hash of agent, callback id → nothing: what they are offered, hold, held or booked.
+/// agent, zero, callback id → nothing: what they were ever offered, hold, held or booked.
 pub const BY_AGENT: Table = ordered("by_agent");
 /// beginning of a name, phone or number in lower case, zero, callback id → nothing.
 pub const BY_PREFIX: Table = ordered("by_prefix");
@@ -133,56 +138,101 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
 
 /// Something in front, a callback's id behind.
 pub fn with_id(front: &[u8], id: CallbackId) -> Vec<u8> {
-    let mut key = front.to_vec();
-    key.extend_from_slice(&id.to_bytes());
-    key
+    [front, &id.to_bytes()].concat()
 }
 
 /// The callback's id that a key ends with.
 pub fn id_at_end(key: &[u8]) -> Option<CallbackId> {
-    let start = key.len().checked_sub(16)?;
-    Some(CallbackId(u128::from_be_bytes(key[start..].try_into().ok()?)))
+    let bytes = key.last_chunk::<16>()?;
+    Some(CallbackId(u128::from_be_bytes(*bytes)))
+}
+
+/// Where a callback stands.
+pub fn callback(id: CallbackId) -> RowKey {
+    key(CALLBACK, id.to_bytes().to_vec())
 }
 
 /// A version of a callback's texts.
 pub fn request(id: CallbackId, version: u32) -> RowKey {
-    let mut bytes = id.to_bytes().to_vec();
-    bytes.extend_from_slice(&version.to_be_bytes());
-    key(REQUEST, bytes)
+    key(REQUEST, [id.to_bytes().as_slice(), &version.to_be_bytes()].concat())
 }
 
 /// An ended interaction.
 pub fn interaction(id: CallbackId, index: u32) -> RowKey {
-    let mut bytes = id.to_bytes().to_vec();
-    bytes.extend_from_slice(&index.to_be_bytes());
-    key(INTERACTION, bytes)
+    key(INTERACTION, [id.to_bytes().as_slice(), &index.to_be_bytes()].concat())
 }
 
-/// An event of a callback.
+/// An event's place among those of its callback.
 pub fn history(id: CallbackId, event: u64) -> RowKey {
-    let mut bytes = id.to_bytes().to_vec();
-    bytes.extend_from_slice(&event.to_be_bytes());
-    key(HISTORY, bytes)
+    key(HISTORY, [id.to_bytes().as_slice(), &event.to_be_bytes()].concat())
+}
+
+/// An event.
+pub fn event(id: u64) -> RowKey {
+    key(EVENT, id.to_be_bytes().to_vec())
+}
+
+/// The id of the event that a key ends with.
+pub fn event_at_end(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+/// A queue.
+pub fn queue(id: &QueueId) -> RowKey {
+    key(QUEUE, id.as_str().as_bytes().to_vec())
+}
+
+/// An agent.
+pub fn agent(id: &AgentId) -> RowKey {
+    key(AGENT, id.as_str().as_bytes().to_vec())
+}
+
+/// What was answered under a key.
+pub fn kept(idempotency: &IdempotencyKey) -> RowKey {
+    key(KEPT, idempotency.0.to_vec())
+}
+
+/// The same, by when it was answered.
+///
+/// A key that is used again after its answer ended leaves its older place behind: whoever drops
+/// old answers compares the place with the record's time.
+pub fn kept_by_time(at: Timestamp, idempotency: &IdempotencyKey) -> RowKey {
+    key(KEPT_BY_TIME, [instant(at).as_slice(), &idempotency.0].concat())
+}
+
+/// The secret that manage links are signed with.
+pub fn secret() -> RowKey {
+    key(META, SECRET.as_bytes())
 }
 
 /// The front of [`BY_STATE`].
-pub fn state(state: State) -> [u8; 1] {
-    let place = State::ALL.iter().position(|one| *one == state).expect("ALL has every state");
-    [u8::try_from(place).expect("there are nine")]
+pub const fn by_state(state: State) -> [u8; 1] {
+    // Numbers of their own: a new state must not move the others.
+    [match state {
+        State::Open => 0,
+        State::Queued => 1,
+        State::Offered => 2,
+        State::Accepted => 3,
+        State::Calling => 4,
+        State::WrapUp => 5,
+        State::ClosedComplete => 6,
+        State::ClosedAbandoned => 7,
+        State::Canceled => 8,
+    }]
 }
 
 /// The front of [`BY_QUEUE`].
-pub fn queue(queue: &QueueId, of: State) -> [u8; 16] {
-    hash(&[queue.as_str().as_bytes(), &state(of)])
+pub fn by_queue(queue: &QueueId, state: State) -> Vec<u8> {
+    [queue.as_str().as_bytes(), &[0], &by_state(state)].concat()
 }
 
 /// The front of [`BY_AGENT`].
-pub fn agent(agent: &AgentId) -> [u8; 16] {
-    hash(&[agent.as_str().as_bytes()])
+pub fn by_agent(agent: &AgentId) -> Vec<u8> {
+    [agent.as_str().as_bytes(), &[0]].concat()
 }
 
 /// The front of [`BY_TEXT`].
-pub fn text(kind: TextKind, text: &str) -> [u8; 16] {
+pub fn by_text(kind: TextKind, text: &str) -> [u8; 16] {
     let kind: &[u8] = match kind {
         TextKind::Contact => b"contact",
         TextKind::Phone => b"phone",
@@ -199,11 +249,18 @@ pub fn external(channel: Channel, external_id: &str) -> [u8; 16] {
     hash(&[b"external", channel.as_str().as_bytes(), external_id.as_bytes()])
 }
 
-/// A text as it is found by its beginning: lower case, without zeros, cut at a bound.
-pub fn prefix(text: &str) -> Vec<u8> {
-    let lower = text.to_lowercase().replace('\0', "");
-    let end = (0..=PREFIX_MAX.min(lower.len())).rev().find(|end| lower.is_char_boundary(*end));
-    lower.as_bytes()[..end.unwrap_or(0)].to_vec()
+/// The front of [`BY_PREFIX`] for whatever begins with `text`: lower case, without zeros, cut at a
+/// bound. Texts as they are stored end with a zero, so that the shorter one is found first.
+pub fn by_prefix(text: &str) -> Vec<u8> {
+    let mut lower = lower_case(text).replace('\0', "");
+    lower.truncate(lower.floor_char_boundary(PREFIX_MAX));
+    lower.into_bytes()
+}
+
+/// Lower case, letter by letter: the standard library's makes of Σ at a word's end another letter
+/// than inside, so that a word's beginning wouldn't be the beginning of the word.
+pub fn lower_case(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// So much of a name is found by its beginning, in bytes.

@@ -13,6 +13,8 @@ mod memory;
 mod record;
 mod redis_keys;
 mod redis_link;
+#[cfg(test)]
+mod samples;
 pub mod tables;
 mod url;
 

@@ -104,6 +104,26 @@ fn numbers_that_cost_are_refused() {
 }
 
 #[test]
+fn one_number_is_asked_for_five_times_a_minute() {
+    let server = Server::start();
+    let ask = |key: &str, credential: &str| {
+        let request = server.request("POST", "/v1/callbacks", credential);
+        send(request.header("Idempotency-Key", key).json(&asap("030 123456")))
+    };
+    let mut seen = Vec::new();
+    for number in 0..100 {
+        seen.push(ask(&format!("k{number}"), "portal-key").status);
+    }
+    assert!(seen[..5].iter().all(|status| [200, 201].contains(status)), "{seen:?}");
+    assert!(seen[5..].iter().all(|status| *status == 429), "{seen:?}");
+    let refused = ask("k100", "chat-key-1");
+    refused.is_problem(429, "rate-limited");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(ask("k0", "portal-key").status, seen[0], "a repetition is answered");
+    assert_eq!(ask("k101", "lead-key-1").status, 201, "what is booked inside doesn't count");
+}
+
+#[test]
 fn unknown_paths_and_methods_are_problems_too() {
     let server = Server::start();
     for path in [

@@ -3,4 +3,5 @@
 mod faults;
 mod flow;
 mod rig;
+mod storm;
 mod vault;

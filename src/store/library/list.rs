@@ -2,36 +2,48 @@
 //! leads to is held against the whole filter.
 //!
 //! Most index keys end with the callback's id, and ids are in the order of creation. So a list by
-//! creation merges the index's fronts by id; a list by start or by place in line walks the index
-//! of that very instant.
+//! creation merges the index's fronts by id. A list by start or by place in line walks the index
+//! of that instant, unless something else finds so few callbacks that they can be sorted here.
+//!
+//! A place in a list is what its order goes by: the id, or the instant and the id.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 
-use super::filter::matches;
-use super::{CHUNK, StoreLibrary};
-use crate::domain::callback::State;
+use super::filter::{asks_the_record_alone, matches, may_match};
+use super::{StoreLibrary, part};
+use crate::domain::callback::{Callback, State};
 use crate::domain::ids::CallbackId;
 use crate::engine::library::{FullCallback, ListFilter, ListRead, Page, SortKey};
 use crate::engine::ports::{RangeRead, StoreError, Table};
 use crate::store::keys::{self, TextKind};
 
 /// A page looks at most at so many rows.
-pub const MAX_LOOKED_AT: usize = 5_000;
+const MAX_LOOKED_AT: usize = 5_000;
 
-/// Rows of an index read at once.
+/// So many callbacks are sorted here; where more are found, the order's own index is walked.
+const SORTED_HERE: usize = 1_000;
+
+/// The most rows of one index front that are read at once.
 const STRIDE: usize = 256;
 
-/// A cursor's layout.
+/// The most rows of all fronts together that are read at once, but for 16 of each.
+const STRIDES: usize = 2_048;
+
+/// A cursor's layout: this byte, the digest of filter and order, the last place.
 const CURSOR: u8 = 1;
 
-/// Where the ids of a list come from.
+/// Keys of a table that begin with the same bytes.
+type Front = (Table, Vec<u8>);
+
+/// Where the places of a list come from.
 enum Source {
-    /// Keys of a table that begin with one of these, and end with the id.
-    Fronts(Table, Vec<Vec<u8>>),
+    /// Keys that, less their fronts, are the places.
+    Fronts(Vec<Front>),
     /// These, ascending.
-    Ids(Vec<CallbackId>),
+    Found(Vec<Bytes>),
 }
 
 impl StoreLibrary {
@@ -42,175 +54,194 @@ impl StoreLibrary {
     ) -> Result<Page<FullCallback>, Option<StoreError>> {
         let digest = digest(&read);
         let mut after = match &read.after {
-            Some(cursor) => Some(cursor_key(cursor, &digest).ok_or(None)?),
+            Some(cursor) => Some(place_in(cursor, &digest, read.sort).ok_or(None)?),
             None => None,
         };
         let source = self.source(&read).await?;
+        let limit = read.limit.max(1);
+        let mut stride = limit;
         let mut items = Vec::new();
-        let mut looked_at = 0;
+        let mut left = MAX_LOOKED_AT;
         loop {
-            let (next, more) = self.next_keys(&read, &source, after.as_deref()).await?;
-            for (place, (key, full)) in self.load(&next).await?.into_iter().enumerate() {
-                looked_at += 1;
-                after = Some(key);
-                if matches(&read.filter, &full) {
-                    items.push(full);
-                }
-                let rest = more || place + 1 < next.len();
-                if (items.len() == read.limit || looked_at >= MAX_LOOKED_AT) && rest {
-                    let next = after.map(|key| cursor(&digest, &key));
-                    return Ok(Page { items, next });
-                }
-            }
+            let count = stride.clamp(16, STRIDE);
+            let (mut places, mut more) = self.places(&read, &source, after.as_ref(), count).await?;
+            more |= places.len() > left;
+            places.truncate(left);
+            left -= places.len();
+            let (found, last) = self.take(&read.filter, &places, limit - items.len()).await?;
+            items.extend(found);
+            more |= last < places.len();
+            after = last.checked_sub(1).map(|last| places[last].clone()).or(after);
             if !more {
                 return Ok(Page { items, next: None });
             }
-            after = next.last().cloned().or(after);
+            if items.len() == limit || left == 0 {
+                let next = after.map(|place| cursor(&digest, &place));
+                return Ok(Page { items, next });
+            }
+            stride = count * 2;
         }
     }
 
-    /// The records that keys lead to. A key without one (deleted meanwhile) is left out.
-    async fn load(&self, next: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, FullCallback)>, StoreError> {
-        use crate::engine::library::Library;
-        let ids: Vec<_> = next.iter().filter_map(|key| keys::id_at_end(key)).collect();
-        let mut loaded = Vec::with_capacity(ids.len());
-        for callback in self.callbacks(&ids).await? {
-            let key = next.iter().find(|key| keys::id_at_end(key) == Some(callback.id));
-            if let Some(key) = key.cloned() {
-                loaded.push((key, self.complete(callback).await?));
-            }
+    /// The first `limit` callbacks of `places` that match, and how many places that took.
+    async fn take(
+        &self,
+        filter: &ListFilter,
+        places: &[Bytes],
+        limit: usize,
+    ) -> Result<(Vec<FullCallback>, usize), StoreError> {
+        let ids: Vec<_> = places.iter().filter_map(|place| keys::id_at_end(place)).collect();
+        // One whose record is gone was dropped between the two reads.
+        let there = (1..).zip(self.callbacks(&ids).await?);
+        let there = there.filter_map(|(count, found)| Some((count, found?)));
+        let mut likely: Vec<(usize, _)> =
+            there.filter(|(_, callback)| may_match(filter, callback)).collect();
+        if asks_the_record_alone(filter) && likely.len() > limit {
+            likely.truncate(limit);
         }
-        Ok(loaded)
+        let (counts, callbacks): (Vec<usize>, Vec<_>) = likely.into_iter().unzip();
+        let full = counts.into_iter().zip(self.complete_all(callbacks).await?);
+        let mut found: Vec<_> = full.filter(|(_, full)| matches(filter, full)).collect();
+        found.truncate(limit);
+        let last = match found.last() {
+            Some((count, _)) if found.len() == limit => *count,
+            _ => places.len(),
+        };
+        Ok((found.into_iter().map(|(_, full)| full).collect(), last))
     }
 
     async fn source(&self, read: &ListRead) -> Result<Source, StoreError> {
-        let instants = |table| Ok(Source::Fronts(table, vec![Vec::new()]));
-        match read.sort {
-            SortKey::Start => return instants(keys::BY_START),
-            SortKey::QueuedSince => return instants(keys::BY_QUEUED),
-            SortKey::CreatedAt => {}
-        }
         let filter = &read.filter;
-        if let Some(front) = text_front(filter) {
-            return Ok(Source::Fronts(keys::BY_TEXT, vec![front.to_vec()]));
+        let exact = exact_fronts(filter);
+        let by_id = read.sort == SortKey::CreatedAt;
+        if by_id && let Some(exact) = exact {
+            return Ok(Source::Fronts(exact));
         }
-        if let Some(number) = filter.number {
-            return Ok(Source::Fronts(keys::BY_NUMBER, vec![number.to_be_bytes().to_vec()]));
-        }
-        if let Some(agent) = filter.agent.as_ref().or(filter.booked_by.as_ref()) {
-            return Ok(Source::Fronts(keys::BY_AGENT, vec![keys::agent(agent).to_vec()]));
-        }
-        if let Some(prefix) = &filter.prefix
-            && let Some(ids) = self.by_prefix(prefix).await?
+        let beginning = filter.prefix.as_deref().map(keys::by_prefix);
+        let beginning = beginning.filter(|beginning| !beginning.is_empty());
+        let few = exact.or_else(|| Some(vec![(keys::BY_PREFIX, beginning?)]));
+        let few = few.or_else(|| (!by_id && is_narrow(filter)).then(|| wide_fronts(filter)));
+        if let Some(few) = few
+            && let Some(ids) = self.few(&few).await?
         {
-            return Ok(Source::Ids(ids));
+            return Ok(Source::Found(self.sorted(read.sort, ids).await?));
         }
-        let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
-        if filter.or_held_by.is_none() && !filter.queues.is_empty() {
-            let of_queue = |queue| states.iter().map(move |one| keys::queue(queue, *one).to_vec());
-            let fronts = filter.queues.iter().flat_map(of_queue).collect();
-            return Ok(Source::Fronts(keys::BY_QUEUE, fronts));
-        }
-        if !filter.states.is_empty() {
-            let fronts = states.iter().map(|one| keys::state(*one).to_vec()).collect();
-            return Ok(Source::Fronts(keys::BY_STATE, fronts));
-        }
-        Ok(Source::Fronts(keys::CALLBACK, vec![Vec::new()]))
+        Ok(Source::Fronts(match read.sort {
+            SortKey::CreatedAt => wide_fronts(filter),
+            SortKey::Start => vec![(keys::BY_START, Vec::new())],
+            SortKey::QueuedSince => vec![(keys::BY_QUEUED, Vec::new())],
+        }))
     }
 
-    /// The ids found by a beginning; none if there are too many to sort here.
-    async fn by_prefix(&self, prefix: &str) -> Result<Option<Vec<CallbackId>>, StoreError> {
-        let front = keys::prefix(prefix);
+    /// The ids under fronts; none if they are more than are sorted here.
+    async fn few(&self, fronts: &[Front]) -> Result<Option<BTreeSet<CallbackId>>, StoreError> {
+        let mut left = SORTED_HERE;
         let mut ids = BTreeSet::new();
-        let mut after: Option<Bytes> = None;
-        for _ in 0..=MAX_LOOKED_AT / CHUNK {
-            let rows = self.range(keys::BY_PREFIX, &front, after.as_deref(), CHUNK).await?;
-            ids.extend(rows.iter().filter_map(|(key, _)| keys::id_at_end(key)));
-            if rows.len() < CHUNK {
-                return Ok(Some(ids.into_iter().collect()));
+        for (table, front) in fronts {
+            let rows = self.range(*table, front, None, left + 1).await?;
+            if rows.len() > left {
+                return Ok(None);
             }
-            after = rows.last().map(|(key, _)| key.clone());
+            left -= rows.len();
+            for (key, _) in rows {
+                ids.insert(part(*table, &key, keys::id_at_end)?);
+            }
         }
-        Ok(None)
+        Ok(Some(ids))
     }
 
-    /// The next keys in the list's order, each ending with an id, without their fronts where those
-    /// don't order the list; and whether there may be more.
-    async fn next_keys(
+    /// The places of callbacks in a list; those without one aren't listed.
+    async fn sorted(
+        &self,
+        sort: SortKey,
+        ids: BTreeSet<CallbackId>,
+    ) -> Result<Vec<Bytes>, StoreError> {
+        let ids: Vec<CallbackId> = ids.into_iter().collect();
+        if sort == SortKey::CreatedAt {
+            return Ok(ids.iter().map(|id| Bytes::copy_from_slice(&id.to_bytes())).collect());
+        }
+        let callbacks = self.callbacks(&ids).await?;
+        let callbacks = callbacks.iter().flatten();
+        let mut places: Vec<_> = callbacks.filter_map(|callback| place(sort, callback)).collect();
+        places.sort_unstable();
+        Ok(places)
+    }
+
+    /// The next places in the list's order, at least `count` of them while there are; and whether
+    /// there may be more behind.
+    async fn places(
         &self,
         read: &ListRead,
         source: &Source,
-        after: Option<&[u8]>,
-    ) -> Result<(Vec<Vec<u8>>, bool), StoreError> {
-        let (table, fronts) = match source {
-            Source::Fronts(table, fronts) => (*table, fronts),
-            Source::Ids(ids) => {
-                let after = after.and_then(keys::id_at_end);
-                let left = |id: &&CallbackId| match (after, read.descending) {
-                    (Some(after), false) => **id > after,
-                    (Some(after), true) => **id < after,
-                    (None, _) => true,
+        after: Option<&Bytes>,
+        count: usize,
+    ) -> Result<(Vec<Bytes>, bool), StoreError> {
+        let descending = read.descending;
+        let fronts = match source {
+            Source::Fronts(fronts) => fronts,
+            Source::Found(places) => {
+                let behind = |place: &&Bytes| match after {
+                    Some(after) if descending => *place < after,
+                    Some(after) => *place > after,
+                    None => true,
                 };
-                let mut left: Vec<_> =
-                    ids.iter().filter(left).map(|id| id.to_bytes().to_vec()).collect();
-                if read.descending {
-                    left.reverse();
-                }
-                let more = left.len() > STRIDE;
-                left.truncate(STRIDE);
-                return Ok((left, more));
+                let next = |places: &mut dyn Iterator<Item = &Bytes>| {
+                    let mut places = places.filter(behind).cloned();
+                    let next: Vec<_> = places.by_ref().take(count).collect();
+                    (next, places.next().is_some())
+                };
+                let mut places = places.iter();
+                return Ok(if descending { next(&mut places.rev()) } else { next(&mut places) });
             }
         };
-        let mut merged = BTreeSet::new();
-        let mut edge: Option<Vec<u8>> = None;
-        for front in fronts {
-            let rows = self.stride(table, front, after, read.descending).await?;
-            let full = rows.len() == STRIDE;
-            if let (true, Some(last)) = (full, rows.last()) {
-                // Behind the last row of a full stride others of this front may follow.
-                let nearer = edge.as_ref().is_none_or(|edge| (last < edge) != read.descending);
-                if nearer {
-                    edge = Some(last.clone());
-                }
-            }
-            merged.extend(rows);
+        let count = count.min(STRIDES / fronts.len().max(1)).max(16);
+        let strides = fronts.iter().map(|front| self.stride(front, after, descending, count));
+        let strides = try_join_all(strides).await?;
+        // Behind the last row of a full stride others of its front may follow, so nothing that
+        // another front has behind that row is next yet.
+        let full = strides.iter().filter(|rows| rows.len() == count);
+        let edges = full.filter_map(|rows| rows.last());
+        let edge = if descending { edges.max().cloned() } else { edges.min().cloned() };
+        let mut merged: BTreeSet<Bytes> = strides.into_iter().flatten().collect();
+        if let Some(edge) = &edge {
+            merged.retain(|place| if descending { place >= edge } else { place <= edge });
         }
-        let more = edge.is_some();
-        if let Some(edge) = edge {
-            merged.retain(|key| if read.descending { *key >= edge } else { *key <= edge });
+        let mut places: Vec<_> = merged.into_iter().collect();
+        if descending {
+            places.reverse();
         }
-        let mut keys: Vec<_> = merged.into_iter().collect();
-        if read.descending {
-            keys.reverse();
-        }
-        Ok((keys, more))
+        Ok((places, edge.is_some()))
     }
 
-    /// Keys of one front after `after`, the front cut off.
+    /// Places of one front behind `after`.
     async fn stride(
         &self,
-        table: Table,
-        front: &[u8],
-        after: Option<&[u8]>,
+        (table, front): &Front,
+        after: Option<&Bytes>,
         descending: bool,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let behind = after.map(|after| [front, after].concat());
-        let past = if front.is_empty() { None } else { keys::past(front) };
+        limit: usize,
+    ) -> Result<Vec<Bytes>, StoreError> {
+        let behind = after.map(|after| [front.as_slice(), after].concat());
+        let past = keys::past(front);
         let (start, end) = match (behind, descending) {
-            (Some(behind), false) => ([behind.as_slice(), &[0]].concat(), past),
-            (Some(behind), true) => (front.to_vec(), Some(behind.into())),
-            (None, _) => (front.to_vec(), past),
+            (Some(mut behind), false) => {
+                // The first key behind it in byte order.
+                behind.push(0);
+                (behind, past)
+            }
+            (Some(behind), true) => (front.clone(), Some(behind.into())),
+            (None, _) => (front.clone(), past),
         };
-        let read =
-            RangeRead { table, start: start.into(), end, reverse: descending, limit: STRIDE };
-        let rows = self.rows.range(read).await?;
-        Ok(rows.into_iter().map(|(key, _)| key[front.len()..].to_vec()).collect())
+        let start = start.into();
+        let range = RangeRead { table: *table, start, end, reverse: descending, limit };
+        let rows = self.rows.range(range).await?;
+        Ok(rows.into_iter().map(|(key, _)| key.slice(front.len()..)).collect())
     }
 }
 
-/// The front of the narrowest exact text that is asked for.
-fn text_front(filter: &ListFilter) -> Option<[u8; 16]> {
-    let email = filter.email.as_ref().map(|email| email.to_lowercase());
+/// Where exactly what is asked for stands, if the filter has a part that few callbacks match.
+fn exact_fronts(filter: &ListFilter) -> Option<Vec<Front>> {
+    let email = filter.email.as_deref().map(keys::lower_case);
     let texts = [
         (TextKind::ExternalId, filter.external_id.as_deref()),
         (TextKind::InteractionRef, filter.interaction_ref.as_deref()),
@@ -219,21 +250,70 @@ fn text_front(filter: &ListFilter) -> Option<[u8; 16]> {
         (TextKind::Email, email.as_deref()),
         (TextKind::Contact, filter.contact.as_deref()),
     ];
-    texts.into_iter().find_map(|(kind, text)| text.map(|text| keys::text(kind, text)))
+    let text = texts.into_iter().find_map(|(kind, text)| Some(keys::by_text(kind, text?)));
+    let number = || Some((keys::BY_NUMBER, filter.number?.to_be_bytes().to_vec()));
+    let agent = filter.agent.as_ref().or(filter.booked_by.as_ref());
+    let agent = || Some((keys::BY_AGENT, keys::by_agent(agent?)));
+    let text = text.map(|front| (keys::BY_TEXT, front.to_vec()));
+    text.or_else(number).or_else(agent).map(|front| vec![front])
+}
+
+/// Whether the filter asks for no state that piles up for years.
+fn is_narrow(filter: &ListFilter) -> bool {
+    let states = wanted_states(filter);
+    states.len() < State::ALL.len() && !states.iter().any(|state| state.is_final())
+}
+
+/// The states that can match: only `open` ones have a next attempt.
+fn wanted_states(filter: &ListFilter) -> Vec<State> {
+    let by_due = filter.due_before.is_some() || filter.due_after.is_some();
+    let asked = |state: &State| filter.states.is_empty() || filter.states.contains(state);
+    let wanted = State::ALL.into_iter().filter(asked);
+    wanted.filter(|state| !by_due || *state == State::Open).collect()
+}
+
+/// Where all that can match stands by id, as narrow as states, queues and an agent's scope make it.
+fn wide_fronts(filter: &ListFilter) -> Vec<Front> {
+    let states = wanted_states(filter);
+    if filter.queues.is_empty() && filter.or_held_by.is_none() {
+        if states.len() == State::ALL.len() {
+            return vec![(keys::CALLBACK, Vec::new())];
+        }
+        let of_state = |state: State| (keys::BY_STATE, keys::by_state(state).to_vec());
+        return states.into_iter().map(of_state).collect();
+    }
+    let queues: BTreeSet<_> = filter.queues.iter().collect();
+    let of_queue =
+        |queue| states.iter().map(move |state| (keys::BY_QUEUE, keys::by_queue(queue, *state)));
+    let of_agent = filter.or_held_by.iter().map(|agent| (keys::BY_AGENT, keys::by_agent(agent)));
+    queues.into_iter().flat_map(of_queue).chain(of_agent).collect()
+}
+
+/// A callback's place in a list, if it is listed.
+fn place(sort: SortKey, callback: &Callback) -> Option<Bytes> {
+    let at = match sort {
+        SortKey::CreatedAt => return Some(Bytes::copy_from_slice(&callback.id.to_bytes())),
+        SortKey::Start => callback.booking.as_ref()?.start,
+        SortKey::QueuedSince => callback.queued_since?,
+    };
+    Some(keys::with_id(&keys::instant(at), callback.id).into())
 }
 
 /// Stands for what a cursor belongs to.
+///
+/// Printed for debugging is whole and unambiguous, since texts are quoted; should a release print
+/// it otherwise, cursors from before are refused, and their lists are begun again.
 fn digest(read: &ListRead) -> [u8; 16] {
     let text = format!("{:?} {:?} {}", read.filter, read.sort, read.descending);
     keys::hash(&[text.as_bytes()])
 }
 
-fn cursor(digest: &[u8; 16], key: &[u8]) -> Vec<u8> {
-    [&[CURSOR], digest.as_slice(), key].concat()
+fn cursor(digest: &[u8; 16], place: &[u8]) -> Vec<u8> {
+    [&[CURSOR], digest.as_slice(), place].concat()
 }
 
-fn cursor_key(cursor: &[u8], digest: &[u8; 16]) -> Option<Vec<u8>> {
-    let rest = cursor.strip_prefix(&[CURSOR])?;
-    let key = rest.strip_prefix(digest.as_slice())?;
-    matches!(key.len(), 16 | 24).then(|| key.to_vec())
+fn place_in(cursor: &[u8], digest: &[u8; 16], sort: SortKey) -> Option<Bytes> {
+    let place = cursor.strip_prefix(&[CURSOR])?.strip_prefix(digest.as_slice())?;
+    let length = if sort == SortKey::CreatedAt { 16 } else { 24 };
+    (place.len() == length).then(|| Bytes::copy_from_slice(place))
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::keys;
-use super::record::Record;
-use crate::domain::callback::{Callback, Channel, Interaction, Request, State};
+use super::record::{EventRecord, Record, damaged};
+use crate::domain::callback::{Callback, Channel, Interaction, State};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::entry::{IdempotencyKey, Kept};
@@ -40,15 +40,48 @@ impl StoreLibrary {
         found.map(|value| R::from_row(&key, &value)).transpose()
     }
 
-    /// The callbacks of these ids that are there, in their order.
-    async fn callbacks(&self, ids: &[CallbackId]) -> Result<Vec<Arc<Callback>>, StoreError> {
-        let key = |id: &CallbackId| keys::key(keys::CALLBACK, id.to_bytes().to_vec());
-        let wanted: Vec<RowKey> = ids.iter().map(key).collect();
+    /// The callbacks of these ids, in their order; none for one that isn't there.
+    async fn callbacks(
+        &self,
+        ids: &[CallbackId],
+    ) -> Result<Vec<Option<Arc<Callback>>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: Vec<RowKey> = ids.iter().copied().map(keys::callback).collect();
         let values = self.rows.get(wanted.clone()).await?;
-        let pairs = wanted.iter().zip(values);
-        pairs
-            .filter_map(|(key, value)| Some((key, value?)))
-            .map(|(key, value)| Record::from_row(key, &value))
+        let read = |(key, value): (&RowKey, Option<Bytes>)| {
+            value.map(|value| Record::from_row(key, &value)).transpose()
+        };
+        wanted.iter().zip(values).map(read).collect()
+    }
+
+    /// Callbacks with their texts and ended interactions, in one read.
+    async fn complete_all(
+        &self,
+        callbacks: Vec<Arc<Callback>>,
+    ) -> Result<Vec<FullCallback>, StoreError> {
+        let mut wanted = Vec::with_capacity(callbacks.len());
+        for callback in &callbacks {
+            wanted.push(keys::request(callback.id, callback.request_version));
+            let ended = 0..callback.ended_interactions();
+            wanted.extend(ended.map(|index| keys::interaction(callback.id, index)));
+        }
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let values = self.rows.get(wanted.clone()).await?;
+        let mut found = wanted.iter().zip(values);
+        callbacks
+            .into_iter()
+            .map(|callback| {
+                let request = must_be(found.next())?;
+                let ended = found.by_ref().take(ended_count(&callback));
+                let ended: Result<Vec<Box<Interaction>>, _> =
+                    ended.map(|row| must_be(Some(row))).collect();
+                let ended = ended?.into_iter().map(|one| *one).collect();
+                Ok(FullCallback { callback, request, ended })
+            })
             .collect()
     }
 
@@ -95,9 +128,33 @@ impl StoreLibrary {
             limit: 1,
         };
         let rows = self.rows.range(last).await?;
-        let number = rows.first().and_then(|(key, _)| key.get(..8)?.try_into().ok());
-        Ok(number.map_or(0, u64::from_be_bytes))
+        let number = |(key, _): &(Bytes, Bytes)| {
+            part(keys::BY_NUMBER, key, |key| key.first_chunk::<8>().copied())
+        };
+        Ok(rows.first().map(number).transpose()?.map_or(0, u64::from_be_bytes))
     }
+}
+
+fn ended_count(callback: &Callback) -> usize {
+    usize::try_from(callback.ended_interactions()).expect("a 32-bit count fits")
+}
+
+/// A record that another one says is there.
+fn must_be<R: Record>(row: Option<(&RowKey, Option<Bytes>)>) -> Result<R, StoreError> {
+    let (key, value) = row.expect("a read answers as many values as keys");
+    match value {
+        Some(value) => R::from_row(key, &value),
+        None => Err(damaged(key, "it is missing".to_owned())),
+    }
+}
+
+/// What a key of an index says, or that it can't be one of that table.
+fn part<T>(table: Table, key: &Bytes, read: impl Fn(&[u8]) -> Option<T>) -> Result<T, StoreError> {
+    let bad = || {
+        let key = RowKey { table, key: key.clone() };
+        damaged(&key, "the key is too short".to_owned())
+    };
+    read(key).ok_or_else(bad)
 }
 
 impl Library for StoreLibrary {
@@ -109,7 +166,7 @@ impl Library for StoreLibrary {
         &self,
         id: CallbackId,
     ) -> PortFuture<'_, Result<Option<Arc<Callback>>, StoreError>> {
-        Box::pin(async move { Ok(self.callbacks(&[id]).await?.pop()) })
+        Box::pin(self.one(keys::callback(id)))
     }
 
     fn complete(
@@ -117,23 +174,8 @@ impl Library for StoreLibrary {
         callback: Arc<Callback>,
     ) -> PortFuture<'_, Result<FullCallback, StoreError>> {
         Box::pin(async move {
-            let key = keys::request(callback.id, callback.request_version);
-            let request: Option<Arc<Request>> = self.one(key.clone()).await?;
-            let request = request.ok_or_else(|| StoreError::Damaged {
-                place: format!("request {}", callback.id),
-                what: format!("version {} is missing", callback.request_version),
-            })?;
-            let count = usize::try_from(callback.ended_interactions()).unwrap_or(usize::MAX);
-            let mut ended = Vec::with_capacity(count);
-            if count > 0 {
-                let front = callback.id.to_bytes();
-                let rows = self.range(keys::INTERACTION, &front, None, count).await?;
-                for (key, value) in rows {
-                    let key = RowKey { table: keys::INTERACTION, key };
-                    ended.push(*Box::<Interaction>::from_row(&key, &value)?);
-                }
-            }
-            Ok(FullCallback { callback, request, ended })
+            let mut full = self.complete_all(vec![callback]).await?;
+            Ok(full.pop().expect("as many as were asked for"))
         })
     }
 
@@ -151,14 +193,17 @@ impl Library for StoreLibrary {
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
         Box::pin(async move {
-            let front = id.to_bytes();
             let after = keys::history(id, after).key;
-            let rows = self.range(keys::HISTORY, &front, Some(&after), limit).await?;
-            rows.into_iter()
-                .map(|(key, value)| {
-                    StoredEvent::from_row(&RowKey { table: keys::HISTORY, key }, &value)
-                })
-                .collect()
+            let places = self.range(keys::HISTORY, &id.to_bytes(), Some(&after), limit).await?;
+            let ids = places.iter().map(|(key, _)| part(keys::HISTORY, key, keys::event_at_end));
+            let ids: Vec<u64> = ids.collect::<Result<_, _>>()?;
+            let wanted: Vec<RowKey> = ids.iter().copied().map(keys::event).collect();
+            let values = self.rows.get(wanted.clone()).await?;
+            let event = |(id, row)| {
+                let EventRecord { at, event } = must_be(Some(row))?;
+                Ok(StoredEvent { id, at, event })
+            };
+            ids.into_iter().zip(wanted.iter().zip(values)).map(event).collect()
         })
     }
 
@@ -168,7 +213,7 @@ impl Library for StoreLibrary {
         now: Timestamp,
     ) -> PortFuture<'_, Result<Option<Kept>, StoreError>> {
         Box::pin(async move {
-            let kept: Option<Kept> = self.one(keys::key(keys::KEPT, key.0.to_vec())).await?;
+            let kept: Option<Kept> = self.one(keys::kept(&key)).await?;
             Ok(kept.filter(|kept| now.since(kept.at) < KEPT_FOR))
         })
     }
@@ -181,7 +226,8 @@ impl Library for StoreLibrary {
         Box::pin(async move {
             let front = keys::external(channel, &external_id);
             let rows = self.range(keys::BY_TEXT, &front, None, 1).await?;
-            Ok(rows.first().and_then(|(key, _)| keys::id_at_end(key)))
+            let id = |(key, _): &(Bytes, Bytes)| part(keys::BY_TEXT, key, keys::id_at_end);
+            rows.first().map(id).transpose()
         })
     }
 
@@ -199,13 +245,11 @@ impl Library for StoreLibrary {
             let end = keys::past(&keys::instant(until));
             let read = RangeRead { table: keys::DUE, start, end, reverse: false, limit };
             let rows = self.rows.range(read).await?;
-            Ok(rows
-                .iter()
-                .filter_map(|(key, _)| {
-                    let at = keys::instant_of(key.get(..8)?.try_into().ok()?);
-                    Some((at, keys::id_at_end(key)?))
-                })
-                .collect())
+            let due = |key: &[u8]| {
+                let at = key.first_chunk::<8>()?;
+                Some((keys::instant_of(*at), keys::id_at_end(key)?))
+            };
+            rows.iter().map(|(key, _)| part(keys::DUE, key, due)).collect()
         })
     }
 
@@ -218,8 +262,13 @@ impl Library for StoreLibrary {
             let after = after.map(CallbackId::to_bytes);
             let after = after.as_ref().map(<[u8; 16]>::as_slice);
             let rows = self.range(keys::LIVE, &[], after, limit).await?;
-            let ids: Vec<_> = rows.iter().filter_map(|(key, _)| keys::id_at_end(key)).collect();
-            self.callbacks(&ids).await
+            let ids = rows.iter().map(|(key, _)| part(keys::LIVE, key, keys::id_at_end));
+            let ids: Vec<CallbackId> = ids.collect::<Result<_, _>>()?;
+            // One left out would shorten the page, and a short page is the last.
+            let there = |(id, found): (&CallbackId, Option<_>)| {
+                found.ok_or_else(|| damaged(&keys::callback(*id), "it is missing".to_owned()))
+            };
+            ids.iter().zip(self.callbacks(&ids).await?).map(there).collect()
         })
     }
 
@@ -229,14 +278,14 @@ impl Library for StoreLibrary {
         limit: usize,
     ) -> PortFuture<'_, Result<usize, StoreError>> {
         Box::pin(async move {
-            let front = keys::queue(&queue, State::Open);
+            let front = keys::by_queue(&queue, State::Open);
             Ok(self.range(keys::BY_QUEUE, &front, None, limit).await?.len())
         })
     }
 
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {
         Box::pin(async move {
-            let secret = keys::key(keys::META, keys::SECRET);
+            let secret = keys::secret();
             Ok(Inventory {
                 queues: self.all(keys::QUEUE).await?,
                 agents: self.all(keys::AGENT).await?,

@@ -28,16 +28,27 @@ impl<'a> Reader<'a> {
         Ok(self.bytes(1)?[0])
     }
 
-    fn varint(&mut self) -> Result<u64, Broken> {
+    pub(crate) fn varint(&mut self) -> Result<u64, Broken> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            let bits = u64::from(byte & 0x7f);
+            if bits > u64::MAX >> shift {
+                break;
+            }
+            value |= bits << shift;
             if byte & 0x80 == 0 {
                 return Ok(value);
             }
         }
         Err(Broken("a number of more than 64 bits".to_owned()))
+    }
+
+    /// A text with its length in front.
+    pub(crate) fn text(&mut self) -> Result<&'a str, Broken> {
+        let count = self.count()?;
+        let bytes = self.bytes(count)?;
+        std::str::from_utf8(bytes).map_err(|error| Broken(error.to_string()))
     }
 
     /// A count of things of which each takes at least one byte.
@@ -50,7 +61,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+/// Seven bits a byte, the lowest first; the high bit says that more follow.
+pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
@@ -144,17 +156,19 @@ impl Stored for [u8; 32] {
     }
 }
 
+/// A text with its length in front.
+pub(crate) fn put_text(text: &str, out: &mut Vec<u8>) {
+    put_varint(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
 impl Stored for String {
     fn put(&self, out: &mut Vec<u8>) {
-        put_varint(self.len() as u64, out);
-        out.extend_from_slice(self.as_bytes());
+        put_text(self, out);
     }
 
     fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
-        let count = from.count()?;
-        let bytes = from.bytes(count)?;
-        let text = std::str::from_utf8(bytes).map_err(|error| Broken(error.to_string()))?;
-        Ok(text.to_owned())
+        from.text().map(str::to_owned)
     }
 }
 
@@ -174,7 +188,9 @@ impl<T: Stored> Stored for Option<T> {
 impl<T: Stored> Stored for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
         put_varint(self.len() as u64, out);
-        self.iter().for_each(|item| item.put(out));
+        for item in self {
+            item.put(out);
+        }
     }
 
     fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
@@ -289,4 +305,19 @@ macro_rules! stored_as {
     };
 }
 
-pub(crate) use {stored_as, stored_enum, stored_struct};
+/// A value stored as a text: how it is seen as one, and how it is read.
+macro_rules! stored_text {
+    ($name:ty, $see:ident, $parse:expr) => {
+        impl Stored for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                put_text(self.$see(), out);
+            }
+
+            fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+                $parse(from.text()?).map_err(|error| Broken(error.to_string()))
+            }
+        }
+    };
+}
+
+pub(crate) use {stored_as, stored_enum, stored_struct, stored_text};

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::codec::{Broken, Reader, Stored, stored_as, stored_enum, stored_struct};
+use super::EventRecord;
+use super::codec::{
+    Broken, Reader, Stored, put_text, put_varint, stored_as, stored_enum, stored_struct,
+    stored_text,
+};
 use crate::domain::agent::{
     Agent, AssignedBy, ExternalLoad, Presence, PresenceBy, RevokeReason, UnassignReason,
 };
@@ -28,7 +32,6 @@ use crate::domain::skills::{Held, Level, Preference, Requirement, Requirements, 
 use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
 use crate::engine::entry::{IdempotencyKey, Kept, KeptAnswer, Keyed};
-use crate::engine::library::StoredEvent;
 
 /// Requirements are bounded where they come in; what was taken then is read in any number.
 const ANY_NUMBER: usize = usize::MAX;
@@ -42,27 +45,23 @@ stored_as!(CallbackId as u128, |it: &CallbackId| it.0, |value| Ok(CallbackId(val
 stored_as!(InteractionId as u128, |it: &InteractionId| it.0, |value| Ok(InteractionId(value)));
 stored_as!(OfferId as u128, |it: &OfferId| it.0, |value| Ok(OfferId(value)));
 stored_as!(SessionId as u128, |it: &SessionId| it.0, |value| Ok(SessionId(value)));
-stored_as!(QueueId as String, |it: &QueueId| it.to_string(), |text: String| {
-    QueueId::parse(&text).map_err(broken)
+stored_text!(QueueId, as_str, QueueId::parse);
+stored_text!(AgentId, as_str, AgentId::parse);
+stored_text!(SkillName, as_str, SkillName::parse);
+stored_text!(TimeZone, name, TimeZone::parse);
+stored_text!(Extension, as_str, Extension::parse);
+stored_text!(Email, as_str, Email::parse);
+stored_text!(Region, as_str, Region::parse);
+stored_text!(PhoneNumber, as_str, |text| {
+    PhoneNumber::from_e164(text).ok_or("it is no phone number")
 });
-stored_as!(AgentId as String, |it: &AgentId| it.to_string(), |text: String| {
-    AgentId::parse(&text).map_err(broken)
-});
-stored_as!(SkillName as String, |it: &SkillName| it.to_string(), |text: String| {
-    SkillName::parse(&text).map_err(broken)
-});
-stored_as!(TimeZone as String, |it: &TimeZone| it.name().to_owned(), |text: String| {
-    TimeZone::parse(&text).map_err(broken)
-});
+stored_text!(Weekday, as_str, |text| Weekday::parse(text).ok_or("it is no weekday"));
 stored_as!(LocalTime as i64, |it: &LocalTime| it.civil_seconds(), |value| {
     Ok(LocalTime::from_civil_seconds(value))
 });
 stored_as!(Date as i64, |it: &Date| i64::from(it.days()), |days: i64| {
     let date = i32::try_from(days).ok().and_then(Date::from_days);
     date.ok_or_else(|| Broken(format!("{days} is no date")))
-});
-stored_as!(Weekday as String, |it: &Weekday| it.as_str().to_owned(), |text: String| {
-    Weekday::parse(&text).ok_or_else(|| Broken(format!("{text} is no weekday")))
 });
 stored_as!(
     DayInterval as (String, String),
@@ -71,18 +70,6 @@ stored_as!(
 );
 stored_as!(ContactHours as DayInterval, |it: &ContactHours| it.interval(), |interval| {
     Ok(ContactHours::new(interval))
-});
-stored_as!(PhoneNumber as String, |it: &PhoneNumber| it.as_str().to_owned(), |text: String| {
-    PhoneNumber::from_e164(&text).ok_or_else(|| Broken("no phone number".to_owned()))
-});
-stored_as!(Extension as String, |it: &Extension| it.as_str().to_owned(), |text: String| {
-    Extension::parse(&text).map_err(broken)
-});
-stored_as!(Email as String, |it: &Email| it.as_str().to_owned(), |text: String| {
-    Email::parse(&text).map_err(broken)
-});
-stored_as!(Region as String, |it: &Region| it.as_str().to_owned(), |text: String| {
-    Region::parse(&text).map_err(broken)
 });
 stored_as!(Priority as u8, |it: &Priority| it.value(), |value| {
     Priority::new(i64::from(value)).map_err(broken)
@@ -93,28 +80,38 @@ stored_as!(Level as u8, |it: &Level| it.value(), |value| {
 stored_as!(Preference as u8, |it: &Preference| it.value(), |value| {
     Preference::new(i64::from(value)).map_err(broken)
 });
-stored_as!(
-    Requirements as Vec<Requirement>,
-    |it: &Requirements| { it.iter().cloned().collect() },
-    |list| Requirements::new(list, ANY_NUMBER).map_err(broken)
-);
+impl Stored for Requirements {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_varint(self.iter().len() as u64, out);
+        self.iter().for_each(|one| one.put(out));
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        Self::new(Stored::take(from)?, ANY_NUMBER).map_err(broken)
+    }
+}
+
 stored_as!(
     Skills as BTreeMap<SkillName, Held>,
     |it: &Skills| { it.iter().map(|(name, held)| (name.clone(), held)).collect() },
     |all| Skills::new(all).map_err(broken)
 );
-stored_as!(
-    Hours as (TimeZone, (Vec<(Weekday, DayInterval)>, Vec<(Date, Vec<DayInterval>)>)),
-    |it: &Hours| {
+impl Stored for Hours {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.zone().put(out);
         let week = Weekday::ALL.into_iter();
-        let week = week.flat_map(|day| it.weekly(day).iter().map(move |one| (day, *one)));
-        let dates = it.exceptions().map(|(date, intervals)| (date, intervals.to_vec()));
-        (it.zone().clone(), (week.collect(), dates.collect()))
-    },
-    |(zone, (week, dates)): (TimeZone, (Vec<_>, Vec<_>))| {
-        Hours::new(zone, &week, dates).map_err(broken)
+        let week = week.flat_map(|day| self.weekly(day).iter().map(move |one| (day, *one)));
+        week.collect::<Vec<_>>().put(out);
+        let dates = self.exceptions().map(|(date, intervals)| (date, intervals.to_vec()));
+        dates.collect::<Vec<_>>().put(out);
     }
-);
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let zone = Stored::take(from)?;
+        let week: Vec<(Weekday, DayInterval)> = Stored::take(from)?;
+        Self::new(zone, &week, Stored::take(from)?).map_err(broken)
+    }
+}
 
 stored_enum!(CallbackType { 0 => Asap, 1 => Scheduled });
 stored_enum!(Medium { 0 => Voice, 1 => Video });
@@ -391,7 +388,7 @@ stored_struct!(QueueSettings {
 stored_struct!(Pause { from, to });
 stored_struct!(Paused { since, until, reason });
 stored_struct!(Queue { settings, version, intake_paused, offers_paused, pauses });
-stored_struct!(StoredEvent { id, at, event });
+stored_struct!(EventRecord { at, event });
 stored_as!(IdempotencyKey as [u8; 32], |it: &IdempotencyKey| it.0, |key| Ok(IdempotencyKey(key)));
 stored_struct!(Keyed { key, fingerprint });
 stored_struct!(Kept { keyed, at, answer });

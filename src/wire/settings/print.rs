@@ -8,6 +8,7 @@ use super::fields::name_of;
 use super::queue::{MEDIA, MODES, POLICIES, STRATEGIES};
 use crate::domain::civil::Weekday;
 use crate::domain::hours::{DayInterval, Hours};
+use crate::domain::phone::Region;
 use crate::domain::policy::{AgentSettings, Choice, PerMedium, QueueSettings, RetryDelays};
 use crate::domain::skills::Requirements;
 
@@ -26,7 +27,7 @@ fn about(queue: &QueueSettings) -> Value {
     let regions = queue
         .allowed_regions
         .as_ref()
-        .map(|regions| regions.iter().map(|region| region.as_str()).collect::<Vec<_>>());
+        .map(|regions| regions.iter().map(Region::as_str).collect::<Vec<_>>());
     let media: Vec<&str> = queue.media.iter().map(|medium| name_of(&MEDIA, *medium)).collect();
     json!({
         "id": queue.id.as_str(),
@@ -36,7 +37,7 @@ fn about(queue: &QueueSettings) -> Value {
         "hours": weekly(&queue.hours),
         "exceptions": exceptions(&queue.hours),
         "contact_hours": hours(interval),
-        "default_region": queue.default_region.as_ref().map(|region| region.as_str()),
+        "default_region": queue.default_region.as_ref().map(Region::as_str),
         "allowed_regions": regions,
         "media": media,
         "requirements": print_requirements(&queue.requirements),
