@@ -102,7 +102,7 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
         handle: started.handle.clone(),
         links: workspace.links.clone(),
         presence_reasons: workspace.presence_reasons.clone(),
-        desk_origins: workspace.desk_origins.clone(),
+        origins: workspace.desk_origins.clone(),
     });
     let gate = Arc::new(SocketGate { gate: http.gate(), desks: desks.collect() });
     let state = SocketState { gate, limits };
@@ -117,7 +117,7 @@ struct Desk {
     handle: Handle,
     links: Links,
     presence_reasons: Vec<Choice>,
-    desk_origins: Vec<String>,
+    origins: Vec<String>,
 }
 
 /// The credentials of http, as the socket asks for them.
@@ -150,7 +150,7 @@ impl ws::Gate for SocketGate {
             expires_at: caller.expires_at,
             links: desk.links.clone(),
             presence_reasons: desk.presence_reasons.clone(),
-            desk_origins: desk.desk_origins.clone(),
+            desk_origins: desk.origins.clone(),
         })
     }
 }

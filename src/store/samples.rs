@@ -28,7 +28,7 @@ impl Sampler {
         Self { state: seed, full: true }
     }
 
-    /// SplitMix64.
+    /// `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -84,7 +84,7 @@ impl Sampler {
         QueueId::parse(self.pick(&["billing", "sales", "sales2"])).expect("a slug")
     }
 
-    fn skill(&mut self, place: usize) -> SkillName {
+    fn skill(place: usize) -> SkillName {
         SkillName::parse(["french", "refunds"][place]).expect("a slug")
     }
 

@@ -98,9 +98,8 @@ pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
     let Some(id) = map.remove("id").as_ref().and_then(FrameId::read) else {
         return Err(strike(None, "The frame has no id; give it one, text or a whole number."));
     };
-    let kind = match map.remove("type") {
-        Some(Value::String(kind)) => kind,
-        _ => return Err(strike(Some(id), "The frame has no type; see the socket's document.")),
+    let Some(Value::String(kind)) = map.remove("type") else {
+        return Err(strike(Some(id), "The frame has no type; see the socket's document."));
     };
     let Some(kind) = FrameKind::parse(&kind) else {
         return Err(strike(Some(id), "There is no frame of that type; see the socket's document."));

@@ -157,16 +157,18 @@ where
 mod tests {
     use super::*;
 
+    const MASKED: u8 = 0x80;
+
     fn frame(length: u64) -> Vec<u8> {
         let mut bytes = vec![0x81];
         match length {
-            0..126 => bytes.push(0x80 | u8::try_from(length).expect("short")),
+            0..126 => bytes.push(MASKED | u8::try_from(length).expect("short")),
             126..=0xffff => {
-                bytes.push(0x80 | 126);
+                bytes.push(MASKED | 0x7e);
                 bytes.extend(u16::try_from(length).expect("two bytes").to_be_bytes());
             }
             _ => {
-                bytes.push(0x80 | 127);
+                bytes.push(MASKED | 0x7f);
                 bytes.extend(length.to_be_bytes());
             }
         }

@@ -203,17 +203,17 @@ impl Pump {
             FromClient::Binary => {
                 let detail = "The frame is binary; send JSON as text.";
                 let problem = Problem::new(Kind::Malformed, detail);
-                return self.strike(BadFrame { id: None, problem, strike: true });
+                return self.strike(&BadFrame { id: None, problem, strike: true });
             }
             FromClient::Life => return Ok(()),
         };
         match read_frame(&text, &KnownTo(&self.admitted.handle)) {
             Ok(incoming) => self.carry_out(incoming).await,
-            Err(bad) => self.strike(bad),
+            Err(bad) => self.strike(&bad),
         }
     }
 
-    fn strike(&mut self, bad: BadFrame) -> Result<(), Over> {
+    fn strike(&mut self, bad: &BadFrame) -> Result<(), Over> {
         self.send(&ServerFrame::Error { id: bad.id.as_ref(), problem: &bad.problem })?;
         self.strikes += u32::from(bad.strike);
         if self.strikes >= MAX_STRIKES { self.end(1008) } else { Ok(()) }

@@ -118,8 +118,7 @@ fn the_key_decides_the_algorithm_and_never_the_token() {
     ] {
         assert_eq!(verify(&bad), Err(AuthError::Bad), "{bad}");
     }
-    let mut critical = Header::default();
-    critical.crit = Some(vec!["exp".to_owned()]);
+    let critical = Header { crit: Some(vec!["exp".to_owned()]), ..Header::default() };
     let token = encode(&critical, &claims(), &EncodingKey::from_secret(SECRET)).expect("a token");
     assert_eq!(verify(&token), Err(AuthError::Bad));
     let other = encode(&Header::default(), &claims(), &EncodingKey::from_secret(b"another"));
@@ -138,6 +137,7 @@ MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 -----END PRIVATE KEY-----
 ";
 
+#[expect(clippy::needless_pass_by_value, reason = "the tests write values in place")]
 fn jwks(keys: Value) -> Result<Verifier, BadKeys> {
     let text = json!({"keys": keys}).to_string();
     Verifier::jwks(&text, None, "ringback".to_owned())

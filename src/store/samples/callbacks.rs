@@ -162,7 +162,7 @@ impl Sampler {
         let list = self.some(|it| {
             place += 1;
             Requirement {
-                skill: it.skill(place - 1),
+                skill: Sampler::skill(place - 1),
                 mandatory: it.yes(),
                 min_level: it.level(),
                 expires_after_seconds: it.maybe(Self::count),

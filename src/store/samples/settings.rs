@@ -36,7 +36,7 @@ impl Sampler {
             .some(|it| {
                 place += 1;
                 let preference = Preference::new(i64::from(it.count() % 9) + 1).expect("1 to 9");
-                (it.skill(place - 1), Held { level: it.level(), preference })
+                (Sampler::skill(place - 1), Held { level: it.level(), preference })
             })
             .into_iter()
             .collect();

@@ -6,11 +6,13 @@ use super::*;
 use crate::domain::callback::RequestedBy;
 use crate::wire::samples::{World, agent, billing, bot, offered, open};
 
+#[expect(clippy::needless_pass_by_value, reason = "the tests write values in place")]
 fn check(role: &Role, full: &FullCallback, patch: Value) -> Result<(), u16> {
     let patch = patch.as_object().expect("an object").clone();
     Rights::of(role, &full.callback).check(&patch).map_err(|problem| problem.status())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the tests write values in place")]
 fn read(full: &FullCallback, patch: Value) -> Result<Patch, Problem> {
     let world = World::new();
     let queue = billing();
