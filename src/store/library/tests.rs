@@ -135,7 +135,9 @@ fn a_callback_is_completed_by_its_version_of_the_texts_and_its_ended_interaction
     (callback.request_version, callback.interactions) = (2, 3);
     let callback = put(&rows, &callback);
     let texts = [1, 2, 3].map(|version| Request { version, ..sampler.request(callback.channel) });
-    texts.iter().for_each(|request| put_request(&rows, callback.id, request));
+    for request in &texts {
+        put_request(&rows, callback.id, request);
+    }
     let ended = [0, 1, 2].map(|_| sampler.interaction());
     for (index, interaction) in (0..).zip(&ended) {
         let interaction = Box::new(interaction.clone());
@@ -299,7 +301,7 @@ fn a_new_workspace_has_nothing_and_a_full_one_all() {
     let mut sampler = Sampler::new(1);
     let mut queues = Vec::new();
     let mut agents = Vec::new();
-    for count in 0..CHUNK + 1 {
+    for count in 0..=CHUNK {
         let queue = Arc::new(sampler.queue(QueueId::parse(&format!("q{count:05}")).expect("slug")));
         rows.change(Change::Queue(Arc::clone(&queue)));
         queues.push(queue);

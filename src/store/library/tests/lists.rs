@@ -289,3 +289,35 @@ fn lists_by_start_stay_right_where_too_many_are_found_to_be_sorted() {
         }
     }
 }
+
+/// The step that writes new texts needn't know the old ones: their index rows stay, and lead to
+/// texts that don't match any more.
+#[test]
+fn texts_that_were_replaced_are_not_found_any_more() {
+    let (rows, library) = workspace();
+    let mut sampler = Sampler::full(5);
+    let mut callback = sampler.callback(1, State::Open);
+    callback.interactions = 0;
+    if let Phase::Open { carried, .. } = &mut callback.phase {
+        *carried = None;
+    }
+    let mut request = sampler.request(callback.channel);
+    for (version, name) in [(1, "Ada"), (2, "Grace")] {
+        request.version = version;
+        request.customer.name = name.to_owned();
+        request.origin.case_id = Some(format!("CS-{name}"));
+        put_request(&rows, callback.id, &request);
+        callback.request_version = version;
+        put(&rows, &callback);
+    }
+    let count = |filter| {
+        let read = ListRead { filter, ..read_all(SortKey::CreatedAt) };
+        paged(&library, read, 1).len()
+    };
+    for (name, expected) in [("Ada", 0), ("Grace", 1)] {
+        let prefix = Some(name.to_owned());
+        assert_eq!(count(ListFilter { prefix, ..ListFilter::default() }), expected);
+        let case_id = Some(format!("CS-{name}"));
+        assert_eq!(count(ListFilter { case_id, ..ListFilter::default() }), expected);
+    }
+}
