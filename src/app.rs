@@ -90,7 +90,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Serve)?;
     let mut started = workspaces::start(&settings).await?;
     let http = Http::new(access::http_state(&settings, &started, address)?);
-    let hooks = access::hooks(&settings, &http);
+    let hooks = access::hooks(&settings, &http, &started);
     let server = http.run(listener, hooks, workers()).map_err(RunError::Serve)?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);

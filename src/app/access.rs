@@ -2,11 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::workspaces::Started;
 use crate::config::{self, JwtVerifier, Settings};
-use crate::http::auth::Credentials;
+use crate::domain::policy::Choice;
+use crate::engine::handle::Handle;
+use crate::http::auth::{Credentials, Gate};
 use crate::http::{BadKeys, Hooks, Http, HttpLimits, HttpState, Verifier, WorkspaceAccess};
+use crate::wire::link::Links;
+use crate::wire::problem::Problem;
+use crate::wire::role::Role;
+use crate::ws::{self, Admitted, SocketLimits, SocketState};
 
 /// Why credentials can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +92,66 @@ fn verifier(jwt: &config::Jwt) -> Result<Verifier, BadAccess> {
     }
 }
 
-/// What is added to the HTTP server.
-pub(super) fn hooks(_settings: &Settings, _http: &Http) -> Hooks {
-    Hooks::default()
+/// What is added to the HTTP server: the agents' socket, and each connection's bounds.
+pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Hooks {
+    let limits = SocketLimits {
+        buffer_bytes: settings.limits.socket_buffer_bytes,
+        heartbeat: settings.limits.heartbeat,
+        write: settings.limits.socket_write,
+    };
+    let desks = settings.workspaces.iter().zip(started).map(|(workspace, started)| Desk {
+        handle: started.handle.clone(),
+        links: workspace.links.clone(),
+        presence_reasons: workspace.presence_reasons.clone(),
+        origins: workspace.desk_origins.clone(),
+    });
+    let gate = Arc::new(SocketGate { gate: http.gate(), desks: desks.collect() });
+    let state = SocketState { gate, limits };
+    Hooks {
+        mount: Some(Arc::new(move |config| ws::configure(config, state.clone()))),
+        on_connect: Some(Arc::new(move |connection, _data| ws::on_connect(connection, &limits))),
+    }
+}
+
+/// What the socket needs of a workspace.
+struct Desk {
+    handle: Handle,
+    links: Links,
+    presence_reasons: Vec<Choice>,
+    origins: Vec<String>,
+}
+
+/// The credentials of http, as the socket asks for them.
+struct SocketGate {
+    gate: Arc<Gate>,
+    desks: Vec<Desk>,
+}
+
+impl ws::Gate for SocketGate {
+    fn admit(&self, token: &str) -> Result<Admitted, Problem> {
+        let Some(first) = self.desks.first() else { return Err(Problem::not_found()) };
+        let caller = self.gate.check(token, first.handle.now())?;
+        let agent = match caller.role {
+            Role::Agent(agent) | Role::Supervisor(Some(agent)) | Role::Admin(Some(agent)) => agent,
+            Role::Customer(_)
+            | Role::Channel { .. }
+            | Role::Supervisor(None)
+            | Role::Admin(None) => {
+                let detail = "The socket is for agents; use a credential that names one.";
+                return Err(Problem::forbidden(detail));
+            }
+        };
+        let desk = &self.desks[caller.workspace];
+        if desk.handle.agent(&agent).is_none() {
+            return Err(Problem::forbidden("There is no such agent in this workspace."));
+        }
+        Ok(Admitted {
+            handle: desk.handle.clone(),
+            agent,
+            expires_at: caller.expires_at,
+            links: desk.links.clone(),
+            presence_reasons: desk.presence_reasons.clone(),
+            desk_origins: desk.origins.clone(),
+        })
+    }
 }

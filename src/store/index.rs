@@ -179,10 +179,10 @@ fn callback_index(callback: &Callback) -> Vec<RowKey> {
         add(keys::BY_QUEUED, &keys::instant(since));
     }
     let last = callback.interaction().and_then(|interaction| interaction.agent.as_ref());
-    for agent in [callback.holder(), callback.booked_by(), last].into_iter().flatten() {
-        add(keys::BY_AGENT, &keys::by_agent(agent));
-    }
-    if let Some((_, agent)) = &callback.accepted_offer {
+    let accepted = callback.accepted_offer.as_ref().map(|(_, agent)| agent);
+    let closable = callback.closable_by.as_ref().map(|(agent, _)| agent);
+    let agents = [callback.holder(), callback.booked_by(), last, accepted, closable];
+    for agent in agents.into_iter().flatten() {
         add(keys::BY_AGENT, &keys::by_agent(agent));
     }
     index.keys

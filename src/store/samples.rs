@@ -28,7 +28,7 @@ impl Sampler {
         Self { state: seed, full: true }
     }
 
-    /// SplitMix64.
+    /// The next of Steele and Vigna's "split mix" numbers.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -84,10 +84,6 @@ impl Sampler {
         QueueId::parse(self.pick(&["billing", "sales", "sales2"])).expect("a slug")
     }
 
-    fn skill(&mut self, place: usize) -> SkillName {
-        SkillName::parse(["french", "refunds"][place]).expect("a slug")
-    }
-
     fn zone(&mut self) -> TimeZone {
         let zones = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"];
         TimeZone::parse(self.pick(&zones)).expect("a zone")
@@ -108,4 +104,9 @@ impl Sampler {
     fn session_id(&mut self) -> SessionId {
         SessionId(self.wide())
     }
+}
+
+/// One of two skills.
+fn skill(place: usize) -> SkillName {
+    SkillName::parse(["french", "refunds"][place]).expect("a slug")
 }

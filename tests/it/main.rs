@@ -1,8 +1,9 @@
-//! The server from outside: started on a free port, spoken to over HTTP, ended when a test is over.
+//! The server as its users meet it: a process with an address, spoken to over HTTP and WebSocket,
+//! on each store, and killed in the middle.
 
-mod http_abuse;
-mod http_actions;
-mod http_admin;
-mod http_intake;
-mod http_roles;
+mod http;
+mod kill;
+#[path = "../support/redis.rs"]
+mod redis;
 mod server;
+mod socket;

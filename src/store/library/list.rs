@@ -32,6 +32,9 @@ const STRIDE: usize = 256;
 /// The most rows of all fronts together that are read at once, but for 16 of each.
 const STRIDES: usize = 2_048;
 
+/// Where queues and states make more fronts than this, walking what holds them all is cheaper.
+const MAX_FRONTS: usize = 48;
+
 /// A cursor's layout: this byte, the digest of filter and order, the last place.
 const CURSOR: u8 = 1;
 
@@ -275,18 +278,20 @@ fn wanted_states(filter: &ListFilter) -> Vec<State> {
 /// Where all that can match stands by id, as narrow as states, queues and an agent's scope make it.
 fn wide_fronts(filter: &ListFilter) -> Vec<Front> {
     let states = wanted_states(filter);
-    if filter.queues.is_empty() && filter.or_held_by.is_none() {
-        if states.len() == State::ALL.len() {
-            return vec![(keys::CALLBACK, Vec::new())];
-        }
-        let of_state = |state: State| (keys::BY_STATE, keys::by_state(state).to_vec());
-        return states.into_iter().map(of_state).collect();
-    }
     let queues: BTreeSet<_> = filter.queues.iter().collect();
-    let of_queue =
-        |queue| states.iter().map(move |state| (keys::BY_QUEUE, keys::by_queue(queue, *state)));
-    let of_agent = filter.or_held_by.iter().map(|agent| (keys::BY_AGENT, keys::by_agent(agent)));
-    queues.into_iter().flat_map(of_queue).chain(of_agent).collect()
+    let scoped = !queues.is_empty() || filter.or_held_by.is_some();
+    if scoped && queues.len() * states.len() < MAX_FRONTS {
+        let of_queue =
+            |queue| states.iter().map(move |state| (keys::BY_QUEUE, keys::by_queue(queue, *state)));
+        let agent = filter.or_held_by.iter();
+        let of_agent = agent.map(|agent| (keys::BY_AGENT, keys::by_agent(agent)));
+        return queues.into_iter().flat_map(of_queue).chain(of_agent).collect();
+    }
+    if states.len() == State::ALL.len() {
+        return vec![(keys::CALLBACK, Vec::new())];
+    }
+    let of_state = |state: State| (keys::BY_STATE, keys::by_state(state).to_vec());
+    states.into_iter().map(of_state).collect()
 }
 
 /// A callback's place in a list, if it is listed.

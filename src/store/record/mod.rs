@@ -1,9 +1,10 @@
 //! Records: a version, then the fields.
 //!
-//! Each kind of record has a layout of its own with a number, which stands in front. What a layout
-//! is made of is written out field by field in `values`, beside no domain type and no wire type:
-//! adding a field there fails to compile until it is named here, and naming it is a new layout.
-//! Damaged bytes are told with table and key, and never panic.
+//! Each kind of record has a layout of its own with a number, which stands in front. A layout is
+//! written out field by field and tag by tag in `values`, so no domain type says how it is stored,
+//! and a field added there doesn't compile until it is named here: which makes another layout, with
+//! the next number, beside which the old one is still read. Damaged bytes are told with table and
+//! key, and never panic.
 
 mod codec;
 #[cfg(test)]

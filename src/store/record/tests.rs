@@ -201,6 +201,7 @@ golden!(events_are_written_as_ever, "golden/event_1.hex", AllEvents);
 struct AllEvents;
 
 impl AllEvents {
+    #[expect(clippy::unused_self, reason = "it stands in for a record")]
     fn to_row(&self) -> Vec<u8> {
         let mut sampler = Sampler::full(8);
         let events = sampler.events(id(1));

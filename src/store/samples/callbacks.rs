@@ -1,6 +1,6 @@
 //! Callbacks with their texts and interactions.
 
-use super::{EPOCH, Sampler};
+use super::{EPOCH, Sampler, skill};
 use crate::domain::callback::{
     Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, Customer, CustomerKind,
     Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer, OpenReason,
@@ -162,7 +162,7 @@ impl Sampler {
         let list = self.some(|it| {
             place += 1;
             Requirement {
-                skill: it.skill(place - 1),
+                skill: skill(place - 1),
                 mandatory: it.yes(),
                 min_level: it.level(),
                 expires_after_seconds: it.maybe(Self::count),

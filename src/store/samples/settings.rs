@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Sampler;
+use super::{Sampler, skill};
 use crate::domain::agent::{Agent, ExternalLoad, Presence};
 use crate::domain::civil::{Date, Weekday};
 use crate::domain::hours::{ContactHours, DayInterval, Hours};
@@ -36,7 +36,7 @@ impl Sampler {
             .some(|it| {
                 place += 1;
                 let preference = Preference::new(i64::from(it.count() % 9) + 1).expect("1 to 9");
-                (it.skill(place - 1), Held { level: it.level(), preference })
+                (skill(place - 1), Held { level: it.level(), preference })
             })
             .into_iter()
             .collect();

@@ -1,0 +1,223 @@
+//! A guard on a socket's incoming bytes: it reads each frame's declared length before the codec
+//! sees it, because the codec makes room for whatever a frame announces.
+//!
+//! It also holds the socket back while more of its frames wait to be handled than may: the bytes
+//! then stay with the client, by TCP's own means.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use actix_web::error::PayloadError;
+use actix_web::web::Bytes;
+use futures_util::Stream;
+use futures_util::task::AtomicWaker;
+
+/// The most frames of one session that may wait to be handled.
+pub(super) const MAX_WAITING_FRAMES: usize = 64;
+
+/// What the guard and the session share.
+#[derive(Debug, Default)]
+pub(super) struct Inflow {
+    /// Frames handed on and not yet handled.
+    waiting: AtomicUsize,
+    too_large: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Inflow {
+    /// A frame is handed on.
+    pub(super) fn arrived(&self) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A frame was handled.
+    pub(super) fn handled(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    /// A frame announced more than may be.
+    pub(super) fn was_too_large(&self) -> bool {
+        self.too_large.load(Ordering::Acquire)
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) >= MAX_WAITING_FRAMES
+    }
+}
+
+/// Where in the incoming bytes the guard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In a header, with so many of its bytes read.
+    Header(usize),
+    /// In a payload (and its mask), with so many bytes to come.
+    Payload(u64),
+}
+
+/// The longest header before mask and payload: two bytes, and eight of length.
+const HEADER_MAX: usize = 10;
+
+/// The bytes of a socket, cut off at the first frame that announces more than `limit`.
+#[derive(Debug)]
+pub(super) struct Guarded<S> {
+    inner: S,
+    inflow: Arc<Inflow>,
+    limit: u64,
+    place: Place,
+    header: [u8; HEADER_MAX],
+}
+
+impl<S> Guarded<S> {
+    /// Guards `inner`; `limit` bounds the payload of one frame, in bytes.
+    pub(super) fn new(inner: S, inflow: Arc<Inflow>, limit: u64) -> Self {
+        let (place, header) = (Place::Header(0), [0; HEADER_MAX]);
+        Self { inner, inflow, limit, place, header }
+    }
+
+    /// Whether all frames that begin in `bytes` announce no more than they may.
+    fn fits(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            match self.place {
+                Place::Payload(left) => {
+                    let here = left.min(bytes.len() as u64);
+                    let skip = usize::try_from(here).unwrap_or(bytes.len());
+                    bytes = &bytes[skip..];
+                    self.place = match left - here {
+                        0 => Place::Header(0),
+                        left => Place::Payload(left),
+                    };
+                }
+                Place::Header(read) => {
+                    self.header[read] = bytes[0];
+                    bytes = &bytes[1..];
+                    self.place = Place::Header(read + 1);
+                    if let Some(length) = announced(&self.header[..=read]) {
+                        if length > self.limit {
+                            return false;
+                        }
+                        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
+                        self.place = match length + mask {
+                            0 => Place::Header(0),
+                            left => Place::Payload(left),
+                        };
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+/// The payload's length, once the header is long enough to tell it (RFC 6455, section 5.2).
+fn announced(header: &[u8]) -> Option<u64> {
+    let short = u64::from(header.get(1)? & 0x7f);
+    match short {
+        126 => {
+            let bytes = header.get(2..4)?;
+            Some(u64::from(u16::from_be_bytes([bytes[0], bytes[1]])))
+        }
+        127 => {
+            let bytes: [u8; 8] = header.get(2..10)?.try_into().ok()?;
+            Some(u64::from_be_bytes(bytes))
+        }
+        length => Some(length),
+    }
+}
+
+impl<S> Stream for Guarded<S>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.inflow.was_too_large() {
+            return Poll::Ready(None);
+        }
+        if self.inflow.is_full() {
+            self.inflow.waker.register(context.waker());
+            if self.inflow.is_full() {
+                return Poll::Pending;
+            }
+        }
+        match Pin::new(&mut self.inner).poll_next(context) {
+            Poll::Ready(Some(Ok(bytes))) if !self.fits(&bytes) => {
+                self.inflow.too_large.store(true, Ordering::Release);
+                Poll::Ready(Some(Err(PayloadError::Overflow)))
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MASKED: u8 = 0x80;
+
+    fn frame(length: u64) -> Vec<u8> {
+        let mut bytes = vec![0x81];
+        match length {
+            0..126 => bytes.push(MASKED | u8::try_from(length).expect("short")),
+            126..=0xffff => {
+                bytes.push(MASKED | 0x7e);
+                bytes.extend(u16::try_from(length).expect("two bytes").to_be_bytes());
+            }
+            _ => {
+                bytes.push(MASKED | 0x7f);
+                bytes.extend(length.to_be_bytes());
+            }
+        }
+        bytes.extend([1, 2, 3, 4]);
+        bytes
+    }
+
+    fn whole(length: u64) -> Vec<u8> {
+        let mut bytes = frame(length);
+        bytes.resize(bytes.len() + usize::try_from(length).expect("small"), 7);
+        bytes
+    }
+
+    fn guard() -> Guarded<()> {
+        Guarded::new((), Arc::default(), 65_536)
+    }
+
+    #[test]
+    fn frames_within_the_bound_pass_however_they_are_cut() {
+        let lengths = [0, 1, 125, 126, 127, 65_535, 65_536, 3];
+        let all: Vec<u8> = lengths.into_iter().flat_map(whole).collect();
+        for size in [1, 2, 3, 7, 1_000, all.len()] {
+            let mut guard = guard();
+            assert!(all.chunks(size).all(|chunk| guard.fits(chunk)), "chunks of {size}");
+            assert_eq!(guard.place, Place::Header(0));
+        }
+    }
+
+    #[test]
+    fn a_frame_is_refused_by_what_it_announces_alone() {
+        for length in [65_537, 1 << 40, u64::MAX] {
+            let mut guard = guard();
+            assert!(guard.fits(&whole(5)));
+            assert!(!guard.fits(&frame(length)), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_socket_is_held_back_while_too_many_frames_wait() {
+        let inflow = Arc::new(Inflow::default());
+        let bytes = || Ok::<_, PayloadError>(Bytes::from_static(&[0x81, 0]));
+        let stream = futures_util::stream::iter([bytes(), bytes()]);
+        let mut guarded = Guarded::new(stream, Arc::clone(&inflow), 10);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        for _ in 0..MAX_WAITING_FRAMES {
+            inflow.arrived();
+        }
+        assert!(Pin::new(&mut guarded).poll_next(&mut context).is_pending());
+        inflow.handled();
+        assert!(Pin::new(&mut guarded).poll_next(&mut context).is_ready());
+    }
+}

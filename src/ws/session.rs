@@ -1,0 +1,201 @@
+//! The one file that names `actix_web_actors`: the handshake, and an actor that moves frames
+//! between the socket and the session's pump.
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
+use actix_http::ws::Item;
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError};
+use tokio::sync::{mpsc, oneshot};
+
+use super::guard::{Guarded, Inflow};
+use super::outflow::{Drain, Outflow, Outgoing};
+use super::pump::{self, Client, FromClient};
+use super::{Admitted, FRAME_MAX, SUBPROTOCOL, SocketState};
+use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
+
+/// Mounts the socket.
+pub fn configure(config: &mut web::ServiceConfig, state: SocketState) {
+    config.app_data(web::Data::new(state)).route("/v1/agent/socket", web::get().to(socket));
+}
+
+async fn socket(
+    request: HttpRequest,
+    body: web::Payload,
+    state: web::Data<SocketState>,
+) -> HttpResponse {
+    let admitted = match admit(request.headers(), &state) {
+        Ok(admitted) => admitted,
+        Err(problem) => return refuse(&problem),
+    };
+    let inflow = Arc::new(Inflow::default());
+    let outflow = Outflow::new(state.limits.buffer_bytes);
+    let (to_pump, from_client) = mpsc::unbounded_channel();
+    let (alive, gone) = oneshot::channel();
+    let session = Session {
+        to_pump,
+        _alive: alive,
+        inflow: Arc::clone(&inflow),
+        outflow: Arc::clone(&outflow),
+        fragments: None,
+    };
+    let bytes = Guarded::new(body, Arc::clone(&inflow), FRAME_MAX as u64);
+    let answer = ws::WsResponseBuilder::new(session, &request, bytes)
+        .protocols(&[SUBPROTOCOL])
+        .frame_size(FRAME_MAX)
+        .start();
+    match answer {
+        Ok(answer) => {
+            let state = state.as_ref().clone();
+            actix_web::rt::spawn(pump::run(
+                state,
+                admitted,
+                Client { frames: from_client, gone, inflow },
+                outflow,
+            ));
+            answer
+        }
+        Err(error) => refuse(&Problem::new(Kind::Malformed, format!("No WebSocket: {error}."))),
+    }
+}
+
+/// Whether this handshake may become a session, and whose.
+fn admit(headers: &HeaderMap, state: &SocketState) -> Result<Admitted, Problem> {
+    let offered: Vec<&str> = headers
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|text| text.split_once(' ')).map(|(_, token)| token.trim());
+    let token = bearer.or_else(|| offered.iter().find_map(|one| one.strip_prefix("bearer.")));
+    let Some(token) = token else {
+        let detail = "Send a credential: in the Authorization header, or as a second offered \
+                      subprotocol bearer.<token>.";
+        return Err(Problem::new(Kind::Unauthorized, detail));
+    };
+    let admitted = state.gate.admit(token)?;
+    if !offered.contains(&SUBPROTOCOL) {
+        let detail = format!("Offer the subprotocol {SUBPROTOCOL}.");
+        return Err(Problem::new(Kind::Malformed, detail));
+    }
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let own = origin.split_once("://").is_some_and(|(_, rest)| rest == host);
+        if !own && !admitted.desk_origins.iter().any(|one| one == origin) {
+            let detail = "The page's origin may not use the socket; see desk_origins.";
+            return Err(Problem::forbidden(detail));
+        }
+    }
+    Ok(admitted)
+}
+
+fn refuse(problem: &Problem) -> HttpResponse {
+    let status = actix_web::http::StatusCode::from_u16(problem.status())
+        .expect("problems have valid statuses");
+    let body = serde_json::to_string(problem).expect("a problem is plain JSON");
+    HttpResponse::build(status).content_type(MEDIA_TYPE).body(body)
+}
+
+/// Moves frames. When it is dropped, for whatever reason, the pump hears that the client is gone.
+struct Session {
+    to_pump: mpsc::UnboundedSender<FromClient>,
+    /// Dropped with the session, which the pump hears at once.
+    _alive: oneshot::Sender<()>,
+    inflow: Arc<Inflow>,
+    outflow: Arc<Outflow>,
+    /// A text that comes in several frames.
+    fragments: Option<Vec<u8>>,
+}
+
+impl Session {
+    /// The pump bounds what is on its way by the guard's count.
+    fn tell(&self, message: FromClient) {
+        self.inflow.arrived();
+        // A pump that is gone has ended the session.
+        let _ = self.to_pump.send(message);
+    }
+
+    fn fragment(&mut self, item: Item) {
+        let (bytes, last) = match item {
+            Item::FirstText(bytes) => {
+                self.fragments = Some(Vec::new());
+                (bytes, false)
+            }
+            Item::FirstBinary(_) => {
+                self.tell(FromClient::Binary);
+                return;
+            }
+            Item::Continue(bytes) => (bytes, false),
+            Item::Last(bytes) => (bytes, true),
+        };
+        let Some(all) = &mut self.fragments else { return };
+        if all.len() + bytes.len() > FRAME_MAX {
+            self.fragments = None;
+            self.outflow.end(1009, true);
+            return;
+        }
+        all.extend_from_slice(&bytes);
+        if last && let Some(all) = self.fragments.take() {
+            self.tell(match String::from_utf8(all) {
+                Ok(text) => FromClient::Text(text),
+                Err(_) => FromClient::Binary,
+            });
+        }
+    }
+}
+
+impl Actor for Session {
+    type Context = ws::WebsocketContext<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.add_stream(Drain::new(Arc::clone(&self.outflow)));
+    }
+}
+
+impl StreamHandler<Outgoing> for Session {
+    fn handle(&mut self, outgoing: Outgoing, context: &mut Self::Context) {
+        match outgoing {
+            Outgoing::Text(text) => context.text(text),
+            Outgoing::Ping => context.ping(b""),
+            Outgoing::Close(code) => {
+                context.close(Some(CloseReason::from(CloseCode::Other(code))));
+                context.stop();
+            }
+        }
+    }
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for Session {
+    fn handle(&mut self, message: Result<Message, ProtocolError>, context: &mut Self::Context) {
+        match message {
+            Ok(Message::Text(text)) => self.tell(FromClient::Text(text.to_string())),
+            Ok(Message::Binary(_)) => self.tell(FromClient::Binary),
+            Ok(Message::Ping(bytes)) => {
+                self.tell(FromClient::Life);
+                context.pong(&bytes);
+            }
+            Ok(Message::Pong(_)) => self.tell(FromClient::Life),
+            Ok(Message::Continuation(item)) => self.fragment(item),
+            Ok(Message::Close(reason)) => {
+                context.close(reason);
+                context.stop();
+            }
+            Ok(Message::Nop) => {}
+            Err(error) => {
+                let large = self.inflow.was_too_large() || matches!(error, ProtocolError::Overflow);
+                let code = if large { CloseCode::Size } else { CloseCode::Protocol };
+                context.close(Some(code.into()));
+                context.stop();
+            }
+        }
+    }
+
+    fn finished(&mut self, context: &mut Self::Context) {
+        context.stop();
+    }
+}
