@@ -4,6 +4,7 @@
 mod abuse;
 mod actions;
 mod admin;
+mod cycle;
 mod intake;
 mod roles;
 mod server;

@@ -1,0 +1,127 @@
+//! A callback from request to close, every step of the agent's taken over HTTP; the socket is only
+//! there to be offered something.
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Message, connect};
+
+use crate::server::{Answer, Server, asap, send};
+
+/// Waits on mara's socket for an offer, with her presence set over HTTP.
+fn offer(server: &Server, body: &Value) -> (Value, String, impl Sized + use<>) {
+    let url = server.url.replace("http://", "ws://") + "/v1/agent/socket";
+    let mut request = url.into_client_request().expect("a request");
+    let header = |text: &str| text.parse().expect("a header");
+    request.headers_mut().insert("Authorization", header("Bearer mara-key-1"));
+    request.headers_mut().insert("Sec-WebSocket-Protocol", header("ringback.v1"));
+    let mut socket = connect(request).expect("a session").0;
+    let presence = json!({"presence": "available"});
+    let here = server.put("/v1/agents/mara/presence", "mara-key-1", &presence);
+    assert_eq!((here.status, &here.body["presence"]), (200, &json!("available")));
+    let made = server.callback(body);
+    loop {
+        let Message::Text(text) = socket.read().expect("a frame") else { continue };
+        let frame: Value = serde_json::from_str(&text).expect("JSON");
+        if frame["type"] == "callback.offered" {
+            assert_eq!(frame["callback"]["id"], made["id"]);
+            let offer = frame["offer_id"].as_str().expect("an id").to_owned();
+            return (made, offer, socket);
+        }
+    }
+}
+
+fn act(server: &Server, made: &Value, action: &str, body: &Value) -> Answer {
+    let id = made["id"].as_str().expect("an id");
+    server.post(&format!("/v1/callbacks/{id}/{action}"), "mara-key-1", body)
+}
+
+#[test]
+fn an_agent_takes_every_step_over_http() {
+    let server = Server::start();
+    let (made, offer, _socket) = offer(&server, &asap("030 123456"));
+    assert_eq!(made["state"], "queued", "the answer shows the state after the request itself");
+    let does = |action: &str, body: Value, state: &str| {
+        let done = act(&server, &made, action, &body);
+        assert_eq!((done.status, &done.body["state"]), (200, &json!(state)), "{}", done.body);
+        done
+    };
+    let tom = server.post(
+        &format!("/v1/callbacks/{}/accept", made["id"].as_str().expect("an id")),
+        "tom-key-1",
+        &json!({"offer_id": offer}),
+    );
+    tom.is_problem(404, "not-found");
+    let taken = does("accept", json!({"offer_id": offer}), "accepted");
+    assert_eq!(taken.body["assigned_agent"], "mara");
+    assert_eq!(taken.body["next_deadline"]["action"], "requeue");
+    let again = does("accept", json!({"offer_id": offer}), "accepted");
+    assert_eq!(again.header("etag"), taken.header("etag"), "a second accept changes nothing");
+    act(&server, &made, "decline", &json!({"offer_id": offer}))
+        .is_problem(409, "offer-not-pending");
+
+    let called = does("call", json!({}), "calling");
+    assert_eq!(does("call", json!({}), "calling").header("etag"), called.header("etag"));
+    act(&server, &made, "end_call", &json!({})).is_problem(409, "outcome-missing");
+    act(&server, &made, "retry", &json!({})).is_problem(409, "illegal-transition");
+    does("outcome", json!({"outcome": "answered"}), "calling");
+    let ended = does("end_call", json!({"notes": "Refund promised"}), "wrap_up");
+    assert_eq!(ended.body["interactions"][0]["state"], "closed_complete");
+    assert_eq!(ended.body["interactions"][0]["notes"], "Refund promised");
+    let longer = does("extend_wrap_up", json!({"seconds": 60}), "wrap_up");
+    assert!(
+        longer.body["next_deadline"]["at"].as_str() > ended.body["next_deadline"]["at"].as_str()
+    );
+    let closed = does("close", json!({"disposition": "settled"}), "closed_complete");
+    assert_eq!(closed.body["closed_reason"], "reached");
+    assert_eq!(closed.body["attempts"], 1);
+    let again = does("close", json!({"disposition": "settled"}), "closed_complete");
+    assert_eq!(again.header("etag"), closed.header("etag"));
+    act(&server, &made, "call", &json!({})).is_problem(409, "illegal-transition");
+
+    // The customer sees how it ended, and nothing of who it was with.
+    let link = made["manage_token"].as_str().expect("a token");
+    let seen = server.get(&format!("/v1/callbacks/{}", made["id"].as_str().expect("id")), link);
+    assert_eq!(seen.body["state"], "closed_complete");
+    let text = seen.body.to_string();
+    assert!(!text.contains("mara") && !text.contains("Refund promised"), "{text}");
+}
+
+#[test]
+fn a_call_that_was_not_taken_is_tried_again() {
+    let server = Server::start();
+    let (made, offer, _socket) = offer(&server, &asap("030 123456"));
+    act(&server, &made, "accept", &json!({"offer_id": offer}));
+    act(&server, &made, "call", &json!({}));
+    let busy = act(&server, &made, "outcome", &json!({"outcome": "busy", "notes": "Engaged"}));
+    assert_eq!((&busy.body["state"], &busy.body["attempts"]), (&json!("wrap_up"), &json!(1)));
+    let past = act(&server, &made, "retry", &json!({"at": "2020-01-01T00:00:00Z"}));
+    assert_eq!(past.pointers(), ["/at"]);
+    let far = act(&server, &made, "retry", &json!({"at": "2037-11-24T15:00:00Z"}));
+    assert_eq!(far.pointers(), ["/at"], "beyond retry_days");
+    let again = act(&server, &made, "retry", &json!({"mine": true, "customer_agreed": true}));
+    assert_eq!(again.body["state"], "open", "{}", again.body);
+    assert_eq!(again.body["preferred_agent"]["agent_id"], "mara");
+    assert_eq!(again.body["interactions"][0]["outcome"], "busy");
+    let at = again.body["next_attempt_at"].as_str().expect("an instant");
+    assert!(at.starts_with("20"), "{at}");
+}
+
+#[test]
+fn a_supervisor_gives_it_to_an_agent_and_may_take_their_room() {
+    let server = Server::start();
+    let (made, offer, _socket) = offer(&server, &asap("030 123456"));
+    act(&server, &made, "accept", &json!({"offer_id": offer}));
+    let second = server.callback(&asap("030 123457"));
+    let path = format!("/v1/callbacks/{}/assign", second["id"].as_str().expect("an id"));
+    let assign = |body: Value| server.post(&path, "lead-key-1", &body);
+    assign(json!({"agent_id": "mara"})).is_problem(409, "at-capacity");
+    let claim = server.post(&path, "mara-key-1", &json!({"agent_id": "mara"}));
+    claim.is_problem(409, "at-capacity");
+    let forced = server.request("POST", &path, "lead-key-1").header("Idempotency-Key", "f");
+    let forced = send(forced.json(&json!({"agent_id": "mara", "force": true})));
+    assert_eq!(forced.body["state"], "accepted", "{}", forced.body);
+    let status = server.get("/v1/agents/mara/status", "lead-key-1").body;
+    assert_eq!((&status["held_units"], &status["engagement"]), (&json!(2), &json!("busy")));
+    assert_eq!(status["assignments"].as_array().map(Vec::len), Some(2));
+    server.delete("/v1/agents/mara", "admin-key").is_problem(409, "in-use");
+}
