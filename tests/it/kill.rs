@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::redis::RedisServer;
-use crate::server::{BOSS, PORTAL, Server, asap};
+use crate::server::{Server, asap};
 
 /// Each round floods, kills at another moment, restarts and checks.
 const ROUNDS: usize = 6;
@@ -17,10 +17,10 @@ fn flood(server: &Server, thread: usize, round: usize) -> Vec<String> {
     let client = reqwest::blocking::Client::new();
     let mut acknowledged = Vec::new();
     for count in 0..100_000 {
-        let phone = format!("+1415555{:04}", (thread * 2_500 + count) % 10_000);
+        let phone = format!("+14155{:06}", thread * 100_000 + count);
         let sent = client
             .post(format!("{}/v1/callbacks", server.url))
-            .bearer_auth(PORTAL)
+            .bearer_auth("portal-key")
             .header("Idempotency-Key", format!("{round}-{thread}-{count}"))
             .json(&asap(&phone))
             .send();
@@ -38,7 +38,7 @@ fn rounds(folder: &Path, store: &str) {
     let mut all = Vec::new();
     let mut numbers = std::collections::BTreeSet::new();
     for round in 0..ROUNDS {
-        let server = Server::start(folder, store);
+        let server = Server::start_on(folder, store);
         let enough = 20 + round * 30;
         let found = std::thread::scope(|scope| {
             let server = &server;
@@ -47,9 +47,8 @@ fn rounds(folder: &Path, store: &str) {
                 .collect();
             // The moment differs by how much has been taken, not by the clock.
             loop {
-                let stats = server.get("/v1/callbacks?state=active&limit=1", BOSS);
-                let last: Value = stats.json().expect("JSON");
-                let number = last["items"][0]["number"].as_str().unwrap_or("CB0000000");
+                let stats = server.get("/v1/callbacks?state=active&limit=1", "lead-key-1");
+                let number = stats.body["items"][0]["number"].as_str().unwrap_or("CB0000000");
                 let number: usize = number[2..].parse().expect("digits");
                 if number >= all.len() + enough {
                     break;
@@ -60,12 +59,11 @@ fn rounds(folder: &Path, store: &str) {
         });
         drop(server);
         all.extend(found);
-        let server = Server::start(folder, store);
+        let server = Server::start_on(folder, store);
         for id in &all {
-            let answer = server.get(&format!("/v1/callbacks/{id}"), BOSS);
-            assert_eq!(answer.status(), 200, "{id} was acknowledged, and is lost");
-            let body: Value = answer.json().expect("JSON");
-            numbers.insert(body["number"].as_str().expect("a number").to_owned());
+            let answer = server.get(&format!("/v1/callbacks/{id}"), "lead-key-1");
+            assert_eq!(answer.status, 200, "{id} was acknowledged, and is lost");
+            numbers.insert(answer.body["number"].as_str().expect("a number").to_owned());
         }
         assert_eq!(numbers.len(), all.len(), "a number was given twice");
     }

@@ -1,9 +1,14 @@
 //! The server as its users meet it: a process with an address, spoken to over HTTP and WebSocket,
-//! on each store, and killed in the middle.
+//! held to the document of the API status by status, on each store, and killed in the middle.
 
-mod http;
+mod abuse;
+mod actions;
+mod admin;
+mod cycle;
+mod intake;
 mod kill;
 #[path = "../support/redis.rs"]
 mod redis;
+mod roles;
 mod server;
 mod socket;

@@ -1,128 +1,237 @@
-//! Starts the real server on a free port, and ends it, gently or not.
+//! A server of a test's own on a free port, requests to it, and its end, gentle or not.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// A key of the portal's channel.
-pub(crate) const PORTAL: &str = "portal-key";
-/// A key of the chat's channel.
-pub(crate) const CHAT: &str = "chat-key";
-/// Agent mara's key.
-pub(crate) const MARA: &str = "mara-key";
-/// A supervisor's key.
-pub(crate) const BOSS: &str = "boss-key";
-/// An administrator's key.
-pub(crate) const ADMIN: &str = "admin-key";
+/// What signs the tokens of workspace `main`.
+pub(crate) const SIGNING: &[u8] = b"a secret of at least thirty-two bytes";
 
 const CONFIG: &str = r#"
+listen = "127.0.0.1:0"
+public_url = "https://callbacks.example"
+
+[limits]
+body_seconds = 2
+
 [[workspace]]
 id = "main"
-key = [
-    { role = "channel", channel = "portal", token = "portal-key" },
-    { role = "channel", channel = "chat", token = "chat-key" },
-    { role = "agent", agent = "mara", token = "mara-key" },
-    { role = "supervisor", token = "boss-key" },
-    { role = "admin", token = "admin-key" },
-]
-queue = [{ id = "billing", time_zone = "UTC" }]
-agent = [{ id = "mara", name = "Mara Vogt", queues = ["billing"] }]
+secret = "the secret that manage links are signed with"
+links = { case = "https://crm.example/{case_id}" }
+  [workspace.jwt]
+  hs256_secret = "a secret of at least thirty-two bytes"
+  audience = "ringback"
+  [[workspace.key]]
+  role = "admin"
+  token = "admin-key"
+  [[workspace.key]]
+  role = "supervisor"
+  token = "lead-key-1"
+  [[workspace.key]]
+  role = "agent"
+  agent = "mara"
+  token = "mara-key-1"
+  [[workspace.key]]
+  role = "agent"
+  agent = "tom"
+  token = "tom-key-1"
+  [[workspace.key]]
+  role = "channel"
+  channel = "portal"
+  token = "portal-key"
+  [[workspace.key]]
+  role = "channel"
+  channel = "chat"
+  token = "chat-key-1"
+  [[workspace.key]]
+  role = "channel"
+  channel = "portal"
+  public = true
+  allowed_origins = ["https://shop.example"]
+  token = "public-key"
+  [[workspace.queue]]
+  id = "billing"
+  default_region = "DE"
+  [[workspace.queue]]
+  id = "sales"
+  media = ["voice", "video"]
+  [[workspace.agent]]
+  id = "mara"
+  name = "Mara Vogt"
+  queues = ["billing"]
+  [[workspace.agent]]
+  id = "tom"
+  queues = ["sales"]
+
+[[workspace]]
+id = "other"
+  [[workspace.key]]
+  role = "admin"
+  token = "other-admin"
+  [[workspace.queue]]
+  id = "billing"
 "#;
 
-/// A running server.
+struct Process(Child);
+
+/// A server that lives as long as the test.
 pub(crate) struct Server {
-    child: Child,
-    /// `http://ADDR`.
+    process: Process,
     pub(crate) url: String,
     client: Client,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Server {
+    /// Starts it in memory.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Self::start_on(folder.path(), "memory:");
+        Self { _folder: Some(folder), ..server }
+    }
+
     /// Starts it on `store`, with its configuration in `folder`.
-    pub(crate) fn start(folder: &Path, store: &str) -> Self {
+    pub(crate) fn start_on(folder: &Path, store: &str) -> Self {
         let config = folder.join("ringback.toml");
-        std::fs::write(&config, CONFIG).expect("the folder can be written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringback"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--store", store, "--config"])
+        std::fs::write(&config, CONFIG).expect("it is written");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ringback"))
+            .env_clear()
+            .args(["serve", "--store", store, "--config"])
             .arg(&config)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("the server is built");
-        let out = child.stdout.take().expect("it is piped");
-        let line = BufReader::new(out).lines().next().expect("it says where it listens");
-        let line = line.expect("text");
-        let url = line.strip_prefix("listening on ").expect("the documented line").to_owned();
-        Self { child, url, client: Client::new() }
+            .expect("it starts");
+        let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let line = lines.next().expect("a line").expect("UTF-8");
+        let url = line.strip_prefix("listening on ").expect("the address").to_owned();
+        Self { process: Process(process), url, client: Client::new(), _folder: None }
     }
 
     /// `kill -9`, while others still speak to it; dropping it afterwards waits for its end.
     pub(crate) fn kill_now(&self) {
-        let killed = Command::new("kill").args(["-9", &self.child.id().to_string()]).status();
+        let killed = Command::new("kill").args(["-9", &self.process.0.id().to_string()]).status();
         assert!(killed.expect("there is kill").success(), "it runs");
     }
 
-    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Response {
-        self.post_keyed(path, token, body, None)
+    /// A request with a credential, not yet sent.
+    pub(crate) fn request(&self, method: &str, path: &str, token: &str) -> RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        if token.is_empty() { request } else { request.bearer_auth(token) }
     }
 
-    pub(crate) fn post_keyed(
-        &self,
-        path: &str,
-        token: &str,
-        body: &Value,
-        key: Option<&str>,
-    ) -> Response {
-        let mut request =
-            self.client.post(format!("{}{path}", self.url)).bearer_auth(token).json(body);
-        if let Some(key) = key {
-            request = request.header("Idempotency-Key", key);
-        }
-        request.send().expect("the server answers")
+    pub(crate) fn get(&self, path: &str, token: &str) -> Answer {
+        send(self.request("GET", path, token))
     }
 
-    pub(crate) fn post_text(&self, path: &str, token: &str, body: String) -> Response {
-        let request = self.client.post(format!("{}{path}", self.url)).bearer_auth(token);
-        let request = request.header("Content-Type", "application/json").body(body);
-        request.send().expect("the server answers")
+    pub(crate) fn delete(&self, path: &str, token: &str) -> Answer {
+        send(self.request("DELETE", path, token))
     }
 
-    pub(crate) fn get(&self, path: &str, token: &str) -> Response {
-        let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(token);
-        request.send().expect("the server answers")
+    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        send(self.request("POST", path, token).json(body))
     }
 
-    /// Asks for a callback as soon as possible, and returns it.
-    pub(crate) fn ask(&self, phone: &str) -> Value {
-        let answer = self.post("/v1/callbacks", PORTAL, &asap(phone));
-        assert_eq!(answer.status(), 201);
-        answer.json().expect("JSON")
+    pub(crate) fn put(&self, path: &str, token: &str, body: &Value) -> Answer {
+        send(self.request("PUT", path, token).json(body))
+    }
+
+    pub(crate) fn patch(&self, path: &str, token: &str, body: &Value) -> Answer {
+        send(self.request("PATCH", path, token).json(body))
+    }
+
+    /// A callback that the portal asked for.
+    pub(crate) fn callback(&self, body: &Value) -> Value {
+        let made = self.post("/v1/callbacks", "portal-key", body);
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.body
+    }
+
+    /// A request's text, as it is on the wire, and the whole answer's.
+    pub(crate) fn raw(&self, text: &[u8]) -> String {
+        use std::io::{Read, Write};
+        let address = self.url.strip_prefix("http://").expect("the address");
+        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+        let time = std::time::Duration::from_secs(15);
+        stream.set_read_timeout(Some(time)).expect("it can be set");
+        stream.write_all(text).expect("it is taken");
+        let mut answer = Vec::new();
+        // A connection that is reset after its answer has still been answered.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
-        // It may have been killed before.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // It may have ended by itself; either way nothing remains.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-/// A request for a callback as soon as possible.
-pub(crate) fn asap(phone: &str) -> Value {
-    json!({"queue": "billing", "type": "asap",
-           "customer": {"name": "Ada Lovelace", "phone": phone}})
+pub(crate) fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().expect("it answers");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().expect("UTF-8");
+    let body = match (status, text.is_empty()) {
+        (StatusCode::NO_CONTENT, _) | (_, true) => Value::Null,
+        _ => serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}")),
+    };
+    Answer { status: status.as_u16(), headers, body }
 }
 
-/// The name at the end of a problem's type.
-pub(crate) fn problem(answer: Response) -> (u16, String) {
-    let status = answer.status().as_u16();
-    let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
-    assert!(kind.starts_with("application/problem+json"), "{kind}");
-    let body: Value = answer.json().expect("JSON");
-    let name = body["type"].as_str().expect("a type").to_owned();
-    (status, name.trim_start_matches("/problems/").to_owned())
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+
+    /// Holds it against a problem's name and status.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, name: &str) -> &Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.body["type"], format!("/problems/{name}"), "{}", self.body);
+        assert_eq!(self.body["status"], status);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        &self.body
+    }
+
+    /// The pointers of a 422's faults.
+    #[track_caller]
+    pub(crate) fn pointers(&self) -> Vec<&str> {
+        self.is_problem(422, "invalid");
+        let errors = self.body["errors"].as_array().expect("a list");
+        errors.iter().map(|error| error["pointer"].as_str().expect("text")).collect()
+    }
 }
+
+/// The least that can be asked for, by a phone number of its own.
+pub(crate) fn asap(phone: &str) -> Value {
+    json!({"queue": "billing", "type": "asap", "customer": {"name": "Ada", "phone": phone}})
+}
+
+/// The same at a start.
+pub(crate) fn booked(phone: &str, start: &str) -> Value {
+    json!({
+        "queue": "billing", "type": "scheduled", "customer": {"name": "Ada", "phone": phone},
+        "schedule": {"start": start},
+    })
+}
+
+/// Far enough ahead for every test.
+pub(crate) const LATER: &str = "2037-11-24T15:00:00Z";

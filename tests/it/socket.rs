@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::server::{MARA, PORTAL, Server};
+use crate::server::{Server, asap};
 
 /// An agent's browser.
 struct Desk(WebSocket<MaybeTlsStream<TcpStream>>);
@@ -57,14 +57,13 @@ impl Desk {
 
 #[test]
 fn an_agent_is_offered_accepts_calls_and_closes() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), "memory:");
-    let mut desk = Desk::connect(&server, MARA);
+    let server = Server::start();
+    let mut desk = Desk::connect(&server, "mara-key-1");
     let welcome = desk.expect("welcome");
     assert_eq!(welcome["agent"]["id"], "mara");
     desk.does(&json!({"id": 1, "type": "presence", "presence": "available"}));
     desk.expect("agent.presence_changed");
-    let made = server.ask("+14155550123");
+    let made = server.callback(&asap("+14155550123"));
     let offered = desk.expect("callback.offered");
     assert_eq!(offered["callback"]["id"], made["id"]);
     let offer = &offered["offer_id"];
@@ -84,33 +83,31 @@ fn an_agent_is_offered_accepts_calls_and_closes() {
     desk.does(&json!({"id": 8, "type": "close", "callback_id": id, "notes": "settled"}));
     desk.expect("callback.unassigned");
     let path = format!("/v1/callbacks/{}", id.as_str().expect("an id"));
-    let closed: Value = server.get(&path, PORTAL).json().expect("JSON");
+    let closed = server.get(&path, "portal-key").body;
     assert_eq!(closed["state"], "closed_complete");
     assert_eq!(closed["closed_reason"], "reached");
 }
 
 #[test]
 fn a_session_that_comes_back_is_told_the_whole_truth() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), "memory:");
-    let mut desk = Desk::connect(&server, MARA);
+    let server = Server::start();
+    let mut desk = Desk::connect(&server, "mara-key-1");
     desk.expect("welcome");
     desk.does(&json!({"id": "a", "type": "presence", "presence": "available"}));
     desk.expect("agent.presence_changed");
-    server.ask("+14155550123");
+    server.callback(&asap("+14155550123"));
     let offered = desk.expect("callback.offered");
     desk.does(&json!({"id": "b", "type": "accept", "offer_id": offered["offer_id"]}));
     drop(desk);
-    let mut desk = Desk::connect(&server, MARA);
+    let mut desk = Desk::connect(&server, "mara-key-1");
     let welcome = desk.expect("welcome");
     assert_eq!(welcome["assignments"][0]["state"], "accepted");
 }
 
 #[test]
 fn what_is_no_frame_is_an_error_and_the_third_ends_the_session() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path(), "memory:");
-    let mut desk = Desk::connect(&server, MARA);
+    let server = Server::start();
+    let mut desk = Desk::connect(&server, "mara-key-1");
     desk.expect("welcome");
     desk.send(&json!({"id": 1, "type": "ping"}));
     assert_eq!(desk.expect("pong")["id"], 1);
