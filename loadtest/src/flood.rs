@@ -169,7 +169,7 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
     if let Some(admin) = &args.admin_token {
         let settings = json!({
             "name": args.queue, "time_zone": "UTC", "slot_minutes": args.slot_minutes,
-            "slot_capacity": 0, "min_notice_minutes": 0, "max_days_ahead": 366,
+            "slot_capacity": 0, "min_notice_minutes": 0, "max_days_ahead": 365,
         });
         setup::put_queue(&args.server, admin, &args.queue, &settings).await?;
     }

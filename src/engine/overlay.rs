@@ -1,51 +1,37 @@
 //! The overlay: rows that the journal has taken, until the tables have them durably.
 //!
 //! Separate from the journal because other threads read it while the workspace's thread writes it,
-//! and from `merged`, which knows how to read it together with the tables. It keeps two things
-//! under one lock: the newest value of each row, for readers, and each entry's own rows in order,
-//! for the projector. The second can't be had from the first: a row of a durable entry may have
-//! been rewritten by an entry that isn't durable and never will be, and the tables must then show
-//! the durable one. Entries that the tables have stay for some seconds more, as long as there is
-//! room: should the store fail over to a replica that lacks the last batches, readers don't see
-//! what was before them. It must never wait for a store while it holds its lock.
+//! and from `merged`, which knows how to read it together with the tables. It is a row of runs:
+//! each holds the rows of some entries in a row, as they were last among these. The newest run is
+//! being filled; the others never change, are written to the tables one by one, and go as a whole,
+//! so that a row costs one place in a small map and nothing when it leaves. A row of a durable
+//! entry may have been rewritten by an entry that isn't durable and never will be: a run is
+//! therefore written only when all of its entries are durable. Runs that the tables have stay for
+//! some seconds more, as long as there is room: should the store fail over to a replica that lacks
+//! the last batches, readers don't see what was before them. It must never wait for a store while
+//! it holds its lock.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
+use itertools::Itertools;
 
-use super::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table};
+use super::ports::{EntryNumber, RangeRead, RowKey, RowWrite};
 
-/// What a row costs beside its bytes: its place among its entry's rows and in the map.
+/// What a row costs beside its bytes: its place in a run, and its buffers' own heads.
 const ROW_COST: usize = 192;
 
-/// Entries whose rows are dropped under one hold of the lock, so that takers and readers never
-/// wait longer than for a few hundred removals.
-const ENTRIES_PER_DROP: usize = 32;
-
-/// An entry's rows, as the projector takes them.
-#[derive(Debug, Clone)]
-pub(super) struct EntryRows {
-    /// The entry.
-    pub(super) number: EntryNumber,
-    /// What it writes.
-    pub(super) rows: Arc<[RowWrite]>,
-    /// What they take of memory, in bytes.
-    pub(super) cost: usize,
-}
-
-impl EntryRows {
-    pub(super) fn new(number: EntryNumber, rows: Vec<RowWrite>) -> Self {
-        let cost = rows.iter().map(cost).sum();
-        Self { number, rows: rows.into(), cost }
-    }
-}
+/// A run ends with the entry that brings it to so many rows or bytes. It is one batch for the
+/// tables: Redis does nothing else while it writes one, and appends wait behind it.
+pub(super) const RUN_ROWS: usize = 2_048;
+const RUN_BYTES: usize = 1 << 20;
 
 /// What a row takes of memory, as the overlay's bound counts it.
-pub(super) fn cost(row: &RowWrite) -> usize {
-    ROW_COST + row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len)
+fn cost(key: &RowKey, value: Option<&Bytes>) -> usize {
+    ROW_COST + key.key.len() + value.map_or(0, Bytes::len)
 }
 
 /// What the overlay knows of a row.
@@ -66,12 +52,29 @@ pub(super) struct Part {
     pub(super) is_last: bool,
 }
 
+/// Rows of the entries `from ..= to`, in the order of their keys, each as it was last.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) from: EntryNumber,
+    pub(super) to: EntryNumber,
+    pub(super) rows: Vec<RowWrite>,
+    cost: usize,
+}
+
+/// The run that is being filled; empty before its first entry.
+#[derive(Debug, Default)]
+pub(super) struct Filling {
+    span: Option<(EntryNumber, EntryNumber)>,
+    rows: BTreeMap<RowKey, Option<Bytes>>,
+    cost: usize,
+}
+
 /// Rows taken by the journal, until the tables have them durably.
 #[derive(Debug)]
 pub(super) struct Overlay {
     inner: RwLock<Inner>,
     newest: AtomicU64,
-    /// Of all entries.
+    /// Of all rows.
     bytes: AtomicUsize,
     /// Of those that the tables don't have.
     unprojected_bytes: AtomicUsize,
@@ -80,17 +83,11 @@ pub(super) struct Overlay {
 
 #[derive(Debug, Default)]
 struct Inner {
-    tables: BTreeMap<Table, BTreeMap<Bytes, Latest>>,
-    entries: VecDeque<EntryRows>,
+    /// Oldest first.
+    runs: VecDeque<Arc<Run>>,
+    filling: Filling,
     /// The tables have every entry up to this one; some of them may still be here.
     watermark: EntryNumber,
-}
-
-/// A row's newest value, and the entry that wrote it.
-#[derive(Debug)]
-struct Latest {
-    number: EntryNumber,
-    value: Option<Bytes>,
 }
 
 impl Overlay {
@@ -133,50 +130,59 @@ impl Overlay {
 
     /// Takes the next entry's rows; from now on reads show them.
     pub(super) fn put(&self, number: EntryNumber, rows: Vec<RowWrite>) {
-        let entry = EntryRows::new(number, rows);
         let mut inner = self.write();
         assert_eq!(number, self.newest() + 1, "entries come in order and without gaps");
         // Before any of its rows can be seen: who reads a row and then asks for the newest number
         // gets this one or a later one.
         self.newest.store(number, Ordering::SeqCst);
-        self.bytes.fetch_add(entry.cost, Ordering::Relaxed);
-        self.unprojected_bytes.fetch_add(entry.cost, Ordering::Relaxed);
-        inner.show(&entry);
-        inner.entries.push_back(entry);
+        let before = inner.filling.cost;
+        inner.filling.add(number, rows);
+        let filling = inner.filling.cost;
+        add(&self.bytes, before, filling);
+        add(&self.unprojected_bytes, before, filling);
+        if inner.filling.is_full() {
+            inner.seal();
+        }
     }
 
     /// Number of the oldest entry that is here; one past the newest if there is none.
     pub(super) fn first(&self) -> EntryNumber {
         let inner = self.read();
-        inner.entries.front().map_or(self.newest() + 1, |first| first.number)
+        let filling = inner.filling.span.map(|(from, _)| from);
+        let first = inner.runs.front().map(|run| run.from).or(filling);
+        first.unwrap_or(self.newest() + 1)
     }
 
-    /// Takes back entries that were dropped, because the tables lost them: in order, ending just
-    /// before the oldest that is here. Newer values of their rows stay.
-    pub(super) fn put_back(&self, entries: Vec<EntryRows>) {
-        let mut inner = self.write();
-        for entry in entries.into_iter().rev() {
-            let next = inner.entries.front().map_or(self.newest() + 1, |first| first.number);
-            assert_eq!(entry.number + 1, next, "entries come back without gaps");
-            self.bytes.fetch_add(entry.cost, Ordering::Relaxed);
-            inner.show(&entry);
-            inner.entries.push_front(entry);
+    /// Takes back what was dropped, because the tables lost it: runs in order, ending just before
+    /// the oldest entry that is here. Newer values of their rows stay the ones that are seen.
+    pub(super) fn put_back(&self, runs: Vec<Run>) {
+        for run in runs.into_iter().rev() {
+            assert_eq!(run.to + 1, self.first(), "entries come back without gaps");
+            self.bytes.fetch_add(run.cost, Ordering::Relaxed);
+            self.write().runs.push_front(Arc::new(run));
         }
     }
 
-    /// The next entries that the tables don't have, up to number `to`, at most `limit`.
-    pub(super) fn unprojected(&self, to: EntryNumber, limit: usize) -> Vec<EntryRows> {
-        let inner = self.read();
-        let (_, unprojected) = inner.split_at(inner.watermark);
-        unprojected.take(limit).take_while(|entry| entry.number <= to).cloned().collect()
+    /// The next run that the tables don't have, if each of its entries is `durable`. The one that
+    /// is being filled ends here if it is the next.
+    pub(super) fn next_run(&self, durable: EntryNumber) -> Option<Arc<Run>> {
+        let mut inner = self.write();
+        if inner.filling.span.is_some_and(|(_, to)| to <= durable) {
+            inner.seal();
+        }
+        let watermark = inner.watermark;
+        let next = inner.runs.partition_point(|run| run.to <= watermark);
+        let run = inner.runs.get(next).filter(|run| run.to <= durable)?;
+        assert_eq!(run.from, watermark + 1, "the tables stand between two runs");
+        Some(Arc::clone(run))
     }
 
     /// The tables have every entry up to `watermark` now, which may be less than they had.
     pub(super) fn set_watermark(&self, watermark: EntryNumber) {
         let mut inner = self.write();
         let (low, high) = (inner.watermark.min(watermark), inner.watermark.max(watermark));
-        let (_, passed) = inner.split_at(low);
-        let bytes = passed.take_while(|entry| entry.number <= high).map(|entry| entry.cost).sum();
+        let passed = inner.runs.iter().filter(|run| run.to > low && run.to <= high);
+        let bytes = passed.map(|run| run.cost).sum();
         if watermark > inner.watermark {
             self.unprojected_bytes.fetch_sub(bytes, Ordering::Relaxed);
         } else {
@@ -185,46 +191,46 @@ impl Overlay {
         inner.watermark = watermark;
     }
 
-    /// Drops entries up to `to`, which the tables have, and their rows unless rewritten.
+    /// Drops the runs of entries up to `to`, which the tables have.
     pub(super) fn drop_to(&self, to: EntryNumber) {
-        while self.drop_some(to) {}
-    }
-
-    fn drop_some(&self, to: EntryNumber) -> bool {
         let mut inner = self.write();
         assert!(to <= inner.watermark, "only what the tables have is dropped");
-        for _ in 0..ENTRIES_PER_DROP {
-            let Some(entry) = inner.entries.pop_front_if(|entry| entry.number <= to) else {
-                return false;
-            };
-            self.bytes.fetch_sub(entry.cost, Ordering::Relaxed);
-            inner.hide(&entry, to);
-        }
-        true
+        let count = inner.runs.partition_point(|run| run.to <= to);
+        let dropped: Vec<_> = inner.runs.drain(..count).collect();
+        drop(inner);
+        // Takers and readers don't wait while the rows are freed.
+        let bytes = dropped.iter().map(|run| run.cost).sum();
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// What is known of each of `keys`, at one instant.
     pub(super) fn get(&self, keys: &[RowKey]) -> Vec<Seen> {
         let inner = self.read();
-        keys.iter()
-            .map(|key| {
-                let latest = inner.tables.get(&key.table).and_then(|rows| rows.get(&key.key));
-                latest.map_or(Seen::Nothing, |latest| Seen::Row(latest.value.clone()))
-            })
-            .collect()
+        keys.iter().map(|key| inner.get(key)).collect()
     }
 
     /// The first rows of a range in its direction, at one instant, at most `limit`, deleted ones
     /// among them. The range isn't empty: its end lies above its start.
     pub(super) fn range(&self, read: &RangeRead, limit: usize) -> Part {
-        let inner = self.read();
-        let Some(rows) = inner.tables.get(&read.table) else {
-            return Part { rows: Vec::new(), is_last: true };
+        let start = RowKey { table: read.table, key: read.start.clone() };
+        let is_below_end = |key: &RowKey| {
+            key.table == read.table && read.end.as_ref().is_none_or(|end| key.key < *end)
         };
-        let start = Bound::Included(read.start.clone());
-        let end = read.end.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = rows.range::<Bytes, _>((start, end));
-        if read.reverse { part(rows.rev(), limit) } else { part(rows, limit) }
+        let (filling, runs) = {
+            let inner = self.read();
+            let rows = inner.filling.rows.range(&start..).take_while(|(key, _)| is_below_end(key));
+            let row = |(key, value): (&RowKey, &Option<Bytes>)| RowWrite {
+                key: key.clone(),
+                value: value.clone(),
+            };
+            (rows.map(row).collect::<Vec<_>>(), inner.runs.clone())
+        };
+        let sealed = runs.iter().rev().map(|run| {
+            let from = run.rows.partition_point(|row| row.key < start);
+            let count = run.rows[from..].partition_point(|row| is_below_end(&row.key));
+            &run.rows[from..from + count]
+        });
+        part(std::iter::once(&filling[..]).chain(sealed), read.reverse, limit)
     }
 
     // A thread that panicked while it held the lock can have left an entry half shown; the
@@ -239,43 +245,75 @@ impl Overlay {
 }
 
 impl Inner {
-    /// Entries up to number `at`, and those after.
-    fn split_at(
-        &self,
-        at: EntryNumber,
-    ) -> (impl Iterator<Item = &EntryRows>, impl Iterator<Item = &EntryRows>) {
-        let place = self.entries.partition_point(|entry| entry.number <= at);
-        (self.entries.range(..place), self.entries.range(place..))
+    fn seal(&mut self) {
+        self.runs.extend(std::mem::take(&mut self.filling).seal().map(Arc::new));
     }
 
-    fn show(&mut self, entry: &EntryRows) {
-        for row in &*entry.rows {
-            let latest = Latest { number: entry.number, value: row.value.clone() };
-            let rows = self.tables.entry(row.key.table).or_default();
-            match rows.get_mut(&row.key.key) {
-                Some(there) if there.number > entry.number => {}
-                Some(there) => *there = latest,
-                None => drop(rows.insert(row.key.key.clone(), latest)),
-            }
+    fn get(&self, key: &RowKey) -> Seen {
+        if let Some(value) = self.filling.rows.get(key) {
+            return Seen::Row(value.clone());
         }
-    }
-
-    /// Removes an entry's rows unless an entry past `to` has rewritten them.
-    fn hide(&mut self, entry: &EntryRows, to: EntryNumber) {
-        for row in &*entry.rows {
-            let Some(rows) = self.tables.get_mut(&row.key.table) else { continue };
-            if rows.get(&row.key.key).is_some_and(|latest| latest.number <= to) {
-                rows.remove(&row.key.key);
-            }
-        }
+        let found = self.runs.iter().rev().find_map(|run| {
+            let place = run.rows.binary_search_by(|row| row.key.cmp(key)).ok()?;
+            Some(run.rows[place].value.clone())
+        });
+        found.map_or(Seen::Nothing, Seen::Row)
     }
 }
 
-fn part<'a>(mut rows: impl Iterator<Item = (&'a Bytes, &'a Latest)>, limit: usize) -> Part {
+impl Filling {
+    /// Adds the next entry's rows.
+    pub(super) fn add(&mut self, number: EntryNumber, rows: Vec<RowWrite>) {
+        let from = self.span.map_or(number, |(from, _)| from);
+        self.span = Some((from, number));
+        for RowWrite { key, value } in rows {
+            self.cost += cost(&key, value.as_ref());
+            match self.rows.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(value)),
+                Entry::Occupied(mut there) => {
+                    self.cost -= cost(there.key(), there.get().as_ref());
+                    there.insert(value);
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() >= RUN_ROWS || self.cost >= RUN_BYTES
+    }
+
+    /// The run, unless no entry was added.
+    pub(super) fn seal(self) -> Option<Run> {
+        let (from, to) = self.span?;
+        let rows = self.rows.into_iter().map(|(key, value)| RowWrite { key, value }).collect();
+        Some(Run { from, to, rows, cost: self.cost })
+    }
+}
+
+/// Counts what grew from `before` to `after`, or shrank.
+fn add(counter: &AtomicUsize, before: usize, after: usize) {
+    counter.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+}
+
+/// Merges the parts of runs, newest first, of which the first to have a key wins.
+fn part<'a>(runs: impl Iterator<Item = &'a [RowWrite]>, reverse: bool, limit: usize) -> Part {
+    let newest_first = (0_usize..).zip(runs).filter(|(_, rows)| !rows.is_empty());
+    let rows = newest_first.map(|(age, rows)| {
+        let rows: Box<dyn Iterator<Item = &RowWrite>> =
+            if reverse { Box::new(rows.iter().rev()) } else { Box::new(rows.iter()) };
+        rows.map(move |row| (row, age))
+    });
+    let mut rows = rows
+        .kmerge_by(|(a, age), (b, other)| {
+            let order = a.key.key.cmp(&b.key.key);
+            let order = if reverse { order.reverse() } else { order };
+            order.then(age.cmp(other)).is_lt()
+        })
+        .dedup_by(|(a, _), (b, _)| a.key.key == b.key.key);
     let taken: Vec<_> = rows
         .by_ref()
         .take(limit)
-        .map(|(key, latest)| (key.clone(), latest.value.clone()))
+        .map(|(row, _)| (row.key.key.clone(), row.value.clone()))
         .collect();
     Part { rows: taken, is_last: rows.next().is_none() }
 }

@@ -108,16 +108,38 @@ pub trait Log: Send {
 /// A table: a space of ordered keys of its own.
 ///
 /// The list of all tables, with their keys, is `store::keys`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub struct Table {
+    /// Its number in log entries; unique, and all that two tables are compared by.
+    pub number: u8,
     /// Its name in Redis keys and on disk; short, unique.
     pub name: &'static str,
     /// Whether ranges are read from it. An ordered table costs Redis a sorted-set member more.
     pub ordered: bool,
 }
 
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Table {}
+
+impl PartialOrd for Table {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Table {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.number.cmp(&other.number)
+    }
+}
+
 /// A row's place: table and key bytes. Keys of one table sort as bytes do.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RowKey {
     /// The table.
     pub table: Table,

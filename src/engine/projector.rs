@@ -5,31 +5,19 @@
 //! order, and lets them go from overlay and log when the tables have had them for a while. It must
 //! never write a row of an entry that isn't durable, nor drop one that the tables don't have.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use super::journal::{End, Errand, Failure, Lost, Pauses, Shared};
 use super::library::Codec;
-use super::overlay::{EntryRows, cost};
-use super::ports::{
-    EntryNumber, Epoch, LogEntry, RowKey, RowWrite, StoreError, TableBatch, Tables,
-};
+use super::overlay::{Filling, Run};
+use super::ports::{EntryNumber, Epoch, LogEntry, StoreError, TableBatch, Tables};
 
 /// Durable entries wait so long for their rows to be rewritten, unless the overlay fills up.
 pub(super) const PROJECT_EVERY: Duration = Duration::from_secs(5);
-
-/// A batch ends with the entry that brings it to so many rows or bytes: Redis does nothing else
-/// while it writes one, and appends wait behind it.
-pub(super) const BATCH_ROWS: usize = 2_048;
-pub(super) const BATCH_BYTES: usize = 1 << 20;
-
-/// Entries looked at for one batch.
-const BATCH_ENTRIES: usize = 4_096;
 
 /// Entries stay in the log and, if there is room, in the overlay for at least so long after the
 /// tables had them: a store that fails over to a replica without its last batches is brought up
@@ -55,6 +43,9 @@ pub(super) struct Projector {
     shared: Arc<Shared>,
     epoch: Epoch,
     watermark: EntryNumber,
+    /// Durable when the tables were last brought up. They may stand behind it: a run's last
+    /// entries weren't durable then.
+    seen: EntryNumber,
     errands: mpsc::Sender<Errand>,
     /// What the log is told to keep from next, and since when that is known.
     keep_next: (EntryNumber, Instant),
@@ -70,7 +61,7 @@ impl Projector {
     ) -> Self {
         let watermark = shared.watermark();
         let keep_next = (watermark + 1, Instant::now());
-        Self { tables, codec, shared, epoch, watermark, errands, keep_next }
+        Self { tables, codec, shared, epoch, watermark, seen: watermark, errands, keep_next }
     }
 
     /// Runs until the writer has ended and everything durable is in the tables, or until the
@@ -82,6 +73,7 @@ impl Projector {
             if let Err(end) = self.catch_up(target).await {
                 self.shared.tell_end(end.into());
             }
+            self.seen = target;
             if self.shared.has_ended() || is_closed && self.watermark == *durability.borrow() {
                 return;
             }
@@ -91,7 +83,7 @@ impl Projector {
     /// Waits until there is something to do and a reason to do it now. True: the writer has ended.
     async fn wait(&self, durability: &mut watch::Receiver<EntryNumber>) -> bool {
         tokio::select! {
-            changed = durability.wait_for(|durable| *durable > self.watermark) => drop(changed),
+            changed = durability.wait_for(|durable| *durable > self.seen) => drop(changed),
             () = self.shared.hurried() => {}
         }
         if !self.is_urgent() && durability.has_changed().is_ok() {
@@ -143,8 +135,9 @@ impl Projector {
             self.shared.settle_doubt();
             return Ok(progress);
         }
-        let Some(batch) = self.next_batch(target) else { return Ok(Progress::Done) };
-        let to = batch.to;
+        let Some(run) = self.shared.overlay.next_run(target) else { return Ok(Progress::Done) };
+        let to = run.to;
+        let batch = TableBatch { from: run.from, to, rows: run.rows.clone() };
         match self.tables.apply(batch).await {
             Ok(()) => {
                 self.arrive(to);
@@ -171,33 +164,6 @@ impl Projector {
         self.shared.made_room();
     }
 
-    /// The next entries, coalesced: of each row the last value.
-    fn next_batch(&self, target: EntryNumber) -> Option<TableBatch> {
-        let entries = self.shared.overlay.unprojected(target, BATCH_ENTRIES);
-        let from = entries.first()?.number;
-        assert_eq!(from, self.watermark + 1, "the overlay begins where the tables end");
-        let mut rows: BTreeMap<&RowKey, Option<Bytes>> = BTreeMap::new();
-        let mut bytes = 0;
-        let mut to = from;
-        for entry in &entries {
-            for row in &*entry.rows {
-                bytes += cost(row);
-                if rows.insert(&row.key, row.value.clone()).is_some() {
-                    // About: what it replaced had nearly the same size, and a batch that ends a
-                    // little early or late is as good.
-                    bytes -= cost(row);
-                }
-            }
-            to = entry.number;
-            if rows.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-                break;
-            }
-        }
-        let rows =
-            rows.into_iter().map(|(key, value)| RowWrite { key: key.clone(), value }).collect();
-        Some(TableBatch { from, to, rows })
-    }
-
     /// Asks the tables where they stand, after the store didn't answer or lost something.
     async fn look_again(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
         let found = self.tables.take(self.epoch).await?;
@@ -220,21 +186,18 @@ impl Projector {
             tracing::warn!(found, watermark = self.watermark, "the tables lost batches");
             // The overlay still has the last of them, as a rule all.
             let there = self.shared.overlay.first();
-            let entries = self.read_again(found + 1, there).await?;
-            self.shared.overlay.put_back(entries);
+            let runs = self.read_again(found + 1, there).await?;
+            self.shared.overlay.put_back(runs);
             self.arrive(found);
         }
         Ok(Progress::Moved(found))
     }
 
     /// Entries from number `from` to before `end`, from the log.
-    async fn read_again(
-        &mut self,
-        from: EntryNumber,
-        end: EntryNumber,
-    ) -> Result<Vec<EntryRows>, Failure> {
+    async fn read_again(&self, from: EntryNumber, end: EntryNumber) -> Result<Vec<Run>, Failure> {
         let behind = Lost::TablesBehind { found: from - 1, watermark: self.watermark };
-        let mut entries = Vec::new();
+        let mut runs = Vec::new();
+        let mut filling = Filling::default();
         let mut bytes = 0;
         let mut next = from;
         while next < end {
@@ -246,9 +209,11 @@ impl Projector {
                 if entry.number != next {
                     return Err(behind.into());
                 }
-                let entry = EntryRows::new(next, self.codec.unpack(&entry.bytes)?);
-                bytes += entry.cost;
-                entries.push(entry);
+                bytes += entry.bytes.len();
+                filling.add(next, self.codec.unpack(&entry.bytes)?);
+                if filling.is_full() {
+                    runs.extend(std::mem::take(&mut filling).seal());
+                }
                 next += 1;
             }
             // Nothing more in the log, or more than memory should hold: recovery does it in parts,
@@ -257,7 +222,8 @@ impl Projector {
                 return Err(behind.into());
             }
         }
-        Ok(entries)
+        runs.extend(filling.seal());
+        Ok(runs)
     }
 
     async fn read(&self, from: EntryNumber) -> Result<Vec<LogEntry>, Failure> {

@@ -55,7 +55,7 @@ impl Codec for RowCodec {
         let mut out = Vec::with_capacity(rows.iter().map(|row| 8 + length(row)).sum::<usize>() + 1);
         out.push(PACKED);
         for row in rows {
-            out.push(table_number(row.key.table));
+            out.push(row.key.table.number);
             put_varint(row.key.key.len() as u64, &mut out);
             out.extend_from_slice(&row.key.key);
             match &row.value {
@@ -75,12 +75,6 @@ impl Codec for RowCodec {
             what: format!("it isn't a list of rows: {broken}"),
         })
     }
-}
-
-fn table_number(table: Table) -> u8 {
-    let number = keys::ALL.iter().position(|one| *one == table);
-    let number = number.expect("every table that rows are made for stands in `keys::ALL`");
-    u8::try_from(number).expect("there are fewer tables than 256")
 }
 
 fn unpack(bytes: &[u8]) -> Result<Vec<RowWrite>, Broken> {

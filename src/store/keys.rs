@@ -17,59 +17,59 @@ use crate::domain::time::Timestamp;
 use crate::engine::entry::IdempotencyKey;
 use crate::engine::ports::{RowKey, Table};
 
-const fn ordered(name: &'static str) -> Table {
-    Table { name, ordered: true }
+const fn ordered(number: u8, name: &'static str) -> Table {
+    Table { number, name, ordered: true }
 }
 
-const fn plain(name: &'static str) -> Table {
-    Table { name, ordered: false }
+const fn plain(number: u8, name: &'static str) -> Table {
+    Table { number, name, ordered: false }
 }
 
 /// callback id → where it stands. In id order, which is the order of creation.
-pub const CALLBACK: Table = ordered("callback");
+pub const CALLBACK: Table = ordered(0, "callback");
 /// callback id, version → its texts.
-pub const REQUEST: Table = plain("request");
+pub const REQUEST: Table = plain(1, "request");
 /// callback id, place → an ended interaction.
-pub const INTERACTION: Table = plain("interaction");
+pub const INTERACTION: Table = plain(2, "interaction");
 /// agent id → the agent.
-pub const AGENT: Table = ordered("agent");
+pub const AGENT: Table = ordered(3, "agent");
 /// queue id → the queue.
-pub const QUEUE: Table = ordered("queue");
+pub const QUEUE: Table = ordered(4, "queue");
 /// callback id, event id → nothing: which events are a callback's.
-pub const HISTORY: Table = ordered("history");
+pub const HISTORY: Table = ordered(5, "history");
 /// event id (number of its entry × 32 + place in it) → what happened, to whomever.
-pub const EVENT: Table = ordered("event");
+pub const EVENT: Table = ordered(6, "event");
 /// digest of credential and key → what was answered.
-pub const KEPT: Table = plain("kept");
+pub const KEPT: Table = plain(7, "kept");
 /// instant, digest → nothing: the order in which kept answers end.
-pub const KEPT_BY_TIME: Table = ordered("kept_by_time");
+pub const KEPT_BY_TIME: Table = ordered(8, "kept_by_time");
 /// name → a value of the workspace.
-pub const META: Table = plain("meta");
+pub const META: Table = plain(9, "meta");
 /// In [`META`]: the 32 bytes that manage links are signed with.
 pub const SECRET: &str = "secret";
 
 /// instant, callback id → nothing: `open` callbacks by when they are looked at next.
-pub const DUE: Table = ordered("due");
+pub const DUE: Table = ordered(10, "due");
 /// callback id → nothing: those with a live interaction.
-pub const LIVE: Table = ordered("live");
+pub const LIVE: Table = ordered(11, "live");
 /// state, callback id → nothing.
-pub const BY_STATE: Table = ordered("by_state");
+pub const BY_STATE: Table = ordered(12, "by_state");
 /// queue, zero, state, callback id → nothing.
-pub const BY_QUEUE: Table = ordered("by_queue");
+pub const BY_QUEUE: Table = ordered(13, "by_queue");
 /// instant of the booked start, callback id → nothing.
-pub const BY_START: Table = ordered("by_start");
+pub const BY_START: Table = ordered(14, "by_start");
 /// instant since when it is queued, callback id → nothing.
-pub const BY_QUEUED: Table = ordered("by_queued");
+pub const BY_QUEUED: Table = ordered(15, "by_queued");
 /// hash of a kind and a text, callback id → nothing: see [`TextKind`].
-pub const BY_TEXT: Table = ordered("by_text");
+pub const BY_TEXT: Table = ordered(16, "by_text");
 /// number, callback id → nothing.
-pub const BY_NUMBER: Table = ordered("by_number");
+pub const BY_NUMBER: Table = ordered(17, "by_number");
 /// agent, zero, callback id → nothing: what they were ever offered, hold, held or booked.
-pub const BY_AGENT: Table = ordered("by_agent");
+pub const BY_AGENT: Table = ordered(18, "by_agent");
 /// beginning of a name, phone or number in lower case, zero, callback id → nothing.
-pub const BY_PREFIX: Table = ordered("by_prefix");
+pub const BY_PREFIX: Table = ordered(19, "by_prefix");
 
-/// All tables; a table's place here is its number in the log, so new ones come last.
+/// All tables, each at the place of its number.
 pub const ALL: [Table; 20] = [
     CALLBACK,
     REQUEST,

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn all_keys_of_a_workspace_share_its_hash_tag() {
         let keys = RedisKeys::new(&WorkspaceId::parse("acme").expect("a slug"));
-        let table = Table { name: "callback", ordered: true };
+        let table = Table { number: 0, name: "callback", ordered: true };
         assert_eq!(keys.head(), "rb:{acme}:head");
         assert_eq!(keys.log(), "rb:{acme}:log");
         assert_eq!(keys.values(table), "rb:{acme}:t:callback");

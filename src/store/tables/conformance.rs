@@ -22,9 +22,9 @@ pub trait TablesStorage: Sync {
     fn second_fences(&self) -> bool;
 }
 
-const ORDERED: Table = Table { name: "ordered", ordered: true };
-const OTHER: Table = Table { name: "other", ordered: true };
-const PLAIN: Table = Table { name: "plain", ordered: false };
+const ORDERED: Table = Table { number: 0, name: "ordered", ordered: true };
+const OTHER: Table = Table { number: 1, name: "other", ordered: true };
+const PLAIN: Table = Table { number: 2, name: "plain", ordered: false };
 
 /// Runs all checks, each on a fresh and empty storage.
 ///
