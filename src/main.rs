@@ -9,5 +9,9 @@ use ringback::cli::{self, Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A huge page stays whole for one row that lives in it, so what was freed after a burst would
+    // not go back. A kernel that refuses only uses more memory.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     cli::run(Cli::parse())
 }

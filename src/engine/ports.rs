@@ -187,14 +187,18 @@ pub struct RangeRead {
 /// Methods take `&self`: reads come from many threads at once, beside the one writer.
 pub trait Tables: Send + Sync {
     /// Takes the tables under `epoch` (the log's), and returns the watermark: every entry up to it
-    /// is in the tables, durable.
+    /// is in the tables.
     fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>>;
 
-    /// Writes a batch atomically, with its watermark, and returns when it is durable as far as the
-    /// store is set to be. A batch whose `to` is at or below the watermark was applied before and
-    /// is success; one whose `from` isn't watermark + 1 otherwise is [`StoreError::Gap`]
-    /// (`found` the watermark).
+    /// Writes a batch atomically, with its watermark, and returns when it can be read. Until
+    /// [`Tables::settle`] a crash may take it back, the newest first. A batch whose `to` is
+    /// at or below the watermark was applied before and is success; one whose `from` isn't
+    /// watermark + 1 otherwise is [`StoreError::Gap`] (`found` the watermark).
     fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// Makes durable what was applied, as far as the store is set to be. Only then may the log
+    /// drop its entries.
+    fn settle(&self) -> PortFuture<'_, Result<(), StoreError>>;
 
     /// The values of `keys`, in their order.
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>>;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::journal::{End, Errand, Failure, Lost, Pauses, Shared};
 use super::library::Codec;
@@ -49,6 +49,8 @@ pub(super) struct Projector {
     errands: mpsc::Sender<Errand>,
     /// What the log is told to keep from next, and since when that is known.
     keep_next: (EntryNumber, Instant),
+    /// What the log was told to keep from.
+    kept_from: EntryNumber,
 }
 
 impl Projector {
@@ -61,7 +63,8 @@ impl Projector {
     ) -> Self {
         let watermark = shared.watermark();
         let keep_next = (watermark + 1, Instant::now());
-        Self { tables, codec, shared, epoch, watermark, seen: watermark, errands, keep_next }
+        let (seen, kept_from) = (watermark, 0);
+        Self { tables, codec, shared, epoch, watermark, seen, errands, keep_next, kept_from }
     }
 
     /// Runs until the writer has ended and everything durable is in the tables, or until the
@@ -74,7 +77,13 @@ impl Projector {
                 self.shared.tell_end(end.into());
             }
             self.seen = target;
-            if self.shared.has_ended() || is_closed && self.watermark == *durability.borrow() {
+            if self.shared.has_ended() {
+                return;
+            }
+            if is_closed && self.watermark == *durability.borrow() {
+                if let Err(error) = self.tables.settle().await {
+                    tracing::warn!(%error, "the next start reads the log's end again");
+                }
                 return;
             }
         }
@@ -85,6 +94,10 @@ impl Projector {
         tokio::select! {
             changed = durability.wait_for(|durable| *durable > self.seen) => drop(changed),
             () = self.shared.hurried() => {}
+            // An idle workspace lets go of its last entries too.
+            () = sleep_until(self.keep_next.1 + KEEP_FOR), if self.kept_from <= self.watermark => {
+                return false;
+            }
         }
         if !self.is_urgent() && durability.has_changed().is_ok() {
             tokio::select! {
@@ -252,12 +265,14 @@ impl Projector {
     /// asked first: what they lost without anybody noticing is still needed.
     async fn trim(&mut self, target: EntryNumber) -> Result<(), Failure> {
         self.look_again(target).await?;
+        self.tables.settle().await?;
         if self.shared.log_is_full() {
             // The bound comes before the caution: writes wait for this.
             self.keep_next.0 = self.watermark + 1;
         }
         let keep_from = self.keep_next.0.min(self.watermark + 1);
         self.keep_next = (self.watermark + 1, Instant::now());
+        self.kept_from = keep_from;
         self.shared.overlay.drop_to(keep_from - 1);
         // A writer that has ended trims no more; the next start's projector does.
         let _ = self.errands.send(Errand::Trim(keep_from)).await;

@@ -9,6 +9,7 @@ mod intake;
 mod kill;
 #[path = "../support/redis.rs"]
 mod redis;
+mod replay;
 mod roles;
 mod server;
 mod socket;

@@ -43,6 +43,8 @@ pub(super) struct Stored {
     pub(super) entries: VecDeque<Bytes>,
     pub(super) watermark: EntryNumber,
     pub(super) rows: BTreeMap<RowKey, Bytes>,
+    /// What the tables have for certain; the rest is gone when they are opened again.
+    pub(super) settled: (EntryNumber, BTreeMap<RowKey, Bytes>),
     /// Groups that were tried to append: first number and how many.
     pub(super) appends: Vec<(EntryNumber, usize)>,
     /// Batches that were applied.
@@ -72,6 +74,7 @@ impl World {
             entries: VecDeque::new(),
             watermark: 0,
             rows: BTreeMap::new(),
+            settled: (0, BTreeMap::new()),
             appends: Vec::new(),
             batches: Vec::new(),
             keeps_all: false,
@@ -99,6 +102,7 @@ impl World {
     /// Rows and watermark are these again.
     pub(super) fn set_tables(&self, rows: BTreeMap<RowKey, Bytes>, watermark: EntryNumber) {
         let mut stored = self.stored();
+        stored.settled = (watermark, rows.clone());
         (stored.rows, stored.watermark) = (rows, watermark);
     }
 
@@ -118,6 +122,7 @@ impl World {
         (stored.epoch, stored.last, stored.watermark) = (0, 0, 0);
         stored.entries.clear();
         stored.rows.clear();
+        stored.settled = (0, BTreeMap::new());
     }
 
     pub(super) fn open_log(&self) -> Box<dyn Log> {
@@ -125,6 +130,8 @@ impl World {
     }
 
     pub(super) fn open_tables(&self) -> Arc<dyn Tables> {
+        let mut stored = self.stored();
+        (stored.watermark, stored.rows) = stored.settled.clone();
         Arc::new(DoubleTables { world: self.clone(), epoch: Mutex::new(0) })
     }
 
@@ -237,7 +244,7 @@ impl Log for DoubleLog {
 
     fn trim(&mut self, keep_from: EntryNumber) -> PortFuture<'_, Result<(), StoreError>> {
         Box::pin(self.world.pass(&self.world.log, move |stored| {
-            assert!(keep_from <= stored.watermark + 1, "what the tables lack was trimmed");
+            assert!(keep_from <= stored.settled.0 + 1, "what the tables may lose was trimmed");
             while !stored.keeps_all
                 && stored.first() < keep_from
                 && stored.entries.pop_front().is_some()
@@ -295,6 +302,13 @@ impl Tables for DoubleTables {
             }
             stored.watermark = batch.to;
             stored.batches.push(batch);
+            Ok(())
+        }))
+    }
+
+    fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.world.pass(&self.world.tables, |stored| {
+            stored.settled = (stored.watermark, stored.rows.clone());
             Ok(())
         }))
     }

@@ -41,7 +41,8 @@ async fn only_what_is_durable_is_written_though_readers_see_more() {
     drop(desk);
     world.log.send_replace(Switch::On);
     let mut desk = Desk::open(&world).await;
-    assert_eq!(desk.rows.get(vec![one.key.clone()]).await.unwrap(), [one.value.clone()]);
+    let read = desk.rows.get(vec![one.key.clone()]).await.unwrap();
+    assert_eq!(read, [Some(Bytes::from_static(b"1"))]);
     // What was held back is written as soon as it is durable.
     world.log.send_replace(Switch::Held);
     desk.write(&[put(0, b"a", b"3")]);
@@ -102,6 +103,17 @@ async fn the_log_is_trimmed_behind_the_watermark() {
     let (last, _, kept) = world.position();
     assert!(kept <= 4, "{kept}");
     assert_eq!(last, 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_workspace_keeps_nothing_that_the_tables_have() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    desk.write_some(4);
+    desk.until_durable().await;
+    desk.until_projected().await;
+    pass(15_000).await;
+    assert_eq!(world.position(), (4, 4, 0), "last entry, watermark, entries in the log");
 }
 
 /// Two entries, and tables that have lost the second.

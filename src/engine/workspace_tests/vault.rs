@@ -221,6 +221,10 @@ impl Tables for NoTables {
         Box::pin(async { Ok(()) })
     }
 
+    fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
         Box::pin(async move { Ok(vec![None; keys.len()]) })
     }

@@ -1,7 +1,8 @@
 //! The tables of the embedded store: fjall, one keyspace per table.
 //!
 //! Behind the log, so that an LSM store's flushes and compactions hit no acknowledgement. A batch
-//! goes in with its watermark as one write of fjall's, synchronised before it counts.
+//! goes in with its watermark as one write of fjall's. These are synchronised together, before the
+//! log drops what they have, so that the disk is left to the log's own writes.
 //!
 //! Reads run on blocking threads like writes do. A row in fjall's cache would be read faster on
 //! the spot, but nobody can know before asking: one that isn't costs the caller's thread, on which
@@ -27,15 +28,16 @@ const WATERMARK: &[u8] = b"watermark";
 const EPOCH: &[u8] = b"epoch";
 
 /// Blocks kept in memory, for all tables together.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What each table gathers in memory before it is written out. A quarter of fjall's default,
-/// because there are a dozen tables and each may have one full and one being written.
-const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+/// What each table gathers in memory before it is written out. Little, because there are twenty
+/// tables, each may have one full and one being written, and what waits for hours isn't to be
+/// seen in the process's memory.
+const MEMTABLE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
 /// facts again, so there is no reason to keep more.
-const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
+const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The tables of one workspace in a directory.
 pub(in crate::store) struct EmbeddedTables {
@@ -109,6 +111,10 @@ impl Tables for EmbeddedTables {
         self.run(move |inner| inner.apply(ours, batch))
     }
 
+    fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
+        self.run(|inner| inner.database.persist(PersistMode::SyncAll).map_err(failed))
+    }
+
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
         self.run(move |inner| {
             // One snapshot for all keys, so that no batch is seen by halves.
@@ -144,7 +150,7 @@ impl Inner {
         if !is_due(*watermark, batch.from, batch.to)? {
             return Ok(());
         }
-        let mut write = self.database.batch().durability(Some(PersistMode::SyncAll));
+        let mut write = self.database.batch().durability(Some(PersistMode::Buffer));
         for row in batch.rows {
             let table = self.make_table(row.key.table)?;
             match row.value {

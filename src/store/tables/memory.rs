@@ -61,6 +61,10 @@ impl Tables for MemoryTables {
         }))
     }
 
+    fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
         Box::pin(self.part.read(move |kept| {
             let value = |key: &RowKey| kept.tables.get(&key.table)?.get(&key.key).cloned();
