@@ -105,6 +105,9 @@ pub struct Health {
     pub panics: u64,
     /// Machines that were set aside because they panicked again and again.
     pub set_aside: u64,
+    /// What was removed when its time was over, since the process started, in the order of
+    /// [`Lapsing::ALL`](super::library::Lapsing::ALL).
+    pub removed: [u64; 3],
 }
 
 /// WebSocket close code of a session whose agent was removed.
@@ -299,8 +302,18 @@ impl Handle {
         let Some(callback) = gate.library.callback(id).await.map_err(unreadable)? else {
             return self.shown(&gate, None).await;
         };
-        let full = gate.library.complete(callback).await.map_err(unreadable)?;
-        self.shown(&gate, Some(full)).await
+        let full = match gate.library.complete(callback).await {
+            Ok(full) => Some(full),
+            Err(error) => {
+                // Perhaps it lapsed between the two reads.
+                let there = gate.library.callback(id).await.map_err(unreadable)?;
+                if there.is_some() {
+                    return Err(unreadable(error));
+                }
+                None
+            }
+        };
+        self.shown(&gate, full).await
     }
 
     /// Texts and ended interactions for a callback that an answer or a notice carries.
@@ -327,7 +340,14 @@ impl Handle {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Refusal> {
         let gate = self.shared.gate()?;
-        let events = gate.library.history(id, after, limit).await.map_err(unreadable)?;
+        let events = match gate.library.history(id, after, limit).await {
+            Ok(events) => events,
+            Err(error) => {
+                // Perhaps it lapsed between the reads: then a second look finds no rest of it.
+                let events = gate.library.history(id, after, limit).await;
+                events.map_err(|_same| unreadable(error))?
+            }
+        };
         self.shown(&gate, events).await
     }
 

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answers::Reply;
 use super::ask::{Ask, external};
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
-use super::facts::Lines;
+use super::facts::{FactKey, Lines};
 use super::filter::Filter;
 use super::handle::{QueuePause, SessionOutlet};
 use super::library::Library;
@@ -40,6 +40,8 @@ const KEPT_FOR: Span = Span::days(1);
 pub(crate) struct Intake {
     lines: Lines,
     waiting: BTreeMap<Token, Waiting>,
+    /// What stands in line without being a command.
+    turns: BTreeMap<Token, oneshot::Sender<()>>,
     keys_used: Filter,
     externals_used: Filter,
     last_number: u64,
@@ -72,6 +74,7 @@ impl Intake {
         Self {
             lines: Lines::default(),
             waiting: BTreeMap::new(),
+            turns: BTreeMap::new(),
             keys_used: Filter::new(KEPT_FOR, since, now, bound),
             externals_used: Filter::new(Span(i64::MAX), since, now, bound),
             last_number,
@@ -126,8 +129,23 @@ impl Office {
         }
     }
 
+    /// Stands in line for these keys as a command would, and returns when its turn has come.
+    /// Whoever does must call [`Self::next_in_line`] with the token.
+    pub(crate) async fn take_turn(self: &Rc<Self>, keys: Vec<FactKey>) -> Token {
+        let token = self.answers.borrow_mut().mark();
+        let (turn, has_come) = oneshot::channel();
+        let mut intake = self.intake.borrow_mut();
+        if !intake.lines.enter(token, keys) {
+            intake.turns.insert(token, turn);
+            drop(intake);
+            // Never dropped before: lines outlast whoever stands in them.
+            let _ = has_come.await;
+        }
+        token
+    }
+
     /// Whether the journal takes more.
-    fn may_write(&self) -> bool {
+    pub(crate) fn may_write(&self) -> bool {
         let Standing { stalled_since, .. } = self.shared.door.standing();
         stalled_since.is_none() && !self.draining.get() && self.journal_has_room()
     }
@@ -164,6 +182,11 @@ impl Office {
 
     /// It's a command's turn: reads what it needs, or goes on at once.
     fn look(self: &Rc<Self>, token: Token) {
+        if let Some(turn) = self.intake.borrow_mut().turns.remove(&token) {
+            // Gone only when this life is over.
+            let _ = turn.send(());
+            return;
+        }
         let now = self.now();
         let needs = self.intake.borrow_mut().needs(token, now.steady);
         if needs.kept.is_none() && needs.external.is_none() {

@@ -108,6 +108,7 @@ impl Life<'_> {
         }
         shared.door.tell(|standing| standing.phase = Phase::Ready);
         post(office.scheduler(), Ring);
+        office.drop_what_lapses();
         if let Some(ready) = ready.take() {
             // Whoever started it may have gone away; then it is drained soon.
             let _ = ready.send(Ok(()));

@@ -18,6 +18,7 @@ mod intake;
 pub mod journal;
 mod journal_actor;
 mod known;
+mod lapse;
 pub mod library;
 mod life;
 mod line_notices;

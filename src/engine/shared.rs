@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::door::{Door, Phase, Standing};
 use super::door_actor::DoorActor;
 use super::handle::Health;
-use super::library::Library;
+use super::library::{Lapsing, Library};
 use super::shell::post;
 use super::system::Limits;
 use crate::domain::ids::WorkspaceId;
@@ -66,6 +66,7 @@ pub(crate) struct Gauges {
     live: AtomicUsize,
     panics: AtomicU64,
     set_aside: AtomicU64,
+    removed: [AtomicU64; Lapsing::ALL.len()],
     letters: AtomicUsize,
     letters_most: AtomicUsize,
 }
@@ -105,6 +106,11 @@ impl Gauges {
     /// A step panicked.
     pub(crate) fn panicked(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many of what lapsed were removed.
+    pub(crate) fn removed(&self, kind: Lapsing, count: u64) {
+        self.removed[kind as usize].fetch_add(count, Ordering::Relaxed);
     }
 
     /// A machine was set aside.
@@ -172,6 +178,8 @@ impl Shared {
             letters_most: self.gauges.letters_most.load(Ordering::Relaxed),
             panics: self.gauges.panics.load(Ordering::Relaxed),
             set_aside: self.gauges.set_aside.load(Ordering::Relaxed),
+            removed: Lapsing::ALL
+                .map(|kind| self.gauges.removed[kind as usize].load(Ordering::Relaxed)),
         }
     }
 

@@ -47,6 +47,8 @@ pub const KEPT_BY_TIME: Table = ordered("kept_by_time");
 pub const META: Table = plain("meta");
 /// In [`META`]: the 32 bytes that manage links are signed with.
 pub const SECRET: &str = "secret";
+/// In [`META`]: the highest number of a callback that was removed, so that none is given twice.
+pub const HIGHEST_REMOVED: &str = "highest_removed";
 
 /// instant, callback id → nothing: `open` callbacks by when they are looked at next.
 pub const DUE: Table = ordered("due");
@@ -69,8 +71,13 @@ pub const BY_AGENT: Table = ordered("by_agent");
 /// beginning of a name, phone or number in lower case, zero, callback id → nothing.
 pub const BY_PREFIX: Table = ordered("by_prefix");
 
+/// instant of the end, callback id → nothing: the order in which callbacks lapse.
+pub const BY_END: Table = ordered("by_end");
+/// instant, event id → nothing: events of agents and queues. A callback's go with the callback.
+pub const EVENT_BY_TIME: Table = ordered("event_by_time");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 20] = [
+pub const ALL: [Table; 22] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -91,6 +98,8 @@ pub const ALL: [Table; 20] = [
     BY_NUMBER,
     BY_AGENT,
     BY_PREFIX,
+    BY_END,
+    EVENT_BY_TIME,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -203,6 +212,21 @@ pub fn kept_by_time(at: Timestamp, idempotency: &IdempotencyKey) -> RowKey {
 /// The secret that manage links are signed with.
 pub fn secret() -> RowKey {
     key(META, SECRET.as_bytes())
+}
+
+/// The highest number of a callback that was removed.
+pub fn highest_removed() -> RowKey {
+    key(META, HIGHEST_REMOVED.as_bytes())
+}
+
+/// A callback by when it ended.
+pub fn by_end(at: Timestamp, id: CallbackId) -> RowKey {
+    key(BY_END, with_id(&instant(at), id))
+}
+
+/// An agent's or a queue's event by when it happened.
+pub fn event_by_time(at: Timestamp, event: u64) -> RowKey {
+    key(EVENT_BY_TIME, [instant(at), event.to_be_bytes()].concat())
 }
 
 /// The front of [`BY_STATE`].

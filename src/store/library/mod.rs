@@ -1,6 +1,7 @@
 //! Typed reads of one workspace, above its merged rows.
 
 mod filter;
+mod lapsed;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,9 @@ use crate::domain::callback::{Callback, Channel, Interaction, State};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::entry::{IdempotencyKey, Kept};
-use crate::engine::library::{FullCallback, Inventory, Library, ListRead, Page, StoredEvent};
+use crate::engine::library::{
+    FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
+};
 use crate::engine::ports::{EntryNumber, PortFuture, RangeRead, RowKey, Rows, StoreError, Table};
 
 /// How long an answer under an `Idempotency-Key` is kept.
@@ -137,6 +140,11 @@ impl StoreLibrary {
 
 fn ended_count(callback: &Callback) -> usize {
     usize::try_from(callback.ended_interactions()).expect("a 32-bit count fits")
+}
+
+/// Two values of a read of two keys.
+fn two(values: Vec<Option<Bytes>>) -> [Option<Bytes>; 2] {
+    values.try_into().expect("a read answers as many values as keys")
 }
 
 /// A record that another one says is there.
@@ -283,14 +291,33 @@ impl Library for StoreLibrary {
         })
     }
 
+    fn lapsed(
+        &self,
+        kind: Lapsing,
+        after: Option<(Timestamp, Lapsed)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, Lapsed)>, StoreError>> {
+        Box::pin(self.walk(kind, after, until, limit))
+    }
+
+    fn removal(
+        &self,
+        lapsed: Vec<(Timestamp, Lapsed)>,
+    ) -> PortFuture<'_, Result<Removal, StoreError>> {
+        Box::pin(self.remove(lapsed))
+    }
+
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {
         Box::pin(async move {
-            let secret = keys::secret();
+            let (secret, removed) = (keys::secret(), keys::highest_removed());
+            let [secret, removed] = two(self.rows.get(vec![secret, removed]).await?);
+            let removed = removed.map_or(Ok(0), |number| lapsed::highest_removed(&number))?;
             Ok(Inventory {
                 queues: self.all(keys::QUEUE).await?,
                 agents: self.all(keys::AGENT).await?,
-                last_number: self.last_number().await?,
-                secret: self.rows.get(vec![secret]).await?.pop().flatten().map(Into::into),
+                last_number: self.last_number().await?.max(removed),
+                secret: secret.map(Into::into),
             })
         })
     }
