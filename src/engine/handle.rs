@@ -13,6 +13,8 @@ use super::answers::{acted, agent, keep, queue, strange, unkeyed};
 use super::ask::Ask;
 use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
 use super::entry::{KeptAnswer, Keyed};
+use super::figures::Figures;
+use super::health::Health;
 use super::library::{BAD_CURSOR, FullCallback, ListRead, Page, StoredEvent};
 use super::ports::StoreError;
 use super::shared::{Gate, Shared};
@@ -80,34 +82,6 @@ pub enum ToSession {
 pub trait SessionOutlet: Send {
     /// Takes the next one.
     fn put(&self, message: ToSession);
-}
-
-/// How the workspace stands, for readiness and metrics.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Health {
-    /// It takes and answers commands.
-    pub ready: bool,
-    /// The store doesn't acknowledge: since when, in milliseconds.
-    pub stalled_ms: Option<u64>,
-    /// It is draining.
-    pub draining: bool,
-    /// Number of the newest durable entry.
-    pub durable: u64,
-    /// Number of the newest entry taken.
-    pub taken: u64,
-    /// Callbacks with an actor.
-    pub live: usize,
-    /// Commands under way.
-    pub in_flight: usize,
-    /// The most messages that were on their way among actors at once: permits × fan-out.
-    pub letters_most: usize,
-    /// Steps that panicked since the process started.
-    pub panics: u64,
-    /// Machines that were set aside because they panicked again and again.
-    pub set_aside: u64,
-    /// What was removed when its time was over, since the process started, in the order of
-    /// [`Lapsing::ALL`](super::library::Lapsing::ALL).
-    pub removed: [u64; 3],
 }
 
 /// WebSocket close code of a session whose agent was removed.
@@ -398,6 +372,11 @@ impl Handle {
     /// How the workspace stands.
     pub fn health(&self) -> Health {
         self.shared.health()
+    }
+
+    /// Figures for whoever runs the server.
+    pub fn figures(&self) -> Figures {
+        self.shared.figures()
     }
 
     /// The workspace's own secret, for manage links.

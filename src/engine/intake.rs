@@ -14,6 +14,7 @@ use super::ask::{Ask, external};
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
 use super::facts::{FactKey, Lines};
+use super::figures::Refused;
 use super::filter::Filter;
 use super::handle::{QueuePause, SessionOutlet};
 use super::library::Library;
@@ -116,6 +117,8 @@ impl Office {
         let cause = Cause::command(permit, token, self.unanswered.clone());
         if !ask.only_asks() && !self.may_write() {
             cause.answered(token);
+            let room = self.journal_has_room();
+            self.shared.door.refused(if room { Refused::Unavailable } else { Refused::NoRoom });
             self.turn_away(token);
             return;
         }
