@@ -232,7 +232,9 @@ impl StepCounts {
             if was == Some(after.state()) {
                 continue;
             }
-            was.into_iter().for_each(|state| self.add(state, -1));
+            if let Some(was) = was {
+                self.add(was, -1);
+            }
             self.add(after.state(), 1);
             if let Phase::Ended { reason, .. } = &after.phase {
                 self.ended.count((after.state().as_str(), reason.as_str()));

@@ -34,9 +34,6 @@ use crate::domain::message::{
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 
-/// How long a kept answer matters.
-const KEPT_FOR: Span = Span::days(1);
-
 /// Commands that wait for their turn or their facts, and what is needed to decide about them.
 pub(crate) struct Intake {
     lines: Lines,
@@ -76,7 +73,7 @@ impl Intake {
             lines: Lines::default(),
             waiting: BTreeMap::new(),
             turns: BTreeMap::new(),
-            keys_used: Filter::new(KEPT_FOR, since, now, bound),
+            keys_used: Filter::new(Kept::FOR, since, now, bound),
             externals_used: Filter::new(Span(i64::MAX), since, now, bound),
             last_number,
         }
@@ -137,14 +134,21 @@ impl Office {
     pub(crate) async fn take_turn(self: &Rc<Self>, keys: Vec<FactKey>) -> Token {
         let token = self.answers.borrow_mut().mark();
         let (turn, has_come) = oneshot::channel();
-        let mut intake = self.intake.borrow_mut();
-        if !intake.lines.enter(token, keys) {
-            intake.turns.insert(token, turn);
-            drop(intake);
+        if self.stand_in_line(token, keys, turn) {
             // Never dropped before: lines outlast whoever stands in them.
             let _ = has_come.await;
         }
         token
+    }
+
+    /// True: others are ahead, and `turn` is told when they aren't any more.
+    fn stand_in_line(&self, token: Token, keys: Vec<FactKey>, turn: oneshot::Sender<()>) -> bool {
+        let mut intake = self.intake.borrow_mut();
+        let others_first = !intake.lines.enter(token, keys);
+        if others_first {
+            intake.turns.insert(token, turn);
+        }
+        others_first
     }
 
     /// Whether the journal takes more.

@@ -9,14 +9,12 @@
 
 use std::rc::Rc;
 
+use super::entry::Kept;
 use super::facts::FactKey;
 use super::library::{Lapsed, Lapsing, Removal};
 use super::office::Office;
 use super::ports::StoreError;
 use crate::domain::time::{Span, Timestamp};
-
-/// How long an answer under a key is kept.
-const ANSWERS_FOR: Span = Span::days(1);
 
 /// Between two batches, so that commands hardly notice.
 const BETWEEN: Span = Span::millis(100);
@@ -91,7 +89,7 @@ impl Office {
             return Ok(Step::More);
         }
         let kept_for = match walk.kind {
-            Lapsing::Answers => ANSWERS_FOR,
+            Lapsing::Answers => Kept::FOR,
             Lapsing::Callbacks | Lapsing::Events => self.shared.limits.retain,
         };
         let until = self.shared.clock.wall() - kept_for;

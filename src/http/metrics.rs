@@ -85,10 +85,11 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::figures::Figures;
     use crate::engine::health::Health;
 
     fn text(metrics: &Metrics, health: Health) -> String {
-        let (workspace, figures) = ("main".to_owned(), Default::default());
+        let (workspace, figures) = ("main".to_owned(), Figures::default());
         let sockets = SocketCounts::default();
         sockets.opened();
         sockets.opened();

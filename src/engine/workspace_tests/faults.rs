@@ -196,9 +196,9 @@ async fn figures_follow_what_happens_and_recovery_counts_what_is_live() {
     assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
     until("it is counted", || live(&rig) == [1, 0, 1, 0, 0]).await;
     rig.time.advance(Span::seconds(7));
-    let line = |rig: &Rig| rig.handle.figures().lines.remove(0);
-    until("the queue has heard", || (line(&rig).waiting, line(&rig).with_agents) == (1, 1)).await;
-    assert_eq!(line(&rig).oldest_wait, Span::seconds(7));
+    let queue = |rig: &Rig| rig.handle.figures().lines.remove(0);
+    until("the queue has heard", || (queue(&rig).waiting, queue(&rig).with_agents) == (1, 1)).await;
+    assert_eq!(queue(&rig).oldest_wait, Span::seconds(7));
     let busy = (Presence::Available, Engagement::Busy);
     until("she is seen", || rig.handle.figures().agents.get(&busy) == Some(&1)).await;
     let figures = rig.handle.figures();
@@ -217,7 +217,7 @@ async fn figures_follow_what_happens_and_recovery_counts_what_is_live() {
     // All is recovered, and mara's sessions are gone.
     let rig = rig.restart().await;
     assert_eq!(live(&rig), [1, 0, 0, 0, 0]);
-    assert_eq!(line(&rig).waiting, 1);
+    assert_eq!(queue(&rig).waiting, 1);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ const MOST_ROWS: usize = 4_096;
 struct Whole {
     callback: Arc<Callback>,
     requests: Vec<Arc<Request>>,
-    ended: Vec<Box<Interaction>>,
+    ended: Vec<Interaction>,
     events: Vec<(u64, EventRecord)>,
 }
 
@@ -161,7 +161,8 @@ impl StoreLibrary {
         let requests = (1..=callback.request_version).map(|version| keys::request(id, version));
         let requests = self.those_there(requests.collect()).await?;
         let ended = (0..callback.ended_interactions()).map(|index| keys::interaction(id, index));
-        let ended = self.those_there(ended.collect()).await?;
+        let ended: Vec<Box<Interaction>> = self.those_there(ended.collect()).await?;
+        let ended = ended.into_iter().map(|one| *one).collect();
         let places = self.range(keys::HISTORY, &id.to_bytes(), None, EVENTS_AT_ONCE).await?;
         let ids = places.iter().map(|(key, _)| part(keys::HISTORY, key, keys::event_at_end));
         let ids: Vec<u64> = ids.collect::<Result<_, _>>()?;
@@ -235,10 +236,14 @@ fn remove_callback(whole: &Whole, rows: &mut Vec<RowWrite>) {
     let Whole { callback, requests, ended, events: _ } = whole;
     let id = callback.id;
     delete(keys::callback(id), rows);
-    callback_index(callback).into_iter().for_each(|key| delete_once(key, rows));
+    for key in callback_index(callback) {
+        delete_once(key, rows);
+    }
     for request in requests {
         delete(keys::request(id, request.version), rows);
-        request_index(id, request).into_iter().for_each(|key| delete_once(key, rows));
+        for key in request_index(id, request) {
+            delete_once(key, rows);
+        }
     }
     for (index, interaction) in (0..).zip(ended) {
         delete(keys::interaction(id, index), rows);

@@ -14,15 +14,12 @@ use super::keys;
 use super::record::{EventRecord, Record, damaged};
 use crate::domain::callback::{Callback, Channel, Interaction, State};
 use crate::domain::ids::{CallbackId, QueueId};
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::engine::entry::{IdempotencyKey, Kept};
 use crate::engine::library::{
     FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
 };
 use crate::engine::ports::{EntryNumber, PortFuture, RangeRead, RowKey, Rows, StoreError, Table};
-
-/// How long an answer under an `Idempotency-Key` is kept.
-pub const KEPT_FOR: Span = Span::days(1);
 
 /// Rows of one round trip where all of a table is read.
 const CHUNK: usize = 1_000;
@@ -222,7 +219,7 @@ impl Library for StoreLibrary {
     ) -> PortFuture<'_, Result<Option<Kept>, StoreError>> {
         Box::pin(async move {
             let kept: Option<Kept> = self.one(keys::kept(&key)).await?;
-            Ok(kept.filter(|kept| now.since(kept.at) < KEPT_FOR))
+            Ok(kept.filter(|kept| now.since(kept.at) < Kept::FOR))
         })
     }
 

@@ -14,6 +14,7 @@ use crate::domain::callback::{Phase, Request};
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
 use crate::domain::ids::AgentId;
+use crate::domain::time::Span;
 use crate::engine::entry::{Entry, KeptAnswer, Keyed, Secret};
 use crate::engine::library::Codec;
 use crate::engine::ports::RowWrite;
@@ -69,8 +70,8 @@ impl MapRows {
     pub(super) fn naming(&self, id: CallbackId) -> Vec<RowKey> {
         let map = self.rows.lock().expect("no test panics while it writes");
         let names = |bytes: &[u8]| bytes.windows(16).any(|part| part == id.to_bytes());
-        let named = map.iter().filter(|(key, value)| names(&key.key) || names(value));
-        named.map(|(key, _)| key.clone()).collect()
+        let rows = map.iter().filter(|(key, value)| names(&key.key) || names(value));
+        rows.map(|(key, _)| key.clone()).collect()
     }
 
     fn drop_row(&self, key: RowKey) {
