@@ -1,10 +1,12 @@
 //! A workspace above the real stores: what it acknowledged is there again after a restart, and
-//! what lapsed is gone.
+//! what lapsed is gone; its bounds hold.
 
 #[path = "workspace/lapse.rs"]
 mod lapse;
 #[path = "support/redis.rs"]
 mod redis_server;
+#[path = "workspace/room.rs"]
+mod room;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

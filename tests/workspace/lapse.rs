@@ -214,3 +214,37 @@ fn wish_without_id() -> Wish {
     let request = Request { external_id: None, ..Request::clone(&wish.request) };
     Wish { request: Arc::new(request), ..wish }
 }
+
+/// Keys that are used again while their older answers are removed keep the newer ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_used_again_under_the_walk_keeps_its_newer_answer() {
+    const KEYS: u8 = 200;
+    for place in places() {
+        let rig = Rig::new(place).await;
+        let ask_all = async || {
+            let ask = |key: u8| {
+                let handle = rig.handle.clone();
+                tokio::spawn(
+                    async move { handle.create(wish_without_id(), Some(keyed(key))).await },
+                )
+            };
+            let mut answers = Vec::new();
+            for asked in (0..KEYS).map(ask).collect::<Vec<_>>() {
+                let answered = asked.await.expect("no panic").expect("taken");
+                answers.push((answered.value.callback.id, answered.replayed));
+            }
+            answers
+        };
+        ask_all().await;
+        // Both begin at once: the walk removes, and the keys are used.
+        rig.time.advance(Span::days(1) + A_WHILE);
+        let newer = ask_all().await;
+        assert!(newer.iter().all(|(_, replayed)| !replayed));
+        let all = u64::from(KEYS);
+        rig.passing("the older answers are removed", |removed| removed[0] == all).await;
+        let again = ask_all().await;
+        assert!(again.iter().all(|(_, replayed)| *replayed));
+        assert!(again.iter().zip(&newer).all(|((id, _), (newer, _))| id == newer));
+        assert_eq!(rig.running.drain().await, Ended::Drained);
+    }
+}
