@@ -1,4 +1,12 @@
-//! A workspace above the real stores: what it acknowledged is there again after a restart.
+//! A workspace above the real stores: what it acknowledged is there again after a restart, and
+//! what lapsed is gone; its bounds hold.
+
+#[path = "workspace/lapse.rs"]
+mod lapse;
+#[path = "support/redis.rs"]
+mod redis_server;
+#[path = "workspace/room.rs"]
+mod room;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -31,6 +39,7 @@ use tokio::sync::mpsc;
 enum Place {
     Memory(MemoryStore),
     Embedded(tempfile::TempDir),
+    Redis(redis_server::RedisServer),
 }
 
 impl Place {
@@ -47,17 +56,25 @@ impl Place {
                 let url: StoreUrl = url.parse().expect("a URL");
                 url.open(&workspace_id()).await.expect("nobody else has it open")
             }
+            Self::Redis(server) => {
+                let url: StoreUrl = server.url().parse().expect("a URL");
+                url.open(&workspace_id()).await.expect("opening needs no server")
+            }
         }
     }
 
     async fn start(&self) -> (Handle, Running) {
+        self.start_at(Clock::system(), Limits::default()).await
+    }
+
+    async fn start_at(&self, clock: Clock, limits: Limits) -> (Handle, Running) {
         let config = EngineConfig {
             workspace: workspace_id(),
-            limits: Limits::default(),
+            limits,
             queues: vec![QueueSettings::new(queue_id())],
             agents: vec![mara_settings()],
             secret: None,
-            clock: Arc::new(Clock::system()),
+            clock: Arc::new(clock),
         };
         let OpenStore { log, tables } = self.open().await;
         let library = Box::new(|rows| Arc::new(StoreLibrary::new(rows)) as Arc<_>);

@@ -106,7 +106,7 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
         origins: workspace.desk_origins.clone(),
     });
     let gate = Arc::new(SocketGate { gate: http.gate(), desks: desks.collect() });
-    let state = SocketState { gate, limits };
+    let state = SocketState { gate, limits, counts: http.sockets() };
     Hooks {
         mount: Some(Arc::new(move |config| ws::configure(config, state.clone()))),
         on_connect: Some(Arc::new(move |connection, _data| ws::on_connect(connection, &limits))),

@@ -106,6 +106,7 @@ fn limits(limits: &config::Limits) -> Limits {
         window_items: limits.window_items,
         window_span: span(limits.window),
         max_panics: usize::try_from(limits.max_panics).unwrap_or(usize::MAX),
+        retain: Span::days(limits.retain_days),
         drain: span(limits.drain),
         router: RouterLimits { max_signatures: limits.max_signatures, ..RouterLimits::default() },
         ..Limits::default()

@@ -69,7 +69,7 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
         max_panics: number(fields, "max_panics", 1..=1_000),
         max_requirements: count(fields, "max_requirements", 0..=64),
         max_signatures: count(fields, "max_signatures", 1..=10_000_000),
-        retain_days: number(fields, "retain_days", 1..=36_500),
+        retain_days: number(fields, "retain_days", 2..=36_500),
         manage_read_days: number(fields, "manage_read_days", 0..=36_500),
         drain: seconds(fields, "drain_seconds", 0..=3_600),
         require_durable: fields.flag("require_durable", false),

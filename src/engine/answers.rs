@@ -72,11 +72,16 @@ pub(crate) struct Answers {
 impl Answers {
     /// Notes a command and marks it with a token.
     pub(crate) fn open(&mut self, reply: Reply, keyed: Option<Keyed>) -> Token {
-        self.last += 1;
-        let token = Token(self.last);
+        let token = self.mark();
         let pending = Pending { reply: Some(reply), keyed, into: None, removes: None, made: false };
         self.pending.insert(token, pending);
         token
+    }
+
+    /// A token that no command has.
+    pub(crate) fn mark(&mut self) -> Token {
+        self.last += 1;
+        Token(self.last)
     }
 
     /// The command, while it is under way.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::Clock;
+use super::figures::{Refused, Tally};
 use super::ports::EntryNumber;
 use crate::domain::message::Token;
 use crate::domain::refusal::Refusal;
@@ -58,13 +59,15 @@ pub(crate) struct Door {
     /// How long a command waits for one.
     wait: Span,
     standing: watch::Sender<Standing>,
+    refused: Tally<Refused>,
 }
 
 impl Door {
     /// A door with `max` permits, for which a command waits `wait`.
     pub(crate) fn new(max: u32, wait: Span) -> Self {
         let permits = Arc::new(Semaphore::new(max as usize));
-        Self { permits, max, wait, standing: watch::Sender::new(Standing::default()) }
+        let standing = watch::Sender::new(Standing::default());
+        Self { permits, max, wait, standing, refused: Tally::default() }
     }
 
     /// A permit for a command that changes something: waits for it, is overloaded when that takes
@@ -79,6 +82,20 @@ impl Door {
     }
 
     async fn admit(
+        &self,
+        clock: &Clock,
+        open: fn(&Standing) -> bool,
+    ) -> Result<OwnedSemaphorePermit, Refusal> {
+        let admitted = self.wait_outside(clock, open).await;
+        match &admitted {
+            Err(Refusal::Overloaded) => self.refused(Refused::Overloaded),
+            Err(_unavailable) => self.refused(Refused::Unavailable),
+            Ok(_) => {}
+        }
+        admitted
+    }
+
+    async fn wait_outside(
         &self,
         clock: &Clock,
         open: fn(&Standing) -> bool,
@@ -114,6 +131,21 @@ impl Door {
     /// Waits until nothing is under way, and keeps everything out from then on.
     pub(crate) async fn wait_until_empty(&self) -> Option<OwnedSemaphorePermit> {
         self.wait_for(self.max).await
+    }
+
+    /// Notes a refusal.
+    pub(crate) fn refused(&self, why: Refused) {
+        self.refused.count(why);
+    }
+
+    /// How many were refused, and why.
+    pub(crate) fn refusals(&self) -> Vec<(Refused, u64)> {
+        self.refused.read()
+    }
+
+    /// Commands that may be under way.
+    pub(crate) fn permits(&self) -> u32 {
+        self.max
     }
 
     /// Commands under way.

@@ -3,7 +3,7 @@
 use crate::domain::callback::Snapshot;
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// One step's changes and events: all of it is durable, or nothing.
 #[derive(Debug, Clone)]
@@ -53,10 +53,15 @@ pub struct Keyed {
 pub struct Kept {
     /// The command.
     pub keyed: Keyed,
-    /// When; kept for 24 h from then.
+    /// When.
     pub at: Timestamp,
     /// What was answered.
     pub answer: KeptAnswer,
+}
+
+impl Kept {
+    /// How long it is kept.
+    pub const FOR: Span = Span::days(1);
 }
 
 /// The kinds of answers that POSTs have.

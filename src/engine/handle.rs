@@ -13,6 +13,8 @@ use super::answers::{acted, agent, keep, queue, strange, unkeyed};
 use super::ask::Ask;
 use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
 use super::entry::{KeptAnswer, Keyed};
+use super::figures::Figures;
+use super::health::Health;
 use super::library::{BAD_CURSOR, FullCallback, ListRead, Page, StoredEvent};
 use super::ports::StoreError;
 use super::shared::{Gate, Shared};
@@ -80,31 +82,6 @@ pub enum ToSession {
 pub trait SessionOutlet: Send {
     /// Takes the next one.
     fn put(&self, message: ToSession);
-}
-
-/// How the workspace stands, for readiness and metrics.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Health {
-    /// It takes and answers commands.
-    pub ready: bool,
-    /// The store doesn't acknowledge: since when, in milliseconds.
-    pub stalled_ms: Option<u64>,
-    /// It is draining.
-    pub draining: bool,
-    /// Number of the newest durable entry.
-    pub durable: u64,
-    /// Number of the newest entry taken.
-    pub taken: u64,
-    /// Callbacks with an actor.
-    pub live: usize,
-    /// Commands under way.
-    pub in_flight: usize,
-    /// The most messages that were on their way among actors at once: permits × fan-out.
-    pub letters_most: usize,
-    /// Steps that panicked since the process started.
-    pub panics: u64,
-    /// Machines that were set aside because they panicked again and again.
-    pub set_aside: u64,
 }
 
 /// WebSocket close code of a session whose agent was removed.
@@ -299,8 +276,18 @@ impl Handle {
         let Some(callback) = gate.library.callback(id).await.map_err(unreadable)? else {
             return self.shown(&gate, None).await;
         };
-        let full = gate.library.complete(callback).await.map_err(unreadable)?;
-        self.shown(&gate, Some(full)).await
+        let full = match gate.library.complete(callback).await {
+            Ok(full) => Some(full),
+            Err(error) => {
+                // Perhaps it lapsed between the two reads.
+                let there = gate.library.callback(id).await.map_err(unreadable)?;
+                if there.is_some() {
+                    return Err(unreadable(error));
+                }
+                None
+            }
+        };
+        self.shown(&gate, full).await
     }
 
     /// Texts and ended interactions for a callback that an answer or a notice carries.
@@ -327,7 +314,14 @@ impl Handle {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Refusal> {
         let gate = self.shared.gate()?;
-        let events = gate.library.history(id, after, limit).await.map_err(unreadable)?;
+        let events = match gate.library.history(id, after, limit).await {
+            Ok(events) => events,
+            Err(error) => {
+                // Perhaps it lapsed between the reads: then a second look finds no rest of it.
+                let events = gate.library.history(id, after, limit).await;
+                events.map_err(|_same| unreadable(error))?
+            }
+        };
         self.shown(&gate, events).await
     }
 
@@ -378,6 +372,11 @@ impl Handle {
     /// How the workspace stands.
     pub fn health(&self) -> Health {
         self.shared.health()
+    }
+
+    /// Figures for whoever runs the server.
+    pub fn figures(&self) -> Figures {
+        self.shared.figures()
     }
 
     /// The workspace's own secret, for manage links.

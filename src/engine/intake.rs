@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answers::Reply;
 use super::ask::{Ask, external};
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
-use super::facts::Lines;
+use super::facts::{FactKey, Lines};
+use super::figures::Refused;
 use super::filter::Filter;
 use super::handle::{QueuePause, SessionOutlet};
 use super::library::Library;
@@ -33,13 +34,12 @@ use crate::domain::message::{
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 
-/// How long a kept answer matters.
-const KEPT_FOR: Span = Span::days(1);
-
 /// Commands that wait for their turn or their facts, and what is needed to decide about them.
 pub(crate) struct Intake {
     lines: Lines,
     waiting: BTreeMap<Token, Waiting>,
+    /// What stands in line without being a command.
+    turns: BTreeMap<Token, oneshot::Sender<()>>,
     keys_used: Filter,
     externals_used: Filter,
     last_number: u64,
@@ -72,7 +72,8 @@ impl Intake {
         Self {
             lines: Lines::default(),
             waiting: BTreeMap::new(),
-            keys_used: Filter::new(KEPT_FOR, since, now, bound),
+            turns: BTreeMap::new(),
+            keys_used: Filter::new(Kept::FOR, since, now, bound),
             externals_used: Filter::new(Span(i64::MAX), since, now, bound),
             last_number,
         }
@@ -113,6 +114,8 @@ impl Office {
         let cause = Cause::command(permit, token, self.unanswered.clone());
         if !ask.only_asks() && !self.may_write() {
             cause.answered(token);
+            let room = self.journal_has_room();
+            self.shared.door.refused(if room { Refused::Unavailable } else { Refused::NoRoom });
             self.turn_away(token);
             return;
         }
@@ -126,8 +129,30 @@ impl Office {
         }
     }
 
+    /// Stands in line for these keys as a command would, and returns when its turn has come.
+    /// Whoever does must call [`Self::next_in_line`] with the token.
+    pub(crate) async fn take_turn(self: &Rc<Self>, keys: Vec<FactKey>) -> Token {
+        let token = self.answers.borrow_mut().mark();
+        let (turn, has_come) = oneshot::channel();
+        if self.stand_in_line(token, keys, turn) {
+            // Never dropped before: lines outlast whoever stands in them.
+            let _ = has_come.await;
+        }
+        token
+    }
+
+    /// True: others are ahead, and `turn` is told when they aren't any more.
+    fn stand_in_line(&self, token: Token, keys: Vec<FactKey>, turn: oneshot::Sender<()>) -> bool {
+        let mut intake = self.intake.borrow_mut();
+        let others_first = !intake.lines.enter(token, keys);
+        if others_first {
+            intake.turns.insert(token, turn);
+        }
+        others_first
+    }
+
     /// Whether the journal takes more.
-    fn may_write(&self) -> bool {
+    pub(crate) fn may_write(&self) -> bool {
         let Standing { stalled_since, .. } = self.shared.door.standing();
         stalled_since.is_none() && !self.draining.get() && self.journal_has_room()
     }
@@ -164,6 +189,11 @@ impl Office {
 
     /// It's a command's turn: reads what it needs, or goes on at once.
     fn look(self: &Rc<Self>, token: Token) {
+        if let Some(turn) = self.intake.borrow_mut().turns.remove(&token) {
+            // Gone only when this life is over.
+            let _ = turn.send(());
+            return;
+        }
         let now = self.now();
         let needs = self.intake.borrow_mut().needs(token, now.steady);
         if needs.kept.is_none() && needs.external.is_none() {

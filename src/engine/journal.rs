@@ -11,7 +11,7 @@ mod store_link;
 mod writer;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -247,6 +247,11 @@ impl<O> Journal<O> {
     /// Number of the newest entry that this thread knows to be durable.
     pub fn durable(&self) -> EntryNumber {
         self.durable
+    }
+
+    /// What it stands on, for figures: gone when the journal and its tasks are.
+    pub(super) fn shared(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.shared)
     }
 
     /// Number of the newest entry that the tables have, for metrics.

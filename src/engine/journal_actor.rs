@@ -60,6 +60,7 @@ impl Office {
     /// The store doesn't acknowledge: nothing comes in, people's time stands still.
     fn stalled(self: &Rc<Self>) {
         tracing::warn!(alarm = true, "the store doesn't acknowledge; commands are refused");
+        self.shared.gauges.stalled();
         let clock = &self.shared.clock;
         clock.hold();
         let since = clock.running();

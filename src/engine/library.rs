@@ -143,6 +143,43 @@ pub struct Inventory {
     pub secret: Option<Vec<u8>>,
 }
 
+/// What is kept for a time only, by the kinds that are walked each in the order of its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lapsing {
+    /// What was answered under a key, by when.
+    Answers,
+    /// Final callbacks, by when they ended.
+    Callbacks,
+    /// Events of agents and queues, by when they happened.
+    Events,
+}
+
+impl Lapsing {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Answers, Self::Callbacks, Self::Events];
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lapsed {
+    /// What was answered under this key.
+    Answer(IdempotencyKey),
+    /// A final callback.
+    Callback(CallbackId),
+    /// An agent's or a queue's event.
+    Event(u64),
+}
+
+/// The rows to be written so that some of what lapsed is gone.
+#[derive(Debug, Default)]
+pub struct Removal {
+    /// The rows, nearly all of them deletions.
+    pub rows: Vec<RowWrite>,
+    /// So many of those asked for, from the first on, are gone without a rest when the rows are
+    /// written. The next one may have lost a part of its history.
+    pub whole: usize,
+}
+
 /// Why a cursor can't be used.
 pub const BAD_CURSOR: &str = "the cursor belongs to other filters or another order";
 
@@ -207,6 +244,22 @@ pub trait Library: Send + Sync {
     /// How many dormant (open) callbacks a queue has, counted up to `limit`.
     fn count_open(&self, queue: QueueId, limit: usize)
     -> PortFuture<'_, Result<usize, StoreError>>;
+
+    /// What lapsed, by when, ascending: `after` exclusive, `until` inclusive.
+    fn lapsed(
+        &self,
+        kind: Lapsing,
+        after: Option<(Timestamp, Lapsed)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, Lapsed)>, StoreError>>;
+
+    /// How to remove what lapsed, with everything that leads to it. The rows are some thousands at
+    /// most. Whoever writes them sees to it that nobody changes the records in between.
+    fn removal(
+        &self,
+        lapsed: Vec<(Timestamp, Lapsed)>,
+    ) -> PortFuture<'_, Result<Removal, StoreError>>;
 
     /// Queues, agents and counters.
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>>;

@@ -88,7 +88,7 @@ impl Life<'_> {
     ) -> Result<Over, OpenError> {
         let shared = Arc::clone(self.shared);
         shared.clock.release();
-        shared.gauges.no_letters();
+        shared.gauges.begin();
         shared.door.tell(|standing| {
             standing.phase = Phase::Recovering;
             standing.life += 1;
@@ -108,6 +108,7 @@ impl Life<'_> {
         }
         shared.door.tell(|standing| standing.phase = Phase::Ready);
         post(office.scheduler(), Ring);
+        office.drop_what_lapses();
         if let Some(ready) = ready.take() {
             // Whoever started it may have gone away; then it is drained soon.
             let _ = ready.send(Ok(()));
@@ -138,6 +139,7 @@ impl Life<'_> {
         let settings = self.shared.limits.journal;
         let opened = recovery::open(storage, settings, notify, background).await?;
         *self.instance = Some(opened.instance);
+        self.shared.gauges.journal(opened.journal.shared());
         let library = (self.store.library)(opened.rows);
         let inventory = library.inventory().await?;
         let made = self.know_secret(&inventory)?;
@@ -209,6 +211,7 @@ impl Life<'_> {
             Fault::Broken => Over::Restart,
             Fault::Fenced => Over::Ended(Ended::Fenced),
             Fault::Replaced => {
+                self.shared.gauges.replaced();
                 // Refuses everything and shows nothing, until somebody looks.
                 let _ = drain.await;
                 Over::Ended(Ended::DrainedLate)
@@ -306,6 +309,7 @@ async fn restore(
         after = page.last().map(|callback| callback.id);
         for callback in page {
             let id = callback.id;
+            office.shared.gauges.steps.recovered(&callback);
             if let Some(actor) = CallbackActor::recovered(Rc::clone(office), &callback) {
                 directory.callbacks.insert(id, actor);
             }

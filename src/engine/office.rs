@@ -201,6 +201,7 @@ impl Office {
         }
         let mut journal = self.journal.borrow_mut();
         let Some(journal) = journal.as_mut() else { return };
+        self.shared.gauges.steps.took(&changes, &events);
         journal.take(Entry { at, changes, events, kept: first, secret: None });
         for kept in kept {
             let (changes, events, kept) = (Vec::new(), Vec::new(), Some(kept));

@@ -112,15 +112,20 @@ impl Overlay {
         self.bound
     }
 
+    /// What waits for the tables.
+    pub(super) fn unprojected_bytes(&self) -> usize {
+        self.unprojected_bytes.load(Ordering::Relaxed)
+    }
+
     /// So much waits for the tables that the journal must wait for them too. The bound isn't a
     /// wall: what was admitted before is taken.
     pub(super) fn is_full(&self) -> bool {
-        self.unprojected_bytes.load(Ordering::Relaxed) >= self.bound
+        self.unprojected_bytes() >= self.bound
     }
 
     /// So much waits for the tables that the projector shouldn't wait for rows to be rewritten.
     pub(super) fn is_quarter_full(&self) -> bool {
-        self.unprojected_bytes.load(Ordering::Relaxed) >= self.bound / 4
+        self.unprojected_bytes() >= self.bound / 4
     }
 
     /// It holds so much in all that what the tables have should go.

@@ -123,7 +123,11 @@ impl Projector {
                 Ok(Progress::Done) => return Ok(()),
                 Err(Failure::End(end)) => return Err(end),
                 Err(Failure::Again(error)) => {
-                    tracing::warn!(%error, "the tables could not be written");
+                    if self.shared.counts.tables_failed() {
+                        tracing::error!(%error, alarm = true, "the tables can't be written");
+                    } else {
+                        tracing::debug!(%error, "the tables could not be written");
+                    }
                     pauses.wait().await;
                 }
             }
@@ -153,6 +157,9 @@ impl Projector {
         let batch = TableBatch { from: run.from, to, rows: run.rows.clone() };
         match self.tables.apply(batch).await {
             Ok(()) => {
+                if self.shared.counts.tables_written() {
+                    tracing::info!("the tables are written again");
+                }
                 self.arrive(to);
                 Ok(Progress::Moved(to))
             }

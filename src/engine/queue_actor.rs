@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
 
 use super::door::Cause;
+use super::figures::Line;
 use super::office::Office;
 use super::ports::StoreError;
 use super::shell::{Envelope, Rebuilt, Shell, post};
@@ -26,6 +27,8 @@ pub(crate) struct QueueActor {
     office: Rc<Office>,
     id: QueueId,
     shell: Shell<QueueDesk>,
+    /// Where its line is shown to other threads.
+    line: Arc<Line>,
 }
 
 /// Remove the queue, once its dormant callbacks are counted.
@@ -54,7 +57,13 @@ impl QueueActor {
     /// Starts the actor of a queue that is about to be made.
     pub(crate) fn begin(office: Rc<Office>, id: QueueId) -> Addr<Self> {
         let shell = Shell::new(Rc::clone(&office), QueueDesk::new(id.clone()));
-        Self { office, id, shell }.start()
+        Self::up(office, id, shell)
+    }
+
+    fn up(office: Rc<Office>, id: QueueId, shell: Shell<QueueDesk>) -> Addr<Self> {
+        let line = office.shared.gauges.line(&id);
+        line.show(&shell.machine.machine.stats());
+        Self { office, id, shell, line }.start()
     }
 
     /// Starts the actor of a known queue in recovery.
@@ -63,12 +72,16 @@ impl QueueActor {
         let (machine, newest) = (QueueMachine::restore(Arc::clone(queue)), Arc::clone(queue));
         let desk = QueueDesk { machine, newest: Some(newest), ..QueueDesk::new(id.clone()) };
         let shell = Shell::recovered(Rc::clone(&office), desk);
-        Self { office, id, shell }.start()
+        Self::up(office, id, shell)
     }
 
     fn take(&mut self, envelope: Envelope<QueueMessage>, ctx: &mut Context<Self>) {
         let let_go = self.shell.take(envelope);
+        if !self.shell.is_set_aside() {
+            self.line.show(&self.shell.machine.machine.stats());
+        }
         if let_go && self.office.directory.queues.forget_if_idle(&self.id) {
+            self.office.shared.gauges.no_line(&self.id);
             ctx.stop();
         }
     }

@@ -3,8 +3,9 @@
 //! It outlives the workspace's inner lives: after a fault all actors are made anew, and handles
 //! held by http and ws go on working with the new ones.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use actix::dev::ToEnvelope;
 use actix::{Addr, Handler, Message};
@@ -13,11 +14,13 @@ use super::boards::Boards;
 use super::clock::Clock;
 use super::door::{Door, Phase, Standing};
 use super::door_actor::DoorActor;
-use super::handle::Health;
-use super::library::Library;
+use super::figures::{Figures, JournalFigures, Line, StepCounts};
+use super::health::{Alarm, Health};
+use super::journal;
+use super::library::{Lapsing, Library};
 use super::shell::post;
 use super::system::Limits;
-use crate::domain::ids::WorkspaceId;
+use crate::domain::ids::{QueueId, WorkspaceId};
 use crate::domain::refusal::Refusal;
 
 /// A workspace, as all threads see it.
@@ -66,8 +69,16 @@ pub(crate) struct Gauges {
     live: AtomicUsize,
     panics: AtomicU64,
     set_aside: AtomicU64,
+    removed: [AtomicU64; Lapsing::ALL.len()],
     letters: AtomicUsize,
     letters_most: AtomicUsize,
+    stalls: AtomicU64,
+    /// The store isn't the one that this process had.
+    replaced: AtomicBool,
+    /// What steps count.
+    pub(crate) steps: StepCounts,
+    lines: Mutex<BTreeMap<QueueId, Arc<Line>>>,
+    journal: Mutex<Weak<journal::Shared>>,
 }
 
 impl Gauges {
@@ -82,9 +93,42 @@ impl Gauges {
         self.letters.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A life begins: no letters are on their way.
-    pub(crate) fn no_letters(&self) {
+    /// A life begins: no letters are on their way, nobody is there and nobody is set aside.
+    pub(crate) fn begin(&self) {
         self.letters.store(0, Ordering::Relaxed);
+        self.set_aside.store(0, Ordering::Relaxed);
+        self.steps.nothing_is_live();
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// A life's journal is there.
+    pub(super) fn journal(&self, journal: Weak<journal::Shared>) {
+        *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = journal;
+    }
+
+    fn journal_now(&self) -> Option<Arc<journal::Shared>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    /// Where a queue shows its line.
+    pub(crate) fn line(&self, queue: &QueueId) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lines.entry(queue.clone()).or_default())
+    }
+
+    /// A queue is gone.
+    pub(crate) fn no_line(&self, queue: &QueueId) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).remove(queue);
+    }
+
+    /// The store stalls.
+    pub(crate) fn stalled(&self) {
+        self.stalls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The store was emptied or replaced.
+    pub(crate) fn replaced(&self) {
+        self.replaced.store(true, Ordering::Relaxed);
     }
 
     /// Letters on their way.
@@ -105,6 +149,11 @@ impl Gauges {
     /// A step panicked.
     pub(crate) fn panicked(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many of what lapsed were removed.
+    pub(crate) fn removed(&self, kind: Lapsing, count: u64) {
+        self.removed[kind as usize].fetch_add(count, Ordering::Relaxed);
     }
 
     /// A machine was set aside.
@@ -172,6 +221,51 @@ impl Shared {
             letters_most: self.gauges.letters_most.load(Ordering::Relaxed),
             panics: self.gauges.panics.load(Ordering::Relaxed),
             set_aside: self.gauges.set_aside.load(Ordering::Relaxed),
+            removed: Lapsing::ALL
+                .map(|kind| self.gauges.removed[kind as usize].load(Ordering::Relaxed)),
+            alarms: self.alarms(stalled_since.is_some()),
+        }
+    }
+
+    fn alarms(&self, is_stalled: bool) -> Vec<Alarm> {
+        let journal = self.gauges.journal_now();
+        let rings = |alarm: &Alarm| match alarm {
+            Alarm::StoreReplaced => self.gauges.replaced.load(Ordering::Relaxed),
+            Alarm::StoreStalled => is_stalled,
+            Alarm::TablesFailing => {
+                journal.as_ref().is_some_and(|journal| journal.counts.tables_are_failing())
+            }
+            Alarm::NoRoom => journal.as_ref().is_some_and(|journal| journal.is_full()),
+            Alarm::SetAside => self.gauges.set_aside.load(Ordering::Relaxed) > 0,
+        };
+        Alarm::ALL.into_iter().filter(rings).collect()
+    }
+
+    /// Its figures at this moment.
+    pub(crate) fn figures(&self) -> Figures {
+        let now = self.clock.wall();
+        let gauges = &self.gauges;
+        let lines = gauges.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lines.iter().map(|(queue, line)| line.read(queue.clone(), now)).collect();
+        let mut agents = BTreeMap::new();
+        let mut sessions = 0;
+        for view in self.boards.agents.all() {
+            *agents.entry((view.agent.presence, view.engagement)).or_default() += 1;
+            sessions += view.sessions.len() as u64;
+        }
+        Figures {
+            journal: gauges.journal_now().map_or_else(JournalFigures::default, |it| it.figures()),
+            stalls: gauges.stalls.load(Ordering::Relaxed),
+            overlay_max_bytes: self.limits.journal.overlay_bytes as u64,
+            log_max_bytes: self.limits.journal.log_max_bytes,
+            door_permits: u64::from(self.door.permits()),
+            refused: self.door.refusals(),
+            live: gauges.steps.live(),
+            ended: gauges.steps.ended(),
+            events: gauges.steps.events(),
+            lines,
+            agents,
+            sessions,
         }
     }
 

@@ -64,6 +64,8 @@ pub struct Limits {
     pub max_panics: usize,
     /// See `max_panics`.
     pub panic_span: Span,
+    /// Callbacks are kept for so long after their end: `retain_days`.
+    pub retain: Span,
     /// A drain takes no longer: `drain_seconds`.
     pub drain: Span,
     /// The router's own.
@@ -81,6 +83,7 @@ impl Default for Limits {
             filter_keys: 4_000_000,
             max_panics: 3,
             panic_span: Span::seconds(60),
+            retain: Span::days(90),
             drain: Span::seconds(10),
             router: RouterLimits::default(),
         }

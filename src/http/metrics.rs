@@ -1,17 +1,22 @@
 //! Figures for Prometheus: requests counted here, and how each workspace stands at the moment.
 
-use std::fmt;
-use std::sync::atomic::AtomicU64;
+mod of_now;
 
+use std::fmt;
+
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::engine::handle::Health;
+use self::of_now::OfNow;
+pub(super) use self::of_now::Standing;
+use crate::engine::figures::SocketCounts;
+
+/// Before every name.
+const PREFIX: &str = "ringback";
 
 /// Bounds of the histogram's buckets, in seconds: from a read of memory to a stalled store.
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -29,20 +34,6 @@ struct RouteLabels {
     route: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WorkspaceLabels {
-    workspace: WorkspaceLabel,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct WorkspaceLabel(String);
-
-impl EncodeLabelValue for WorkspaceLabel {
-    fn encode(&self, out: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
-        self.0.encode(out)
-    }
-}
-
 /// What is counted while requests are answered.
 pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
@@ -54,9 +45,10 @@ impl Metrics {
     pub(super) fn new() -> Self {
         let requests = Family::default();
         let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> _);
-        let mut registry = Registry::with_prefix("ringback");
+        let mut registry = Registry::with_prefix(PREFIX);
         registry.register("http_requests", "Requests answered", requests.clone());
-        registry.register("http_request_seconds", "Time to answer", Family::clone(&seconds));
+        let help = "Time from a request's head to its answer";
+        registry.register("http_request_duration_seconds", help, Family::clone(&seconds));
         Self { requests, seconds, registry }
     }
 
@@ -74,9 +66,15 @@ impl Metrics {
     }
 
     /// Everything, as text.
-    pub(super) fn text(&self, workspaces: &[(&str, Health)]) -> Result<String, fmt::Error> {
+    pub(super) fn text(
+        &self,
+        workspaces: Vec<Standing>,
+        sockets: &SocketCounts,
+    ) -> Result<String, fmt::Error> {
+        let mut of_now = Registry::with_prefix(PREFIX);
+        of_now.register_collector(Box::new(OfNow::new(workspaces, sockets)));
         let mut text = String::new();
-        encode(&mut text, &of_now(workspaces))?;
+        encode(&mut text, &of_now)?;
         // Each encoding ends with the marker of the end; only the last may.
         let mut text = text.trim_end().trim_end_matches("# EOF").to_owned();
         encode(&mut text, &self.registry)?;
@@ -84,45 +82,35 @@ impl Metrics {
     }
 }
 
-fn of_now(workspaces: &[(&str, Health)]) -> Registry {
-    type Figure = fn(&Health) -> u64;
-    let figures: [(&str, &str, Figure); 7] = [
-        ("ready", "1 while the workspace takes commands", |health| u64::from(health.ready)),
-        ("draining", "1 while it drains", |health| u64::from(health.draining)),
-        ("store_stalled_milliseconds", "How long the store hasn't acknowledged", |health| {
-            health.stalled_ms.unwrap_or(0)
-        }),
-        ("journal_taken", "Newest journal entry taken", |health| health.taken),
-        ("journal_durable", "Newest durable journal entry", |health| health.durable),
-        ("callbacks_live", "Callbacks with an actor", |health| health.live as u64),
-        ("commands_in_flight", "Commands under way", |health| health.in_flight as u64),
-    ];
-    let mut registry = Registry::with_prefix("ringback");
-    for (name, help, figure) in figures {
-        let family = Family::<WorkspaceLabels, Gauge<u64, AtomicU64>>::default();
-        for (workspace, health) in workspaces {
-            let workspace = WorkspaceLabel((*workspace).to_owned());
-            family.get_or_create(&WorkspaceLabels { workspace }).set(figure(health));
-        }
-        registry.register(name, help, family);
-    }
-    registry
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::figures::Figures;
+    use crate::engine::health::Health;
+
+    fn text(metrics: &Metrics, health: Health) -> String {
+        let (workspace, figures) = ("main".to_owned(), Figures::default());
+        let sockets = SocketCounts::default();
+        sockets.opened();
+        sockets.opened();
+        sockets.ended("silent");
+        let standing = Standing { workspace, health, figures };
+        metrics.text(vec![standing], &sockets).expect("written to a String")
+    }
 
     #[test]
     fn figures_are_told_by_route_and_by_workspace() {
         let metrics = Metrics::new();
         metrics.count("GET", "/v1/callbacks/{id}", 200, 0.002);
         metrics.count("GET", "/v1/callbacks/{id}", 200, 0.002);
-        let health = Health { ready: true, live: 3, ..Health::default() };
-        let text = metrics.text(&[("main", health)]).expect("written to a String");
+        let text = text(&metrics, Health { ready: true, live: 3, ..Health::default() });
         for line in [
             "ringback_ready{workspace=\"main\"} 1",
-            "ringback_callbacks_live{workspace=\"main\"} 3",
+            "ringback_callback_actors{workspace=\"main\"} 3",
+            "ringback_alarm{workspace=\"main\",alarm=\"set_aside\"} 0",
+            "ringback_sockets_open 1",
+            "ringback_sockets_ended_total{reason=\"silent\"} 1",
+            "ringback_journal_append_duration_seconds_count{workspace=\"main\"} 0",
             "ringback_http_requests_total{method=\"GET\",route=\"/v1/callbacks/{id}\",\
              status=\"200\"} 2",
         ] {
@@ -130,5 +118,33 @@ mod tests {
         }
         assert_eq!(text.matches("# EOF").count(), 1);
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    /// What Prometheus asks of names: one prefix, base units, and `_total` for counters alone.
+    #[test]
+    fn names_follow_the_conventions() {
+        let metrics = Metrics::new();
+        metrics.count("GET", "/healthz", 200, 0.002);
+        let text = text(&metrics, Health::default());
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let types: Vec<(&str, &str)> = types.filter_map(|line| line.split_once(' ')).collect();
+        assert!(types.len() > 30, "{text}");
+        for (name, kind) in &types {
+            let plain = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+            assert!(name.starts_with("ringback_") && name.chars().all(plain), "{name}");
+            // The suffix of counters stands at their samples.
+            assert!(!name.ends_with("_total"), "{name}");
+            for unit in ["milliseconds", "_ms", "micros", "minutes", "kib", "mib"] {
+                assert!(!name.contains(unit), "{name}: seconds and bytes");
+            }
+            let count = types.iter().filter(|(other, _)| other == name).count();
+            assert_eq!(count, 1, "{name}");
+            let samples = |suffix: &str| text.contains(&format!("\n{name}{suffix}"));
+            match *kind {
+                "counter" => assert!(!samples(" ") && !samples("{"), "{name}"),
+                "histogram" => assert!(samples("_bucket") && samples("_sum"), "{name}"),
+                other => assert_eq!(other, "gauge", "{name}"),
+            }
+        }
     }
 }

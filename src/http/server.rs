@@ -15,6 +15,7 @@ use super::auth::Gate;
 
 use super::routes::{mount, unknown};
 use super::state::{HttpState, Shared};
+use crate::engine::figures::SocketCounts;
 
 /// How long a connection may be idle between two requests.
 const KEEP_ALIVE_SECONDS: u64 = 75;
@@ -48,6 +49,11 @@ impl Http {
     /// The credentials, for what lets callers in by other ways.
     pub fn gate(&self) -> Arc<Gate> {
         Arc::clone(&self.shared.gate)
+    }
+
+    /// What is counted of the agents' sockets, which `/metrics` shows.
+    pub fn sockets(&self) -> Arc<SocketCounts> {
+        Arc::clone(&self.shared.sockets)
     }
 
     /// Answers on `listener`, on so many threads. Signals are the caller's: draining has an order.

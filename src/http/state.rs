@@ -10,6 +10,7 @@ use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
 use crate::domain::policy::{AgentSettings, Choice};
 use crate::domain::queue::Queue;
 use crate::domain::time::{Span, Timestamp};
+use crate::engine::figures::SocketCounts;
 use crate::engine::handle::Handle;
 use crate::wire::action::Known;
 use crate::wire::link::Links;
@@ -67,6 +68,7 @@ pub(super) struct Shared {
     pub(super) public_url: String,
     pub(super) metrics_open: bool,
     pub(super) metrics: Metrics,
+    pub(super) sockets: Arc<SocketCounts>,
     pub(super) attempts: Attempts,
     pub(super) public_uses: PublicUses,
     pub(super) phone_requests: PhoneRequests,
@@ -104,6 +106,7 @@ impl Shared {
             public_url: state.public_url,
             metrics_open: state.metrics_open,
             metrics: Metrics::new(),
+            sockets: Arc::default(),
             attempts: Attempts::default(),
             public_uses: PublicUses::default(),
             phone_requests: PhoneRequests::default(),

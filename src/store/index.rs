@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::keys::{self, TextKind};
 use super::record::{Broken, EventRecord, Reader, Record, put_varint};
-use crate::domain::callback::{Callback, Request, shown_number};
+use crate::domain::callback::{Callback, Phase, Request, shown_number};
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
 use crate::domain::ids::CallbackId;
@@ -152,7 +152,7 @@ fn replace(old: &[RowKey], new: Vec<RowKey>, rows: &mut Vec<RowWrite>) {
 }
 
 /// The index rows of where a callback stands.
-fn callback_index(callback: &Callback) -> Vec<RowKey> {
+pub(super) fn callback_index(callback: &Callback) -> Vec<RowKey> {
     let state = callback.state();
     let mut index = Index { id: callback.id, keys: Vec::with_capacity(12) };
     let mut add = |table, front: &[u8]| index.add(table, front);
@@ -165,6 +165,9 @@ fn callback_index(callback: &Callback) -> Vec<RowKey> {
     }
     if state.is_live() {
         add(keys::LIVE, &[]);
+    }
+    if let Phase::Ended { at, .. } = callback.phase {
+        add(keys::BY_END, &keys::instant(at));
     }
     if let Some(booking) = &callback.booking {
         add(keys::BY_START, &keys::instant(booking.start));
@@ -205,7 +208,7 @@ fn whole_word(text: &str) -> Vec<u8> {
 }
 
 /// The index rows of a callback's texts.
-fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
+pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
     let customer = &request.customer;
     let origin = &request.origin;
     let phone = customer.phone.as_ref().map(PhoneNumber::as_str);
@@ -253,7 +256,9 @@ fn of_event(id: u64, event: &Event, entry: &Entry, rows: &mut Vec<RowWrite>) {
     put(keys::event(id), record.to_row(), rows);
     match event {
         Event::Callback(callback, _) => put(keys::history(*callback, id), Bytes::new(), rows),
-        Event::Agent(..) | Event::Queue(..) => {}
+        Event::Agent(..) | Event::Queue(..) => {
+            put(keys::event_by_time(entry.at, id), Bytes::new(), rows);
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub const KEPT_BY_TIME: Table = ordered(8, "kept_by_time");
 pub const META: Table = plain(9, "meta");
 /// In [`META`]: the 32 bytes that manage links are signed with.
 pub const SECRET: &str = "secret";
+/// In [`META`]: the highest number of a callback that was removed, so that none is given twice.
+pub const HIGHEST_REMOVED: &str = "highest_removed";
 
 /// instant, callback id → nothing: `open` callbacks by when they are looked at next.
 pub const DUE: Table = ordered(10, "due");
@@ -69,8 +71,13 @@ pub const BY_AGENT: Table = ordered(18, "by_agent");
 /// beginning of a name, phone or number in lower case, zero, callback id → nothing.
 pub const BY_PREFIX: Table = ordered(19, "by_prefix");
 
-/// All tables, each at the place of its number.
-pub const ALL: [Table; 20] = [
+/// instant of the end, callback id → nothing: the order in which callbacks lapse.
+pub const BY_END: Table = ordered(20, "by_end");
+/// instant, event id → nothing: events of agents and queues. A callback's go with the callback.
+pub const EVENT_BY_TIME: Table = ordered(21, "event_by_time");
+
+/// All tables; a table's place here is its number in the log, so new ones come last.
+pub const ALL: [Table; 22] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -91,6 +98,8 @@ pub const ALL: [Table; 20] = [
     BY_NUMBER,
     BY_AGENT,
     BY_PREFIX,
+    BY_END,
+    EVENT_BY_TIME,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -205,6 +214,21 @@ pub fn secret() -> RowKey {
     key(META, SECRET.as_bytes())
 }
 
+/// The highest number of a callback that was removed.
+pub fn highest_removed() -> RowKey {
+    key(META, HIGHEST_REMOVED.as_bytes())
+}
+
+/// A callback by when it ended.
+pub fn by_end(at: Timestamp, id: CallbackId) -> RowKey {
+    key(BY_END, with_id(&instant(at), id))
+}
+
+/// An agent's or a queue's event by when it happened.
+pub fn event_by_time(at: Timestamp, event: u64) -> RowKey {
+    key(EVENT_BY_TIME, [instant(at), event.to_be_bytes()].concat())
+}
+
 /// The front of [`BY_STATE`].
 pub const fn by_state(state: State) -> [u8; 1] {
     // Numbers of their own: a new state must not move the others.
@@ -283,6 +307,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn each_table_stands_at_the_place_of_its_number() {
+        let numbers: Vec<_> = ALL.iter().map(|table| usize::from(table.number)).collect();
+        assert_eq!(numbers, (0..ALL.len()).collect::<Vec<_>>());
+    }
 
     proptest! {
         #[test]

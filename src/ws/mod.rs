@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::domain::ids::AgentId;
 use crate::domain::policy::Choice;
 use crate::domain::time::Timestamp;
+use crate::engine::figures::SocketCounts;
 use crate::engine::handle::Handle;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
@@ -68,6 +69,8 @@ pub struct SocketState {
     pub gate: Arc<dyn Gate>,
     /// Bounds.
     pub limits: SocketLimits,
+    /// What is counted of them.
+    pub counts: Arc<SocketCounts>,
 }
 
 /// Bounds how long a connection may leave written bytes unacknowledged: a client that doesn't

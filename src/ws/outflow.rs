@@ -47,8 +47,8 @@ pub(super) enum Put {
 struct Waiting {
     queue: VecDeque<Outgoing>,
     bytes: usize,
-    /// Nothing more is taken: the end is in the queue, or was written.
-    ended: bool,
+    /// Nothing more is taken: the end, with this code, is in the queue, or was written.
+    ended: Option<u16>,
 }
 
 /// The queue of one socket.
@@ -76,7 +76,7 @@ impl Outflow {
     /// Takes one thing to write.
     pub(super) fn put(&self, outgoing: Outgoing) -> Put {
         let mut waiting = self.lock();
-        if waiting.ended {
+        if waiting.ended.is_some() {
             return Put::Over;
         }
         // The frame that is first in line counts as being written: a single large one passes.
@@ -94,17 +94,27 @@ impl Outflow {
     /// Ends the session. What waits is dropped when `drop_waiting`, else written first.
     pub(super) fn end(&self, code: u16, drop_waiting: bool) {
         let mut waiting = self.lock();
-        if waiting.ended {
+        if waiting.ended.is_some() {
             return;
         }
         if drop_waiting {
             waiting.queue.clear();
             waiting.bytes = 0;
         }
-        waiting.ended = true;
+        waiting.ended = Some(code);
         waiting.queue.push_back(Outgoing::Close(code));
         drop(waiting);
         self.waker.wake();
+    }
+
+    /// The session's actor has ended it by itself.
+    pub(super) fn ended_by_actor(&self, code: u16) {
+        self.lock().ended.get_or_insert(code);
+    }
+
+    /// The code that the server ended it with; none if the client left or its network broke.
+    pub(super) fn end_code(&self) -> Option<u16> {
+        self.lock().ended
     }
 
     /// Whether more than half of what may wait does.
@@ -179,6 +189,8 @@ mod tests {
         outflow.put(text(10));
         outflow.end(4413, true);
         assert_eq!(outflow.put(text(1)), Put::Over);
+        outflow.ended_by_actor(1002);
+        assert_eq!(outflow.end_code(), Some(4413), "the first end counts");
         let mut drain = Drain::new(Arc::clone(&outflow));
         let mut context = Context::from_waker(std::task::Waker::noop());
         let first = Pin::new(&mut drain).poll_next(&mut context);

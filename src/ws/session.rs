@@ -49,12 +49,13 @@ async fn socket(
     match answer {
         Ok(answer) => {
             let state = state.as_ref().clone();
-            actix_web::rt::spawn(pump::run(
-                state,
-                admitted,
-                Client { frames: from_client, gone, inflow },
-                outflow,
-            ));
+            let client = Client { frames: from_client, gone, inflow };
+            actix_web::rt::spawn(async move {
+                let counts = Arc::clone(&state.counts);
+                counts.opened();
+                pump::run(state, admitted, client, Arc::clone(&outflow)).await;
+                counts.ended(reason(outflow.end_code()));
+            });
             answer
         }
         Err(error) => refuse(&Problem::new(Kind::Malformed, format!("No WebSocket: {error}."))),
@@ -99,6 +100,21 @@ fn refuse(problem: &Problem) -> HttpResponse {
         .expect("problems have valid statuses");
     let body = serde_json::to_string(problem).expect("a problem is plain JSON");
     HttpResponse::build(status).content_type(MEDIA_TYPE).body(body)
+}
+
+/// Why a socket ended, for figures.
+const fn reason(code: Option<u16>) -> &'static str {
+    match code {
+        None => "left",
+        Some(1008) => "no_frames",
+        Some(1009) => "too_large",
+        Some(1012) => "restart",
+        Some(4401) => "credential_ended",
+        Some(4403) => "agent_removed",
+        Some(4408) => "silent",
+        Some(4413) => "does_not_read",
+        Some(_) => "protocol",
+    }
 }
 
 /// Moves frames. When it is dropped, for whatever reason, the pump hears that the client is gone.
@@ -189,6 +205,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             Err(error) => {
                 let large = self.inflow.was_too_large() || matches!(error, ProtocolError::Overflow);
                 let code = if large { CloseCode::Size } else { CloseCode::Protocol };
+                self.outflow.ended_by_actor(code.into());
                 context.close(Some(code.into()));
                 context.stop();
             }

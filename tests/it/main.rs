@@ -7,6 +7,7 @@ mod admin;
 mod cycle;
 mod intake;
 mod kill;
+mod operations;
 #[path = "../support/redis.rs"]
 mod redis;
 mod replay;

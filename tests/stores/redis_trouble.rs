@@ -201,6 +201,8 @@ async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
 async fn full_it_is_unavailable_for_writes_and_still_read() {
     let server = RedisServer::start_with(&["--maxmemory", "4mb"]);
     let mut store = taken(&server).await;
+    // As if the tables had everything.
+    server.command("HSET rb:{acme}:head watermark 200");
     let mut refused = None;
     for number in 1..=200 {
         if let Err(error) = store.log.append(number, vec![Bytes::from(vec![1; 100_000])]).await {
@@ -214,6 +216,45 @@ async fn full_it_is_unavailable_for_writes_and_still_read() {
     // As full as it is, it can be trimmed, and takes the refused one then.
     store.log.trim(number).await.expect("trims");
     store.log.append(number, vec![entry(number)]).await.expect("there is room");
+}
+
+fn batch(from: EntryNumber, to: EntryNumber) -> TableBatch {
+    let key = RowKey { table: TABLE, key: Bytes::from_static(b"k") };
+    TableBatch { from, to, rows: vec![RowWrite { key, value: Some(Bytes::new()) }] }
+}
+
+#[tokio::test]
+async fn the_log_keeps_what_the_tables_lack_whatever_it_is_told() {
+    let server = RedisServer::start();
+    let mut store = taken(&server).await;
+    for number in 1..=6 {
+        store.log.append(number, vec![entry(number)]).await.expect("written");
+    }
+    store.log.trim(7).await.expect("a command");
+    assert_eq!(store.log.state().await.expect("a state").first, 1, "the tables have nothing");
+    store.tables.apply(batch(1, 4)).await.expect("applied");
+    store.log.trim(7).await.expect("a command");
+    assert_eq!(store.log.state().await.expect("a state").first, 5);
+    store.tables.apply(batch(5, 6)).await.expect("applied");
+    store.log.trim(6).await.expect("a command");
+    assert_eq!(store.log.state().await.expect("a state").first, 6, "no more than it is told");
+    store.log.trim(7).await.expect("a command");
+    let state = store.log.state().await.expect("a state");
+    assert_eq!((state.first, state.last), (7, 6), "an empty log knows its end");
+}
+
+#[tokio::test]
+async fn the_tables_dont_pass_the_end_of_the_log() {
+    let server = RedisServer::start();
+    let mut store = taken(&server).await;
+    store.log.append(1, vec![entry(1), entry(2)]).await.expect("written");
+    let past = store.tables.apply(batch(1, 3)).await;
+    assert!(matches!(past, Err(StoreError::Gap { found: 0, first: 1 })), "{past:?}");
+    let key = RowKey { table: TABLE, key: Bytes::from_static(b"k") };
+    assert_eq!(store.tables.get(vec![key.clone()]).await.expect("readable"), [None]);
+    store.log.append(3, vec![entry(3)]).await.expect("written");
+    store.tables.apply(batch(1, 3)).await.expect("now the log has them");
+    assert_eq!(store.tables.get(vec![key]).await.expect("readable"), [Some(Bytes::new())]);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! has a test beside it that feeds it a bad sample, so that none of them can pass by looking away.
 
 mod layers;
+mod operations;
 mod rules;
 mod scan;
 

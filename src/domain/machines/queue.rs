@@ -96,7 +96,9 @@ impl QueueMachine {
                 self.update(callback, version, out);
             }
             QueueMessage::Leave { callback } => self.leave(callback),
-            QueueMessage::Stats { token } => out.answer(token, Ok(self.stats())),
+            QueueMessage::Stats { token } => {
+                out.answer(token, Ok(Answer::QueueStats(self.stats())));
+            }
             QueueMessage::Position { token, callback } => {
                 let position = self.position(callback);
                 out.answer(token, Ok(Answer::Position(position)));
@@ -314,14 +316,15 @@ impl QueueMachine {
         u32::try_from(ahead + 1).ok()
     }
 
-    fn stats(&self) -> Answer {
+    /// The line, as it is now.
+    pub fn stats(&self) -> QueueStats {
         let waiting = u32::try_from(self.line.len()).unwrap_or(u32::MAX);
         let live = u32::try_from(self.live.len()).unwrap_or(u32::MAX);
-        Answer::QueueStats(QueueStats {
+        QueueStats {
             waiting,
             oldest_since: self.waiting.first().map(|(since, _)| *since),
             with_agents: live - waiting,
-        })
+        }
     }
 
     fn wake(&mut self, now: &Now, out: &mut Outbox) {

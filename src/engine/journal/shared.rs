@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{JournalEvent, Notify};
+use crate::engine::figures::{JournalCounts, JournalFigures};
 use crate::engine::overlay::Overlay;
 use crate::engine::ports::EntryNumber;
 
 /// Between the three.
 pub(in crate::engine) struct Shared {
     pub(in crate::engine) overlay: Arc<Overlay>,
+    pub(in crate::engine) counts: JournalCounts,
     notify: Notify,
     has_ended: AtomicBool,
     log_is_full: AtomicBool,
@@ -30,6 +32,7 @@ impl Shared {
     ) -> Self {
         Self {
             overlay,
+            counts: JournalCounts::default(),
             notify,
             has_ended: AtomicBool::new(false),
             log_is_full: AtomicBool::new(false),
@@ -61,7 +64,14 @@ impl Shared {
         self.has_ended.load(Ordering::SeqCst)
     }
 
-    fn is_full(&self) -> bool {
+    /// How all of it stands.
+    pub(in crate::engine) fn figures(&self) -> JournalFigures {
+        let overlay_bytes = self.overlay.unprojected_bytes() as u64;
+        JournalFigures { projected: self.watermark(), overlay_bytes, ..self.counts.read() }
+    }
+
+    /// Overlay or log is at its bound.
+    pub(in crate::engine) fn is_full(&self) -> bool {
         self.overlay.is_full() || self.log_is_full()
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::store_link::{End, Group, StoreLink};
 use super::{JournalEvent, JournalSettings, Shared};
@@ -72,6 +72,7 @@ impl Writer {
     ) -> Self {
         let waiting = VecDeque::new();
         let is_stalled = false;
+        shared.counts.log_holds(log_bytes);
         Self {
             link,
             shared,
@@ -145,13 +146,16 @@ impl Writer {
     }
 
     async fn write(&mut self, group: Group) -> Result<(), End> {
-        let (last, bytes) = (group.last(), group.bytes());
+        let (last, bytes, entries) = (group.last(), group.bytes(), group.entries.len());
+        let began = Instant::now();
         let append = self.link.append(group);
         watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, append).await?;
+        self.shared.counts.appended(entries, began.elapsed());
         self.durability.send_replace(last);
         self.store_answered();
         self.shared.tell(JournalEvent::Durable(last));
         self.log_bytes += bytes as u64;
+        self.shared.counts.log_holds(self.log_bytes);
         if self.log_bytes >= self.settings.log_max_bytes {
             self.shared.set_log_is_full(true);
         }
@@ -204,6 +208,7 @@ impl Writer {
         match trimmed.await {
             Ok(bytes) => {
                 self.log_bytes = bytes;
+                self.shared.counts.log_holds(bytes);
                 // A log that keeps more than it was told to must not stop the workspace for good:
                 // when nothing is left to trim, waiting can't help.
                 let can_shrink = keep_from <= self.link.durable();

@@ -2,6 +2,7 @@
 
 mod double;
 mod faults;
+mod figures;
 mod group;
 mod random;
 mod reads;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rig::{Rig, asap, keyed, limits, queue_id, scheduled, until};
-use crate::domain::agent::Presence;
+use crate::domain::agent::{Engagement, Presence};
 use crate::domain::callback::State;
 use crate::domain::effect::Notice;
 use crate::domain::ids::AgentId;
@@ -11,7 +11,9 @@ use crate::domain::message::{Action, Who};
 use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
+use crate::engine::figures::{Figures, Refused};
 use crate::engine::handle::{CommandError, ToSession};
+use crate::engine::health::Alarm;
 use crate::engine::system::Ended;
 
 const SUPERVISOR: Who = Who::Supervisor(None);
@@ -152,6 +154,70 @@ async fn a_machine_that_panics_three_times_in_a_minute_is_set_aside() {
     let mut mara = rig.session("mara").await;
     let other = rig.create(asap()).await.expect("others go on").id;
     assert_eq!(mara.offer().await.0.id, other);
+    // Whoever runs the server is told, and a restart puts it back.
+    let health = rig.handle.health();
+    assert!(health.ready, "others are served");
+    assert_eq!(health.alarms, [Alarm::SetAside]);
+    rig.handle.antidote();
+    let rig = rig.restart().await;
+    assert_eq!(rig.handle.health().alarms, []);
+    assert!(rig.act(id, SUPERVISOR, Action::Cancel { reason: None }).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_store_that_stands_is_an_alarm_until_it_goes_on() {
+    let rig = Rig::new().await;
+    rig.vault.log_open.send_replace(false);
+    let (created, ()) = tokio::join!(rig.create(asap()), async {
+        until("it is noticed", || rig.handle.health().alarms == [Alarm::StoreStalled]).await;
+    });
+    assert_eq!(created.err(), Some(Refusal::Unavailable));
+    assert_eq!(rig.create(asap()).await.err(), Some(Refusal::Unavailable));
+    rig.vault.log_open.send_replace(true);
+    until("it goes on", || rig.handle.health().alarms.is_empty()).await;
+    let figures = rig.handle.figures();
+    assert_eq!((figures.stalls, figures.refused), (1, vec![(Refused::Unavailable, 1)]));
+}
+
+#[tokio::test]
+async fn figures_follow_what_happens_and_recovery_counts_what_is_live() {
+    let rig = Rig::new().await;
+    let id = rig.create(asap()).await.expect("taken").id;
+    let waiting = rig.create(asap()).await.expect("taken").id;
+    rig.create(scheduled(Span::days(1))).await.expect("taken");
+    let mut mara = rig.session("mara").await;
+    let (_, offer) = mara.offer().await;
+    let live = |rig: &Rig| {
+        let live = rig.handle.figures().live;
+        live.into_iter().map(|(_, count)| count).collect::<Vec<_>>()
+    };
+    // Queued, offered, accepted, calling, in wrap-up.
+    until("it is counted", || live(&rig) == [1, 1, 0, 0, 0]).await;
+    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+    until("it is counted", || live(&rig) == [1, 0, 1, 0, 0]).await;
+    rig.time.advance(Span::seconds(7));
+    let queue = |rig: &Rig| rig.handle.figures().lines.remove(0);
+    until("the queue has heard", || (queue(&rig).waiting, queue(&rig).with_agents) == (1, 1)).await;
+    assert_eq!(queue(&rig).oldest_wait, Span::seconds(7));
+    let busy = (Presence::Available, Engagement::Busy);
+    until("she is seen", || rig.handle.figures().agents.get(&busy) == Some(&1)).await;
+    let figures = rig.handle.figures();
+    assert_eq!(figures.sessions, 1);
+    let count = |figures: &Figures, name: &str| {
+        figures.events.iter().find(|(event, _)| *event == name).map(|(_, count)| *count)
+    };
+    assert_eq!(count(&figures, "callback.created"), Some(3));
+    assert_eq!(count(&figures, "callback.accepted"), Some(1));
+    for id in [id, waiting] {
+        rig.act(id, SUPERVISOR, Action::Cancel { reason: None }).await.expect("possible");
+    }
+    assert_eq!(live(&rig), [0; 5]);
+    assert_eq!(rig.handle.figures().ended, [(("canceled", "by_supervisor"), 2)]);
+    rig.create(asap()).await.expect("taken");
+    // All is recovered, and mara's sessions are gone.
+    let rig = rig.restart().await;
+    assert_eq!(live(&rig), [1, 0, 0, 0, 0]);
+    assert_eq!(queue(&rig).waiting, 1);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
-    Codec, FullCallback, Inventory, Library, ListRead, Page, StoredEvent,
+    Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
 };
 use crate::engine::ports::{
     EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, RangeRead, RowKey, RowWrite,
@@ -387,6 +387,24 @@ impl Library for VaultLibrary {
             };
             world.callbacks.values().filter(open).take(limit).count()
         }))
+    }
+
+    fn lapsed(
+        &self,
+        _kind: Lapsing,
+        _after: Option<(Timestamp, Lapsed)>,
+        _until: Timestamp,
+        _limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, Lapsed)>, StoreError>> {
+        // A vault keeps everything; what goes when is tested above the real stores.
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn removal(
+        &self,
+        _lapsed: Vec<(Timestamp, Lapsed)>,
+    ) -> PortFuture<'_, Result<Removal, StoreError>> {
+        Box::pin(async { Ok(Removal::default()) })
     }
 
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {

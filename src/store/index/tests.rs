@@ -136,6 +136,7 @@ fn a_change_of_state_moves_the_rows_of_that_state_alone() {
     let mut written: Vec<_> = written.collect();
     written.sort_unstable();
     let expected = [
+        ("by_end", true),
         ("by_queue", false),
         ("by_queue", true),
         ("by_state", false),

@@ -8,6 +8,7 @@
 //! A place in a list is what its order goes by: the id, or the instant and the id.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -103,7 +104,8 @@ impl StoreLibrary {
             likely.truncate(limit);
         }
         let (counts, callbacks): (Vec<usize>, Vec<_>) = likely.into_iter().unzip();
-        let full = counts.into_iter().zip(self.complete_all(callbacks).await?);
+        let full = counts.into_iter().zip(self.those_complete(callbacks).await?);
+        let full = full.filter_map(|(count, full)| Some((count, full?)));
         let mut found: Vec<_> = full.filter(|(_, full)| matches(filter, full)).collect();
         found.truncate(limit);
         let last = match found.last() {
@@ -111,6 +113,24 @@ impl StoreLibrary {
             _ => places.len(),
         };
         Ok((found.into_iter().map(|(_, full)| full).collect(), last))
+    }
+
+    /// Callbacks with what belongs to them; none for one that lapsed between the reads.
+    async fn those_complete(
+        &self,
+        callbacks: Vec<Arc<Callback>>,
+    ) -> Result<Vec<Option<FullCallback>>, StoreError> {
+        match self.complete_all(callbacks.clone()).await {
+            Ok(all) => return Ok(all.into_iter().map(Some).collect()),
+            Err(StoreError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let ids: Vec<CallbackId> = callbacks.iter().map(|callback| callback.id).collect();
+        let there = self.callbacks(&ids).await?;
+        let kept = callbacks.into_iter().zip(&there).filter(|(_, there)| there.is_some());
+        let mut full =
+            self.complete_all(kept.map(|(callback, _)| callback).collect()).await?.into_iter();
+        Ok(there.iter().map(|there| there.as_ref().and_then(|_| full.next())).collect())
     }
 
     async fn source(&self, read: &ListRead) -> Result<Source, StoreError> {

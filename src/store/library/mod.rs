@@ -1,6 +1,7 @@
 //! Typed reads of one workspace, above its merged rows.
 
 mod filter;
+mod lapsed;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -13,13 +14,12 @@ use super::keys;
 use super::record::{EventRecord, Record, damaged};
 use crate::domain::callback::{Callback, Channel, Interaction, State};
 use crate::domain::ids::{CallbackId, QueueId};
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::engine::entry::{IdempotencyKey, Kept};
-use crate::engine::library::{FullCallback, Inventory, Library, ListRead, Page, StoredEvent};
+use crate::engine::library::{
+    FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
+};
 use crate::engine::ports::{EntryNumber, PortFuture, RangeRead, RowKey, Rows, StoreError, Table};
-
-/// How long an answer under an `Idempotency-Key` is kept.
-pub const KEPT_FOR: Span = Span::days(1);
 
 /// Rows of one round trip where all of a table is read.
 const CHUNK: usize = 1_000;
@@ -139,6 +139,11 @@ fn ended_count(callback: &Callback) -> usize {
     usize::try_from(callback.ended_interactions()).expect("a 32-bit count fits")
 }
 
+/// Two values of a read of two keys.
+fn two(values: Vec<Option<Bytes>>) -> [Option<Bytes>; 2] {
+    values.try_into().expect("a read answers as many values as keys")
+}
+
 /// A record that another one says is there.
 fn must_be<R: Record>(row: Option<(&RowKey, Option<Bytes>)>) -> Result<R, StoreError> {
     let (key, value) = row.expect("a read answers as many values as keys");
@@ -214,7 +219,7 @@ impl Library for StoreLibrary {
     ) -> PortFuture<'_, Result<Option<Kept>, StoreError>> {
         Box::pin(async move {
             let kept: Option<Kept> = self.one(keys::kept(&key)).await?;
-            Ok(kept.filter(|kept| now.since(kept.at) < KEPT_FOR))
+            Ok(kept.filter(|kept| now.since(kept.at) < Kept::FOR))
         })
     }
 
@@ -283,14 +288,33 @@ impl Library for StoreLibrary {
         })
     }
 
+    fn lapsed(
+        &self,
+        kind: Lapsing,
+        after: Option<(Timestamp, Lapsed)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, Lapsed)>, StoreError>> {
+        Box::pin(self.walk(kind, after, until, limit))
+    }
+
+    fn removal(
+        &self,
+        lapsed: Vec<(Timestamp, Lapsed)>,
+    ) -> PortFuture<'_, Result<Removal, StoreError>> {
+        Box::pin(self.remove(lapsed))
+    }
+
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {
         Box::pin(async move {
-            let secret = keys::secret();
+            let (secret, removed) = (keys::secret(), keys::highest_removed());
+            let [secret, removed] = two(self.rows.get(vec![secret, removed]).await?);
+            let removed = removed.map_or(Ok(0), |number| lapsed::highest_removed(&number))?;
             Ok(Inventory {
                 queues: self.all(keys::QUEUE).await?,
                 agents: self.all(keys::AGENT).await?,
-                last_number: self.last_number().await?,
-                secret: self.rows.get(vec![secret]).await?.pop().flatten().map(Into::into),
+                last_number: self.last_number().await?.max(removed),
+                secret: secret.map(Into::into),
             })
         })
     }

@@ -14,6 +14,7 @@ use crate::domain::callback::{Phase, Request};
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
 use crate::domain::ids::AgentId;
+use crate::domain::time::Span;
 use crate::engine::entry::{Entry, KeptAnswer, Keyed, Secret};
 use crate::engine::library::Codec;
 use crate::engine::ports::RowWrite;
@@ -33,13 +34,13 @@ pub(super) struct MapRows {
 }
 
 impl MapRows {
-    fn write(&self, entry: &Entry) {
+    pub(super) fn write(&self, entry: &Entry) {
         let number = self.newest.fetch_add(1, Ordering::Relaxed) + 1;
         let rows = RowCodec.rows(number as u64, entry);
         self.apply(rows);
     }
 
-    fn apply(&self, rows: Vec<RowWrite>) {
+    pub(super) fn apply(&self, rows: Vec<RowWrite>) {
         let mut map = self.rows.lock().expect("no test panics while it writes");
         for row in rows {
             match row.value {
@@ -49,9 +50,28 @@ impl MapRows {
         }
     }
 
-    fn change(&self, change: Change) {
+    pub(super) fn change(&self, change: Change) {
         let changes = vec![change];
         self.write(&Entry { at: AT, changes, events: Vec::new(), kept: None, secret: None });
+    }
+
+    /// An index row.
+    pub(super) fn put(&self, key: RowKey) {
+        self.apply(vec![RowWrite { key, value: Some(Bytes::new()) }]);
+    }
+
+    /// All keys.
+    pub(super) fn keys(&self) -> Vec<RowKey> {
+        let map = self.rows.lock().expect("no test panics while it writes");
+        map.keys().cloned().collect()
+    }
+
+    /// Rows that name a callback, in key or value.
+    pub(super) fn naming(&self, id: CallbackId) -> Vec<RowKey> {
+        let map = self.rows.lock().expect("no test panics while it writes");
+        let names = |bytes: &[u8]| bytes.windows(16).any(|part| part == id.to_bytes());
+        let rows = map.iter().filter(|(key, value)| names(&key.key) || names(value));
+        rows.map(|(key, _)| key.clone()).collect()
     }
 
     fn drop_row(&self, key: RowKey) {

@@ -212,8 +212,8 @@ impl Log for RedisLog {
     fn trim(&mut self, keep_from: EntryNumber) -> PortFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.must_hold()?;
-            let least = format!("{keep_from}-0");
-            let answer = self.run(&self.scripts.trim, &[least.as_bytes()]).await?;
+            let keep_from = keep_from.to_string();
+            let answer = self.run(&self.scripts.trim, &[keep_from.as_bytes()]).await?;
             self.not_fenced(self.number(answer.first())?)
         })
     }

@@ -4,8 +4,8 @@
 -- ordered, how many rows with a value, with an empty one, to delete; then those rows: key and
 -- value in turn, keys, keys.
 -- Answers "done", "gap" or "fenced", the epoch found, the watermark.
-local facts = redis.call('HMGET', KEYS[1], 'epoch', 'watermark')
-local epoch, watermark = facts[1] or '0', facts[2] or '0'
+local facts = redis.call('HMGET', KEYS[1], 'epoch', 'watermark', 'last')
+local epoch, watermark, last = facts[1] or '0', facts[2] or '0', facts[3] or '0'
 local ours, from, to = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 if tonumber(epoch) > ours then
   return { 'fenced', epoch, watermark }
@@ -17,7 +17,9 @@ end
 if to <= tonumber(watermark) then
   return { 'done', epoch, watermark }
 end
-if from ~= tonumber(watermark) + 1 then
+-- Past the log's end: the server lost entries that were acknowledged. They are written again
+-- first, so that the tables never show what the log doesn't have.
+if from ~= tonumber(watermark) + 1 or to > tonumber(last) then
   return { 'gap', epoch, watermark }
 end
 
