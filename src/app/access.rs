@@ -1,11 +1,12 @@
 //! Who is let in, and what the HTTP server is built from.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::workspaces::Started;
 use crate::config::{self, JwtVerifier, Settings};
+use crate::domain::ids::WorkspaceId;
 use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
 use crate::http::auth::{Credentials, Gate};
@@ -100,6 +101,7 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
         write: settings.limits.socket_write,
     };
     let desks = settings.workspaces.iter().zip(started).map(|(workspace, started)| Desk {
+        workspace: workspace.id.clone(),
         handle: started.handle.clone(),
         links: workspace.links.clone(),
         presence_reasons: workspace.presence_reasons.clone(),
@@ -115,6 +117,7 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
 
 /// What the socket needs of a workspace.
 struct Desk {
+    workspace: WorkspaceId,
     handle: Handle,
     links: Links,
     presence_reasons: Vec<Choice>,
@@ -128,9 +131,11 @@ struct SocketGate {
 }
 
 impl ws::Gate for SocketGate {
-    fn admit(&self, token: &str) -> Result<Admitted, Problem> {
+    fn admit(&self, token: &str, address: Option<IpAddr>) -> Result<Admitted, Problem> {
         let Some(first) = self.desks.first() else { return Err(Problem::not_found()) };
-        let caller = self.gate.check(token, first.handle.now())?;
+        let now = first.handle.now();
+        let caller = self.gate.check(token, now);
+        let caller = caller.map_err(|error| self.gate.refuse(error, address, now))?;
         let agent = match caller.role {
             Role::Agent(agent) | Role::Supervisor(Some(agent)) | Role::Admin(Some(agent)) => agent,
             Role::Customer(_)
@@ -147,6 +152,7 @@ impl ws::Gate for SocketGate {
         }
         Ok(Admitted {
             handle: desk.handle.clone(),
+            workspace: desk.workspace.clone(),
             agent,
             expires_at: caller.expires_at,
             links: desk.links.clone(),
