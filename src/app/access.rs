@@ -100,12 +100,14 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
         heartbeat: settings.limits.heartbeat,
         write: settings.limits.socket_write,
     };
+    // Behind a proxy the server is asked for by another name than the one that browsers know.
+    let own = settings.public_url.as_deref().map(site);
     let desks = settings.workspaces.iter().zip(started).map(|(workspace, started)| Desk {
         workspace: workspace.id.clone(),
         handle: started.handle.clone(),
         links: workspace.links.clone(),
         presence_reasons: workspace.presence_reasons.clone(),
-        origins: workspace.desk_origins.clone(),
+        origins: workspace.desk_origins.iter().cloned().chain(own.clone()).collect(),
     });
     let gate = Arc::new(SocketGate { gate: http.gate(), desks: desks.collect() });
     let state = SocketState { gate, limits };
@@ -113,6 +115,13 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
         mount: Some(Arc::new(move |config| ws::configure(config, state.clone()))),
         on_connect: Some(Arc::new(move |connection, _data| ws::on_connect(connection, &limits))),
     }
+}
+
+/// The site that an address belongs to, as browsers write it into `Origin`.
+fn site(url: &str) -> String {
+    let mut parts = url.splitn(4, '/');
+    let (scheme, host) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
+    format!("{scheme}//{host}")
 }
 
 /// What the socket needs of a workspace.
@@ -159,5 +168,21 @@ impl ws::Gate for SocketGate {
             presence_reasons: desk.presence_reasons.clone(),
             desk_origins: desk.origins.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_scheme_host_and_port() {
+        for (url, wanted) in [
+            ("https://callbacks.example", "https://callbacks.example"),
+            ("https://callbacks.example/desk/eu", "https://callbacks.example"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(site(url), wanted);
+        }
     }
 }

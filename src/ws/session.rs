@@ -7,8 +7,8 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
 use actix_http::ws::Item;
 use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, HOST, HeaderMap, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER,
+    SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError};
@@ -22,7 +22,17 @@ use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
 
 /// Mounts the socket.
 pub fn configure(config: &mut web::ServiceConfig, state: SocketState) {
-    config.app_data(web::Data::new(state)).route("/v1/agent/socket", web::get().to(socket));
+    let resource = web::resource("/v1/agent/socket")
+        .route(web::get().to(socket))
+        .default_service(web::to(no_method));
+    config.app_data(web::Data::new(state)).service(resource);
+}
+
+async fn no_method(request: HttpRequest) -> HttpResponse {
+    let detail = format!("{} isn't possible here; use GET.", request.method());
+    let mut response = refuse(&Problem::new(Kind::MethodNotAllowed, detail));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    response
 }
 
 async fn socket(

@@ -150,16 +150,23 @@ impl Desk {
         }
     }
 
-    /// Reads to the server's Close and on to the end of the connection; returns its code.
+    /// Reads to the server's Close; returns its code.
     #[track_caller]
     pub(super) fn closed(&mut self) -> u16 {
-        let code = loop {
+        loop {
             match self.0.read() {
-                Ok(Message::Close(frame)) => break u16::from(frame.expect("a close code").code),
+                Ok(Message::Close(frame)) => return u16::from(frame.expect("a close code").code),
                 Ok(_) => {}
                 Err(error) => panic!("no Close: {error}"),
             }
-        };
+        }
+    }
+
+    /// Reads to the server's Close and, without answering it, on to the connection's end; returns
+    /// the code.
+    #[track_caller]
+    pub(super) fn ended(&mut self) -> u16 {
+        let code = self.closed();
         let mut rest = Vec::new();
         // Either is an end; a time-out isn't.
         match self.0.get_mut().read_to_end(&mut rest) {

@@ -152,7 +152,7 @@ fn the_server_says_goodbye_and_ends() {
     assert_eq!(answered["id"], 0);
     server.terminate();
     for desk in &mut desks {
-        assert_eq!(desk.closed(), 1012);
+        assert_eq!(desk.ended(), 1012);
     }
     assert_eq!(server.exit_code(Duration::from_secs(5)), Some(0));
 }

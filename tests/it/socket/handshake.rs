@@ -55,6 +55,8 @@ fn the_subprotocol_must_be_offered() {
     }
     shake(&server, "wrong-key-1", "", "").is_problem(401, "unauthorized");
     // What isn't a handshake at all.
+    let post = server.request("POST", "/v1/agent/socket", "mara-key-1");
+    send(post).is_problem(405, "method-not-allowed");
     let plain = server.request("GET", "/v1/agent/socket", "mara-key-1");
     send(plain.header("Sec-WebSocket-Protocol", "ringback.v1")).is_problem(400, "malformed");
 }
@@ -118,6 +120,7 @@ fn pages_of_other_sites_are_kept_out() {
         "https://desk.example.evil.example",
         "https://desk.example:8443",
         "http://desk.example",
+        "http://callbacks.example",
         "https://desk.example/",
         "file://",
     ] {
@@ -125,7 +128,7 @@ fn pages_of_other_sites_are_kept_out() {
         let browser = shake(&server, "", "ringback.v1, bearer.mara-key-1", origin);
         browser.is_problem(403, "forbidden");
     }
-    for origin in ["https://desk.example", &server.url] {
+    for origin in ["https://desk.example", "https://callbacks.example", &server.url] {
         assert_eq!(shake(&server, "mara-key-1", "ringback.v1", origin).status, 101, "{origin}");
     }
 }

@@ -25,6 +25,7 @@ fn config(limits: &str, queue: &str) -> String {
     format!(
         r#"
 listen = "127.0.0.1:0"
+public_url = "https://callbacks.example/eu"
 [limits]
 {limits}
 
