@@ -101,19 +101,23 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     }
     announce(&format!("listening on http://{address}"));
     let ended = wait(signals, &mut started).await;
-    // No more intake, sessions told, journal flushed; then HTTP goes down.
+    // No more intake, sessions told, journal flushed; then HTTP goes down: all in one time.
     let mut outcome = outcome_of(ended);
-    for workspace in started {
-        if workspace.running.drain().await == Ended::DrainedLate {
-            tracing::warn!(workspace = %workspace.id, "the drain took too long");
+    let mut time = std::pin::pin!(tokio::time::sleep(settings.limits.drain));
+    let drains = started.into_iter().map(|one| async { (one.id, one.running.drain().await) });
+    for (workspace, ended) in futures_util::future::join_all(drains).await {
+        if ended == Ended::DrainedLate {
+            tracing::warn!(%workspace, "the drain took too long");
         }
     }
-    let down = tokio::time::timeout(settings.limits.drain, handle.stop(true)).await;
-    if down.is_err() {
-        handle.stop(false).await;
-    }
-    if let Ok(Err(error)) = serving.await {
-        outcome = outcome.and(Err(RunError::Serve(error)));
+    // Clients that don't read would hold it up for longer: their connections end with the process.
+    tokio::select! {
+        ended = async { handle.stop(true).await; serving.await } => {
+            if let Ok(Err(error)) = ended {
+                outcome = outcome.and(Err(RunError::Serve(error)));
+            }
+        }
+        () = &mut time => tracing::warn!("not all connections ended in time"),
     }
     outcome
 }

@@ -1,11 +1,12 @@
 //! Who is let in, and what the HTTP server is built from.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::workspaces::Started;
 use crate::config::{self, JwtVerifier, Settings};
+use crate::domain::ids::WorkspaceId;
 use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
 use crate::http::auth::{Credentials, Gate};
@@ -99,11 +100,14 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
         heartbeat: settings.limits.heartbeat,
         write: settings.limits.socket_write,
     };
+    // Behind a proxy the server is asked for by another name than the one that browsers know.
+    let own = settings.public_url.as_deref().map(site);
     let desks = settings.workspaces.iter().zip(started).map(|(workspace, started)| Desk {
+        workspace: workspace.id.clone(),
         handle: started.handle.clone(),
         links: workspace.links.clone(),
         presence_reasons: workspace.presence_reasons.clone(),
-        origins: workspace.desk_origins.clone(),
+        origins: workspace.desk_origins.iter().cloned().chain(own.clone()).collect(),
     });
     let gate = Arc::new(SocketGate { gate: http.gate(), desks: desks.collect() });
     let state = SocketState { gate, limits, counts: http.sockets() };
@@ -113,8 +117,16 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
     }
 }
 
+/// The site that an address belongs to, as browsers write it into `Origin`.
+fn site(url: &str) -> String {
+    let mut parts = url.splitn(4, '/');
+    let (scheme, host) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
+    format!("{scheme}//{host}")
+}
+
 /// What the socket needs of a workspace.
 struct Desk {
+    workspace: WorkspaceId,
     handle: Handle,
     links: Links,
     presence_reasons: Vec<Choice>,
@@ -128,9 +140,11 @@ struct SocketGate {
 }
 
 impl ws::Gate for SocketGate {
-    fn admit(&self, token: &str) -> Result<Admitted, Problem> {
+    fn admit(&self, token: &str, address: Option<IpAddr>) -> Result<Admitted, Problem> {
         let Some(first) = self.desks.first() else { return Err(Problem::not_found()) };
-        let caller = self.gate.check(token, first.handle.now())?;
+        let now = first.handle.now();
+        let caller = self.gate.check(token, now);
+        let caller = caller.map_err(|error| self.gate.refuse(error, address, now))?;
         let agent = match caller.role {
             Role::Agent(agent) | Role::Supervisor(Some(agent)) | Role::Admin(Some(agent)) => agent,
             Role::Customer(_)
@@ -147,11 +161,28 @@ impl ws::Gate for SocketGate {
         }
         Ok(Admitted {
             handle: desk.handle.clone(),
+            workspace: desk.workspace.clone(),
             agent,
             expires_at: caller.expires_at,
             links: desk.links.clone(),
             presence_reasons: desk.presence_reasons.clone(),
             desk_origins: desk.origins.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_scheme_host_and_port() {
+        for (url, wanted) in [
+            ("https://callbacks.example", "https://callbacks.example"),
+            ("https://callbacks.example/desk/eu", "https://callbacks.example"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(site(url), wanted);
+        }
     }
 }

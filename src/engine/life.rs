@@ -301,7 +301,10 @@ async fn restore(
         let actor = AgentActor::recovered(Rc::clone(office), agent);
         directory.agents.insert(agent.settings.id.clone(), actor);
     }
-    make_configured(office, config);
+    make_queues(office, config);
+    // An agent's timers are their queues': those must be known first.
+    office.quiet().await;
+    make_agents(office, config);
     let mut after = None;
     loop {
         let page = office.library.live(after, PAGE).await?;
@@ -323,8 +326,8 @@ async fn restore(
     }
 }
 
-/// Queues and agents of the configuration that the store doesn't have.
-fn make_configured(office: &Rc<Office>, config: &EngineConfig) {
+/// Queues of the configuration that the store doesn't have.
+fn make_queues(office: &Rc<Office>, config: &EngineConfig) {
     for settings in &config.queues {
         let id = settings.id.clone();
         if !office.directory.queues.has(&id) {
@@ -333,6 +336,10 @@ fn make_configured(office: &Rc<Office>, config: &EngineConfig) {
             office.deliver(Letter::Queue(id, message), None);
         }
     }
+}
+
+/// Agents of the configuration that the store doesn't have.
+fn make_agents(office: &Rc<Office>, config: &EngineConfig) {
     for settings in &config.agents {
         let id = settings.id.clone();
         if !office.directory.agents.has(&id) {

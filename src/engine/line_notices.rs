@@ -1,7 +1,7 @@
 //! `queue.updated`: while somebody is connected, how each queue's line is, every few seconds.
 //!
 //! The line is asked of its queue as any other question is, so what is told is durable and comes
-//! in order; nothing is sent where nothing has changed.
+//! in order; nothing is sent where nothing has changed and nobody has come.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::answers::Reply;
 use super::office::Office;
 use crate::domain::effect::{Notice, QueueStats};
-use crate::domain::ids::QueueId;
+use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::message::{Letter, QueueMessage, Token};
 use crate::domain::time::Span;
 
@@ -57,6 +57,12 @@ impl Office {
             self.line_notices.borrow_mut().asked.insert(queue.clone(), token);
             self.deliver(Letter::Queue(queue, QueueMessage::Stats { token }), None);
         }
+    }
+
+    /// A session of an agent has come up: it must be told of their lines, changed or not.
+    pub(crate) fn tell_lines_again(&self, agent: &AgentId) {
+        let known = self.known.borrow();
+        self.line_notices.borrow_mut().told.retain(|queue, _| !known.serves(agent, queue));
     }
 
     /// A line's answer is durable: the sessions of its agents are told, if it has changed.

@@ -130,6 +130,7 @@ impl Office {
                     Err(error) => Err(refusal_of(error)),
                 };
                 let told = welcome.map(|welcome| {
+                    self.tell_lines_again(&welcome.agent.settings.id);
                     self.sessions.borrow_mut().welcome(welcome);
                     session
                 });

@@ -3,10 +3,13 @@
 //! Knows neither requests nor sockets, so that the agent's socket is let in by the same rules.
 //! Must never print a token, and never say which part of a wrong one was right.
 
+use std::net::IpAddr;
+
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::jwt::{self, Verifier};
+use super::limit::Attempts;
 use super::manage;
 use crate::config;
 use crate::domain::ids::WorkspaceId;
@@ -67,12 +70,13 @@ impl From<AuthError> for Problem {
 /// All workspaces' credentials.
 pub struct Gate {
     workspaces: Vec<Credentials>,
+    attempts: Attempts,
 }
 
 impl Gate {
     /// Lets in who has one of these.
     pub fn new(workspaces: Vec<Credentials>) -> Self {
-        Self { workspaces }
+        Self { workspaces, attempts: Attempts::default() }
     }
 
     /// Whose the credential in an `Authorization` header is.
@@ -84,6 +88,12 @@ impl Gate {
             return Err(AuthError::Missing);
         }
         self.check(token.trim(), now)
+    }
+
+    /// What whoever sent a wrong credential is told. Each counts, where the address is known:
+    /// whoever guesses too often is told to wait.
+    pub fn refuse(&self, error: AuthError, address: Option<IpAddr>, now: Timestamp) -> Problem {
+        self.attempts.count(address, now).err().unwrap_or_else(|| error.into())
     }
 
     /// Whose a credential is.

@@ -231,11 +231,8 @@ fn caller(shared: &Shared, request: &HttpRequest) -> Result<(Caller, Timestamp),
     match shared.gate.authorize(header, now) {
         Ok(caller) => Ok((caller, now)),
         Err(error) => {
-            if header.is_some() {
-                let address = request.peer_addr().map(|address| address.ip());
-                shared.attempts.count(address, now)?;
-            }
-            Err(error.into())
+            let address = request.peer_addr().map(|address| address.ip());
+            Err(shared.gate.refuse(error, address.filter(|_| header.is_some()), now))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::{Credentials, Gate};
-use super::limit::{Attempts, PhoneRequests, PublicUses};
+use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
 use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
 use crate::domain::policy::{AgentSettings, Choice};
@@ -69,7 +69,6 @@ pub(super) struct Shared {
     pub(super) metrics_open: bool,
     pub(super) metrics: Metrics,
     pub(super) sockets: Arc<SocketCounts>,
-    pub(super) attempts: Attempts,
     pub(super) public_uses: PublicUses,
     pub(super) phone_requests: PhoneRequests,
 }
@@ -107,7 +106,6 @@ impl Shared {
             metrics_open: state.metrics_open,
             metrics: Metrics::new(),
             sockets: Arc::default(),
-            attempts: Attempts::default(),
             public_uses: PublicUses::default(),
             phone_requests: PhoneRequests::default(),
         }

@@ -23,6 +23,8 @@ pub(super) struct Inflow {
     /// Frames handed on and not yet handled.
     waiting: AtomicUsize,
     too_large: AtomicBool,
+    /// Something came since the pump looked last.
+    heard: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -36,6 +38,13 @@ impl Inflow {
     pub(super) fn handled(&self) {
         self.waiting.fetch_sub(1, Ordering::AcqRel);
         self.waker.wake();
+    }
+
+    /// Whether the client has given a sign of life since this was asked last. What waits to be
+    /// handled is one: while much of it does, the client is held back and can give no other.
+    pub(super) fn was_heard(&self) -> bool {
+        let heard = self.heard.swap(false, Ordering::AcqRel);
+        heard || self.waiting.load(Ordering::Acquire) > 0
     }
 
     /// A frame announced more than may be.
@@ -144,10 +153,16 @@ where
             }
         }
         match Pin::new(&mut self.inner).poll_next(context) {
-            Poll::Ready(Some(Ok(bytes))) if !self.fits(&bytes) => {
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.inflow.heard.store(true, Ordering::Release);
+                if self.fits(&bytes) {
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
                 self.inflow.too_large.store(true, Ordering::Release);
                 Poll::Ready(Some(Err(PayloadError::Overflow)))
             }
+            // A connection that breaks: what came whole before is carried out as far as it can be.
+            Poll::Ready(Some(Err(PayloadError::Incomplete(_)))) => Poll::Ready(None),
             other => other,
         }
     }
@@ -204,6 +219,33 @@ mod tests {
             assert!(guard.fits(&whole(5)));
             assert!(!guard.fits(&frame(length)), "{length}");
         }
+    }
+
+    #[test]
+    fn a_connection_that_breaks_ends_after_what_came() {
+        let came = Ok(Bytes::from_static(&[0x81, 0]));
+        let stream = futures_util::stream::iter([came, Err(PayloadError::Incomplete(None))]);
+        let mut guarded = Guarded::new(stream, Arc::default(), 10);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut next = || Pin::new(&mut guarded).poll_next(&mut context);
+        assert!(matches!(next(), Poll::Ready(Some(Ok(_)))));
+        assert!(matches!(next(), Poll::Ready(None)), "no fault that would drop what came");
+    }
+
+    #[test]
+    fn bytes_and_frames_that_wait_are_signs_of_life() {
+        let inflow = Arc::new(Inflow::default());
+        assert!(!inflow.was_heard());
+        let stream = futures_util::stream::iter([Ok(Bytes::from_static(&[0x8a]))]);
+        let mut guarded = Guarded::new(stream, Arc::clone(&inflow), 10);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut guarded).poll_next(&mut context).is_ready());
+        assert!(inflow.was_heard());
+        assert!(!inflow.was_heard(), "each counts once");
+        inflow.arrived();
+        assert!(inflow.was_heard() && inflow.was_heard(), "it is our turn");
+        inflow.handled();
+        assert!(!inflow.was_heard());
     }
 
     #[test]

@@ -9,10 +9,11 @@ mod pump;
 mod session;
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::ids::AgentId;
+use crate::domain::ids::{AgentId, WorkspaceId};
 use crate::domain::policy::Choice;
 use crate::domain::time::Timestamp;
 use crate::engine::figures::SocketCounts;
@@ -33,6 +34,8 @@ pub const FRAME_MAX: usize = 64 * 1024;
 pub struct Admitted {
     /// The workspace's engine.
     pub handle: Handle,
+    /// The workspace.
+    pub workspace: WorkspaceId,
     /// As whom.
     pub agent: AgentId,
     /// When the credential ends.
@@ -47,8 +50,9 @@ pub struct Admitted {
 
 /// Who is let in.
 pub trait Gate: Send + Sync {
-    /// The agent that a credential is good for; 401 or 403 for none.
-    fn admit(&self, token: &str) -> Result<Admitted, Problem>;
+    /// The agent that a credential is good for; 401 or 403 for none, 429 for an address that sends
+    /// too many of those.
+    fn admit(&self, token: &str, address: Option<IpAddr>) -> Result<Admitted, Problem>;
 }
 
 /// A session's bounds.
@@ -73,8 +77,8 @@ pub struct SocketState {
     pub counts: Arc<SocketCounts>,
 }
 
-/// Bounds how long a connection may leave written bytes unacknowledged: a client that doesn't
-/// read is then cut off by the system, although its session isn't polled any more.
+/// Bounds what the system keeps for a client that doesn't read, and for how long: it is then cut
+/// off although its session isn't polled any more.
 pub fn on_connect(connection: &dyn Any, limits: &SocketLimits) {
     let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else { return };
     // Frames are small and each is awaited: without this an ack waits 40 ms for the next one.
@@ -84,5 +88,9 @@ pub fn on_connect(connection: &dyn Any, limits: &SocketLimits) {
     let socket = socket2::SockRef::from(stream);
     if let Err(error) = socket.set_tcp_user_timeout(Some(limits.write)) {
         tracing::warn!(%error, "TCP_USER_TIMEOUT can't be set");
+    }
+    // The system would let this grow to megabytes before we noticed; Linux doubles what it is told.
+    if let Err(error) = socket.set_send_buffer_size(limits.buffer_bytes / 2) {
+        tracing::warn!(%error, "SO_SNDBUF can't be set");
     }
 }

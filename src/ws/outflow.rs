@@ -47,8 +47,19 @@ pub(super) enum Put {
 struct Waiting {
     queue: VecDeque<Outgoing>,
     bytes: usize,
+    /// The connection has taken a frame and hasn't asked for the next.
+    writing: bool,
     /// Nothing more is taken: the end, with this code, is in the queue, or was written.
     ended: Option<u16>,
+}
+
+impl Waiting {
+    /// Bytes behind the frame that is being written, or that will be as soon as the connection
+    /// asks: a single large one passes, and what follows it isn't counted against it.
+    fn behind(&self) -> usize {
+        let first = if self.writing { None } else { self.queue.front() };
+        self.bytes - first.map_or(0, Outgoing::bytes)
+    }
 }
 
 /// The queue of one socket.
@@ -79,12 +90,10 @@ impl Outflow {
         if waiting.ended.is_some() {
             return Put::Over;
         }
-        // The frame that is first in line counts as being written: a single large one passes.
-        let behind = waiting.bytes + outgoing.bytes();
-        if !waiting.queue.is_empty() && behind > self.limit {
+        if !waiting.queue.is_empty() && waiting.behind() + outgoing.bytes() > self.limit {
             return Put::Full;
         }
-        waiting.bytes = behind;
+        waiting.bytes += outgoing.bytes();
         waiting.queue.push_back(outgoing);
         drop(waiting);
         self.waker.wake();
@@ -119,7 +128,7 @@ impl Outflow {
 
     /// Whether more than half of what may wait does.
     pub(super) fn is_half_full(&self) -> bool {
-        self.lock().bytes > self.limit / 2
+        self.lock().behind() > self.limit / 2
     }
 }
 
@@ -150,7 +159,9 @@ impl Stream for Drain {
             return Poll::Pending;
         }
         let mut waiting = self.outflow.lock();
-        let Some(next) = waiting.queue.pop_front() else {
+        let next = waiting.queue.pop_front();
+        waiting.writing = next.is_some();
+        let Some(next) = next else {
             drop(waiting);
             self.given = 0;
             return Poll::Pending;
@@ -174,13 +185,28 @@ mod tests {
     fn the_bound_counts_what_waits_behind_the_first_frame() {
         let outflow = Outflow::new(100);
         assert_eq!(outflow.put(text(500)), Put::Taken, "one large frame passes");
-        assert_eq!(outflow.put(text(1)), Put::Full);
-        let outflow = Outflow::new(100);
         assert_eq!(outflow.put(text(50)), Put::Taken);
         assert!(!outflow.is_half_full());
         assert_eq!(outflow.put(text(50)), Put::Taken);
         assert!(outflow.is_half_full());
         assert_eq!(outflow.put(text(1)), Put::Full);
+        assert_eq!(outflow.put(Outgoing::Ping), Put::Taken, "what weighs nothing passes");
+    }
+
+    #[test]
+    fn a_frame_that_is_being_written_is_not_what_waits() {
+        let outflow = Outflow::new(100);
+        outflow.put(text(500));
+        let mut drain = Drain::new(Arc::clone(&outflow));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut drain).poll_next(&mut context).is_ready());
+        assert_eq!(outflow.put(text(60)), Put::Taken);
+        assert!(outflow.is_half_full(), "the first behind it counts");
+        assert_eq!(outflow.put(text(41)), Put::Full);
+        assert_eq!(outflow.put(text(40)), Put::Taken);
+        while Pin::new(&mut drain).poll_next(&mut context).is_ready() {}
+        assert_eq!(outflow.put(text(60)), Put::Taken);
+        assert!(!outflow.is_half_full(), "nothing is being written any more");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! order. It runs beside the session's actor and not in it, because a client that stops reading
 //! stops its actor from being polled at all.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::guard::Inflow;
 use super::outflow::{Outflow, Outgoing, Put};
@@ -19,9 +21,10 @@ use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, QueueId, SessionId};
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
-use crate::engine::handle::{Handle, SessionOutlet, ToSession};
+use crate::engine::handle::{Handle, RESTART, SessionOutlet, ToSession};
 use crate::engine::library::FullCallback;
 use crate::wire::action::Known;
+use crate::wire::agent::reason_fault;
 use crate::wire::callback::{CallbackBody, Frame, View};
 use crate::wire::frame::{
     AgentName, ChoiceBody, FrameId, OfferBody, ServerFrame, WelcomeBody, WelcomeQueue,
@@ -36,8 +39,6 @@ pub(super) enum FromClient {
     Text(String),
     /// A frame that isn't text.
     Binary,
-    /// A ping or pong.
-    Life,
 }
 
 /// The client's side of a session.
@@ -48,6 +49,8 @@ pub(super) struct Client {
     pub(super) gone: oneshot::Receiver<()>,
     /// Its frames on their way.
     pub(super) inflow: Arc<Inflow>,
+    /// Where it is.
+    pub(super) address: Option<IpAddr>,
 }
 
 /// The engine's messages that may wait for this session's pump.
@@ -58,6 +61,9 @@ const MAX_STRIKES: u32 = 3;
 
 /// A session silent for so many heartbeats is dropped.
 const SILENT_HEARTBEATS: u32 = 3;
+
+/// How often a credential is looked at, however rare the heartbeats are.
+const CREDENTIAL_CHECK: Duration = Duration::from_secs(30);
 
 /// Where the engine puts what this session is sent.
 struct Outlet {
@@ -77,15 +83,30 @@ impl SessionOutlet for Outlet {
     }
 }
 
-/// Tells the engine that the session is gone, however its pump ends.
+/// Tells the engine that the session is gone, however its pump ends, and doesn't leave the client
+/// on a socket behind which nobody is.
 struct Gone {
     handle: Handle,
     session: SessionId,
+    outflow: Arc<Outflow>,
 }
 
 impl Drop for Gone {
     fn drop(&mut self) {
         self.handle.disconnect(self.session);
+        self.outflow.end(RESTART, false);
+    }
+}
+
+/// Counts heartbeats without a sign of life.
+#[derive(Debug, Default)]
+struct Silence(u32);
+
+impl Silence {
+    /// One more heartbeat: whether the session has been silent for too many.
+    fn beat(&mut self, heard: bool) -> bool {
+        self.0 = if heard { 0 } else { self.0 + 1 };
+        self.0 >= SILENT_HEARTBEATS
     }
 }
 
@@ -98,7 +119,9 @@ struct Pump {
     outstanding: Option<FrameId>,
     frames: u64,
     strikes: u32,
-    heard: Instant,
+    silence: Silence,
+    inflow: Arc<Inflow>,
+    address: Option<IpAddr>,
 }
 
 /// Why the pump stops.
@@ -118,12 +141,14 @@ pub(super) async fn run(
     let Ok(session) = connected else {
         // Removed meanwhile, or the engine can't take sessions now.
         let removed = admitted.handle.agent(&admitted.agent).is_none();
-        outflow.end(if removed { 4403 } else { 1012 }, false);
+        outflow.end(if removed { 4403 } else { RESTART }, false);
         return;
     };
-    let _gone = Gone { handle: admitted.handle.clone(), session };
+    let handle = admitted.handle.clone();
+    let _gone = Gone { handle, session, outflow: Arc::clone(&outflow) };
     let mut beats = interval(state.limits.heartbeat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut credential_checks = interval(CREDENTIAL_CHECK);
     let mut pump = Pump {
         state,
         admitted,
@@ -132,7 +157,9 @@ pub(super) async fn run(
         outstanding: None,
         frames: 0,
         strikes: 0,
-        heard: Instant::now(),
+        silence: Silence::default(),
+        inflow: Arc::clone(&client.inflow),
+        address: client.address,
     };
     loop {
         let idle = pump.outstanding.is_none();
@@ -146,6 +173,7 @@ pub(super) async fn run(
                 None => Err(Over),
             },
             _ = beats.tick() => pump.beat(),
+            _ = credential_checks.tick() => pump.check_credential(),
             frame = client.frames.recv(), if idle => match frame {
                 Some(frame) => {
                     client.inflow.handled();
@@ -182,14 +210,18 @@ impl Pump {
         Err(Over)
     }
 
+    /// A credential that has ended is good for nothing more.
+    fn check_credential(&self) -> Result<(), Over> {
+        let ended = self.admitted.expires_at.is_some_and(|at| at <= self.now());
+        if ended { self.end(4401) } else { Ok(()) }
+    }
+
     /// Pings, and looks whether the session is still alive and its credential good.
-    fn beat(&self) -> Result<(), Over> {
-        if self.heard.elapsed() > self.state.limits.heartbeat * SILENT_HEARTBEATS {
+    fn beat(&mut self) -> Result<(), Over> {
+        if self.silence.beat(self.inflow.was_heard()) {
             return self.end(4408);
         }
-        if self.admitted.expires_at.is_some_and(|at| at <= self.now()) {
-            return self.end(4401);
-        }
+        self.check_credential()?;
         match self.outflow.put(Outgoing::Ping) {
             Put::Taken | Put::Full => Ok(()),
             Put::Over => Err(Over),
@@ -197,7 +229,7 @@ impl Pump {
     }
 
     async fn client_says(&mut self, frame: FromClient) -> Result<(), Over> {
-        self.heard = Instant::now();
+        self.check_credential()?;
         let text = match frame {
             FromClient::Text(text) => text,
             FromClient::Binary => {
@@ -205,7 +237,6 @@ impl Pump {
                 let problem = Problem::new(Kind::Malformed, detail);
                 return self.strike(&BadFrame { id: None, problem, strike: true });
             }
-            FromClient::Life => return Ok(()),
         };
         match read_frame(&text, &KnownTo(&self.admitted.handle)) {
             Ok(incoming) => self.carry_out(incoming).await,
@@ -228,6 +259,11 @@ impl Pump {
             ClientFrame::Ping => return self.send(&ServerFrame::Pong { id: &id }),
             ClientFrame::Auth { token } => return self.renew(&id, &token),
             ClientFrame::Presence { presence, reason } => {
+                let reasons = &self.admitted.presence_reasons;
+                if let Some(fault) = reason.as_deref().and_then(|one| reason_fault(one, reasons)) {
+                    let problem = Problem::field("/reason", fault);
+                    return self.send(&ServerFrame::Error { id: Some(&id), problem: &problem });
+                }
                 self.outstanding = Some(id);
                 handle.session_presence(session, number, presence, reason).await;
             }
@@ -245,9 +281,10 @@ impl Pump {
 
     /// Goes on with another credential of the same agent.
     fn renew(&mut self, id: &FrameId, token: &str) -> Result<(), Over> {
-        match self.state.gate.admit(token) {
-            Ok(admitted) if admitted.agent == self.admitted.agent => {
-                self.admitted.expires_at = admitted.expires_at;
+        let now = &self.admitted;
+        match self.state.gate.admit(token, self.address) {
+            Ok(next) if next.workspace == now.workspace && next.agent == now.agent => {
+                self.admitted.expires_at = next.expires_at;
                 self.send(&ServerFrame::Ack { id })
             }
             Ok(_) => {
@@ -284,7 +321,7 @@ impl Pump {
             Ok(full) => Ok(full),
             Err(refusal) => {
                 tracing::warn!(%refusal, "a callback's texts can't be read for a session");
-                self.outflow.end(1012, false);
+                self.end(RESTART)?;
                 Err(Over)
             }
         }
@@ -402,5 +439,36 @@ impl Known for KnownTo<'_> {
 
     fn now(&self) -> Timestamp {
         self.0.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_silent_for_three_heartbeats_is_dropped() {
+        let mut silence = Silence::default();
+        assert_eq!([true, false, false].map(|heard| silence.beat(heard)), [false; 3]);
+        assert!(!silence.beat(true), "any sign of life is enough");
+        let beats = [false, false, false, false].map(|heard| silence.beat(heard));
+        assert_eq!(beats, [false, false, true, true]);
+    }
+
+    #[test]
+    fn an_engine_that_says_more_than_is_read_cuts_the_session_off() {
+        let (messages, mut from_engine) = mpsc::unbounded_channel();
+        let (waiting, outflow) = (Arc::new(AtomicUsize::new(0)), Outflow::new(1_000));
+        let outlet =
+            Outlet { messages, waiting: Arc::clone(&waiting), outflow: Arc::clone(&outflow) };
+        for _ in 0..=MAX_WAITING_MESSAGES {
+            outlet.put(ToSession::Close(RESTART));
+        }
+        let mut taken = 0;
+        while from_engine.try_recv().is_ok() {
+            taken += 1;
+        }
+        assert_eq!(taken, MAX_WAITING_MESSAGES);
+        assert_eq!(outflow.put(Outgoing::Ping), Put::Over);
     }
 }

@@ -1,11 +1,15 @@
 //! The one file that names `actix_web_actors`: the handshake, and an actor that moves frames
 //! between the socket and the session's pump.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
 use actix_http::ws::Item;
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use actix_web::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER,
+    SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError};
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +22,17 @@ use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
 
 /// Mounts the socket.
 pub fn configure(config: &mut web::ServiceConfig, state: SocketState) {
-    config.app_data(web::Data::new(state)).route("/v1/agent/socket", web::get().to(socket));
+    let resource = web::resource("/v1/agent/socket")
+        .route(web::get().to(socket))
+        .default_service(web::to(no_method));
+    config.app_data(web::Data::new(state)).service(resource);
+}
+
+async fn no_method(request: HttpRequest) -> HttpResponse {
+    let detail = format!("{} isn't possible here; use GET.", request.method());
+    let mut response = refuse(&Problem::new(Kind::MethodNotAllowed, detail));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    response
 }
 
 async fn socket(
@@ -26,7 +40,8 @@ async fn socket(
     body: web::Payload,
     state: web::Data<SocketState>,
 ) -> HttpResponse {
-    let admitted = match admit(request.headers(), &state) {
+    let address = request.peer_addr().map(|address| address.ip());
+    let admitted = match admit(request.headers(), address, &state) {
         Ok(admitted) => admitted,
         Err(problem) => return refuse(&problem),
     };
@@ -49,7 +64,7 @@ async fn socket(
     match answer {
         Ok(answer) => {
             let state = state.as_ref().clone();
-            let client = Client { frames: from_client, gone, inflow };
+            let client = Client { frames: from_client, gone, inflow, address };
             actix_web::rt::spawn(async move {
                 let counts = Arc::clone(&state.counts);
                 counts.opened();
@@ -63,7 +78,11 @@ async fn socket(
 }
 
 /// Whether this handshake may become a session, and whose.
-fn admit(headers: &HeaderMap, state: &SocketState) -> Result<Admitted, Problem> {
+fn admit(
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+    state: &SocketState,
+) -> Result<Admitted, Problem> {
     let offered: Vec<&str> = headers
         .get_all(SEC_WEBSOCKET_PROTOCOL)
         .filter_map(|value| value.to_str().ok())
@@ -71,14 +90,17 @@ fn admit(headers: &HeaderMap, state: &SocketState) -> Result<Admitted, Problem> 
         .map(str::trim)
         .collect();
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|text| text.split_once(' ')).map(|(_, token)| token.trim());
+    let bearer = header
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
     let token = bearer.or_else(|| offered.iter().find_map(|one| one.strip_prefix("bearer.")));
     let Some(token) = token else {
         let detail = "Send a credential: in the Authorization header, or as a second offered \
                       subprotocol bearer.<token>.";
         return Err(Problem::new(Kind::Unauthorized, detail));
     };
-    let admitted = state.gate.admit(token)?;
+    let admitted = state.gate.admit(token, address)?;
     if !offered.contains(&SUBPROTOCOL) {
         let detail = format!("Offer the subprotocol {SUBPROTOCOL}.");
         return Err(Problem::new(Kind::Malformed, detail));
@@ -99,7 +121,16 @@ fn refuse(problem: &Problem) -> HttpResponse {
     let status = actix_web::http::StatusCode::from_u16(problem.status())
         .expect("problems have valid statuses");
     let body = serde_json::to_string(problem).expect("a problem is plain JSON");
-    HttpResponse::build(status).content_type(MEDIA_TYPE).body(body)
+    let mut response = HttpResponse::build(status);
+    response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    if problem.kind == Kind::Unauthorized {
+        response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+    }
+    if let Some(seconds) = problem.retry_after_seconds {
+        response.insert_header((RETRY_AFTER, seconds));
+    }
+    response.content_type(MEDIA_TYPE).body(body)
 }
 
 /// Why a socket ended, for figures.
@@ -191,20 +222,17 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
         match message {
             Ok(Message::Text(text)) => self.tell(FromClient::Text(text.to_string())),
             Ok(Message::Binary(_)) => self.tell(FromClient::Binary),
-            Ok(Message::Ping(bytes)) => {
-                self.tell(FromClient::Life);
-                context.pong(&bytes);
-            }
-            Ok(Message::Pong(_)) => self.tell(FromClient::Life),
+            Ok(Message::Ping(bytes)) => context.pong(&bytes),
             Ok(Message::Continuation(item)) => self.fragment(item),
             Ok(Message::Close(reason)) => {
                 context.close(reason);
                 context.stop();
             }
-            Ok(Message::Nop) => {}
+            // That something came is a sign of life, which the guard has noted.
+            Ok(Message::Pong(_) | Message::Nop) => {}
             Err(error) => {
                 let large = self.inflow.was_too_large() || matches!(error, ProtocolError::Overflow);
-                let code = if large { CloseCode::Size } else { CloseCode::Protocol };
+                let code = if large { CloseCode::Size } else { CloseCode::Policy };
                 self.outflow.ended_by_actor(code.into());
                 context.close(Some(code.into()));
                 context.stop();

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderMap;
@@ -103,10 +104,21 @@ impl Server {
         Self { _folder: Some(folder), ..server }
     }
 
+    /// Starts it in memory with a configuration of the test's own.
+    pub(crate) fn start_with(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Self::launch(folder.path(), "memory:", config);
+        Self { _folder: Some(folder), ..server }
+    }
+
     /// Starts it on `store`, with its configuration in `folder`.
     pub(crate) fn start_on(folder: &Path, store: &str) -> Self {
+        Self::launch(folder, store, CONFIG)
+    }
+
+    fn launch(folder: &Path, store: &str, text: &str) -> Self {
         let config = folder.join("ringback.toml");
-        std::fs::write(&config, CONFIG).expect("it is written");
+        std::fs::write(&config, text).expect("it is written");
         let mut process = Command::new(env!("CARGO_BIN_EXE_ringback"))
             .env_clear()
             .args(["serve", "--store", store, "--config"])
@@ -126,6 +138,29 @@ impl Server {
     pub(crate) fn kill_now(&self) {
         let killed = Command::new("kill").args(["-9", &self.process.0.id().to_string()]).status();
         assert!(killed.expect("there is kill").success(), "it runs");
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.process.0.id().to_string()]).status();
+        assert!(told.expect("there is kill").success(), "it runs");
+    }
+
+    /// Its exit code, which must come by itself `within` this time.
+    pub(crate) fn exit_code(self, within: Duration) -> Option<i32> {
+        let (told, ended) = std::sync::mpsc::channel();
+        let (id, mut process) = (self.id(), self.process);
+        std::thread::spawn(move || told.send(process.0.wait().expect("it is our child")));
+        let ended = ended.recv_timeout(within);
+        if ended.is_err() {
+            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+        }
+        ended.expect("it ends in time").code()
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// A request with a credential, not yet sent.
@@ -167,7 +202,7 @@ impl Server {
         use std::io::{Read, Write};
         let address = self.url.strip_prefix("http://").expect("the address");
         let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        let time = std::time::Duration::from_secs(15);
+        let time = Duration::from_secs(15);
         stream.set_read_timeout(Some(time)).expect("it can be set");
         stream.write_all(text).expect("it is taken");
         let mut answer = Vec::new();

@@ -52,7 +52,8 @@ async fn at_a_bound_writes_are_refused_until_the_tables_follow_again() {
         }
         assert_eq!(running.drain().await, Ended::Drained);
         let (handle, running) = place.start().await;
-        assert_eq!(handle.queue_stats(queue_id()).await.expect("known").waiting, ids.len() as u32);
+        let waiting = handle.queue_stats(queue_id()).await.expect("known").waiting;
+        assert_eq!(usize::try_from(waiting), Ok(ids.len()));
         assert_eq!(running.drain().await, Ended::Drained);
     }
 }

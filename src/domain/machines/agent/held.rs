@@ -14,14 +14,15 @@ use crate::domain::time::Now;
 
 impl AgentMachine {
     pub(super) fn offered(&mut self, callback: Snapshot, out: &mut Outbox) {
-        self.hold(Arc::clone(&callback));
-        let id = callback.id;
-        self.notify(Notice::Offered { callback }, out);
-        // The router decided by what it knew; the agent may have gone meanwhile.
+        // The router decided by what it knew; the agent may have gone meanwhile, or been sent away
+        // for missing the offer before. Nobody is shown what is taken back at once.
         if self.sessions.is_empty() {
-            self.revoke_offer(id, RevokeReason::SessionLost, out);
+            self.revoke_offer(callback.id, RevokeReason::SessionLost, out);
         } else if self.record.as_ref().is_none_or(|one| one.presence != Presence::Available) {
-            self.revoke_offer(id, RevokeReason::AgentAway, out);
+            self.revoke_offer(callback.id, RevokeReason::AgentAway, out);
+        } else {
+            self.hold(Arc::clone(&callback));
+            self.notify(Notice::Offered { callback }, out);
         }
     }
 
@@ -33,7 +34,9 @@ impl AgentMachine {
         end: OfferEnd,
         out: &mut Outbox,
     ) {
-        if self.held.get(&callback).and_then(|one| one.offer()).is_some_and(|one| one.id == offer) {
+        let held = self.held.get(&callback).and_then(|one| one.offer());
+        let was_shown = held.is_some_and(|one| one.id == offer);
+        if was_shown {
             self.held.remove(&callback);
         }
         match end {
@@ -51,7 +54,9 @@ impl AgentMachine {
                 }
             }
             OfferEnd::Revoked(reason) => {
-                self.notify(Notice::OfferRevoked { callback, offer, reason }, out);
+                if was_shown {
+                    self.notify(Notice::OfferRevoked { callback, offer, reason }, out);
+                }
             }
         }
     }
