@@ -245,6 +245,7 @@ impl World {
             preferred: None,
             declined: Vec::new(),
             promise: None,
+            unroutable: None,
         }
     }
 

@@ -105,7 +105,7 @@ pub struct Callback {
     pub priority: Priority,
     /// Units of capacity that it takes.
     pub size: u32,
-    /// What it asks of agents, the queue's own included.
+    /// What it asks of agents, beside what its queue asks.
     pub requirements: Requirements,
     /// The agent asked for.
     pub preferred: Option<Preferred>,

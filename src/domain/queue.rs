@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::policy::QueueSettings;
+use super::policy::{Medium, QueueSettings};
 use super::time::{Span, Timestamp};
 
 /// A time during which offers were, or are, paused.
@@ -54,6 +54,36 @@ impl Queue {
     /// Whether it is open at `at`, by its hours.
     pub fn is_open(&self, at: Timestamp) -> bool {
         self.settings.hours.is_open(at)
+    }
+
+    /// Whether it takes callbacks of that medium.
+    pub fn takes(&self, medium: Medium) -> bool {
+        self.settings.media.contains(&medium)
+    }
+
+    /// Whether nothing is offered any more until the next opening: closed, the overrun over, and
+    /// the next opening further off than the lead, in which the first slot's callbacks fall due.
+    pub fn is_shut(&self, now: Timestamp) -> bool {
+        let lead = Span::seconds(self.settings.lead_seconds);
+        let opens_at = self.settings.hours.next_open(now).unwrap_or(Timestamp::NEVER);
+        opens_at > now + lead && self.last_close(now).is_none()
+    }
+
+    /// The last closing within the overrun, if one was and the queue is closed since.
+    pub fn last_close(&self, now: Timestamp) -> Option<Timestamp> {
+        let hours = &self.settings.hours;
+        let mut last = None;
+        let mut at = now - Span::minutes(self.settings.overrun_minutes);
+        while let Some(open_at) = hours.next_open(at).filter(|open_at| *open_at <= now) {
+            match hours.closes_at(open_at).filter(|close_at| *close_at <= now) {
+                Some(close_at) => {
+                    last = Some(close_at);
+                    at = close_at;
+                }
+                None => return None,
+            }
+        }
+        last
     }
 
     /// How long the queue's clock ran between two instants: open, and offers not paused.

@@ -174,7 +174,8 @@ impl Rebuilt for AgentDesk {
         if let (Some(notice), false) = (self.at_stake.take(), sessions.is_empty()) {
             out.effects.push(Effect::Notify { sessions: sessions.clone(), notice });
         }
-        self.machine.adopt(now, sessions, self.held.values().cloned().collect());
+        let held = self.held.values().cloned().collect();
+        self.machine.adopt(now, sessions, held, out);
         // Any message lets the machine tell router, readers and scheduler how the agent stands.
         self.machine.step(now, AgentMessage::SetTimers(self.timers), out);
     }

@@ -219,7 +219,8 @@ impl Rebuilt for CallbackDesk {
             | CallbackMessage::Wake
             | CallbackMessage::RevokeOffer { .. }
             | CallbackMessage::GraceOver { .. }
-            | CallbackMessage::CallGraceOver { .. }
+            | CallbackMessage::AgentLost { .. }
+            | CallbackMessage::AgentBack { .. }
             | CallbackMessage::QueueChanged(_)
             | CallbackMessage::CarryOver { .. }
             | CallbackMessage::SetUnroutable(_) => Vec::new(),

@@ -220,16 +220,12 @@ impl Reader<'_> {
     /// Names of the fields that are other than they were.
     fn changed(&self, patch: &Patch) -> Vec<String> {
         let FullCallback { callback, request: old, .. } = self.target.full;
-        let asked = &self.target.queue.settings.requirements;
         let new = patch.request.as_ref().map_or(old, |(_, new)| new);
         let all = [
             ("priority", patch.priority.is_some_and(|new| new != callback.priority)),
             (
                 "requirements",
-                patch
-                    .requirements
-                    .as_ref()
-                    .is_some_and(|new| new.with(asked) != callback.requirements),
+                patch.requirements.as_ref().is_some_and(|new| *new != callback.requirements),
             ),
             (
                 "preferred_agent",

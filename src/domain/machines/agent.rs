@@ -20,7 +20,9 @@ use crate::domain::callback::Snapshot;
 use crate::domain::effect::{Answer, Effect, Notice, Outbox};
 use crate::domain::event::{AgentEvent, Event};
 use crate::domain::ids::{AgentId, CallbackId, SessionId};
-use crate::domain::message::{AgentMessage, AgentReport, AgentTimers, CallbackMessage, Token};
+use crate::domain::message::{
+    AgentMessage, AgentReport, AgentTimers, CallbackMessage, Letter, Token,
+};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Timestamp};
 
@@ -37,12 +39,23 @@ pub struct AgentMachine {
     connection_since: Timestamp,
     /// Since when the last session is gone, by the steady clock; none while one is up.
     gone_since: Option<Timestamp>,
-    /// The first grace was told to the callbacks.
-    grace_told: bool,
+    /// What of it has come to pass.
+    grace: Grace,
     /// Offers and assignments.
     held: BTreeMap<CallbackId, Snapshot>,
     /// What the others were told last.
     told: Told,
+}
+
+/// How far an agent without a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grace {
+    /// All is as it was.
+    Session,
+    /// What wasn't called has gone back; presence stays.
+    Call,
+    /// Presence is `offline`.
+    Over,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -62,7 +75,7 @@ impl AgentMachine {
             sessions: Vec::new(),
             connection_since: Timestamp::default(),
             gone_since: None,
-            grace_told: false,
+            grace: Grace::Session,
             held: BTreeMap::new(),
             told: Told::default(),
         }
@@ -78,16 +91,29 @@ impl AgentMachine {
     /// After a restart: nobody is connected, and grace periods start now.
     pub fn recover(&mut self, now: &Now, out: &mut Outbox) {
         self.connection_since = now.wall;
-        self.gone_since = Some(now.steady);
+        self.lose(now, out);
         self.settle(out);
     }
 
-    /// After a panic: the sessions that are up are taken over from the engine's own list.
-    pub fn adopt(&mut self, now: &Now, sessions: Vec<SessionId>, held: Vec<Snapshot>) {
+    /// After a panic: the sessions that are up are taken over from the engine's own list. What is
+    /// held hears how they stand, since the step that was lost may have been about that.
+    pub fn adopt(
+        &mut self,
+        now: &Now,
+        sessions: Vec<SessionId>,
+        held: Vec<Snapshot>,
+        out: &mut Outbox,
+    ) {
         self.connection_since = now.wall;
-        self.gone_since = sessions.is_empty().then_some(now.steady);
         self.sessions = sessions;
         self.held = held.into_iter().map(|callback| (callback.id, callback)).collect();
+        if self.sessions.is_empty() {
+            self.lose(now, out);
+            self.revoke_offers(RevokeReason::SessionLost, out);
+        } else {
+            self.gone_since = None;
+            self.tell_held(out, |agent| CallbackMessage::AgentBack { agent });
+        }
     }
 
     /// Takes one message.
@@ -117,9 +143,14 @@ impl AgentMachine {
             AgentMessage::Assigned { callback, by } => {
                 self.hold(Arc::clone(&callback));
                 self.change(|agent| agent.missed_offers = 0, out);
+                self.tell_lost(callback.id, out);
                 self.notify(Notice::Assigned { callback, by }, out);
             }
-            AgentMessage::Hold { callback } => self.hold(callback),
+            AgentMessage::Hold { callback } => {
+                let id = callback.id;
+                self.hold(callback);
+                self.tell_lost(id, out);
+            }
             AgentMessage::Updated { callback } => {
                 self.hold(Arc::clone(&callback));
                 self.notify(Notice::Updated { callback }, out);
@@ -144,8 +175,9 @@ impl AgentMachine {
             self.connection_since = now.wall;
         }
         self.sessions.push(session);
-        self.gone_since = None;
-        self.grace_told = false;
+        if self.gone_since.take().is_some() {
+            self.tell_held(out, |agent| CallbackMessage::AgentBack { agent });
+        }
         out.events.push(Event::Agent(self.id.clone(), AgentEvent::Connected { session }));
         let (offers, assignments) =
             self.held.values().cloned().partition(|callback| callback.offer().is_some());
@@ -164,8 +196,7 @@ impl AgentMachine {
         out.events.push(Event::Agent(self.id.clone(), event));
         if self.sessions.is_empty() {
             self.connection_since = now.wall;
-            self.gone_since = Some(now.steady);
-            self.grace_told = false;
+            self.lose(now, out);
             self.revoke_offers(RevokeReason::SessionLost, out);
         }
     }
@@ -176,19 +207,35 @@ impl AgentMachine {
             self.change(|agent| agent.external = None, out);
         }
         let Some(gone_since) = self.gone_since else { return };
-        if !self.grace_told && gone_since + self.timers.session_grace <= now.steady {
-            self.grace_told = true;
+        if self.grace == Grace::Session && gone_since + self.timers.session_grace <= now.steady {
+            self.grace = Grace::Call;
             self.tell_held(out, |agent| CallbackMessage::GraceOver { agent });
         }
-        if gone_since + self.timers.call_grace <= now.steady {
-            self.gone_since = None;
-            self.tell_held(out, |agent| CallbackMessage::CallGraceOver { agent });
+        if self.grace == Grace::Call && gone_since + self.timers.call_grace <= now.steady {
+            self.grace = Grace::Over;
             let offline =
                 self.record.as_ref().is_some_and(|agent| agent.presence == Presence::Offline);
             if !offline {
                 let reason = Some("connection_lost".to_owned());
                 self.set_presence(now, PresenceBy::Engine, Presence::Offline, reason, out);
             }
+        }
+    }
+
+    /// The last session is gone, or none has come yet: grace periods begin.
+    fn lose(&mut self, now: &Now, out: &mut Outbox) {
+        self.gone_since = Some(now.steady);
+        self.grace = Grace::Session;
+        let since = now.steady;
+        self.tell_held(out, |agent| CallbackMessage::AgentLost { agent, since });
+    }
+
+    /// A callback that comes to an agent without a session is told so.
+    fn tell_lost(&self, callback: CallbackId, out: &mut Outbox) {
+        if let Some(since) = self.gone_since {
+            let agent = self.id.clone();
+            let message = CallbackMessage::AgentLost { agent, since };
+            out.send(Letter::Callback(callback, message));
         }
     }
 

@@ -276,7 +276,7 @@ impl QueueMachine {
     fn join(&mut self, now: &Now, callback: CallbackId, place: Option<Place>, out: &mut Outbox) {
         self.set_place(callback, place);
         if let (Some(queue), Some(_)) = (&self.record, place)
-            && is_shut(queue, now.wall)
+            && queue.is_shut(now.wall)
         {
             carry_over(callback, queue, now.wall, out);
         }
@@ -337,7 +337,7 @@ impl QueueMachine {
         if which.intake || which.offers {
             self.resume(now, None, which, out);
         }
-        if is_shut(&queue, now.wall) {
+        if queue.is_shut(now.wall) {
             // Those that an agent has leave it alone.
             for callback in self.live.keys() {
                 carry_over(*callback, &queue, now.wall, out);
@@ -377,37 +377,11 @@ fn carry_over(callback: CallbackId, queue: &Queue, now: Timestamp, out: &mut Out
     out.send(Letter::Callback(callback, CallbackMessage::CarryOver { next_open }));
 }
 
-/// Whether nothing is offered any more until the next opening: closed, the overrun over, and the
-/// next opening further off than the lead, in which the first slot's callbacks fall due.
-fn is_shut(queue: &Queue, now: Timestamp) -> bool {
-    let hours = &queue.settings.hours;
-    let lead = Span::seconds(queue.settings.lead_seconds);
-    let opens_at = hours.next_open(now).unwrap_or(Timestamp::NEVER);
-    opens_at > now + lead && last_close(queue, now).is_none()
-}
-
-/// The last closing within the overrun, if one was and the queue is closed since.
-fn last_close(queue: &Queue, now: Timestamp) -> Option<Timestamp> {
-    let hours = &queue.settings.hours;
-    let mut last = None;
-    let mut at = now - Span::minutes(queue.settings.overrun_minutes);
-    while let Some(open_at) = hours.next_open(at).filter(|open_at| *open_at <= now) {
-        match hours.closes_at(open_at).filter(|close_at| *close_at <= now) {
-            Some(close_at) => {
-                last = Some(close_at);
-                at = close_at;
-            }
-            None => return None,
-        }
-    }
-    last
-}
-
 /// When the queue has something to do by itself.
 fn next_wake(queue: &Queue, now: Timestamp) -> Option<Timestamp> {
     let hours = &queue.settings.hours;
     let overrun = Span::minutes(queue.settings.overrun_minutes);
-    let closing = hours.closes_at(now).or_else(|| last_close(queue, now));
+    let closing = hours.closes_at(now).or_else(|| queue.last_close(now));
     let ends = |paused: &Option<Paused>| paused.as_ref().and_then(|paused| paused.until);
     let shuts_at = closing.map(|at| at + overrun);
     [ends(&queue.intake_paused), ends(&queue.offers_paused), shuts_at].into_iter().flatten().min()

@@ -49,7 +49,7 @@ pub struct Wish {
     pub priority: Priority,
     /// Units of capacity that it takes.
     pub size: u32,
-    /// What it asks of agents; the queue's own requirements are added by the queue's machine.
+    /// What it asks of agents, beside what its queue asks.
     pub requirements: Requirements,
     /// The agent asked for.
     pub preferred: Option<Preferred>,
@@ -100,8 +100,15 @@ pub enum CallbackMessage {
         /// Who.
         agent: AgentId,
     },
-    /// The agent has been without a session for `call_grace_seconds`: end the call.
-    CallGraceOver {
+    /// The agent's last session is gone; a call of theirs has its queue's `call_grace_seconds`.
+    AgentLost {
+        /// Who.
+        agent: AgentId,
+        /// Since when, by the steady clock.
+        since: Timestamp,
+    },
+    /// The agent has a session again.
+    AgentBack {
         /// Who.
         agent: AgentId,
     },
@@ -235,7 +242,7 @@ impl Action {
 pub struct Patch {
     /// Its urgency.
     pub priority: Option<Priority>,
-    /// What it asks of agents; the queue's own are added.
+    /// What it asks of agents, beside what its queue asks.
     pub requirements: Option<Requirements>,
     /// The agent asked for, or none.
     pub preferred: Option<Option<Preferred>>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Token;
 use crate::domain::agent::Presence;
-use crate::domain::callback::{Declined, Preferred};
+use crate::domain::callback::{Declined, Preferred, Unroutable};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::policy::{AgentSettings, Medium};
 use crate::domain::queue::Queue;
@@ -99,6 +99,8 @@ pub struct Work {
     pub declined: Vec<Declined>,
     /// When its promise breaks.
     pub promise: Option<Timestamp>,
+    /// What it was told last of why nobody could take it.
+    pub unroutable: Option<Unroutable>,
 }
 
 /// A wish for one agent.

@@ -26,6 +26,14 @@ impl AgentMachine {
             }
             return;
         }
+        let was_offline = self.record.as_ref().map(|agent| agent.presence);
+        if was_offline == Some(Presence::Offline)
+            && presence != Presence::Offline
+            && self.sessions.is_empty()
+        {
+            // Whoever says first that they want work and connects then has the grace for it.
+            self.lose(now, out);
+        }
         self.set_presence(now, by, presence, reason, out);
         if let (Some(token), Some(agent)) = (token, self.record.clone()) {
             out.answer(token, Ok(Answer::Agent { agent, created: false }));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::AgentMachine;
+use super::{AgentMachine, Grace};
 use crate::domain::agent::{Agent, AgentView, Engagement, Presence};
 use crate::domain::callback::State;
 use crate::domain::effect::{Effect, Outbox};
@@ -75,10 +75,12 @@ impl AgentMachine {
     fn deadlines(&self, agent: &Agent) -> (Option<Timestamp>, Option<Timestamp>) {
         let wall = agent.external.map(|load| load.until);
         let offline_and_free = agent.presence == Presence::Offline && self.held.is_empty();
-        let steady = self.gone_since.filter(|_| !offline_and_free).map(|gone_since| {
-            let grace = gone_since + self.timers.session_grace;
-            if self.grace_told { gone_since + self.timers.call_grace } else { grace }
-        });
+        let steady =
+            self.gone_since.filter(|_| !offline_and_free).and_then(|gone_since| match self.grace {
+                Grace::Session => Some(gone_since + self.timers.session_grace),
+                Grace::Call => Some(gone_since + self.timers.call_grace),
+                Grace::Over => None,
+            });
         (wall, steady)
     }
 }

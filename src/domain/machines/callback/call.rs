@@ -1,5 +1,6 @@
 //! The call and what follows it: outcome, wrap-up, retry, close.
 
+use super::deadlines::retries_end;
 use super::{CallbackMachine, Draft, ENGINE, Taken};
 use crate::domain::agent::UnassignReason;
 use crate::domain::callback::{
@@ -99,6 +100,8 @@ impl CallbackMachine {
             State::WrapUp => {
                 self.assigned_actor(who, "report the outcome of")?;
                 self.correct(now, outcome, notes);
+                let fields = vec!["outcome".to_owned(), "notes".to_owned()];
+                draft.events.push(CallbackEvent::Updated { by: who.by(), fields });
                 Ok(Taken::Done)
             }
             State::Open
@@ -206,12 +209,17 @@ impl CallbackMachine {
             ends_at: now.steady + Span::seconds(lasts),
         };
         if lasts == 0 {
-            self.after_call(now, UnassignReason::Closed, draft);
+            self.wrap_up_over(now, draft);
         }
     }
 
     /// More time for wrap-up.
-    pub(super) fn extend_wrap_up(&mut self, who: &Who, seconds: u32) -> Result<Taken, Refusal> {
+    pub(super) fn extend_wrap_up(
+        &mut self,
+        who: &Who,
+        seconds: u32,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
         if self.record().state() != State::WrapUp {
             return Err(self.illegal("extend_wrap_up"));
         }
@@ -221,15 +229,19 @@ impl CallbackMachine {
             let wished = *ends_at + Span::seconds(seconds);
             *ends_at = wished.min(*since + bound).max(*ends_at);
         }
+        let fields = vec!["next_deadline".to_owned()];
+        draft.events.push(CallbackEvent::Updated { by: who.by(), fields });
         Ok(Taken::Done)
     }
 
-    /// The agent is lost in the middle of a call, or the call lasts too long.
-    pub(super) fn call_given_up(&mut self, now: &Now, agent: &AgentId, draft: &mut Draft) {
-        let Some(record) = &self.record else { return };
-        if record.state() != State::Calling || record.assigned_agent() != Some(agent) {
-            return;
-        }
+    /// The agent has been lost for too long in the middle of a call, or the call lasts too long.
+    pub(super) fn call_given_up(
+        &mut self,
+        now: &Now,
+        agent: &AgentId,
+        why: UnassignReason,
+        draft: &mut Draft,
+    ) {
         if self.interaction_mut().outcome == Some(Outcome::Answered) {
             self.end_answered(now, None, draft);
             return;
@@ -242,7 +254,7 @@ impl CallbackMachine {
             .events
             .push(CallbackEvent::CallEnded { agent: agent.clone(), outcome: Outcome::Unknown });
         self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::PREFER_SECONDS));
-        self.after_call(now, UnassignReason::ConnectionLost, draft);
+        self.after_call(now, why, draft);
     }
 
     /// What follows a call: closed if the customer was reached, else as the retry policy says.
@@ -295,10 +307,13 @@ impl CallbackMachine {
         why: UnassignReason,
         draft: &mut Draft,
     ) {
-        if let Some(agent) = self.record().assigned_agent().cloned() {
-            let why = if why == UnassignReason::Closed { UnassignReason::Retry } else { why };
-            draft.unassigned = Some((agent, why));
+        if due > self.last_retry_at(now.wall) {
+            let reason = ClosedReason::Expired;
+            self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
+            return;
         }
+        let why = if why == UnassignReason::Closed { UnassignReason::Retry } else { why };
+        self.unassign(why, draft);
         self.end_interaction(now, draft);
         let extends = self.queue().settings.retry_extends_expiry;
         let record = self.record_mut();
@@ -309,17 +324,12 @@ impl CallbackMachine {
         let attempts = record.attempts;
         draft.events.push(CallbackEvent::RetryScheduled { at: due, attempts, by });
         self.open(now, due, OpenReason::Retry);
-        let last = self.last_retry_at();
-        if due > last {
-            let reason = ClosedReason::Expired;
-            self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
-        }
     }
 
-    /// No attempt is made later than this.
-    fn last_retry_at(&self) -> Timestamp {
-        let days = Span::days(self.queue().settings.retry_days);
-        self.record().first_called_at.map_or(Timestamp::NEVER, |at| at + days)
+    /// No retry is made later than this. What was never called is put off from now.
+    fn last_retry_at(&self, now: Timestamp) -> Timestamp {
+        let bound = retries_end(self.record(), self.queue());
+        bound.unwrap_or_else(|| now + Span::days(self.queue().settings.retry_days))
     }
 
     /// The agent wants it tried again later.
@@ -338,6 +348,9 @@ impl CallbackMachine {
         self.attempts_left()?;
         let due = if let Some(at) = at {
             self.wished_retry_at(now, at)?
+        } else if self.record().medium == Medium::Video {
+            let detail = "a video callback has no retry by policy: say when, or close it";
+            return Err(Refusal::field("/at", detail));
         } else {
             let outcome = self.interaction_mut().outcome.unwrap_or(Outcome::Unknown);
             self.policy_retry_at(now.wall, outcome)
@@ -357,7 +370,7 @@ impl CallbackMachine {
         if !hours.is_open(at) {
             return Err(Refusal::OutsideHours { next_allowed_at: hours.next_open(at) });
         }
-        if at > self.last_retry_at() {
+        if at > self.last_retry_at(now.wall) {
             let days = self.queue().settings.retry_days;
             let detail = format!("must be within {days} days of the first call (retry_days)");
             return Err(Refusal::field("/at", detail));
@@ -377,19 +390,21 @@ impl CallbackMachine {
             && self.record().assigned_agent() == who.agent();
         let may = match self.record().state() {
             State::Accepted | State::WrapUp => assigned || who.supervises(),
-            State::Open | State::Queued | State::Offered => who.supervises(),
+            State::Open | State::Queued | State::Offered if who.supervises() => true,
             State::Calling => return Err(self.illegal("close")),
-            State::ClosedComplete | State::ClosedAbandoned | State::Canceled => {
+            State::Open
+            | State::Queued
+            | State::Offered
+            | State::ClosedComplete
+            | State::ClosedAbandoned
+            | State::Canceled => {
                 return self.close_late(now, who, word, draft);
             }
         };
         if !may {
-            return Err(match self.record().state() {
-                State::Accepted | State::WrapUp => Refusal::Forbidden(
-                    "only the assigned agent or a supervisor may close it".to_owned(),
-                ),
-                _ => self.illegal("close"),
-            });
+            return Err(Refusal::Forbidden(
+                "only the assigned agent or a supervisor may close it".to_owned(),
+            ));
         }
         let resolved = self.check_disposition(word.disposition.as_deref())?;
         let resolved = word.resolved.unwrap_or(resolved);
@@ -429,10 +444,12 @@ impl CallbackMachine {
             return Err(self.illegal("close"));
         }
         self.check_disposition(word.disposition.as_deref())?;
+        let given = [("disposition", word.disposition.is_some()), ("notes", word.notes.is_some())];
+        let fields = given.iter().filter(|(_, given)| *given).map(|(name, _)| (*name).to_owned());
+        let fields = fields.collect();
         let record = self.record_mut();
         record.disposition = word.disposition.or(record.disposition.take());
         record.notes = word.notes.or(record.notes.take());
-        let fields = vec!["disposition".to_owned(), "notes".to_owned()];
         draft.events.push(CallbackEvent::Updated { by: who.by(), fields });
         Ok(Taken::Done)
     }

@@ -61,6 +61,9 @@ impl CallbackMachine {
             None if self.record().medium == Medium::Video => {
                 return Err(Refusal::field("/asap", "a video callback must have a start"));
             }
+            None if queue.settings.hours.next_open(now.wall).is_none() => {
+                return Err(Refusal::OutsideHours { next_allowed_at: None });
+            }
             None => {}
         }
         let start = booking.as_ref().map(|booking| booking.start);
@@ -124,6 +127,11 @@ impl CallbackMachine {
             | State::ClosedAbandoned
             | State::Canceled => return Err(self.illegal("requeue")),
         }
+        if let Some(queue) = queue.as_ref().filter(|one| !one.takes(self.record().medium)) {
+            let medium = self.record().medium.as_str();
+            let detail = format!("{} takes no {medium} callbacks", queue.settings.id);
+            return Err(Refusal::field("/queue", detail));
+        }
         let fresh = matches!(from, State::WrapUp)
             || (from == State::Open && self.record().interaction().is_none());
         if fresh && self.record().interactions >= self.queue().settings.max_interactions {
@@ -131,16 +139,11 @@ impl CallbackMachine {
             return Err(Refusal::AttemptsUsedUp { max_attempts });
         }
         self.end_offer(OfferEnd::Revoked(RevokeReason::Reassigned), draft);
-        if let Some(assigned) = assigned {
-            draft.events.push(CallbackEvent::Unassigned {
-                agent: assigned.clone(),
-                reason: UnassignReason::Requeued,
-            });
-            if by_assigned && agent.as_ref() != Some(&assigned) {
-                self.cool_down(now, assigned.clone(), false);
-            }
-            draft.unassigned = Some((assigned, UnassignReason::Requeued));
+        self.unassign(UnassignReason::Requeued, draft);
+        if let Some(assigned) = assigned.filter(|one| by_assigned && agent.as_ref() != Some(one)) {
+            self.cool_down(now, assigned, false);
         }
+        self.wait_no_later(now);
         if let Some(queue) = queue {
             self.record_mut().queue = queue.settings.id.clone();
             self.queue = Some(queue);
@@ -188,7 +191,19 @@ impl CallbackMachine {
         if self.record().assigned_agent() == Some(agent) {
             return Ok(Taken::Again);
         }
+        let record = self.record();
+        if record.interaction().is_none()
+            && record.interactions >= self.queue().settings.max_interactions
+        {
+            return Err(Refusal::AttemptsUsedUp { max_attempts: record.max_attempts });
+        }
         Ok(Taken::Asked)
+    }
+
+    /// Called before its time, it stands in line from now on and not from a time to come.
+    fn wait_no_later(&mut self, now: &Now) {
+        let queued_since = &mut self.record_mut().queued_since;
+        *queued_since = queued_since.map(|since| since.min(now.wall));
     }
 
     fn assignable(&self) -> bool {
@@ -221,11 +236,8 @@ impl CallbackMachine {
         let same = self.record().offer().is_some_and(|offer| offer.agent == *agent);
         let reason = if same { RevokeReason::AcceptedElsewhere } else { RevokeReason::Reassigned };
         self.end_offer(OfferEnd::Revoked(reason), draft);
-        if let Some(old) = self.record().assigned_agent().cloned() {
-            let reason = UnassignReason::Reassigned;
-            draft.events.push(CallbackEvent::Unassigned { agent: old.clone(), reason });
-            draft.unassigned = Some((old, reason));
-        }
+        self.unassign(UnassignReason::Reassigned, draft);
+        self.wait_no_later(now);
         let interaction = match self.take_interaction() {
             Some(interaction) => interaction,
             None => self.new_interaction(now),
@@ -252,7 +264,6 @@ impl CallbackMachine {
         {
             return Err(self.illegal("patch"));
         }
-        let queue = Arc::clone(self.queue());
         let record = self.record_mut();
         if let Some((read, _)) = &patch.request
             && read.version != record.request_version
@@ -263,7 +274,7 @@ impl CallbackMachine {
             record.priority = priority;
         }
         if let Some(requirements) = &patch.requirements {
-            record.requirements = requirements.with(&queue.settings.requirements);
+            record.requirements = requirements.clone();
         }
         if let Some(preferred) = &patch.preferred {
             record.preferred.clone_from(preferred);

@@ -2,8 +2,9 @@
 
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::UnassignReason;
-use crate::domain::callback::{Callback, CallbackType, FinalState, Outcome, Phase, State};
+use crate::domain::callback::{Callback, CallbackType, Outcome, Phase, State};
 use crate::domain::event::CallbackEvent;
+use crate::domain::ids::AgentId;
 use crate::domain::message::OfferEnd;
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
@@ -77,10 +78,15 @@ pub fn next_deadline(
 /// When its time to wait is over, seen from `now`.
 pub fn runs_out(callback: &Callback, queue: &Queue, now: Timestamp) -> Timestamp {
     let waits = queue.runs_out_at(callback.expiry_base, callback.expire_after(), now);
-    let bound = callback
-        .first_called_at
-        .map_or(Timestamp::NEVER, |at| at + Span::days(queue.settings.retry_days));
-    waits.min(bound)
+    waits.min(retries_end(callback, queue).unwrap_or(Timestamp::NEVER))
+}
+
+/// When trying ends in any case: `retry_days` after the first call, or after the booked time where
+/// the customer has moved it to later. None before the first call, which expiry alone bounds.
+pub(super) fn retries_end(callback: &Callback, queue: &Queue) -> Option<Timestamp> {
+    let booked = callback.booking.as_ref().map(|booking| booking.end);
+    let from = callback.first_called_at?.max(booked.unwrap_or_default());
+    Some(from + Span::days(queue.settings.retry_days))
 }
 
 /// When its promise breaks, if it has one that still stands, seen from `now`.
@@ -162,7 +168,7 @@ impl CallbackMachine {
             Phase::Calling { interaction, since, .. } => {
                 let end = *since + Span::seconds(settings.max_call_seconds);
                 let no_show = no_show_at(record.medium, interaction.outcome, *since, self.queue());
-                earliest([Some(self.warn_or(end)), no_show, None])
+                earliest([Some(self.warn_or(end)), no_show, self.call_grace_end()])
             }
             Phase::WrapUp { ends_at, .. } => Some(*ends_at),
         };
@@ -180,12 +186,7 @@ impl CallbackMachine {
         }
         self.refresh_bounds(now);
         let due = |at: Timestamp| Deadline::Steady(at).is_due(now);
-        if !self.record().promise_broken
-            && let Some(promised_by) = self.promise.filter(|at| due(*at))
-        {
-            self.record_mut().promise_broken = true;
-            draft.events.push(CallbackEvent::PromiseBroken { promised_by });
-        }
+        self.break_promise(now, draft);
         let expired = self.waits_until.is_some_and(due);
         let settings = std::sync::Arc::clone(&self.queue().settings);
         match &self.record().phase {
@@ -211,8 +212,11 @@ impl CallbackMachine {
                 let end = *since + Span::seconds(settings.max_call_seconds);
                 let no_show =
                     no_show_at(self.record().medium, interaction.outcome, *since, self.queue());
-                if due(end) {
-                    self.call_given_up(now, &agent, draft);
+                if self.call_grace_end().is_some_and(due) {
+                    let why = UnassignReason::ConnectionLost;
+                    self.call_given_up(now, &agent, why, draft);
+                } else if due(end) {
+                    self.call_given_up(now, &agent, UnassignReason::Retry, draft);
                 } else if no_show.is_some_and(due) {
                     self.call_failed(now, Outcome::NoAnswer, None, draft);
                 }
@@ -223,6 +227,33 @@ impl CallbackMachine {
             | Phase::WrapUp { .. }
             | Phase::Ended { .. } => {}
         }
+    }
+
+    /// The customer was to be called by now and wasn't.
+    fn break_promise(&mut self, now: &Now, draft: &mut Draft) {
+        let record = self.record();
+        let waits = matches!(record.state(), State::Queued | State::Offered | State::Accepted);
+        if !waits || record.first_called_at.is_some() || record.promise_broken {
+            return;
+        }
+        if let Some(promise) = self.promise.filter(|at| *at <= now.steady) {
+            self.record_mut().promise_broken = true;
+            let promised_by = now.wall - now.steady.since(promise);
+            draft.events.push(CallbackEvent::PromiseBroken { promised_by });
+        }
+    }
+
+    /// The assigned agent has no session since, or has one again.
+    pub(super) fn agent_lost(&mut self, agent: &AgentId, since: Option<Timestamp>) {
+        if self.record().assigned_agent() == Some(agent) {
+            self.agent_lost = since;
+        }
+    }
+
+    /// When a call whose agent has no session is given up.
+    fn call_grace_end(&self) -> Option<Timestamp> {
+        let grace = Span::seconds(self.queue().settings.call_grace_seconds);
+        self.agent_lost.map(|since| since + grace)
     }
 
     /// A dormant callback whose time to wait may be over before it is due.
@@ -263,17 +294,11 @@ impl CallbackMachine {
     }
 
     /// Wrap-up has run out: closed if the customer was reached, else as the retry policy says.
-    fn wrap_up_over(&mut self, now: &Now, draft: &mut Draft) {
+    pub(super) fn wrap_up_over(&mut self, now: &Now, draft: &mut Draft) {
         let agent = self.record().assigned_agent().cloned();
         self.after_call(now, UnassignReason::Closed, draft);
-        let record = self.record_mut();
-        let over = matches!(
-            record.phase,
-            Phase::Ended { state: FinalState::ClosedComplete | FinalState::ClosedAbandoned, .. }
-        );
-        if let (true, Some(agent)) = (over, agent) {
-            record.closable_by = Some((agent, now.wall + CallbackMachine::CLOSABLE_FOR));
-        }
+        let until = now.wall + CallbackMachine::CLOSABLE_FOR;
+        self.record_mut().closable_by = agent.map(|agent| (agent, until));
     }
 
     /// How long after a wrap-up that ran out its agent may still set disposition and notes.

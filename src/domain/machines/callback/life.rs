@@ -67,6 +67,8 @@ impl CallbackMachine {
         carried: Option<Box<Interaction>>,
     ) {
         let wake_at = due.min(self.waits_until_wall(now.wall));
+        self.waits_until = None;
+        self.promise = None;
         self.record_mut().phase = Phase::Open { due, wake_at, why, carried };
     }
 
@@ -98,9 +100,15 @@ impl CallbackMachine {
         let queued_since = *record.queued_since.get_or_insert(now.wall);
         record.phase = Phase::Queued { interaction };
         self.begin_waiting(now);
+        let expired = self.waits_until.is_some_and(|until| until <= now.steady);
+        if !expired && self.queue().is_shut(now.wall) {
+            let next_open = self.queue().settings.hours.next_open(now.wall);
+            self.carry_over(now, next_open, draft);
+            return;
+        }
         draft.enqueue = true;
         draft.events.push(CallbackEvent::Queued { interaction: id, queued_since });
-        if self.waits_until.is_some_and(|until| until <= now.steady) {
+        if expired {
             self.expire(now, draft);
         }
     }
@@ -128,7 +136,9 @@ impl CallbackMachine {
     pub(super) fn fall_due(&mut self, now: &Now, draft: &mut Draft) {
         let Phase::Open { due, why, carried, .. } = &self.record().phase else { return };
         let (due, why, carried) = (*due, *why, carried.clone());
-        let serves_at = self.serves_at(now.wall);
+        // A timer comes a moment late: what fell due before the closing has the overrun too.
+        let in_time = self.serves_at(due) <= due && !self.queue().is_shut(now.wall);
+        let serves_at = if in_time { now.wall } else { self.serves_at(now.wall) };
         if serves_at > now.wall {
             draft.events.push(CallbackEvent::CarriedOver { due: serves_at, why });
             self.open_with(now, serves_at, why, carried);
@@ -172,6 +182,7 @@ impl CallbackMachine {
         }
         self.end_offer(OfferEnd::Revoked(RevokeReason::CarriedOver), draft);
         let due = next_open.unwrap_or(Timestamp::NEVER);
+        self.record_mut().unroutable = None;
         let carried = self.take_interaction().map(|mut interaction| {
             interaction.state = InteractionState::Queued;
             interaction
@@ -196,14 +207,11 @@ impl CallbackMachine {
         by: By,
         draft: &mut Draft,
     ) {
-        let agent = self.record().assigned_agent().cloned();
         let why = match state {
             FinalState::Canceled => UnassignReason::Canceled,
             FinalState::ClosedComplete | FinalState::ClosedAbandoned => UnassignReason::Closed,
         };
-        if let Some(agent) = agent {
-            draft.unassigned = Some((agent, why));
-        }
+        self.unassign(why, draft);
         self.end_interaction(now, draft);
         let record = self.record_mut();
         record.phase = Phase::Ended { state, reason, at: now.wall };
@@ -257,14 +265,21 @@ impl CallbackMachine {
         }
     }
 
-    pub(super) fn queue_changed(&mut self, queue: Arc<Queue>, draft: &mut Draft) {
-        if self.record.is_none() || queue.settings.id != self.record().queue {
+    pub(super) fn queue_changed(&mut self, now: &Now, queue: Arc<Queue>, draft: &mut Draft) {
+        if queue.settings.id != self.record().queue {
             return;
         }
+        let paused = queue.offers_paused.is_some();
         self.queue = Some(queue);
         self.waits_until = None;
         self.promise = None;
-        draft.enqueue = self.record().state() == State::Queued;
+        match self.record().offer() {
+            Some(offer) if paused => {
+                let agent = offer.agent.clone();
+                self.revoke(now, &agent, RevokeReason::Paused, draft);
+            }
+            Some(_) | None => draft.enqueue = self.record().state() == State::Queued,
+        }
     }
 
     pub(super) fn set_unroutable(&mut self, reason: Option<Unroutable>, draft: &mut Draft) {
@@ -301,7 +316,7 @@ fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
         zone: wish.zone,
         priority: wish.priority,
         size: wish.size,
-        requirements: wish.requirements.with(&settings.requirements),
+        requirements: wish.requirements,
         preferred: wish.preferred,
         max_attempts: wish.max_attempts.unwrap_or(settings.max_attempts),
         expire_after_minutes: wish.expire_after_minutes.unwrap_or(settings.expire_after_minutes),

@@ -54,6 +54,8 @@ pub struct CallbackMachine {
     preferred_since: Option<(Preferred, Timestamp)>,
     /// The agent was told that time runs out.
     warned: bool,
+    /// Since when the assigned agent has no session, by the steady clock.
+    agent_lost: Option<Timestamp>,
 }
 
 /// What others believe of this callback.
@@ -112,6 +114,7 @@ impl CallbackMachine {
             waiting_since: Timestamp::default(),
             preferred_since: None,
             warned: false,
+            agent_lost: None,
         }
     }
 
@@ -174,10 +177,9 @@ impl CallbackMachine {
                 self.revoke(now, &agent, reason, &mut draft);
             }
             CallbackMessage::GraceOver { agent } => self.grace_over(now, &agent, &mut draft),
-            CallbackMessage::CallGraceOver { agent } => {
-                self.call_given_up(now, &agent, &mut draft);
-            }
-            CallbackMessage::QueueChanged(queue) => self.queue_changed(queue, &mut draft),
+            CallbackMessage::AgentLost { agent, since } => self.agent_lost(&agent, Some(since)),
+            CallbackMessage::AgentBack { agent } => self.agent_lost(&agent, None),
+            CallbackMessage::QueueChanged(queue) => self.queue_changed(now, queue, &mut draft),
             CallbackMessage::CarryOver { next_open } => {
                 self.carry_over(now, next_open, &mut draft);
             }
@@ -249,7 +251,7 @@ impl CallbackMachine {
                 self.outcome(now, who, *outcome, notes.clone(), draft)
             }
             Action::EndCall { notes } => self.end_call(now, who, notes.clone(), draft),
-            Action::ExtendWrapUp { seconds } => self.extend_wrap_up(who, *seconds),
+            Action::ExtendWrapUp { seconds } => self.extend_wrap_up(who, *seconds, draft),
             Action::Retry { at, mine, customer_agreed: _ } => {
                 self.retry(now, who, *at, *mine, draft)
             }

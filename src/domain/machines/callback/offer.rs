@@ -13,10 +13,12 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Span, Timestamp};
 
 impl CallbackMachine {
-    /// An agent is reserved: offer it to them, unless it waits no more or waits for another.
+    /// An agent is reserved: offer it to them, unless it waits no more, waits for another, or the
+    /// queue's offers were paused meanwhile.
     pub(super) fn propose(&mut self, now: &Now, agent: AgentId, draft: &mut Draft) {
         let waits = self.record.as_ref().is_some_and(|record| record.state() == State::Queued);
-        if !waits || !self.claims.is_empty() {
+        let paused = self.queue().offers_paused.is_some();
+        if !waits || paused || !self.claims.is_empty() {
             draft.released.push(agent);
             draft.enqueue = waits && self.claims.is_empty();
             return;
@@ -199,8 +201,10 @@ impl CallbackMachine {
         draft.events.push(CallbackEvent::Assigned { agent: agent.clone(), by });
         draft.assigned = Some(by);
         self.warned = false;
+        self.agent_lost = None;
         let record = self.record_mut();
         record.unroutable = None;
+        record.closable_by = None;
         let assignment = Assignment { agent, since: now.steady };
         record.phase = Phase::Accepted { interaction, assignment };
     }
@@ -213,11 +217,17 @@ impl CallbackMachine {
         }
     }
 
+    /// Notes that the assignment is over, if there is one; the caller sets the phase.
+    pub(super) fn unassign(&mut self, reason: UnassignReason, draft: &mut Draft) {
+        if let Some(agent) = self.record().assigned_agent().cloned() {
+            draft.events.push(CallbackEvent::Unassigned { agent: agent.clone(), reason });
+            draft.unassigned = Some((agent, reason));
+        }
+    }
+
     /// An accepted, uncalled callback goes back to its place in the queue.
     pub(super) fn give_back(&mut self, now: &Now, reason: UnassignReason, draft: &mut Draft) {
-        let agent = self.record().assigned_agent().cloned().expect("accepted has an agent");
-        draft.events.push(CallbackEvent::Unassigned { agent: agent.clone(), reason });
-        draft.unassigned = Some((agent, reason));
+        self.unassign(reason, draft);
         let interaction = self.take_interaction().expect("accepted has an interaction");
         self.queue_again(now, interaction, draft);
     }

@@ -127,12 +127,13 @@ impl CallbackMachine {
             queue: record.queue.clone(),
             medium: record.medium,
             size: record.size,
-            requirements: record.requirements.clone(),
+            requirements: record.requirements.with(&self.queue().settings.requirements),
             rank: self.rank(now),
             waiting_since: self.waiting_since,
             preferred,
             declined: record.declined.clone(),
             promise: if record.promise_broken { None } else { self.promise },
+            unroutable: record.unroutable.clone(),
         }
     }
 
@@ -263,8 +264,6 @@ impl CallbackMachine {
         let before = self.record.clone();
         let mut draft = Draft::default();
         self.begin_waiting(now);
-        // The router says anew whether anybody could take it.
-        self.record_mut().unroutable = None;
         let record = self.record();
         if let Some(agent) = record.assigned_agent().cloned() {
             let (medium, size) = (record.medium, record.size);

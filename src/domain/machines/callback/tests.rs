@@ -3,23 +3,28 @@
 //! Here is the bench; the rows are in the modules, by what they are about.
 
 mod calls;
+mod closing;
 mod ends;
+mod expiry;
 mod moves;
 mod offers;
+mod table;
 
 use std::sync::Arc;
 
 use super::CallbackMachine;
 use crate::domain::callback::{
-    Booking, Callback, CallbackType, Channel, ClosedReason, Customer, FinalState, Origin, Outcome,
-    Phase, Request, State,
+    Booking, Callback, CallbackType, Channel, ClosedReason, Customer, FinalState, InteractionState,
+    Origin, Outcome, Phase, Request, State,
 };
-use crate::domain::effect::{Answer, Effect, Outbox};
+use crate::domain::civil::Weekday;
+use crate::domain::effect::{Answer, Change, Effect, Outbox};
 use crate::domain::event::Event;
+use crate::domain::hours::{DayInterval, Hours};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, OfferId, QueueId};
 use crate::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, RouterMessage, Token,
-    Who, Wish,
+    Who, Wish, Work,
 };
 use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::queue::Queue;
@@ -101,9 +106,18 @@ fn request() -> Arc<Request> {
 
 impl Bench {
     fn new(queue: Arc<Queue>, medium: Medium, start: Option<Timestamp>) -> Self {
+        Self::asked(queue, medium, start, |_| ())
+    }
+
+    fn asked(
+        queue: Arc<Queue>,
+        medium: Medium,
+        start: Option<Timestamp>,
+        edit: impl FnOnce(&mut Wish),
+    ) -> Self {
         let id = CallbackId(7);
         let kind = if start.is_some() { CallbackType::Scheduled } else { CallbackType::Asap };
-        let wish = Wish {
+        let mut wish = Wish {
             queue: queue.settings.id.clone(),
             who: Who::Channel,
             request: request(),
@@ -118,6 +132,7 @@ impl Bench {
             max_attempts: None,
             expire_after_minutes: None,
         };
+        edit(&mut wish);
         let create = Box::new(Create { token: Token(1), id, number: 42, wish });
         let machine = CallbackMachine::new(id);
         let mut bench = Self { machine, at: START, ids: 100, out: Outbox::default() };
@@ -182,6 +197,51 @@ impl Bench {
 
     fn state(&self) -> State {
         self.record().state()
+    }
+
+    /// A queue open from 8 to 18 hours; the bench starts at 8.
+    fn office(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
+        Self::open_until("18:00", edit)
+    }
+
+    fn open_until(to: &str, edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
+        queue(|one| {
+            let day = DayInterval::parse("08:00", to).expect("an interval");
+            let week = Weekday::ALL.map(|weekday| (weekday, day));
+            let hours = Hours::new(TimeZone::utc(), &week, Vec::new()).expect("hours");
+            one.hours = Arc::new(hours);
+            edit(one);
+        })
+    }
+
+    /// Offered to mara, accepted and called by her.
+    fn take_and_call(&mut self) {
+        let offer = self.offer("mara");
+        self.act(&mara(), Action::Accept { offer }).expect("accepted");
+        self.act(&mara(), Action::Call).expect("called");
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        self.act(&mara(), Action::Outcome { outcome, notes: None }).expect("told");
+    }
+
+    /// Interactions that the last step has ended: attempt, state and outcome.
+    fn ended(&self) -> Vec<(u32, InteractionState, Option<Outcome>)> {
+        let ended = self.out.changes.iter().filter_map(|change| match change {
+            Change::Interaction { interaction, .. } => {
+                Some((interaction.attempt, interaction.state, interaction.outcome))
+            }
+            _ => None,
+        });
+        ended.collect()
+    }
+
+    /// What the router was told of it by the last step.
+    fn work(&self) -> Option<&Work> {
+        self.out.effects.iter().find_map(|effect| match effect {
+            Effect::Send(Letter::Router(RouterMessage::Enqueue(work))) => Some(&**work),
+            _ => None,
+        })
     }
 
     fn closed(&self) -> Option<(FinalState, ClosedReason)> {

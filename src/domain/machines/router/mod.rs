@@ -149,7 +149,10 @@ impl RouterMachine {
         let callback = work.id;
         let before = self.matching.unfile(callback);
         let mut waiting = self.matching.classify(work, now);
-        waiting.told = before.as_ref().and_then(|before| before.told.clone());
+        waiting.told = match &before {
+            Some(before) => before.told.clone(),
+            None => waiting.work.unroutable.clone(),
+        };
         match self.matching.choose_agent(&waiting) {
             Some(agent) => {
                 self.propose(&waiting, agent, outbox);

@@ -184,6 +184,7 @@ impl Run {
             preferred,
             declined,
             promise: dice.chance(30).then(|| now + Span::seconds(dice.roll(120))),
+            unroutable: None,
         }
     }
 

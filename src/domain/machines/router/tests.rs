@@ -118,6 +118,7 @@ fn work(number: u32) -> Work {
         preferred: None,
         declined: Vec::new(),
         promise: None,
+        unroutable: None,
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::{BOSS, Bench, START, agent, mara, queue};
 use crate::domain::agent::UnassignReason;
-use crate::domain::callback::{ClosedReason, FinalState, Outcome, Phase, State};
+use crate::domain::callback::{
+    ClosedReason, FinalState, InteractionState, Outcome, Phase, PreferMode, State,
+};
 use crate::domain::message::{Action, AgentMessage, CallbackMessage, Who};
-use crate::domain::policy::Medium;
+use crate::domain::policy::{Medium, WrapUpMode};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 
@@ -88,6 +90,7 @@ fn an_outcome_may_be_corrected_in_wrap_up() {
     let answered = Action::Outcome { outcome: Outcome::Answered, notes: None };
     bench.act(&mara(), answered).expect("corrected");
     assert_eq!((bench.state(), bench.record().attempts), (State::WrapUp, 1));
+    assert_eq!(bench.events(), ["callback.updated"]);
     let unknown = Action::Outcome { outcome: Outcome::Unknown, notes: None };
     bench.act(&mara(), unknown).expect("corrected");
     assert_eq!(bench.record().attempts, 0);
@@ -128,28 +131,192 @@ fn wrap_up_can_be_extended_to_its_bound_and_closing_adds_words_for_half_an_hour(
     assert!(bench.act(&other, word("another's")).is_err());
 }
 
+/// The agent's last session goes at this moment.
+fn lose(bench: &mut Bench) {
+    let since = bench.at;
+    bench.tell(CallbackMessage::AgentLost { agent: agent("mara"), since });
+}
+
 #[test]
 fn a_lost_agents_call_ends_unknown_and_comes_back_to_them() {
-    let mut bench = Bench::accepted();
-    bench.act(&mara(), Action::Call).expect("called");
+    let own = queue(|one| one.call_grace_seconds = 100);
+    let mut bench = Bench::new(own, Medium::Voice, None);
+    bench.take_and_call();
+    lose(&mut bench);
     bench.tell(CallbackMessage::GraceOver { agent: agent("mara") });
+    bench.pass(Span::seconds(100) - Span::millis(1));
     assert_eq!(bench.state(), State::Calling, "a call is kept longer");
-    bench.tell(CallbackMessage::CallGraceOver { agent: agent("mara") });
+    bench.pass(Span::millis(1));
     assert_eq!((bench.state(), bench.record().attempts), (State::Open, 0));
+    assert_eq!(bench.ended(), [(1, InteractionState::ClosedAbandoned, Some(Outcome::Unknown))]);
     let preferred = bench.record().preferred.as_ref().map(|preferred| &preferred.agent);
     assert_eq!(preferred, Some(&agent("mara")));
+    assert!(bench.told_agent(|message| matches!(
+        message,
+        AgentMessage::Unassigned { reason: UnassignReason::ConnectionLost, .. }
+    )));
+}
+
+#[test]
+fn an_agent_who_is_back_in_time_finds_all_as_it_was() {
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), Action::Call).expect("called");
+    lose(&mut bench);
+    bench.at = bench.at + Span::seconds(899);
+    bench.tell(CallbackMessage::AgentBack { agent: agent("mara") });
+    bench.pass(Span::seconds(2));
+    assert_eq!(bench.state(), State::Calling);
+    lose(&mut bench);
+    bench.pass(Span::seconds(899));
+    assert_eq!(bench.state(), State::Calling, "the grace starts again");
+    bench.tell(CallbackMessage::AgentLost { agent: agent("noor"), since: START });
+    bench.tell(CallbackMessage::Wake);
+    assert_eq!(bench.state(), State::Calling, "another's sessions don't matter");
 }
 
 #[test]
 fn a_lost_agents_answered_call_counts_as_ended() {
     let mut bench = Bench::accepted();
     bench.act(&mara(), Action::Call).expect("called");
-    let answered = Action::Outcome { outcome: Outcome::Answered, notes: None };
-    bench.act(&mara(), answered).expect("told");
-    bench.tell(CallbackMessage::CallGraceOver { agent: agent("mara") });
+    bench.outcome(Outcome::Answered);
+    lose(&mut bench);
+    bench.pass(Span::seconds(900));
     assert_eq!(bench.state(), State::WrapUp);
+    assert_eq!(bench.events(), ["callback.call_ended"]);
     bench.pass(Span::seconds(60));
     assert_eq!(bench.state(), State::ClosedComplete);
+}
+
+#[test]
+fn a_lost_agents_wrap_up_runs_out_and_what_was_not_called_goes_back_at_once() {
+    let mut wrapping = Bench::ended_call(Outcome::Answered);
+    lose(&mut wrapping);
+    wrapping.tell(CallbackMessage::GraceOver { agent: agent("mara") });
+    assert_eq!(wrapping.state(), State::WrapUp);
+    wrapping.pass(Span::seconds(60));
+    assert_eq!(wrapping.state(), State::ClosedComplete);
+    let mut accepted = Bench::accepted();
+    let (since, id) =
+        (accepted.record().queued_since, accepted.record().interaction().map(|one| one.id));
+    lose(&mut accepted);
+    assert_eq!(accepted.state(), State::Accepted);
+    accepted.tell(CallbackMessage::GraceOver { agent: agent("mara") });
+    assert_eq!((accepted.state(), accepted.record().queued_since), (State::Queued, since));
+    assert_eq!(accepted.record().interaction().map(|one| one.id), id);
+    assert_eq!(accepted.events(), ["callback.unassigned", "callback.queued"]);
+}
+
+#[test]
+fn a_call_without_an_end_is_given_up_with_a_warning_before() {
+    for (answered, state) in [(false, State::Open), (true, State::WrapUp)] {
+        let mut bench = Bench::accepted();
+        bench.act(&mara(), Action::Call).expect("called");
+        if answered {
+            bench.outcome(Outcome::Answered);
+        }
+        bench.pass(Span::seconds(14_369));
+        assert!(!bench.told_agent(|_| true));
+        bench.pass(Span::seconds(1));
+        assert!(bench.told_agent(|message| matches!(message, AgentMessage::Updated { .. })));
+        bench.pass(Span::seconds(29));
+        assert_eq!(bench.state(), State::Calling);
+        bench.pass(Span::seconds(1));
+        assert_eq!(bench.state(), state);
+    }
+}
+
+#[test]
+fn an_answered_call_may_still_end_otherwise_and_counts_once() {
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), Action::Call).expect("called");
+    bench.outcome(Outcome::Answered);
+    assert_eq!(bench.events(), ["callback.answered"]);
+    bench.outcome(Outcome::Refused);
+    assert_eq!((bench.state(), bench.record().attempts), (State::WrapUp, 1));
+    assert_eq!(bench.events(), ["callback.call_ended"]);
+    bench.pass(Span::seconds(60));
+    assert_eq!(bench.state(), State::Open, "not reached after all");
+}
+
+#[test]
+fn a_redial_is_a_new_interaction_and_the_old_one_ends() {
+    let mut bench = Bench::ended_call(Outcome::NoAnswer);
+    bench.act(&mara(), Action::Call).expect("redialled");
+    assert_eq!(bench.ended(), [(1, InteractionState::ClosedAbandoned, Some(Outcome::NoAnswer))]);
+    assert_eq!(bench.record().interaction().map(|one| one.attempt), Some(2));
+    bench.outcome(Outcome::Answered);
+    bench.act(&mara(), Action::EndCall { notes: None }).expect("ended");
+    let again = bench.act(&mara(), Action::Call);
+    let state = State::WrapUp;
+    assert_eq!(again, Err(Refusal::IllegalTransition { state, action: "call" }), "it was reached");
+}
+
+#[test]
+fn each_mode_of_wrap_up_has_its_length_and_its_bound() {
+    let modes = [(WrapUpMode::Timed, 60), (WrapUpMode::Required, 1_800)];
+    for (mode, seconds) in modes {
+        let mut bench = Bench::new(queue(|one| one.wrap_up_mode = mode), Medium::Voice, None);
+        bench.take_and_call();
+        bench.outcome(Outcome::WrongNumber);
+        bench.pass(Span::seconds(seconds) - Span::millis(1));
+        assert_eq!(bench.state(), State::WrapUp, "{mode:?}");
+        bench.pass(Span::millis(1));
+        assert_eq!(bench.state(), State::ClosedAbandoned, "{mode:?}");
+    }
+    let none = queue(|one| one.wrap_up_mode = WrapUpMode::None);
+    let mut bench = Bench::new(none, Medium::Voice, None);
+    bench.take_and_call();
+    bench.outcome(Outcome::WrongNumber);
+    assert_eq!(bench.state(), State::ClosedAbandoned);
+}
+
+#[test]
+fn the_policys_retry_is_moved_into_the_hours_and_an_agents_must_lie_in_them() {
+    let mut bench = Bench::new(Bench::office(|_| ()), Medium::Voice, None);
+    bench.at = START + Span::minutes(9 * 60 + 50);
+    bench.tell(CallbackMessage::QueueChanged(Bench::office(|one| one.expire_after_minutes = 900)));
+    bench.act(&BOSS, Action::Reschedule { booking: None }).expect("asked again");
+    bench.take_and_call();
+    bench.outcome(Outcome::NoAnswer);
+    let retry = |at| Action::Retry { at, mine: false, customer_agreed: false };
+    let closed = START + Span::minutes(10 * 60);
+    let opening = START + Span::days(1);
+    let next_allowed_at = Some(opening);
+    assert_eq!(
+        bench.act(&mara(), retry(Some(closed))),
+        Err(Refusal::OutsideHours { next_allowed_at })
+    );
+    assert_eq!(bench.act(&mara(), retry(Some(bench.at))), Err(Refusal::StartPast));
+    bench.act(&mara(), retry(None)).expect("by policy");
+    assert_eq!(bench.record().next_attempt_at(), Some(opening));
+    assert_eq!(bench.events(), ["callback.unassigned", "callback.retry_scheduled"]);
+}
+
+#[test]
+fn a_retry_of_mine_prefers_the_agent_from_its_due_time_on() {
+    let mut bench = Bench::ended_call(Outcome::Busy);
+    let due = bench.at + Span::minutes(40);
+    let mine = Action::Retry { at: Some(due), mine: true, customer_agreed: false };
+    bench.act(&mara(), mine).expect("put off");
+    bench.at = due;
+    bench.tell(CallbackMessage::Wake);
+    let (preferred, until) = bench.work().expect("it waits").preferred.clone().expect("mara");
+    assert_eq!((&preferred.agent, preferred.mode), (&agent("mara"), PreferMode::Prefer));
+    assert_eq!(until, due + Span::seconds(60));
+}
+
+#[test]
+fn a_reached_customer_may_be_called_again_and_stays_reached() {
+    let mut bench = Bench::ended_call(Outcome::Answered);
+    let again = Action::Retry { at: None, mine: false, customer_agreed: false };
+    bench.act(&mara(), again).expect("whatever the outcome");
+    let due = bench.record().next_attempt_at().expect("it is tried again");
+    bench.at = due;
+    bench.tell(CallbackMessage::Wake);
+    bench.take_and_call();
+    bench.outcome(Outcome::NoAnswer);
+    bench.pass(Span::seconds(60));
+    assert_eq!(bench.closed(), Some((FinalState::ClosedComplete, ClosedReason::Reached)));
 }
 
 #[test]
@@ -162,6 +329,10 @@ fn video_customers_who_do_not_come_have_not_answered_and_are_not_tried_again() {
     bench.act(&mara(), Action::Call).expect("called");
     bench.pass(Span::minutes(10));
     assert_eq!((bench.state(), bench.record().attempts), (State::WrapUp, 1));
+    let no_answer = Some(Outcome::NoAnswer);
+    assert_eq!(bench.record().interaction().and_then(|one| one.outcome), no_answer);
+    let policy = Action::Retry { at: None, mine: false, customer_agreed: false };
+    assert!(matches!(bench.act(&mara(), policy), Err(Refusal::Invalid(_))), "say when");
     bench.pass(Span::seconds(60));
     let abandoned = FinalState::ClosedAbandoned;
     assert_eq!(bench.closed(), Some((abandoned, ClosedReason::Unreached)));

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{BOSS, Bench, agent, mara, queue};
+use crate::domain::agent::UnassignReason;
 use crate::domain::callback::{ClosedReason, FinalState, Outcome, State};
-use crate::domain::message::{Action, CallbackCommand, CallbackMessage, Token, Who};
+use crate::domain::message::{Action, AgentMessage, CallbackCommand, CallbackMessage, Token, Who};
 use crate::domain::policy::{Choice, Disposition, Medium, WrapUpMode};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
@@ -126,4 +127,59 @@ fn a_stale_version_is_refused_and_wrap_up_may_be_switched_off() {
     bench.act(&mara(), answered).expect("told");
     bench.act(&mara(), Action::EndCall { notes: None }).expect("ended");
     assert_eq!(bench.state(), State::ClosedComplete);
+}
+
+#[test]
+fn words_may_follow_a_wrap_up_that_ran_out_into_a_retry() {
+    let mut bench = Bench::ended_call(Outcome::Busy);
+    bench.pass(Span::seconds(60));
+    assert_eq!(bench.state(), State::Open);
+    let word = |notes: &str| Action::Close {
+        disposition: None,
+        notes: Some(notes.to_owned()),
+        resolved: Some(true),
+    };
+    bench.act(&mara(), word("was busy")).expect("within 30 minutes");
+    assert_eq!((bench.state(), bench.record().notes.as_deref()), (State::Open, Some("was busy")));
+    assert_eq!(bench.events(), ["callback.updated"]);
+    let other = bench.act(&Who::Agent(agent("noor")), word("another's"));
+    let state = State::Open;
+    assert_eq!(other, Err(Refusal::IllegalTransition { state, action: "close" }));
+    bench.pass(Span::minutes(5));
+    bench.take_and_call();
+    bench.outcome(Outcome::WrongNumber);
+    bench.act(&mara(), word("somebody else's")).expect("closed");
+    assert_eq!(bench.closed(), Some((FinalState::ClosedComplete, ClosedReason::Resolved)));
+    assert!(bench.act(&mara(), word("more")).is_err(), "that wrap-up was closed, not run out");
+}
+
+#[test]
+fn who_closes_says_why_nobody_was_reached() {
+    let close = Action::Close { disposition: None, notes: None, resolved: None };
+    let abandoned = FinalState::ClosedAbandoned;
+    let mut wrong = Bench::ended_call(Outcome::WrongNumber);
+    wrong.act(&mara(), close.clone()).expect("closed");
+    assert_eq!(wrong.closed(), Some((abandoned, ClosedReason::WrongNumber)));
+    let mut boss = Bench::ended_call(Outcome::NoAnswer);
+    boss.act(&BOSS, close.clone()).expect("closed");
+    assert_eq!(boss.closed(), Some((abandoned, ClosedReason::ClosedBySupervisor)));
+    assert_eq!(boss.events(), ["callback.unassigned", "callback.closed"]);
+    let mut reached = Bench::ended_call(Outcome::Answered);
+    reached.act(&mara(), close.clone()).expect("closed");
+    assert_eq!(reached.closed(), Some((FinalState::ClosedComplete, ClosedReason::Reached)));
+    reached.act(&mara(), close).expect("repeated, the same answer");
+}
+
+#[test]
+fn a_cancel_tells_the_assigned_agent_and_keeps_the_words() {
+    let mut bench = Bench::accepted();
+    let cancel = Action::Cancel { reason: Some("no need".to_owned()) };
+    bench.act(&Who::Channel, cancel).expect("canceled");
+    assert_eq!(bench.events(), ["callback.unassigned", "callback.canceled"]);
+    let told = |message: &AgentMessage| {
+        matches!(message, AgentMessage::Unassigned { reason: UnassignReason::Canceled, .. })
+    };
+    assert!(bench.told_agent(told) && bench.released() == [&agent("mara")]);
+    assert_eq!(bench.closed(), Some((FinalState::Canceled, ClosedReason::ByCustomer)));
+    assert_eq!(bench.record().cancel_reason.as_deref(), Some("no need"));
 }

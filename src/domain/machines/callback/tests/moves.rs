@@ -1,12 +1,17 @@
 //! How a callback comes to wait: for its booked time, moved to another, or sent back.
 
-use super::{Bench, START, agent, booking, mara, queue};
-use crate::domain::callback::{CallbackType, State};
+use super::{BOSS, Bench, START, agent, booking, mara, queue};
+use crate::domain::callback::{CallbackType, Outcome, State};
 use crate::domain::effect::Effect;
-use crate::domain::message::{Action, Letter, SchedulerMessage, Who};
+use crate::domain::hours::Hours;
+use crate::domain::ids::{QueueId, SkillName};
+use crate::domain::message::{Action, CallbackMessage, Letter, SchedulerMessage, Who};
 use crate::domain::policy::Medium;
+use crate::domain::rank::{Priority, rank};
 use crate::domain::refusal::Refusal;
+use crate::domain::skills::{Level, Requirement, Requirements};
 use crate::domain::time::Span;
+use crate::domain::zone::TimeZone;
 
 #[test]
 fn a_scheduled_one_sleeps_until_its_lead_and_is_due_then() {
@@ -53,4 +58,140 @@ fn sending_back_keeps_the_place_and_cools_the_sender_down() {
     let preferred = bench.record().preferred.as_ref().expect("noor is preferred");
     assert_eq!((&preferred.agent, preferred.wait_seconds), (&agent("noor"), 120));
     assert_eq!(bench.record().interactions, 1, "the same interaction");
+}
+
+#[test]
+fn a_wait_in_a_live_line_counts_from_its_beginning() {
+    let since = START - Span::minutes(30);
+    let bench = Bench::asked(queue(|_| ()), Medium::Voice, None, |wish| {
+        let mut request = crate::domain::callback::Request::clone(&wish.request);
+        request.origin.waiting_since = Some(since);
+        wish.request = std::sync::Arc::new(request);
+    });
+    assert_eq!(bench.record().queued_since, Some(since));
+    let work = bench.work().expect("it waits");
+    assert_eq!(work.waiting_since, since);
+    assert_eq!(work.rank, rank(since, Priority::default(), 300));
+}
+
+#[test]
+fn nothing_that_happens_on_our_side_costs_the_place() {
+    let mut bench = Bench::asap();
+    let since = bench.record().queued_since;
+    let requeue = || Action::Requeue { queue: None, agent: None };
+    bench.pass(Span::seconds(1));
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
+    bench.pass(Span::seconds(1));
+    bench.offer("mara");
+    bench.pass(Span::seconds(30));
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), requeue()).expect("sent back");
+    let other = queue(|one| one.id = QueueId::parse("sales").expect("an id"));
+    bench.act(&BOSS, Action::Requeue { queue: Some(other), agent: None }).expect("transferred");
+    assert_eq!((bench.record().queued_since, bench.state()), (since, State::Queued));
+    assert_eq!(bench.record().interactions, 1);
+    bench.take_and_call();
+    bench.outcome(Outcome::NoAnswer);
+    bench.act(&mara(), requeue()).expect("sent back after the call");
+    assert_eq!((bench.record().queued_since, bench.record().interactions), (since, 2));
+    assert_eq!(bench.events(), ["callback.unassigned", "callback.requeued", "callback.queued"]);
+}
+
+#[test]
+fn what_is_called_before_its_time_stands_in_line_from_now_on() {
+    let requeue = Action::Requeue { queue: None, agent: None };
+    let start = START + Span::minutes(120);
+    let mut booked = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
+    booked.at = START + Span::minutes(5);
+    booked.act(&BOSS, requeue.clone()).expect("called now");
+    assert_eq!(booked.record().queued_since, Some(booked.at));
+    let mut retried = Bench::ended_call(Outcome::NoAnswer);
+    retried.pass(Span::seconds(60));
+    retried.pass(Span::minutes(5));
+    assert_eq!(retried.state(), State::Open);
+    retried.act(&BOSS, requeue).expect("called now");
+    assert_eq!(retried.record().queued_since, Some(retried.at), "not from a time to come");
+}
+
+#[test]
+fn a_transfer_follows_the_other_queue_and_only_to_one_that_takes_it() {
+    let asks = |skill: &str| {
+        let skill = SkillName::parse(skill).expect("a name");
+        let min_level = Level::new(2).expect("a level");
+        let one = Requirement { skill, min_level, mandatory: true, expires_after_seconds: None };
+        Requirements::new(vec![one], 8).expect("one requirement")
+    };
+    let first = queue(|one| one.requirements = asks("french"));
+    let mut bench = Bench::asked(first, Medium::Voice, None, |wish| {
+        wish.requirements = asks("refunds");
+    });
+    assert_eq!(bench.record().requirements, asks("refunds"), "what comes back was sent");
+    let both = asks("refunds").with(&asks("french"));
+    assert_eq!(bench.work().expect("it waits").requirements, both);
+    let sales = |media: Medium| {
+        queue(|one| {
+            one.id = QueueId::parse("sales").expect("an id");
+            one.requirements = asks("polish");
+            one.media = vec![media];
+        })
+    };
+    let to = |media| Action::Requeue { queue: Some(sales(media)), agent: None };
+    let refused = bench.act(&BOSS, to(Medium::Video));
+    assert!(matches!(refused, Err(Refusal::Invalid(faults)) if faults[0].pointer == "/queue"));
+    bench.act(&BOSS, to(Medium::Voice)).expect("transferred");
+    let work = bench.work().expect("it waits").clone();
+    assert_eq!(work.requirements, asks("refunds").with(&asks("polish")));
+    assert_eq!(work.queue.as_str(), "sales");
+}
+
+#[test]
+fn a_supervisor_who_sends_it_back_cools_nobody_down() {
+    let mut bench = Bench::accepted();
+    bench.act(&BOSS, Action::Requeue { queue: None, agent: None }).expect("sent back");
+    assert!(bench.record().declined.is_empty());
+    let to_self = Action::Requeue { queue: None, agent: Some(agent("mara")) };
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), to_self).expect("sent back to herself");
+    assert!(bench.record().declined.is_empty());
+}
+
+#[test]
+fn video_is_never_as_soon_as_possible_and_a_queue_that_never_opens_takes_nothing() {
+    let start = START + Span::minutes(120);
+    let mut video = Bench::new(queue(|_| ()), Medium::Video, Some(start));
+    let asap = || Action::Reschedule { booking: None };
+    assert!(matches!(video.act(&BOSS, asap()), Err(Refusal::Invalid(_))));
+    let mut voice = Bench::asap();
+    let never = queue(|one| {
+        let hours = Hours::new(TimeZone::utc(), &[], vec![]).expect("hours");
+        one.hours = std::sync::Arc::new(hours);
+    });
+    let opens = never.settings.hours.next_open(START).is_some();
+    voice.tell(CallbackMessage::QueueChanged(never));
+    let moved = voice.act(&BOSS, asap());
+    if opens {
+        moved.expect("hours without intervals mean always open");
+    } else {
+        assert_eq!(moved, Err(Refusal::OutsideHours { next_allowed_at: None }));
+    }
+}
+
+#[test]
+fn a_start_outside_the_hours_is_refused_with_the_next_one() {
+    let mut bench = Bench::new(Bench::office(|_| ()), Medium::Voice, None);
+    let closed = START + Span::minutes(10 * 60);
+    let action = Action::Reschedule { booking: Some(booking(closed)) };
+    let next_allowed_at = Some(START + Span::days(1));
+    assert_eq!(bench.act(&Who::Customer, action), Err(Refusal::OutsideHours { next_allowed_at }));
+}
+
+#[test]
+fn a_start_within_the_lead_is_due_at_once() {
+    let start = START + Span::seconds(60);
+    let bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
+    assert_eq!((bench.state(), bench.record().queued_since), (State::Queued, Some(START)));
+    let later = START + Span::seconds(60) + Span::millis(1);
+    assert_eq!(Bench::new(queue(|_| ()), Medium::Voice, Some(later)).state(), State::Open);
 }

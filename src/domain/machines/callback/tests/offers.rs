@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BOSS, Bench, agent, mara, queue};
-use crate::domain::agent::RevokeReason;
+use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::State;
 use crate::domain::effect::Outbox;
 use crate::domain::ids::Fresh;
@@ -11,9 +11,9 @@ use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, OfferEnd, Token, Who,
 };
-use crate::domain::policy::Medium;
+use crate::domain::policy::{Choice, DeclineReason, Medium};
 use crate::domain::refusal::Refusal;
-use crate::domain::time::{Now, Span};
+use crate::domain::time::{Now, Span, Timestamp};
 
 #[test]
 fn accepting_twice_is_answered_twice_and_late_is_refused() {
@@ -47,26 +47,129 @@ fn an_offer_that_expires_goes_back_with_its_place_kept() {
 }
 
 #[test]
-fn cool_downs_double_up_to_ten_minutes_and_some_reasons_bar_for_good() {
-    let mut bench = Bench::asap();
-    for (times, seconds) in [(1, 60), (2, 120), (3, 240), (4, 480), (5, 600), (6, 600)] {
-        let offer = bench.offer("mara");
-        bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
-        let declined = &bench.record().declined[0];
-        assert_eq!(declined.times, times);
-        assert_eq!(declined.until, bench.at + Span::seconds(seconds));
-        let lone = Span::seconds(seconds / 2);
-        assert_eq!(declined.lone_until, bench.at + lone);
+fn an_offer_stands_as_long_as_the_queue_says() {
+    for seconds in [5, 600] {
+        let mut bench =
+            Bench::new(queue(|one| one.offer_timeout_seconds = seconds), Medium::Voice, None);
+        bench.offer("mara");
+        bench.pass(Span::seconds(seconds) - Span::millis(1));
+        assert_eq!(bench.state(), State::Offered);
+        bench.pass(Span::millis(1));
+        assert_eq!(bench.state(), State::Queued);
     }
+}
+
+fn declined(bench: &mut Bench) -> (Span, Span) {
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
+    let declined = &bench.record().declined[0];
+    (declined.until.since(bench.at), declined.lone_until.since(bench.at))
+}
+
+#[test]
+fn cool_downs_double_up_to_ten_minutes() {
+    let mut bench = Bench::asap();
+    for seconds in [60, 120, 240, 480, 600, 600] {
+        let halved = Span::seconds(seconds / 2);
+        assert_eq!(declined(&mut bench), (Span::seconds(seconds), halved));
+    }
+}
+
+#[test]
+fn half_a_cool_down_is_at_least_15_seconds_and_no_more_than_the_whole() {
+    for (whole, lone) in [(0, 0), (10, 10), (20, 15), (30, 15), (32, 16), (900, 450)] {
+        let own = queue(|one| one.decline_cooldown_seconds = whole);
+        let mut bench = Bench::new(own, Medium::Voice, None);
+        assert_eq!(declined(&mut bench), (Span::seconds(whole), Span::seconds(lone)));
+    }
+}
+
+#[test]
+fn some_reasons_bar_for_good_and_unknown_ones_are_refused() {
+    let listed = queue(|one| {
+        let reason = |id: &str, reassignable| {
+            let choice =
+                Choice { id: id.to_owned(), labels: std::collections::BTreeMap::default() };
+            DeclineReason { choice, reassignable }
+        };
+        one.decline_reasons = vec![reason("break", true), reason("related", false)];
+    });
+    let decline = |offer, reason: &str| Action::Decline { offer, reason: Some(reason.to_owned()) };
+    let mut bench = Bench::new(listed, Medium::Voice, None);
+    let offer = bench.offer("mara");
+    let unknown = bench.act(&mara(), decline(offer, "bored"));
+    assert!(matches!(unknown, Err(Refusal::Invalid(faults)) if faults[0].pointer == "/reason"));
+    assert_eq!(bench.state(), State::Offered);
+    bench.act(&mara(), decline(offer, "break")).expect("declined");
+    assert_eq!(bench.events(), ["callback.declined", "callback.queued"]);
+    assert_eq!(bench.record().declined[0].until, bench.at + Span::seconds(60));
+    let offer = bench.offer("mara");
+    bench.act(&mara(), decline(offer, "related")).expect("declined");
+    let barred = &bench.record().declined[0];
+    assert_eq!((barred.until, barred.lone_until), (Timestamp::NEVER, Timestamp::NEVER));
+}
+
+#[test]
+fn a_queue_may_skip_the_offer() {
+    let mut bench = Bench::new(queue(|one| one.auto_accept = true), Medium::Voice, None);
+    bench.tell(CallbackMessage::Propose { agent: agent("mara") });
+    assert_eq!(bench.state(), State::Accepted);
+    assert_eq!(bench.events(), ["callback.assigned"]);
+    let told = |message: &AgentMessage| {
+        matches!(message, AgentMessage::Assigned { by: AssignedBy::Accept, .. })
+    };
+    assert!(bench.told_agent(told));
+}
+
+#[test]
+fn agents_take_work_by_themselves_only_where_the_queue_lets_them() {
+    let closed = queue(|one| one.agents_may_claim = false);
+    let mut bench = Bench::new(closed, Medium::Voice, None);
+    let claim = Action::Assign { agent: agent("mara"), force: false };
+    assert!(matches!(bench.act(&mara(), claim.clone()), Err(Refusal::Forbidden(_))));
+    let ask = |bench: &mut Bench, who: Who| {
+        let action = claim.clone();
+        let command = CallbackCommand { token: Token(9), who, if_match: None, action };
+        bench.tell(CallbackMessage::Command(Box::new(command)));
+        assert!(bench.answer().is_none(), "the router is asked");
+        bench.tell(CallbackMessage::Claimed { token: Token(9), result: Ok(()) });
+    };
+    ask(&mut bench, BOSS);
+    assert_eq!(bench.record().assigned_agent(), Some(&agent("mara")));
+    let mut open = Bench::asap();
+    open.offer("noor");
+    ask(&mut open, mara());
+    assert_eq!(open.events(), ["callback.offer_revoked", "callback.assigned"]);
+    assert_eq!(open.released(), [&agent("noor")]);
+}
+
+#[test]
+fn an_assignment_given_to_another_ends_the_first() {
+    let mut bench = Bench::accepted();
+    let action = Action::Assign { agent: agent("noor"), force: true };
+    let command = CallbackCommand { token: Token(9), who: BOSS, if_match: None, action };
+    bench.tell(CallbackMessage::Command(Box::new(command)));
+    bench.tell(CallbackMessage::Claimed { token: Token(9), result: Ok(()) });
+    assert_eq!(bench.events(), ["callback.unassigned", "callback.assigned"]);
+    assert_eq!(bench.released(), [&agent("mara")]);
+    assert!(bench.told_agent(|message| matches!(
+        message,
+        AgentMessage::Unassigned { reason: UnassignReason::Reassigned, .. }
+    )));
 }
 
 #[test]
 fn a_callback_declined_too_often_is_told_to_be_stuck_once_and_still_offered() {
     let mut bench = Bench::new(queue(|one| one.max_offers = 2), Medium::Voice, None);
     let mut stuck = 0;
-    for _ in 0..4 {
+    for turn in 0..4 {
         let offer = bench.offer("mara");
-        bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
+        if turn % 2 == 0 {
+            bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
+            assert!(turn > 0 || !bench.events().contains(&"callback.stuck"));
+        } else {
+            bench.pass(Span::seconds(30));
+        }
         stuck += bench.events().iter().filter(|name| **name == "callback.stuck").count();
     }
     assert_eq!((stuck, bench.state()), (1, State::Queued));
