@@ -9,6 +9,8 @@ mod held;
 mod presence;
 mod record;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -393,3 +393,6 @@ fn prune(pauses: &mut Vec<Pause>, now: Timestamp) {
     let extra = pauses.len().saturating_sub(Queue::MAX_PAUSES);
     pauses.drain(..extra);
 }
+
+#[cfg(test)]
+mod tests;

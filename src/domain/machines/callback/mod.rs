@@ -13,7 +13,7 @@ mod life;
 mod offer;
 mod settle;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::CallbackMachine;
 use crate::domain::callback::{
     Booking, Callback, CallbackType, Channel, ClosedReason, Customer, FinalState, InteractionState,
-    Origin, Outcome, Phase, Request, State,
+    Origin, Outcome, Phase, Request, Snapshot, State,
 };
 use crate::domain::civil::Weekday;
 use crate::domain::effect::{Answer, Change, Effect, Outbox};
@@ -35,14 +35,14 @@ use crate::domain::time::{Now, Span, Timestamp};
 use crate::domain::zone::TimeZone;
 
 /// A machine with its clock, and what the last step left.
-struct Bench {
+pub(in crate::domain::machines) struct Bench {
     machine: CallbackMachine,
     at: Timestamp,
     ids: u128,
     out: Outbox,
 }
 
-const START: Timestamp = Timestamp(1_795_507_200_000);
+pub(in crate::domain::machines) const START: Timestamp = Timestamp(1_795_507_200_000);
 
 fn agent(id: &str) -> AgentId {
     AgentId::parse(id).expect("an id")
@@ -54,7 +54,7 @@ fn mara() -> Who {
 
 const BOSS: Who = Who::Supervisor(None);
 
-fn queue(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
+pub(in crate::domain::machines) fn queue(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
     let mut settings = QueueSettings::new(QueueId::parse("billing").expect("an id"));
     edit(&mut settings);
     Arc::new(Queue {
@@ -104,6 +104,33 @@ fn request() -> Arc<Request> {
     })
 }
 
+/// A callback in that state, which mara was offered or has, for tests of other machines.
+pub(in crate::domain::machines) fn held(id: u128, state: State) -> Snapshot {
+    let (bench, _) = table::at(state);
+    let mut callback = bench.record().clone();
+    callback.id = CallbackId(id);
+    Arc::new(callback)
+}
+
+/// A request for tests of other machines.
+pub(in crate::domain::machines) fn wish(kind: CallbackType, start: Option<Timestamp>) -> Wish {
+    Wish {
+        queue: QueueId::parse("billing").expect("an id"),
+        who: Who::Channel,
+        request: request(),
+        kind,
+        medium: Medium::Voice,
+        booking: start.map(booking),
+        zone: TimeZone::utc(),
+        priority: Priority::default(),
+        size: 1,
+        requirements: Requirements::default(),
+        preferred: None,
+        max_attempts: None,
+        expire_after_minutes: None,
+    }
+}
+
 impl Bench {
     fn new(queue: Arc<Queue>, medium: Medium, start: Option<Timestamp>) -> Self {
         Self::asked(queue, medium, start, |_| ())
@@ -117,21 +144,7 @@ impl Bench {
     ) -> Self {
         let id = CallbackId(7);
         let kind = if start.is_some() { CallbackType::Scheduled } else { CallbackType::Asap };
-        let mut wish = Wish {
-            queue: queue.settings.id.clone(),
-            who: Who::Channel,
-            request: request(),
-            kind,
-            medium,
-            booking: start.map(booking),
-            zone: TimeZone::utc(),
-            priority: Priority::default(),
-            size: 1,
-            requirements: Requirements::default(),
-            preferred: None,
-            max_attempts: None,
-            expire_after_minutes: None,
-        };
+        let mut wish = Wish { queue: queue.settings.id.clone(), medium, ..wish(kind, start) };
         edit(&mut wish);
         let create = Box::new(Create { token: Token(1), id, number: 42, wish });
         let machine = CallbackMachine::new(id);
@@ -204,7 +217,10 @@ impl Bench {
         Self::open_until("18:00", edit)
     }
 
-    fn open_until(to: &str, edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
+    pub(in crate::domain::machines) fn open_until(
+        to: &str,
+        edit: impl FnOnce(&mut QueueSettings),
+    ) -> Arc<Queue> {
         queue(|one| {
             let day = DayInterval::parse("08:00", to).expect("an interval");
             let week = Weekday::ALL.map(|weekday| (weekday, day));

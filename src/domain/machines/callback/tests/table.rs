@@ -10,7 +10,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 
 /// A callback that came to a state in an ordinary way; mara has it wherever an agent does.
-fn at(state: State) -> (Bench, OfferId) {
+pub(super) fn at(state: State) -> (Bench, OfferId) {
     let none = OfferId(999);
     match state {
         State::Open => {
