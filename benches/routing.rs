@@ -147,6 +147,7 @@ impl World {
             connected: true,
             idle_since: START - Span::seconds(u32::try_from(dice.roll(3_600)).expect("small")),
             external_units: 0,
+            last_chance: true,
         });
         let agents: Vec<_> = reports.collect();
         let numbers = agents.iter().enumerate();

@@ -12,7 +12,7 @@ mod scheduler;
 pub use agent::{AgentMessage, AgentTimers, OfferEnd};
 pub use callback::{Action, CallbackCommand, CallbackMessage, Create, Patch, Wish};
 pub use queue::{Place, QueueMessage};
-pub use router::{AgentReport, Claim, RouterMessage, Work};
+pub use router::{AgentReport, Claim, Missed, RouterMessage, Work};
 pub use scheduler::SchedulerMessage;
 
 use super::event::By;

@@ -163,7 +163,10 @@ impl World {
                 matches!(letter, Letter::Callback(_, CallbackMessage::RevokeOffer { .. }))
             }
             Planted::ReleasesLost => {
-                matches!(letter, Letter::Router(RouterMessage::Release { .. }))
+                matches!(
+                    letter,
+                    Letter::Router(RouterMessage::Release { .. } | RouterMessage::Missed { .. })
+                )
             }
             Planted::SleepersForgotten => {
                 matches!(letter, Letter::Scheduler(SchedulerMessage::Slept { .. }))

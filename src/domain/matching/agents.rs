@@ -34,6 +34,8 @@ pub(crate) struct AgentState {
     pub(crate) id: AgentId,
     /// None while only others speak of them.
     pub(crate) report: Option<AgentReport>,
+    /// They have missed something, and may be about to say that they are away.
+    pub(crate) rests: bool,
     /// What they hold, from the proposal to the end of wrap-up.
     pub(crate) held: BTreeMap<CallbackId, Held>,
     /// Units held, per medium; with 64 bits, since force may go past any capacity.
@@ -57,6 +59,7 @@ impl AgentState {
         Self {
             id,
             report: None,
+            rests: false,
             held: BTreeMap::new(),
             held_units: PerMedium::both(0),
             last_offered: 0,
@@ -70,9 +73,9 @@ impl AgentState {
 
     /// Whether they want work, and can be told of it.
     pub(crate) fn takes_work(&self) -> bool {
-        self.report
-            .as_ref()
-            .is_some_and(|report| report.connected && report.presence == Presence::Available)
+        let there =
+            |report: &AgentReport| report.connected && report.presence == Presence::Available;
+        !self.rests && self.report.as_ref().is_some_and(there)
     }
 
     pub(crate) fn idle_since(&self) -> Timestamp {

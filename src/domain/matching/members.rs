@@ -35,6 +35,7 @@ impl Matching {
         let agent = &mut self.agents[no];
         let took_work = agent.takes_work();
         let before = agent.report.replace(report);
+        agent.rests = false;
         let takes_work = agent.takes_work();
         let after = agent.report.as_ref();
         let alike = before
@@ -57,6 +58,7 @@ impl Matching {
         };
         let agent = &mut self.agents[no];
         agent.report = None;
+        agent.rests = false;
         agent.last_offered = 0;
         self.refit(no, touched);
         touched.extend(&self.agents[no].preferring);

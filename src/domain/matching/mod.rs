@@ -55,7 +55,6 @@ pub(crate) struct Matching {
     waiting: BTreeMap<CallbackId, Waiting>,
     /// When time itself changes how a callback is filed.
     reviews: BTreeSet<(Timestamp, CallbackId)>,
-    /// Who holds what.
     /// Who holds what, with how many grants: a proposal and a claim of one agent may cross.
     holders: BTreeMap<(CallbackId, No<AgentState>), u32>,
     /// Proposals so far: tells who was offered something longest ago.

@@ -37,6 +37,17 @@ pub enum RouterMessage {
         /// Whose.
         agent: AgentId,
     },
+    /// As `Release`, of an agent who has missed an offer or a call. Where that sends them away
+    /// their own machine is about to say so: they are proposed to nothing until it speaks, for
+    /// `RouterMachine::REST` at most.
+    Missed {
+        /// Which callback held it.
+        callback: CallbackId,
+        /// Whose.
+        agent: AgentId,
+        /// What sends them away: a call always, an offer if it was the last they may miss.
+        what: Missed,
+    },
     /// Reserve this very agent; answered by `CallbackMessage::Claimed`.
     Claim(Box<Claim>),
     /// At start: the agent holds this callback, as its record says.
@@ -61,6 +72,15 @@ pub enum RouterMessage {
     Wake,
 }
 
+/// What an agent has missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// An offer that expired.
+    Offer,
+    /// A call that they had accepted.
+    Call,
+}
+
 /// An agent, as the router needs to know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentReport {
@@ -74,6 +94,8 @@ pub struct AgentReport {
     pub idle_since: Timestamp,
     /// Units taken by work elsewhere.
     pub external_units: u32,
+    /// The next offer that they miss sends them away.
+    pub last_chance: bool,
 }
 
 /// A queued callback, as the router needs to know it. Instants are of the steady clock.

@@ -318,3 +318,28 @@ async fn what_is_under_way_stays_within_permits_times_fan_out() {
     assert!(most <= 64 * 8, "{most} letters were on their way at once");
     assert_eq!(rig.handle.health().in_flight, 0);
 }
+
+#[tokio::test]
+async fn a_missed_offer_is_not_followed_by_another_to_who_goes_away() {
+    let rig = Rig::new().await;
+    let mut mara = rig.session("mara").await;
+    let first = rig.create(asap()).await.expect("taken").id;
+    mara.offer().await;
+    let second = rig.create(asap()).await.expect("taken").id;
+    rig.time.advance(Span::seconds(31));
+    loop {
+        match mara.notice().await {
+            Notice::PresenceChanged { .. } => break,
+            Notice::OfferExpired { .. } | Notice::QueueUpdated { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    rig.create(asap()).await.expect("whatever was under way before is over");
+    let names = async |id| {
+        let history = rig.handle.history(id, 0, 100).await.expect("readable");
+        history.iter().map(|stored| stored.event.name()).collect::<Vec<_>>()
+    };
+    let missed = ["created", "queued", "offered", "offer_expired", "queued"];
+    assert_eq!(names(first).await, missed.map(|name| format!("callback.{name}")));
+    assert_eq!(names(second).await, ["callback.created", "callback.queued"]);
+}

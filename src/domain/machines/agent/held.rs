@@ -49,7 +49,7 @@ impl AgentMachine {
                     out,
                 );
                 let missed = self.record.as_ref().map_or(0, |agent| agent.missed_offers);
-                if missed >= self.timers.max_missed_offers.max(1) {
+                if self.goes_away_at(missed) {
                     self.send_away(now, "no_response", out);
                 }
             }
@@ -59,6 +59,11 @@ impl AgentMachine {
                 }
             }
         }
+    }
+
+    /// Whether so many missed offers in a row send them away.
+    pub(super) fn goes_away_at(&self, missed: u32) -> bool {
+        missed >= self.timers.max_missed_offers.max(1)
     }
 
     pub(super) fn unassigned(

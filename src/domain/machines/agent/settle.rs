@@ -19,6 +19,7 @@ impl AgentMachine {
             connected: !self.sessions.is_empty(),
             idle_since: agent.idle_since,
             external_units: agent.external.map_or(0, |load| load.units),
+            last_chance: self.goes_away_at(agent.missed_offers.saturating_add(1)),
         });
         if self.told.report.as_ref() != Some(&report) {
             self.told.report = Some(report.clone());

@@ -26,7 +26,8 @@ use crate::domain::effect::{Answer, Effect, Outbox};
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::ids::{AgentId, CallbackId, OfferId};
 use crate::domain::message::{
-    Action, CallbackCommand, CallbackMessage, Claim, Letter, OfferEnd, RouterMessage, Token, Who,
+    Action, CallbackCommand, CallbackMessage, Claim, Letter, Missed, OfferEnd, RouterMessage,
+    Token, Who,
 };
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -88,6 +89,17 @@ struct Draft {
     released: Vec<AgentId>,
     /// It must be filed with the router anew.
     enqueue: bool,
+}
+
+impl Draft {
+    /// What the agent has missed, of the things that may send them away.
+    fn missed(&self) -> Option<Missed> {
+        match (&self.offer_end, &self.unassigned) {
+            (Some((_, _, OfferEnd::Expired)), _) => Some(Missed::Offer),
+            (_, Some((_, UnassignReason::NoCall))) => Some(Missed::Call),
+            _ => None,
+        }
+    }
 }
 
 /// How a command was taken.

@@ -84,9 +84,15 @@ impl CallbackMachine {
         let callback = self.id;
         let held = before.and_then(Callback::holder);
         let lost = held.filter(|agent| self.record().holder() != Some(agent));
-        for agent in draft.released.iter().chain(lost) {
+        for agent in &draft.released {
             let agent = agent.clone();
             out.send(Letter::Router(RouterMessage::Release { callback, agent }));
+        }
+        if let Some(agent) = lost.cloned() {
+            out.send(Letter::Router(match draft.missed() {
+                Some(what) => RouterMessage::Missed { callback, agent, what },
+                None => RouterMessage::Release { callback, agent },
+            }));
         }
         let waited = before.is_some_and(|before| before.state() == State::Queued);
         match self.record().state() {

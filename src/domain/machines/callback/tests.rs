@@ -273,7 +273,9 @@ impl Bench {
 
     fn released(&self) -> Vec<&AgentId> {
         let released = self.out.effects.iter().filter_map(|effect| match effect {
-            Effect::Send(Letter::Router(RouterMessage::Release { agent, .. })) => Some(agent),
+            Effect::Send(Letter::Router(
+                RouterMessage::Release { agent, .. } | RouterMessage::Missed { agent, .. },
+            )) => Some(agent),
             _ => None,
         });
         released.collect()

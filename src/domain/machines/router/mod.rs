@@ -23,11 +23,12 @@ use crate::domain::effect::{Answer, Outbox};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::matching::{AgentState, Held, Matching, No, Rules, Waiting};
 use crate::domain::message::{
-    AgentReport, CallbackMessage, Claim, Letter, Machine, RouterMessage, SchedulerMessage, Work,
+    AgentReport, CallbackMessage, Claim, Letter, Machine, Missed, RouterMessage, SchedulerMessage,
+    Work,
 };
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::{Now, Timestamp};
+use crate::domain::time::{Now, Span, Timestamp};
 
 /// What bounds the router's memory and the length of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ const DUE_PER_STEP: usize = 1_000;
 pub struct RouterMachine {
     matching: Matching,
     limits: RouterLimits,
+    /// Agents who rest, by when that ends.
+    rests: BTreeSet<(Timestamp, AgentId)>,
     /// The wake-up asked for and not come yet.
     alarm: Option<Timestamp>,
 }
@@ -61,12 +64,17 @@ pub struct RouterMachine {
 impl RouterMachine {
     /// A router that knows nobody yet.
     pub fn new(limits: RouterLimits) -> Self {
-        Self { matching: Matching::new(limits.max_signatures), limits, alarm: None }
+        let matching = Matching::new(limits.max_signatures);
+        Self { matching, limits, rests: BTreeSet::new(), alarm: None }
     }
+
+    /// How long who has missed something isn't proposed to anything, unless they speak before.
+    pub const REST: Span = Span::seconds(1);
 
     /// Hears one message and does everything that follows from it at `now`.
     pub fn step(&mut self, now: &Now, message: RouterMessage, outbox: &mut Outbox) {
         let now = now.steady;
+        self.end_rests(now, outbox);
         self.review_due(now, outbox);
         match message {
             RouterMessage::PutQueue(queue) => self.put_queue(&queue, now, outbox),
@@ -76,6 +84,10 @@ impl RouterMachine {
             RouterMessage::Enqueue(work) => self.enqueue(work, now, outbox),
             RouterMessage::Withdraw(callback) => self.withdraw(callback),
             RouterMessage::Release { callback, agent } => self.release(callback, &agent, outbox),
+            RouterMessage::Missed { callback, agent, what } => {
+                self.rest(&agent, what, now, outbox);
+                self.release(callback, &agent, outbox);
+            }
             RouterMessage::Claim(claim) => self.claim(&claim, outbox),
             RouterMessage::Hold { callback, agent, medium, size } => {
                 self.hold(callback, &agent, Held { medium, size: at_least_one(size) });
@@ -124,6 +136,7 @@ impl RouterMachine {
     }
 
     fn put_agent(&mut self, report: AgentReport, now: Timestamp, outbox: &mut Outbox) {
+        self.rests.retain(|(_, agent)| *agent != report.settings.id);
         let mut touched = BTreeSet::new();
         let agent = self.matching.put_agent(report, &mut touched);
         self.refile(&touched, now, outbox);
@@ -131,7 +144,43 @@ impl RouterMachine {
         self.sweep(&touched, outbox);
     }
 
+    /// Lets an agent rest who takes work and is about to go away.
+    fn rest(&mut self, id: &AgentId, what: Missed, now: Timestamp, outbox: &mut Outbox) {
+        let Some(agent) = self.matching.agents.find(id) else { return };
+        let state = &self.matching.agents[agent];
+        let away = match what {
+            Missed::Call => true,
+            Missed::Offer => state.report.as_ref().is_some_and(|report| report.last_chance),
+        };
+        if away && state.takes_work() {
+            self.rests.insert((now + Self::REST, id.clone()));
+            self.set_rest(agent, true, now, outbox);
+        }
+    }
+
+    /// Wakes those who have rested long enough.
+    fn end_rests(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        while let Some((_, id)) = self.rests.first().filter(|(until, _)| *until <= now).cloned() {
+            self.rests.pop_first();
+            if let Some(agent) = self.matching.agents.find(&id) {
+                self.set_rest(agent, false, now, outbox);
+                self.fill(agent, outbox);
+            }
+        }
+    }
+
+    /// Who is waited for, and who may be chosen, changes with it.
+    fn set_rest(&mut self, no: No<AgentState>, rests: bool, now: Timestamp, outbox: &mut Outbox) {
+        let agent = &mut self.matching.agents[no];
+        agent.rests = rests;
+        let touched = agent.preferring.clone();
+        self.matching.refresh(no);
+        self.refile(&touched, now, outbox);
+        self.sweep(&touched, outbox);
+    }
+
     fn remove_agent(&mut self, id: &AgentId, now: Timestamp, outbox: &mut Outbox) {
+        self.rests.retain(|(_, agent)| agent != id);
         let mut touched = BTreeSet::new();
         self.matching.remove_agent(id, &mut touched);
         self.refile(&touched, now, outbox);
@@ -292,7 +341,8 @@ impl RouterMachine {
     /// finds nothing to do and sets the right one, which costs less than moving it each time the
     /// callback that it was meant for finds an agent.
     fn set_alarm(&mut self, outbox: &mut Outbox) {
-        let Some(next) = self.matching.next_review() else {
+        let rested = self.rests.first().map(|(until, _)| *until);
+        let Some(next) = self.matching.next_review().into_iter().chain(rested).min() else {
             return;
         };
         if self.alarm.is_none_or(|alarm| next < alarm) {

@@ -69,6 +69,7 @@ impl Model {
             RouterMessage::Withdraw(callback) => {
                 self.waiting.remove(&callback);
             }
+            RouterMessage::Missed { .. } => unreachable!("the model knows no rests"),
             RouterMessage::Release { callback, agent } => {
                 let pair = (callback, agent.clone());
                 if let Some(extra) = self.extra.get_mut(&pair).filter(|extra| **extra > 0) {

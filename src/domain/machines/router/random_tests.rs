@@ -132,6 +132,7 @@ impl Run {
             connected: dice.chance(85),
             idle_since: self.now - Span::seconds(dice.roll(20)),
             external_units: dice.pick(&[0, 0, 0, 0, 1, 2]),
+            last_chance: true,
         }
     }
 

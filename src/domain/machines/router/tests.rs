@@ -16,8 +16,8 @@ use crate::domain::callback::{Declined, Fallback, PreferMode, Preferred, Unrouta
 use crate::domain::effect::{Answer, Effect, Outbox, Trace};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, QueueId, SkillName};
 use crate::domain::message::{
-    AgentReport, CallbackMessage, Claim, Letter, Machine, RouterMessage, SchedulerMessage, Token,
-    Work,
+    AgentReport, CallbackMessage, Claim, Letter, Machine, Missed, RouterMessage, SchedulerMessage,
+    Token, Work,
 };
 use crate::domain::policy::{AgentSettings, Capacity, Medium, Membership, QueueSettings};
 use crate::domain::queue::{Paused, Queue};
@@ -95,6 +95,7 @@ fn agent(number: u32) -> AgentReport {
         connected: true,
         idle_since: Timestamp(-3_600_000),
         external_units: 0,
+        last_chance: true,
     }
 }
 
@@ -227,6 +228,11 @@ impl Centre {
     fn release(&mut self, number: u32, agent: u32) -> Vec<(u32, u32)> {
         let (callback, agent) = (callback(number), agent_id(agent));
         self.tell(RouterMessage::Release { callback, agent }).proposals
+    }
+
+    fn missed(&mut self, number: u32, agent: u32, what: Missed) -> Vec<(u32, u32)> {
+        let (callback, agent) = (callback(number), agent_id(agent));
+        self.tell(RouterMessage::Missed { callback, agent, what }).proposals
     }
 
     fn wake_at(&mut self, now: Timestamp) -> Vec<(u32, u32)> {

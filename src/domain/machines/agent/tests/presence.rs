@@ -80,6 +80,7 @@ fn a_missed_offer_sends_away_and_is_told() {
 fn offers_are_missed_in_a_row_or_not_at_all() {
     let mut bench = Bench::available();
     bench.tell(AgentMessage::SetTimers(super::timers(2)));
+    assert_eq!(bench.report().map(|report| report.last_chance), Some(false));
     let mut miss = |end: OfferEnd| {
         let offer = bench.offered(1);
         bench.offer_ended(&offer, end);

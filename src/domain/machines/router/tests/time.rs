@@ -112,3 +112,45 @@ fn work_beyond_the_limit_of_signatures_is_served_as_well() {
     assert_eq!(centre.release(4, 0), [(3, 0)]);
     assert_eq!(centre.enqueue(Work { size: 1, ..work(6) }), [(6, 0)]);
 }
+
+#[test]
+fn who_has_missed_something_rests_until_they_speak_or_a_second_is_over() {
+    let mut centre = Centre::new();
+    centre.put(agent(1));
+    assert_eq!(centre.enqueue(work(1)), [(1, 1)]);
+    assert_eq!(centre.enqueue(work(2)), []);
+    assert_eq!(centre.missed(1, 1, Missed::Offer), []);
+    assert_eq!(centre.enqueue(work(1)), [], "they may be about to go away");
+    centre.now = at(1) - Span::millis(1);
+    assert_eq!(centre.wake_at(centre.now), []);
+    assert_eq!(centre.wake_at(at(1)), [(1, 1)], "they have said nothing");
+
+    assert_eq!(centre.missed(1, 1, Missed::Offer), []);
+    let away = AgentReport { presence: Presence::Away, ..agent(1) };
+    assert_eq!(centre.put(away), []);
+    assert_eq!(centre.wake_at(at(9)), [], "they have");
+    assert_eq!(centre.put(agent(1)), [(2, 1)], "whoever comes back is there at once");
+}
+
+#[test]
+fn who_may_miss_more_offers_does_not_rest_but_for_a_call() {
+    let mut centre = Centre::new();
+    centre.put(AgentReport { last_chance: false, ..agent(1) });
+    assert_eq!(centre.enqueue(work(1)), [(1, 1)]);
+    assert_eq!(centre.enqueue(work(2)), []);
+    assert_eq!(centre.missed(1, 1, Missed::Offer), [(2, 1)]);
+    assert_eq!(centre.enqueue(work(3)), []);
+    assert_eq!(centre.missed(2, 1, Missed::Call), []);
+}
+
+#[test]
+fn nobody_waits_for_a_preferred_agent_who_rests() {
+    let mut centre = Centre::new();
+    centre.put(agent(1));
+    assert_eq!(centre.enqueue(work(1)), [(1, 1)]);
+    centre.put(agent(2));
+    assert_eq!(centre.enqueue(work(2)), [(2, 2)]);
+    assert_eq!(centre.enqueue(Work { preferred: Some(prefer(1, at(60))), ..work(3) }), []);
+    assert_eq!(centre.release(2, 2), [], "it waits for the preferred one");
+    assert_eq!(centre.missed(1, 1, Missed::Offer), [(3, 2)]);
+}
