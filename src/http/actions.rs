@@ -1,7 +1,7 @@
 //! What is done to one callback: `POST /v1/callbacks/{id}/…`.
 
 use super::call::Call;
-use super::callbacks::{acted, replayed_or};
+use super::callbacks::{acted, live_queue, replayed_or};
 use super::reply::Reply;
 use crate::domain::message::Action;
 use crate::engine::library::FullCallback;
@@ -68,7 +68,7 @@ fn read_reschedule(call: &Call, full: &FullCallback) -> Result<Action, Problem> 
     let Some(Move::To(schedule)) = moved else {
         return Ok(Action::Reschedule { booking: None });
     };
-    let queue = call.workspace().queue(&full.callback.queue)?;
+    let queue = live_queue(call, full, "reschedule")?;
     let zone = zone_of(Some(&schedule), &full.request.customer, &queue);
     let start = schedule.start.as_ref().expect("`read_move` asks for a start");
     let booking = book(start, zone, &queue, call.now, IN_MOVE)?;

@@ -231,9 +231,9 @@ fn caller(shared: &Shared, request: &HttpRequest) -> Result<(Caller, Timestamp),
     match shared.gate.authorize(header, now) {
         Ok(caller) => Ok((caller, now)),
         Err(error) => {
-            if header.is_some() {
+            if let Some(credential) = header {
                 let address = request.peer_addr().map(|address| address.ip());
-                shared.attempts.count(address, now)?;
+                shared.attempts.count(address, credential, now)?;
             }
             Err(error.into())
         }

@@ -238,13 +238,20 @@ impl Fields<'_> {
 
     fn refuse_unknown(&mut self) {
         for key in self.map.keys().filter(|key| !self.asked.contains(&key.as_str())) {
-            let near = self.asked.iter().min_by_key(|asked| distance(asked, key));
-            let detail = match near.filter(|near| distance(near, key) <= 3) {
-                Some(near) => format!("unknown key; did you mean `{near}`?"),
-                None => "unknown key".to_owned(),
-            };
+            let detail = unknown("key", key, &self.asked);
             self.faults.push(Fault { pointer: below(&self.place, key), detail });
         }
+    }
+}
+
+/// What is said of a name that nothing asked for: that, and which known one is near.
+pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    // A near name has at most three letters that differ; long ones needn't be compared at all.
+    let near = known.iter().filter(|known| name.len().abs_diff(known.len()) <= 12);
+    let near = near.map(|known| (distance(known, name), known)).min();
+    match near.filter(|(letters, _)| *letters <= 3) {
+        Some((_, near)) => format!("unknown {what}; did you mean `{near}`?"),
+        None => format!("unknown {what}"),
     }
 }
 
