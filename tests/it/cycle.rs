@@ -2,32 +2,20 @@
 //! there to be offered something.
 
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Message, connect};
 
-use crate::server::{Answer, Server, asap, send};
+use crate::server::{Answer, Server, Session, asap, send};
 
 /// Waits on mara's socket for an offer, with her presence set over HTTP.
-fn offer(server: &Server, body: &Value) -> (Value, String, impl Sized + use<>) {
-    let url = server.url.replace("http://", "ws://") + "/v1/agent/socket";
-    let mut request = url.into_client_request().expect("a request");
-    let header = |text: &str| text.parse().expect("a header");
-    request.headers_mut().insert("Authorization", header("Bearer mara-key-1"));
-    request.headers_mut().insert("Sec-WebSocket-Protocol", header("ringback.v1"));
-    let mut socket = connect(request).expect("a session").0;
+fn offer(server: &Server, body: &Value) -> (Value, String, Session) {
+    let mut session = server.session("mara-key-1");
     let presence = json!({"presence": "available"});
     let here = server.put("/v1/agents/mara/presence", "mara-key-1", &presence);
     assert_eq!((here.status, &here.body["presence"]), (200, &json!("available")));
     let made = server.callback(body);
-    loop {
-        let Message::Text(text) = socket.read().expect("a frame") else { continue };
-        let frame: Value = serde_json::from_str(&text).expect("JSON");
-        if frame["type"] == "callback.offered" {
-            assert_eq!(frame["callback"]["id"], made["id"]);
-            let offer = frame["offer_id"].as_str().expect("an id").to_owned();
-            return (made, offer, socket);
-        }
-    }
+    let frame = session.wait_for("callback.offered");
+    assert_eq!(frame["callback"]["id"], made["id"]);
+    let offer = frame["offer_id"].as_str().expect("an id").to_owned();
+    (made, offer, session)
 }
 
 fn act(server: &Server, made: &Value, action: &str, body: &Value) -> Answer {

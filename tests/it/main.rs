@@ -7,8 +7,11 @@ mod admin;
 mod cycle;
 mod intake;
 mod kill;
+mod lists;
 #[path = "../support/redis.rs"]
 mod redis;
 mod roles;
+mod schema;
 mod server;
 mod socket;
+mod stores;

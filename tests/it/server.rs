@@ -1,13 +1,18 @@
 //! A server of a test's own on a free port, requests to it, and its end, gentle or not.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
 /// What signs the tokens of workspace `main`.
 pub(crate) const SIGNING: &[u8] = b"a secret of at least thirty-two bytes";
@@ -162,18 +167,49 @@ impl Server {
         made.body
     }
 
+    /// A session of the agent whose credential it is.
+    pub(crate) fn session(&self, token: &str) -> Session {
+        let url = self.url.replace("http://", "ws://") + "/v1/agent/socket";
+        let mut request = url.into_client_request().expect("a request");
+        let header = |text: &str| text.parse().expect("a header");
+        request.headers_mut().insert("Authorization", header(&format!("Bearer {token}")));
+        request.headers_mut().insert("Sec-WebSocket-Protocol", header("ringback.v1"));
+        let (socket, _) = connect(request).expect("a session");
+        let time = Duration::from_secs(15);
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(time)).expect("it can be set");
+        }
+        Session(socket)
+    }
+
     /// A request's text, as it is on the wire, and the whole answer's.
     pub(crate) fn raw(&self, text: &[u8]) -> String {
         use std::io::{Read, Write};
         let address = self.url.strip_prefix("http://").expect("the address");
-        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        let time = std::time::Duration::from_secs(15);
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let time = Duration::from_secs(15);
         stream.set_read_timeout(Some(time)).expect("it can be set");
         stream.write_all(text).expect("it is taken");
         let mut answer = Vec::new();
         // A connection that is reset after its answer has still been answered.
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// An agent's session, for tests of HTTP that need somebody to be there.
+pub(crate) struct Session(WebSocket<MaybeTlsStream<TcpStream>>);
+
+impl Session {
+    /// The next frame of a type; those before it are passed over.
+    pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
+        loop {
+            let Message::Text(text) = self.0.read().expect("a frame") else { continue };
+            let frame: Value = serde_json::from_str(&text).expect("JSON");
+            if frame["type"] == kind {
+                return frame;
+            }
+        }
     }
 }
 
