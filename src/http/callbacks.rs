@@ -208,7 +208,11 @@ fn show(call: &Call, full: &FullCallback, position: Option<u32>, seen: SeenFrom)
 }
 
 fn view(role: &Role) -> View {
-    if role.is_inside() { View::Inside } else { View::Outside }
+    match role {
+        Role::Customer(_) => View::Customer,
+        Role::Channel { .. } => View::Outside,
+        Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => View::Inside,
+    }
 }
 
 /// `GET /v1/callbacks/{id}`.

@@ -152,9 +152,9 @@ pub(crate) fn check_lists(walk: &Walk) {
             if same && name(first).as_deref() != Some("state") {
                 continue;
             }
-            let takes = |row: &Value| match same {
-                true => (first.takes)(row) || (second.takes)(row),
-                false => (first.takes)(row) && (second.takes)(row),
+            let takes = |row: &Value| {
+                let (one, other) = ((first.takes)(row), (second.takes)(row));
+                if same { one || other } else { one && other }
             };
             let query = format!("&{}&{}", first.query, second.query);
             assert_eq!(

@@ -256,5 +256,6 @@ fn is_instant(text: &str) -> bool {
                 _ => byte == wanted,
             })
     };
-    shape("0000-00-00T00:00:00Z") || (shape("0000-00-00T00:00:00.000Z") && !text.ends_with(".000Z"))
+    let with_millis = shape("0000-00-00T00:00:00.000Z") && !text.contains(".000");
+    with_millis || shape("0000-00-00T00:00:00Z")
 }

@@ -14,6 +14,11 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
+use crate::redis::now;
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// What signs the tokens of workspace `main`.
 pub(crate) const SIGNING: &[u8] = b"a secret of at least thirty-two bytes";
 
@@ -175,9 +180,8 @@ impl Server {
         request.headers_mut().insert("Authorization", header(&format!("Bearer {token}")));
         request.headers_mut().insert("Sec-WebSocket-Protocol", header("ringback.v1"));
         let (socket, _) = connect(request).expect("a session");
-        let time = Duration::from_secs(15);
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
-            stream.set_read_timeout(Some(time)).expect("it can be set");
+            stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
         }
         Session(socket)
     }
@@ -187,8 +191,7 @@ impl Server {
         use std::io::{Read, Write};
         let address = self.url.strip_prefix("http://").expect("the address");
         let mut stream = TcpStream::connect(address).expect("it listens");
-        let time = Duration::from_secs(15);
-        stream.set_read_timeout(Some(time)).expect("it can be set");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
         stream.write_all(text).expect("it is taken");
         let mut answer = Vec::new();
         // A connection that is reset after its answer has still been answered.
@@ -203,13 +206,17 @@ pub(crate) struct Session(WebSocket<MaybeTlsStream<TcpStream>>);
 impl Session {
     /// The next frame of a type; those before it are passed over.
     pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
-        loop {
+        let mut passed = Vec::new();
+        let deadline = now() + PATIENCE;
+        while now() < deadline {
             let Message::Text(text) = self.0.read().expect("a frame") else { continue };
             let frame: Value = serde_json::from_str(&text).expect("JSON");
             if frame["type"] == kind {
                 return frame;
             }
+            passed.push(frame["type"].clone());
         }
+        panic!("no {kind} came, but {passed:?}");
     }
 }
 

@@ -181,7 +181,7 @@ fn fill(walk: &Walk) {
 
 /// Every action on a callback, each by whoever may.
 fn handle(walk: &Walk) {
-    let (agent, lead) = ("mara-key-1", "lead-key-1");
+    let (agent, supervisor) = ("mara-key-1", "lead-key-1");
     let mut session = walk.server.session(agent);
     let presence = |presence: &str| {
         let body = json!({"presence": presence, "reason": "because"});
@@ -197,18 +197,18 @@ fn handle(walk: &Walk) {
     let id = id_of(&made);
     walk.act("reschedule", id, "portal-key", &json!({"start": "2037-11-25T15:00:00Z"}));
     let patch = json!({"priority": 9, "customer": {"name": "Ada K."}, "description": "More"});
-    let patched = walk.ask(("PATCH", "/v1/callbacks/{id}"), id, lead, Some(("", &patch)));
+    let patched = walk.ask(("PATCH", "/v1/callbacks/{id}"), id, supervisor, Some(("", &patch)));
     assert_eq!(patched.body["description"], "More", "{}", patched.body);
     assert_eq!(
-        walk.act("assign", id, lead, &json!({"agent_id": "mara", "force": true}))["state"],
+        walk.act("assign", id, supervisor, &json!({"agent_id": "mara", "force": true}))["state"],
         "accepted"
     );
     walk.act("call", id, agent, &json!({}));
     walk.act("outcome", id, agent, &json!({"outcome": "no_answer", "notes": "Silence"}));
     walk.act("extend_wrap_up", id, agent, &json!({"seconds": 60}));
     assert_eq!(walk.act("retry", id, agent, &json!({"mine": true}))["state"], "open");
-    assert_eq!(walk.act("requeue", id, lead, &json!({}))["state"], "queued");
-    assert_eq!(walk.get("/v1/callbacks/{id}/routing", id, lead)["state"], "queued");
+    assert_eq!(walk.act("requeue", id, supervisor, &json!({}))["state"], "queued");
+    assert_eq!(walk.get("/v1/callbacks/{id}/routing", id, supervisor)["state"], "queued");
 
     // With room again it is offered, declined, offered elsewhere never, claimed at last.
     assert_eq!(load(0).body["external_units"], 0);
@@ -229,7 +229,7 @@ fn handle(walk: &Walk) {
     assert_eq!(presence("away").body["reason"], "because");
     let closed = walk.act("close", &taken, agent, &json!({"disposition": "settled"}));
     assert_eq!(closed["closed_reason"], "reached");
-    walk.get("/v1/callbacks/{id}/history", &taken, lead);
+    walk.get("/v1/callbacks/{id}/history", &taken, supervisor);
 
     let canceled = walk.create("portal-key", &asap("+4930999902"));
     let link = canceled["manage_token"].as_str().expect("a token");

@@ -48,7 +48,7 @@ fn settings_are_described_each_with_the_default_that_holds() {
 fn texts_are_described_with_the_bounds_that_hold() {
     use crate::wire::text;
     let most = |schema: &str, name: &str| {
-        schemas()[schema]["properties"][name]["maxLength"].as_u64().expect("a bound") as usize
+        schemas()[schema]["properties"][name]["maxLength"].as_u64().expect("a bound")
     };
     for (schema, name, bound) in [
         ("Customer", "name", text::NAME_MAX),
@@ -71,7 +71,7 @@ fn texts_are_described_with_the_bounds_that_hold() {
         ("Pause", "reason", text::REASON_MAX),
         ("PresenceChange", "reason", text::REASON_MAX),
     ] {
-        assert_eq!(most(schema, name), bound, "{schema}.{name}");
+        assert_eq!(most(schema, name), bound as u64, "{schema}.{name}");
     }
 }
 
