@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::redis::now;
 use crate::server::{Server, asap, send};
 
 #[test]
@@ -125,6 +126,66 @@ fn presence_is_the_agents_own_and_a_supervisors() {
     assert_eq!((&status["presence"], &status["held_units"]), (&json!("offline"), &json!(0)));
     let all = server.get("/v1/agent_status", "lead-key-1").body;
     assert_eq!(all["items"][0], status);
+}
+
+#[test]
+fn a_reason_for_presence_is_one_of_the_workspaces_where_it_lists_any() {
+    let server = Server::start();
+    assert_eq!(server.put("/v1/agents/zoe", "other-admin", &json!({})).status, 201);
+    let set = |reason: &str| {
+        let body = json!({"presence": "away", "reason": reason});
+        server.put("/v1/agents/zoe/presence", "other-admin", &body)
+    };
+    assert_eq!(set("dinner").pointers(), ["/reason"]);
+    assert_eq!(set("lunch").body["reason"], "lunch");
+    let stale = server.request("PUT", "/v1/agents/zoe/presence", "other-admin");
+    let stale = send(stale.header("If-Match", "\"1\"").json(&json!({"presence": "offline"})));
+    stale.is_problem(412, "version-stale");
+}
+
+#[test]
+fn a_pause_ends_by_itself_when_it_was_said_until_when() {
+    let server = Server::start();
+    let at = server.get("/v1/stats", "lead-key-1").body["at"].clone();
+    let at: jiff::Timestamp = at.as_str().expect("an instant").parse().expect("RFC 3339");
+    let soon = at + jiff::SignedDuration::from_millis(300);
+    let pause = json!({"intake": true, "until": soon.to_string()});
+    let paused = server.post("/v1/queues/billing/pause", "lead-key-1", &pause);
+    assert!(paused.body["status"]["intake_paused"]["until"].is_string(), "{}", paused.body);
+    server.post("/v1/callbacks", "portal-key", &asap("030 123456"));
+    let deadline = now() + std::time::Duration::from_secs(15);
+    let status = || server.get("/v1/queues/billing", "lead-key-1").body["status"].clone();
+    while status()["intake_paused"] != json!(null) {
+        assert!(now() < deadline, "{}", status());
+    }
+    server.callback(&asap("030 123457"));
+}
+
+#[test]
+fn figures_can_be_kept_for_supervisors() {
+    let server = Server::start_with(&[("RINGBACK_METRICS_OPEN", "false")]);
+    server.get("/metrics", "").is_problem(401, "unauthorized");
+    server.get("/metrics", "mara-key-1").is_problem(403, "forbidden");
+    let figures = server.request("GET", "/metrics", "lead-key-1").send().expect("it answers");
+    assert_eq!(figures.status(), 200);
+    let text = figures.text().expect("UTF-8");
+    assert!(text.contains("ringback_ready{workspace=\"main\"} 1") && text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn a_customers_link_ends_some_days_after_their_callback() {
+    let server = Server::start_with(&[("RINGBACK_LIMITS__MANAGE_READ_DAYS", "0")]);
+    let made = server.callback(&asap("030 123456"));
+    let link = made["manage_token"].as_str().expect("a token");
+    let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(server.get(&path, link).status, 200);
+    assert_eq!(server.post(&format!("{path}/cancel"), link, &json!({})).status, 200);
+    let deadline = now() + std::time::Duration::from_secs(15);
+    while server.get(&path, link).status == 200 {
+        assert!(now() < deadline, "no days are none");
+    }
+    server.get(&path, link).is_problem(404, "not-found");
+    assert_eq!(server.get(&path, "portal-key").body["state"], "canceled", "others still see it");
 }
 
 #[test]

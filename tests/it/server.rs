@@ -80,6 +80,7 @@ links = { case = "https://crm.example/{case_id}" }
 
 [[workspace]]
 id = "other"
+presence_reasons = ["lunch"]
   [[workspace.key]]
   role = "admin"
   token = "other-admin"
@@ -108,17 +109,27 @@ pub(crate) struct Answer {
 impl Server {
     /// Starts it in memory.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it in memory, with settings in its environment.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Self::start_on(folder.path(), "memory:");
+        let server = Self::begin(folder.path(), "memory:", settings);
         Self { _folder: Some(folder), ..server }
     }
 
     /// Starts it on `store`, with its configuration in `folder`.
     pub(crate) fn start_on(folder: &Path, store: &str) -> Self {
+        Self::begin(folder, store, &[])
+    }
+
+    fn begin(folder: &Path, store: &str, settings: &[(&str, &str)]) -> Self {
         let config = folder.join("ringback.toml");
         std::fs::write(&config, CONFIG).expect("it is written");
         let mut process = Command::new(env!("CARGO_BIN_EXE_ringback"))
             .env_clear()
+            .envs(settings.iter().copied())
             .args(["serve", "--store", store, "--config"])
             .arg(&config)
             .stdin(Stdio::null())
