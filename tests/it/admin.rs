@@ -1,6 +1,6 @@
 //! Setting up queues and agents, pausing, presence, and what a supervisor sees.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::redis::now;
 use crate::server::{Server, asap, send};
@@ -42,6 +42,46 @@ fn a_queue_is_made_replaced_and_removed() {
     let next = page["next_cursor"].as_str().expect("there is more");
     let page = server.get(&format!("/v1/queues?limit=1&cursor={next}"), "lead-key-1").body;
     assert_eq!((&page["items"][0]["id"], &page["next_cursor"]), (&json!("sales"), &json!(null)));
+}
+
+#[test]
+fn every_setting_is_taken_in_its_range_and_comes_back() {
+    let server = Server::start();
+    let api = server.get("/openapi.json", "").body;
+    let settings = api["components"]["schemas"]["Queue"]["properties"].as_object();
+    let put = |body: &Value| server.put("/v1/queues/support", "admin-key", body);
+    let mut counts = 0;
+    for (name, schema) in settings.expect("an object") {
+        let is_count = schema["type"] == "integer" || schema["type"][0] == "integer";
+        if !is_count {
+            continue;
+        }
+        counts += 1;
+        let (least, most) = (&schema["minimum"], &schema["maximum"]);
+        for good in [least, most] {
+            // The one rule between two settings: wrap-up may be no longer than its bound.
+            let mut body = json!({"wrap_up_seconds": 0, "max_wrap_up_seconds": 31_536_000});
+            body[name] = good.clone();
+            assert!(put(&body).status < 300, "{name} {good}");
+            let shown = server.get("/v1/queues/support", "lead-key-1").body;
+            assert_eq!(&shown[name], good, "{name}");
+        }
+        let (least, most) = (least.as_i64().expect("small"), most.as_i64().expect("small"));
+        for bad in [json!(least - 1), json!(most + 1), json!("7"), json!(1.5)] {
+            let pointer = format!("/{name}");
+            assert_eq!(put(&json!({name: bad})).pointers(), [pointer], "{bad}");
+        }
+    }
+    assert!(counts >= 29, "only {counts}");
+    let longer = json!({"wrap_up_seconds": 61, "max_wrap_up_seconds": 60});
+    assert_eq!(put(&longer).pointers(), ["/wrap_up_seconds"], "held against each other too");
+    // A PUT replaces: what isn't named has its default again.
+    put(&json!({"lead_seconds": 7, "auto_accept": true, "media": ["video"]}));
+    let shown = put(&json!({})).body;
+    let defaults = [("lead_seconds", json!(60)), ("auto_accept", json!(false))];
+    for (name, default) in defaults.into_iter().chain([("media", json!(["voice"]))]) {
+        assert_eq!(shown[name], default, "{name}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod abuse;
 mod actions;
 mod admin;
 mod cycle;
+mod fields;
 mod intake;
 mod kill;
 mod lists;
