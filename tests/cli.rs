@@ -1,8 +1,10 @@
 //! The command line as a user meets it: exit codes, and what goes to which stream.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Lines, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn ringback() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
@@ -16,6 +18,61 @@ fn run(arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A server that is ready, and where; it ends with the test.
+struct Serving {
+    child: Child,
+    url: String,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Serving {
+    fn start(command: &mut Command) -> Self {
+        let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let line = lines.next().expect("a line").expect("UTF-8");
+        let url = line.strip_prefix("listening on ").expect("the address").to_owned();
+        Self { child, url, lines }
+    }
+
+    /// Ends it by a signal: its code, what else it printed, and what it logged.
+    fn end(mut self, signal: &str) -> (Option<i32>, usize, String) {
+        let id = self.child.id().to_string();
+        let killed = Command::new("kill").args([signal, &id]).status().expect("kill runs");
+        assert!(killed.success());
+        let mut log = String::new();
+        let mut stderr = self.child.stderr.take().expect("it is piped");
+        stderr.read_to_string(&mut log).expect("UTF-8");
+        let more = self.lines.by_ref().count();
+        (self.child.wait().expect("it ends").code(), more, log)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const WORKSPACE: &str = r#"
+[[workspace]]
+id = "main"
+  [workspace.jwt]
+  hs256_secret = "a secret of at least thirty-two bytes"
+  [[workspace.key]]
+  role = "admin"
+  token = "admin-key"
+"#;
+
+/// A file with the text, in a folder that goes with the test.
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("it is written");
+    path.to_str().expect("UTF-8").to_owned()
 }
 
 #[test]
@@ -78,16 +135,122 @@ fn what_can_not_be_done_is_exit_2() {
 
 #[test]
 fn serving_says_where_on_one_line_and_ends_with_0_on_sigterm() {
+    for signal in ["-TERM", "-INT"] {
+        let mut command = ringback();
+        let server =
+            Serving::start(command.args(["--listen", "127.0.0.1:0", "--store", "memory:"]));
+        let port = server.url.strip_prefix("http://127.0.0.1:").expect("the address");
+        assert_ne!(port.parse::<u16>().expect("a port"), 0);
+        let (code, more, _log) = server.end(signal);
+        assert_eq!((code, more), (Some(0), 0), "{signal}: one line, and then the end");
+    }
+}
+
+#[test]
+fn flags_win_over_environment_over_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // An address of a network that there isn't: whoever takes it fails.
+    let nowhere = "192.0.2.1:1";
+    let config = format!("listen = \"{nowhere}\"\nstore = \"memory:\"\n");
+    let config = file(folder.path(), "a.toml", &config);
     let mut command = ringback();
-    command.args(["--listen", "127.0.0.1:0", "--store", "memory:"]);
-    let mut server =
-        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-    let mut lines = BufReader::new(server.stdout.take().expect("it is piped")).lines();
-    let line = lines.next().expect("a line").expect("UTF-8");
-    let port = line.strip_prefix("listening on http://127.0.0.1:").expect("the address");
-    assert_ne!(port.parse::<u16>().expect("a port"), 0);
-    let killed = Command::new("kill").arg(server.id().to_string()).status().expect("kill runs");
-    assert!(killed.success());
-    assert_eq!(lines.count(), 0, "one line, and then the end");
-    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+    command.args(["serve", "--config", &config]);
+    assert_eq!(command.output().expect("it runs").status.code(), Some(1), "the file's is taken");
+    let server = Serving::start(command.env("RINGBACK_LISTEN", "127.0.0.1:0"));
+    assert_eq!(server.end("-TERM").0, Some(0));
+    command.env("RINGBACK_LISTEN", nowhere).args(["--listen", "127.0.0.1:0"]);
+    assert_eq!(Serving::start(&mut command).end("-TERM").0, Some(0));
+    let mut command = ringback();
+    command.env("RINGBACK_CONFIG", &config).env("RINGBACK_LISTEN", "127.0.0.1:0");
+    assert_eq!(Serving::start(&mut command).end("-TERM").0, Some(0), "the file by its variable");
+}
+
+#[test]
+fn keys_in_the_clear_are_warned_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = file(folder.path(), "a.toml", WORKSPACE);
+    let checked = run(&["config", "check", "--config", &config]);
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(text(&checked.stderr).starts_with("warning: 1 key(s)"), "{checked:?}");
+    let mut command = ringback();
+    command.args(["--config", &config, "--listen", "127.0.0.1:0", "--store", "memory:"]);
+    let (code, _, log) = Serving::start(&mut command).end("-TERM");
+    assert_eq!(code, Some(0));
+    assert!(log.contains("token_sha256") && !log.contains("admin-key"), "{log}");
+}
+
+#[test]
+fn applying_a_file_twice_changes_nothing_the_second_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = file(folder.path(), "a.toml", WORKSPACE);
+    let mut command = ringback();
+    command.args(["--config", &config, "--listen", "127.0.0.1:0", "--store", "memory:"]);
+    let server = Serving::start(&mut command);
+    let apply = |queue: &str, token: &str| {
+        let queue = format!("[[workspace.queue]]\nid = \"billing\"\n{queue}\n");
+        let agent = "[[workspace.agent]]\nid = \"mara\"\nqueues = [\"billing\"]\n";
+        let file = file(folder.path(), "b.toml", &format!("{WORKSPACE}{queue}{agent}"));
+        let output = run(&["apply", &file, "--server", &server.url, "--token", token]);
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, told, notes) = apply("", "admin-key");
+    assert_eq!((code, &*told), (Some(0), "/v1/queues/billing: made\n/v1/agents/mara: made\n"));
+    assert!(notes.starts_with("keys are read when the server starts"), "{notes}");
+    let unchanged = "/v1/queues/billing: unchanged\n/v1/agents/mara: unchanged\n";
+    assert_eq!(apply("", "admin-key").1, unchanged);
+    let hours = "hours = [{ days = [\"mon\"], from = \"08:00\", to = \"18:00\" }]\nname = \"B\"";
+    assert_eq!(
+        apply(hours, "admin-key").1,
+        "/v1/queues/billing: replaced (hours, name)\n/v1/agents/mara: unchanged\n"
+    );
+    assert_eq!(apply(hours, "admin-key").1, unchanged);
+
+    let (code, told, fault) = apply("", "another-key");
+    assert_eq!((code, &*told), (Some(1), ""));
+    assert!(fault.starts_with("/v1/queues/billing: 401 "), "{fault}");
+    let (code, _, fault) = apply("lead_seconds = -1", "admin-key");
+    assert_eq!((code, fault.lines().count()), (Some(2), 1), "{fault}");
+
+    // A token that was signed here is taken there.
+    let signed = ["token", "--role", "admin", "--subject", "root", "--config", &config];
+    let signed = run(&signed);
+    assert_eq!(signed.status.code(), Some(0), "{signed:?}");
+    assert_eq!(apply(hours, text(&signed.stdout).trim()).0, Some(0));
+    assert_eq!(server.end("-TERM").0, Some(0));
+    let file = folder.path().join("b.toml");
+    let file = file.to_str().expect("UTF-8");
+    let gone = run(&["apply", file, "--server", "http://127.0.0.1:1", "--token", "admin-key"]);
+    assert_eq!(gone.status.code(), Some(1), "there is no server");
+}
+
+#[test]
+fn the_demo_serves_a_call_centre_with_people() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = reqwest::blocking::Client::new();
+    let deadline = now() + Duration::from_mins(1);
+    // Twice: the second time it goes on with what the first has left.
+    for _ in 0..2 {
+        let mut command = ringback();
+        command.current_dir(folder.path());
+        let server = Serving::start(command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]));
+        let connected = || {
+            let asked = client.get(format!("{}/v1/agent_status", server.url));
+            let answer = asked.bearer_auth("demo-admin-key").send().expect("it answers");
+            let body: serde_json::Value = answer.json().expect("JSON");
+            let agents = body["items"].as_array().expect("a list").iter();
+            agents.filter(|agent| agent["connected"] == true).count()
+        };
+        while connected() < 12 {
+            assert!(now() < deadline, "twelve agents come to work");
+        }
+        let (code, more, _) = server.end("-TERM");
+        assert_eq!((code, more), (Some(0), 0));
+    }
+    assert!(folder.path().join("data/demo").is_dir(), "kept as in earnest");
+}
+
+/// The clock of the tests' deadlines.
+#[expect(clippy::disallowed_methods, reason = "a test's deadline, not the engine's time")]
+fn now() -> Instant {
+    Instant::now()
 }

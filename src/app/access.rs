@@ -144,7 +144,8 @@ impl ws::Gate for SocketGate {
         let Some(first) = self.desks.first() else { return Err(Problem::not_found()) };
         let now = first.handle.now();
         let caller = self.gate.check(token, now);
-        let caller = caller.map_err(|error| self.gate.refuse(error, address, now))?;
+        let refuse = |error| self.gate.refuse(error, address, token.as_bytes(), now);
+        let caller = caller.map_err(refuse)?;
         let agent = match caller.role {
             Role::Agent(agent) | Role::Supervisor(Some(agent)) | Role::Admin(Some(agent)) => agent,
             Role::Customer(_)

@@ -1,14 +1,16 @@
 //! `ringback apply`: puts a file's queues and agents into a running server, over its API.
 //!
 //! Queues go first, since agents name them. Keys are read at start only, so a file's keys are left
-//! out, and said to be. Nothing is removed: what the file doesn't name stays as it is.
+//! out, and said to be. Nothing is removed: what the file doesn't name stays as it is. What is the
+//! same already isn't written, so that applying a file twice changes nothing the second time.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -92,21 +94,55 @@ impl<'a> Server<'a> {
 
     fn put(&self, kind: &str, id: &str, body: &Map<String, Value>) -> Result<(), String> {
         let path = format!("/v1/{kind}/{id}");
-        let request = self.client.put(format!("{}{path}", self.base)).json(body);
-        let answer = request
-            .bearer_auth(self.token.expose_secret())
-            .send()
-            .map_err(|error| format!("{path}: {}", chain(&error)))?;
-        match answer.status().as_u16() {
-            201 => say(&format!("{path}: made")),
-            200..300 => say(&format!("{path}: replaced")),
-            status => {
-                let problem = answer.json().unwrap_or(Value::Null);
-                return Err(format!("{path}: {status} {}", told(&problem)));
-            }
+        let url = format!("{}{path}", self.base);
+        let shown = self.send(&path, self.client.get(&url))?;
+        let there = match shown.status().as_u16() {
+            404 => None,
+            200..300 => Some(shown),
+            _ => return Err(refused(&path, shown)),
+        };
+        let Some(there) = there else {
+            let absent = self.client.put(&url).header(IF_NONE_MATCH, "*").json(body);
+            self.write(&path, absent)?;
+            say(&format!("{path}: made"));
+            return Ok(());
+        };
+        let version = there.headers().get(ETAG).cloned();
+        let old: Value = there.json().map_err(|error| format!("{path}: {}", chain(&error)))?;
+        let changed: Vec<&str> = body
+            .iter()
+            .filter(|(key, value)| old.get(key.as_str()) != Some(value))
+            .map(|(key, _)| key.as_str())
+            .collect();
+        if changed.is_empty() {
+            say(&format!("{path}: unchanged"));
+            return Ok(());
         }
+        let mut replace = self.client.put(&url).json(body);
+        if let Some(version) = version {
+            // Somebody else's change in between isn't overwritten unseen.
+            replace = replace.header(IF_MATCH, version);
+        }
+        self.write(&path, replace)?;
+        say(&format!("{path}: replaced ({})", changed.join(", ")));
         Ok(())
     }
+
+    fn write(&self, path: &str, request: RequestBuilder) -> Result<(), String> {
+        let answer = self.send(path, request)?;
+        if answer.status().is_success() { Ok(()) } else { Err(refused(path, answer)) }
+    }
+
+    fn send(&self, path: &str, request: RequestBuilder) -> Result<Response, String> {
+        let sent = request.bearer_auth(self.token.expose_secret()).send();
+        sent.map_err(|error| format!("{path}: {}", chain(&error)))
+    }
+}
+
+/// What the server said instead of doing it.
+fn refused(path: &str, answer: Response) -> String {
+    let status = answer.status().as_u16();
+    format!("{path}: {status} {}", told(&answer.json().unwrap_or(Value::Null)))
 }
 
 /// What a problem says, with the places that it names.
@@ -158,7 +194,7 @@ mod tests {
                     assert_ne!(read, 0, "the head ends early: {head}");
                 }
                 let asked = head.to_lowercase();
-                let length = asked.split("content-length: ").nth(1).expect("a length");
+                let length = asked.split("content-length: ").nth(1).unwrap_or("0\r\n");
                 let length = length.split("\r\n").next().unwrap_or_default();
                 let mut sent = vec![0; length.parse().expect("a number")];
                 reader.read_exact(&mut sent).expect("the body");
@@ -185,12 +221,24 @@ mod tests {
 
     #[test]
     fn queues_are_put_before_the_agents_that_name_them() {
-        let (result, heard) = apply(&[(201, "{}"), (200, "{}")]);
+        let (result, heard) = apply(&[(404, "{}"), (201, "{}"), (404, "{}"), (201, "{}")]);
         assert_eq!(result, Ok(()));
-        assert!(heard[0].starts_with("put /v1/queues/billing http/1.1\r\n"), "{}", heard[0]);
-        assert!(heard[0].contains("authorization: bearer the-token\r\n"), "{}", heard[0]);
-        assert!(heard[0].contains("\"offer_timeout_seconds\":30"), "{}", heard[0]);
-        assert!(heard[1].starts_with("put /v1/agents/mara http/1.1\r\n"), "{}", heard[1]);
+        assert!(heard[0].starts_with("get /v1/queues/billing http/1.1\r\n"), "{}", heard[0]);
+        assert!(heard[1].starts_with("put /v1/queues/billing http/1.1\r\n"), "{}", heard[1]);
+        assert!(heard[1].contains("authorization: bearer the-token\r\n"), "{}", heard[1]);
+        assert!(heard[1].contains("\"offer_timeout_seconds\":30"), "{}", heard[1]);
+        assert!(heard[3].starts_with("put /v1/agents/mara http/1.1\r\n"), "{}", heard[3]);
+    }
+
+    #[test]
+    fn what_is_the_same_is_not_written() {
+        const MARA: &str = r#"{"id": "mara", "name": "mara", "queues": ["billing"], "skills": {},
+                               "capacity": {"units": 1}}"#;
+        // The queue differs in all but its id; the agent in nothing.
+        let (result, heard) = apply(&[(200, r#"{"id": "billing"}"#), (200, "{}"), (200, MARA)]);
+        assert_eq!(result, Ok(()));
+        assert!(heard[1].starts_with("put /v1/queues/billing "), "{}", heard[1]);
+        assert!(heard[2].starts_with("get /v1/agents/mara "), "{}", heard[2]);
     }
 
     #[test]

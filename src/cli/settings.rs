@@ -72,6 +72,7 @@ mod tests {
         let loaded = config::load(&Input { file, ..Input::default() }).expect("it is shipped");
         let [workspace] = &loaded.settings.workspaces[..] else { panic!("one workspace") };
         assert_eq!((workspace.queues.len(), workspace.agents.len()), (3, 12));
+        assert!(matches!(loaded.settings.store, config::StoreUrl::Embedded(_)), "as in earnest");
         let unserved = workspace.queues.iter().find(|queue| {
             !workspace.agents.iter().any(|agent| agent.membership(&queue.id).is_some())
         });

@@ -104,6 +104,33 @@ fn every_fault_is_a_line_with_file_key_value_and_what_is_allowed() {
 }
 
 #[test]
+fn what_has_no_id_has_its_other_faults_told_too() {
+    let file = r#"
+        [[workspace]]
+        id = "main"
+        [[workspace.queue]]
+        name = "Billing"
+        requirements = [{ skill = "French" }]
+        lead_seconds = -1
+        [[workspace.agent]]
+        name = "Mara"
+        capacity = { units = -1 }
+    "#;
+    let found: Vec<String> =
+        lines(file).iter().map(|line| line.split(": ").nth(1).unwrap_or_default().into()).collect();
+    assert_eq!(
+        found,
+        [
+            "workspace[0].queue[0].id",
+            "workspace[0].queue[0].requirements[0].skill = \"French\"",
+            "workspace[0].queue[0].lead_seconds = -1",
+            "workspace[0].agent[0].id",
+            "workspace[0].agent[0].capacity.units = -1",
+        ]
+    );
+}
+
+#[test]
 fn keys_are_kept_as_hashes_and_held_to_their_role() {
     let file = r#"
         [[workspace]]

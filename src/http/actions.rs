@@ -1,11 +1,12 @@
 //! What is done to one callback: `POST /v1/callbacks/{id}/…`.
 
 use super::call::Call;
-use super::callbacks::{acted, replayed_or};
+use super::callbacks::{acted, live_queue, replayed_or};
 use super::reply::Reply;
+use crate::domain::callback::Callback;
 use crate::domain::message::Action;
 use crate::engine::library::FullCallback;
-use crate::wire::action::{ActionName, read_action, read_assign, read_cancel};
+use crate::wire::action::{ActionName, check_action, read_action, read_assign, read_cancel};
 use crate::wire::problem::Problem;
 use crate::wire::request::invalid;
 use crate::wire::schedule::{IN_MOVE, Move, book, read_move, zone_of};
@@ -25,8 +26,41 @@ pub(super) async fn agents(call: &Call, name: ActionName) -> Result<Reply, Probl
         | ActionName::Retry => is_agent(call),
     };
     allowed?;
+    not_anothers(call, name, &full.callback)?;
     let action = call.fields(|fields| read_action(name, fields, call.workspace()));
+    let action = action.and_then(|action| fits_queue(call, &full, action));
     act(call, &full, action).await
+}
+
+/// Refuses what is only for the agent that the callback is assigned to. The machine refuses it too,
+/// and is the one to rely on; here it is told before any fault of the body.
+fn not_anothers(call: &Call, name: ActionName, callback: &Callback) -> Result<(), Problem> {
+    let theirs = match name {
+        ActionName::Accept | ActionName::Decline => return Ok(()),
+        ActionName::Requeue | ActionName::Close if call.role().supervises() => return Ok(()),
+        ActionName::Requeue
+        | ActionName::Close
+        | ActionName::Call
+        | ActionName::Outcome
+        | ActionName::EndCall
+        | ActionName::ExtendWrapUp
+        | ActionName::Retry => callback.assigned_agent(),
+    };
+    if theirs.is_none() || theirs == call.role().agent() {
+        return Ok(());
+    }
+    let name = name.as_str();
+    Err(Problem::forbidden(format!("Only the agent it is assigned to may {name} this callback.")))
+}
+
+/// Holds an action against its callback's queue, so that what isn't taken there is told before
+/// anything of version and state.
+fn fits_queue(call: &Call, full: &FullCallback, action: Action) -> Result<Action, Problem> {
+    match call.workspace().handle.queue(&full.callback.queue) {
+        Some(queue) => check_action(&action, &queue).map(|()| action),
+        // The queue is gone, so the callback has ended: the machine says so.
+        None => Ok(action),
+    }
 }
 
 /// `assign`.
@@ -34,6 +68,13 @@ pub(super) async fn assign(call: &Call) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.inside()?;
     let action = call.fields(|fields| read_assign(fields, call.workspace()));
+    if let Ok(Action::Assign { agent, force }) = &action
+        && !call.role().supervises()
+        && (*force || call.role().agent() != Some(agent))
+    {
+        let detail = "Agents may assign to themselves only, and within their capacity.";
+        return Err(Problem::forbidden(detail));
+    }
     act(call, &full, action).await
 }
 
@@ -68,7 +109,7 @@ fn read_reschedule(call: &Call, full: &FullCallback) -> Result<Action, Problem> 
     let Some(Move::To(schedule)) = moved else {
         return Ok(Action::Reschedule { booking: None });
     };
-    let queue = call.workspace().queue(&full.callback.queue)?;
+    let queue = live_queue(call, full, "reschedule")?;
     let zone = zone_of(Some(&schedule), &full.request.customer, &queue);
     let start = schedule.start.as_ref().expect("`read_move` asks for a start");
     let booking = book(start, zone, &queue, call.now, IN_MOVE)?;

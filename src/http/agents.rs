@@ -62,6 +62,7 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let handle = &call.workspace().handle;
     let known = |queue: &_| handle.queue(queue).is_some();
     let settings = settings::agent(&call.body.value, &id, &known).map_err(invalid)?;
+    call.check_there(handle.agent(&id).is_some())?;
     let (agent, made) = handle.put_agent(settings, call.if_match()).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = show(&agent, status);

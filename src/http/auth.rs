@@ -92,8 +92,14 @@ impl Gate {
 
     /// What whoever sent a wrong credential is told. Each counts, where the address is known:
     /// whoever guesses too often is told to wait.
-    pub fn refuse(&self, error: AuthError, address: Option<IpAddr>, now: Timestamp) -> Problem {
-        self.attempts.count(address, now).err().unwrap_or_else(|| error.into())
+    pub fn refuse(
+        &self,
+        error: AuthError,
+        address: Option<IpAddr>,
+        credential: &[u8],
+        now: Timestamp,
+    ) -> Problem {
+        self.attempts.count(address, credential, now).err().unwrap_or_else(|| error.into())
     }
 
     /// Whose a credential is.

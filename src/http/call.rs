@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::entry::Keyed;
 use crate::engine::library::FullCallback;
 use crate::wire::list::may_see;
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Kind, Problem};
 use crate::wire::request::invalid;
 use crate::wire::role::Role;
 use crate::wire::settings::fields::{Fields, Item};
@@ -71,6 +71,15 @@ impl Call {
     /// The version that it is meant for.
     pub(super) fn if_match(&self) -> Option<u64> {
         precondition::wanted(self.request.headers())
+    }
+
+    /// Refuses a PUT that is meant for what there is, where there is nothing.
+    pub(super) fn check_there(&self, there: bool) -> Result<(), Problem> {
+        if there || !precondition::wants_any(self.request.headers()) {
+            return Ok(());
+        }
+        let detail = "There is nothing to replace; leave If-Match out to make it.";
+        Err(Problem::new(Kind::VersionStale, detail))
     }
 
     /// The body's fields, read by `read`; every fault of them is told at once.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::manage;
@@ -11,15 +12,16 @@ use super::reply::Reply;
 use crate::domain::callback::State;
 use crate::domain::message::Action;
 use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
 use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{Acted, Answered};
 use crate::engine::library::{FullCallback, Page};
 use crate::wire::callback::{CallbackBody, ExistingBody, Frame, View};
 use crate::wire::event::EventBody;
-use crate::wire::list::{may_see, narrow, read_list};
+use crate::wire::list::{may_list, may_see, narrow, read_list};
 use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
 use crate::wire::patch::{Rights, Target, read_patch};
-use crate::wire::problem::Problem;
+use crate::wire::problem::{Kind, Problem};
 use crate::wire::query::Query;
 use crate::wire::request::read_request;
 use crate::wire::role::Role;
@@ -206,7 +208,11 @@ fn show(call: &Call, full: &FullCallback, position: Option<u32>, seen: SeenFrom)
 }
 
 fn view(role: &Role) -> View {
-    if role.is_inside() { View::Inside } else { View::Outside }
+    match role {
+        Role::Customer(_) => View::Customer,
+        Role::Channel { .. } => View::Outside,
+        Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => View::Inside,
+    }
 }
 
 /// `GET /v1/callbacks/{id}`.
@@ -232,8 +238,10 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
     let workspace = call.workspace();
     let agent = workspace.agent_of(call.role());
     let region_of = |queue: &_| workspace.handle.queue(queue)?.settings.default_region;
-    let mut read = read_list(&call.query()?, &region_of)?;
-    narrow(&mut read.filter, call.role(), agent.as_deref())?;
+    let pairs = call.query()?;
+    may_list(call.role(), &pairs)?;
+    let mut read = read_list(&pairs, &region_of)?;
+    narrow(&mut read.filter, call.role(), agent.as_deref());
     let Page { mut items, next } = workspace.handle.list(read).await?;
     items.retain(|full| may_see(call.role(), agent.as_deref(), full));
     let queues: Vec<_> =
@@ -259,15 +267,56 @@ pub(super) async fn patch(call: &Call) -> Result<Reply, Problem> {
     let body = call.body.object();
     let rights = Rights::of(call.role(), &full.callback);
     // Whoever may change nothing is told so, whatever the body says.
-    rights.check(body.as_ref().map_or(&serde_json::Map::new(), |body| body))?;
+    rights.check(body.as_ref().map_or(&Map::new(), |body| body))?;
+    let body = body?;
+    let done = patch_once(call, &full, body).await;
+    if call.if_match().is_some() || !matches!(&done, Err(problem) if is_stale(problem)) {
+        return done;
+    }
+    // Somebody else's patch came between reading and writing, and this one named no version: it
+    // is merged into what there is now. Each round that fails is another's that succeeded.
+    for _ in 0..MERGES_MAX {
+        let full = call.callback().await?;
+        let done = patch_once(call, &full, body).await;
+        if !matches!(&done, Err(problem) if is_stale(problem)) {
+            return done;
+        }
+    }
+    Err(Refusal::Overloaded.into())
+}
+
+/// How often a patch is merged again before its sender is told to come back later.
+const MERGES_MAX: usize = 16;
+
+fn is_stale(problem: &Problem) -> bool {
+    problem.kind == Kind::VersionStale
+}
+
+async fn patch_once(
+    call: &Call,
+    full: &FullCallback,
+    body: &Map<String, Value>,
+) -> Result<Reply, Problem> {
     let workspace = call.workspace();
-    let queue = workspace.queue(&full.callback.queue)?;
+    let queue = live_queue(call, full, "patch")?;
     let max_requirements = call.shared.limits.max_requirements;
-    let target = Target { full: &full, queue: &queue, known: workspace, max_requirements };
-    let patch = read_patch(body?, target)?;
+    let target = Target { full, queue: &queue, known: workspace, max_requirements };
+    let patch = read_patch(body, target)?;
     let action = Action::Patch(Box::new(patch));
     let (id, who) = (full.callback.id, call.role().who());
     acted(call, workspace.handle.act(id, who, action, call.if_match(), None).await?).await
+}
+
+/// The queue of a callback to which `action` is to be done. A queue is only ever removed when
+/// nothing waits in it, so that where there is none, the callback has ended.
+pub(super) fn live_queue(
+    call: &Call,
+    full: &FullCallback,
+    action: &'static str,
+) -> Result<Arc<Queue>, Problem> {
+    let state = full.callback.state();
+    let queue = call.workspace().handle.queue(&full.callback.queue);
+    queue.ok_or_else(|| Refusal::IllegalTransition { state, action }.into())
 }
 
 /// `GET /v1/callbacks/{id}/routing`.

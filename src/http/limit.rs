@@ -9,13 +9,19 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
+use sha2::{Digest, Sha256};
+
 use crate::config::PublicUse;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::time::{Span, Timestamp};
 use crate::wire::problem::{Kind, Problem};
 
-/// Wrong credentials that an address may send in a minute.
+/// Different wrong credentials that an address may send in a minute: whoever guesses sends ever new
+/// ones, whoever has lost track of a key sends the same.
 const GUESSES_PER_MINUTE: u32 = 30;
+
+/// Wrong credentials in all that an address may send in a minute.
+const FAILURES_PER_MINUTE: u32 = 600;
 
 /// Addresses that are remembered.
 const ADDRESSES_MAX: usize = 20_000;
@@ -96,20 +102,39 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// Wrong credentials, by address.
-pub(super) struct Attempts(Windows<IpAddr>);
+pub(super) struct Attempts {
+    failures: Windows<IpAddr>,
+    guesses: Windows<IpAddr>,
+    /// Which credentials an address sent, by a digest.
+    sent: Windows<(IpAddr, [u8; 32])>,
+}
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self(Windows::new(Span::minutes(1), ADDRESSES_MAX))
+        Self {
+            failures: Windows::new(Span::minutes(1), ADDRESSES_MAX),
+            guesses: Windows::new(Span::minutes(1), ADDRESSES_MAX),
+            sent: Windows::new(Span::minutes(1), ADDRESSES_MAX),
+        }
     }
 }
 
 impl Attempts {
     /// Counts a wrong credential. Right ones are let in whatever else came from their address:
     /// behind a proxy all customers share one.
-    pub(super) fn count(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), Problem> {
-        let Some(address) = address else { return Ok(()) };
-        self.0.count(network(address), GUESSES_PER_MINUTE, now).map_err(refused)
+    pub(super) fn count(
+        &self,
+        address: Option<IpAddr>,
+        credential: &[u8],
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let Some(address) = address.map(network) else { return Ok(()) };
+        self.failures.count(address, FAILURES_PER_MINUTE, now).map_err(refused)?;
+        let digest: [u8; 32] = Sha256::digest(credential).into();
+        if self.sent.count((address, digest), 1, now).is_err() {
+            return Ok(());
+        }
+        self.guesses.count(address, GUESSES_PER_MINUTE, now).map_err(refused)
     }
 }
 
@@ -194,19 +219,26 @@ mod tests {
     #[test]
     fn an_address_may_guess_so_often_and_again_after_a_minute() {
         let attempts = Attempts::default();
-        let begin = Timestamp(1_000_000);
-        for _ in 0..GUESSES_PER_MINUTE {
-            attempts.count(Some(address("192.0.2.1")), begin).expect("within the limit");
+        let (begin, here) = (Timestamp(1_000_000), Some(address("192.0.2.1")));
+        for guess in 0..GUESSES_PER_MINUTE {
+            attempts.count(here, &guess.to_be_bytes(), begin).expect("within the limit");
         }
         let later = begin + Span::seconds(59);
-        let refused =
-            attempts.count(Some(address("192.0.2.1")), later).expect_err("beyond the limit");
+        let refused = attempts.count(here, b"one more", later).expect_err("beyond the limit");
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.retry_after_seconds, Some(2));
-        attempts.count(Some(address("192.0.2.2")), later).expect("another address");
-        attempts
-            .count(Some(address("192.0.2.1")), begin + Span::seconds(60))
-            .expect("a new window");
+        attempts.count(Some(address("192.0.2.2")), b"x", later).expect("another address");
+        attempts.count(here, b"x", begin + Span::seconds(60)).expect("a new window");
+    }
+
+    #[test]
+    fn who_sends_the_same_wrong_key_is_not_guessing_but_is_bounded_too() {
+        let attempts = Attempts::default();
+        let (now, here) = (Timestamp(1_000_000), Some(address("192.0.2.1")));
+        for _ in 0..FAILURES_PER_MINUTE {
+            attempts.count(here, b"an old key", now).expect("no guess");
+        }
+        assert_eq!(attempts.count(here, b"an old key", now).expect_err("too many").status(), 429);
     }
 
     #[test]

@@ -21,6 +21,11 @@ pub(super) fn wanted(headers: &HeaderMap) -> Option<u64> {
     none.then_some(ABSENT)
 }
 
+/// Whether the write is meant for any version, as long as there is one.
+pub(super) fn wants_any(headers: &HeaderMap) -> bool {
+    headers.get(IF_MATCH).is_some_and(|tag| tag.as_bytes().trim_ascii() == b"*")
+}
+
 fn version(tag: &str) -> Option<u64> {
     let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
     let version: u64 = digits.parse().ok()?;

@@ -52,6 +52,7 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     body.remove(STATUS);
     let most = call.shared.limits.max_requirements;
     let settings = settings::queue(&Value::Object(body), &id, most).map_err(invalid)?;
+    call.check_there(call.workspace().handle.queue(&id).is_some())?;
     let (queue, made) = call.workspace().handle.put_queue(settings, call.if_match()).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = show(call, &queue, status);
@@ -73,11 +74,11 @@ pub(super) async fn pause(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
     let keyed = call.keyed()?;
-    let pause = match call.fields(|fields| Some(read_pause(fields, call.now))) {
+    let pause = call.fields(|fields| Some(read_pause(fields, call.now)));
+    let pause = match pause.and_then(|pause| check_version(call, queue.version).map(|()| pause)) {
         Ok(pause) => pause,
         Err(problem) => return replayed_or(call, problem).await,
     };
-    check_version(call, queue.version)?;
     let id = queue.settings.id.clone();
     let answered = call.workspace().handle.pause_queue(id, pause, keyed).await?;
     Ok(show(call, &answered.value, StatusCode::OK).replayed(answered.replayed))
@@ -88,11 +89,12 @@ pub(super) async fn resume(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
     let keyed = call.keyed()?;
-    let (intake, offers) = match call.fields(|fields| Some(read_resume(fields))) {
+    let which = call.fields(|fields| Some(read_resume(fields)));
+    let which = which.and_then(|which| check_version(call, queue.version).map(|()| which));
+    let (intake, offers) = match which {
         Ok(which) => which,
         Err(problem) => return replayed_or(call, problem).await,
     };
-    check_version(call, queue.version)?;
     let id = queue.settings.id.clone();
     let answered = call.workspace().handle.resume_queue(id, intake, offers, keyed).await?;
     Ok(show(call, &answered.value, StatusCode::OK).replayed(answered.replayed))

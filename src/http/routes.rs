@@ -232,7 +232,7 @@ fn caller(shared: &Shared, request: &HttpRequest) -> Result<(Caller, Timestamp),
         Ok(caller) => Ok((caller, now)),
         Err(error) => {
             let address = request.peer_addr().map(|address| address.ip());
-            Err(shared.gate.refuse(error, address.filter(|_| header.is_some()), now))
+            Err(shared.gate.refuse(error, header.and(address), header.unwrap_or_default(), now))
         }
     }
 }

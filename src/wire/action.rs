@@ -5,13 +5,16 @@
 
 use std::sync::Arc;
 
+use super::problem::Problem;
 use super::settings::YEAR_SECONDS;
 use super::settings::fields::{Fields, Item};
 use super::text::{DISPOSITION_MAX, NOTES_MAX, REASON_MAX, instant, prose};
 use crate::domain::callback::Outcome;
 use crate::domain::ids::{AgentId, OfferId, QueueId};
 use crate::domain::message::Action;
+use crate::domain::policy::Choice;
 use crate::domain::queue::Queue;
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 /// The actions whose fields are the same in a request and in a frame.
@@ -106,6 +109,53 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
             resolved: fields.take("resolved").and_then(Item::flag),
         },
     })
+}
+
+/// Holds an action against its callback's queue: codes that it lists, times at which it is open.
+/// The machine does so too when the action's turn comes; by then the settings may be others.
+pub fn check_action(action: &Action, queue: &Queue) -> Result<(), Problem> {
+    let settings = &queue.settings;
+    match action {
+        Action::Decline { reason: Some(reason), .. } => {
+            let known = settings.decline_reasons.iter().map(|listed| &listed.choice);
+            listed("/reason", reason, known)
+        }
+        Action::Close { disposition: Some(disposition), .. } => {
+            let known = settings.dispositions.iter().map(|listed| &listed.choice);
+            listed("/disposition", disposition, known)
+        }
+        Action::Retry { at: Some(at), .. } if !queue.is_open(*at) => {
+            let next_allowed_at = settings.hours.next_open(*at);
+            let problem = Problem::from(Refusal::OutsideHours { next_allowed_at });
+            Err(problem.at("/at", "the queue isn't open then"))
+        }
+        Action::Accept { .. }
+        | Action::Decline { .. }
+        | Action::Call
+        | Action::Outcome { .. }
+        | Action::EndCall { .. }
+        | Action::ExtendWrapUp { .. }
+        | Action::Retry { .. }
+        | Action::Requeue { .. }
+        | Action::Close { .. }
+        | Action::Assign { .. }
+        | Action::Cancel { .. }
+        | Action::Reschedule { .. }
+        | Action::Patch(_) => Ok(()),
+    }
+}
+
+/// Whether a code is one of those listed; where none are, any will do.
+fn listed<'a>(
+    pointer: &str,
+    code: &str,
+    known: impl Iterator<Item = &'a Choice>,
+) -> Result<(), Problem> {
+    let ids: Vec<&str> = known.map(|choice| choice.id.as_str()).collect();
+    if ids.is_empty() || ids.contains(&code) {
+        return Ok(());
+    }
+    Err(Problem::field(pointer, format!("must be one of the queue's: {}", ids.join(", "))))
 }
 
 /// The body of `assign`.

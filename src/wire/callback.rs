@@ -24,7 +24,9 @@ use crate::engine::library::FullCallback;
 /// Who looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
-    /// Customers and channels.
+    /// The customer: nothing of agents, not even who was asked for.
+    Customer,
+    /// Channels.
     Outside,
     /// Agents and supervisors.
     Inside,
@@ -76,7 +78,8 @@ pub struct CallbackBody<'a> {
     #[serde(skip_serializing_if = "Omittable::is_omitted")]
     context: Omittable<Option<&'a RawValue>>,
     requirements: Vec<RequirementBody<'a>>,
-    preferred_agent: Option<PreferredBody<'a>>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    preferred_agent: Omittable<Option<PreferredBody<'a>>>,
     priority: u8,
     size: u32,
     external_id: Option<&'a str>,
@@ -88,7 +91,8 @@ pub struct CallbackBody<'a> {
     state: &'static str,
     version: u64,
     requested_by: &'static str,
-    booked_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    booked_by: Omittable<Option<&'a str>>,
     queued_since: Option<Instant>,
     next_attempt_at: Option<Instant>,
     expires_at: Option<Instant>,
@@ -99,7 +103,8 @@ pub struct CallbackBody<'a> {
     offered_to: Omittable<Option<&'a str>>,
     #[serde(skip_serializing_if = "Omittable::is_omitted")]
     assigned_agent: Omittable<Option<&'a str>>,
-    unroutable: Option<String>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    unroutable: Omittable<Option<String>>,
     meeting: Option<MeetingBody<'a>>,
     interactions: Vec<InteractionBody<'a>>,
     disposition: Option<&'a str>,
@@ -337,6 +342,7 @@ impl<'a> CallbackBody<'a> {
     pub fn new(full: &'a FullCallback, frame: Frame<'a>) -> Self {
         let FullCallback { callback, request, .. } = full;
         let inside = frame.view == View::Inside;
+        let customer = frame.view == View::Customer;
         let queued = callback.state() == State::Queued;
         let queue = frame.queue;
         let times = queue.map(|queue| Times::of(callback, queue, frame.at)).unwrap_or_default();
@@ -352,7 +358,10 @@ impl<'a> CallbackBody<'a> {
             origin: OriginBody::of(&request.origin),
             context: Omittable::only(!frame.omit_context, context(request)),
             requirements: callback.requirements.iter().map(RequirementBody::of).collect(),
-            preferred_agent: callback.preferred.as_ref().map(PreferredBody::of),
+            preferred_agent: Omittable::only(
+                !customer,
+                callback.preferred.as_ref().map(PreferredBody::of),
+            ),
             priority: callback.priority.value(),
             size: callback.size,
             external_id: request.external_id.as_deref(),
@@ -367,7 +376,7 @@ impl<'a> CallbackBody<'a> {
                 RequestedBy::Customer => "customer",
                 RequestedBy::Agent(_) => "agent",
             },
-            booked_by: callback.booked_by().map(AgentId::as_str),
+            booked_by: Omittable::only(!customer, callback.booked_by().map(AgentId::as_str)),
             queued_since: callback.queued_since.map(Instant),
             next_attempt_at: callback.next_attempt_at().map(Instant),
             expires_at: times.expires_at,
@@ -376,7 +385,10 @@ impl<'a> CallbackBody<'a> {
             attempts: callback.attempts,
             offered_to: Omittable::only(inside, callback.offer().map(|offer| offer.agent.as_str())),
             assigned_agent: Omittable::only(inside, callback.assigned_agent().map(AgentId::as_str)),
-            unroutable: callback.unroutable.as_ref().map(Unroutable::to_text),
+            unroutable: Omittable::only(
+                !customer,
+                callback.unroutable.as_ref().map(Unroutable::to_text),
+            ),
             meeting: None,
             interactions: interactions(full, inside),
             disposition: callback.disposition.as_deref(),

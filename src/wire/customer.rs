@@ -116,13 +116,15 @@ fn phone(
     let region = dialling.default_region();
     let read = item.parsed(|text| match PhoneNumber::parse(text, region) {
         Ok(phone) => Ok(Some(phone)),
-        Err(BadPhone::Emergency) => Ok(None),
+        Err(BadPhone::Emergency) => {
+            refuse(problem, "is an emergency number; give the customer's own".to_owned());
+            Ok(None)
+        }
+        // Without its queue nobody knows the number's country; that the queue is missing is told.
+        Err(BadPhone::NoCountry) if dialling.queue.is_none() => Ok(None),
         Err(error) => Err(error),
     })?;
-    let Some(phone) = read else {
-        refuse(problem, "is an emergency number; give the customer's own".to_owned());
-        return None;
-    };
+    let phone = read?;
     if let Some(why) = dialling.refuses(&phone) {
         refuse(problem, why.to_owned());
     }

@@ -117,33 +117,13 @@ fn plus(text: &str) -> String {
     }
 }
 
-/// Narrows a list to what the role may see. The filter alone isn't the whole scope of an agent who
-/// names a queue: what comes back must pass [`may_see`] as well.
-pub fn narrow(
-    filter: &mut ListFilter,
-    role: &Role,
-    agent: Option<&AgentSettings>,
-) -> Result<(), Problem> {
+/// Refuses a list that isn't the role's to ask for. Looks at names alone, so that it is told before
+/// any fault in a value.
+pub fn may_list(role: &Role, pairs: &[(String, String)]) -> Result<(), Problem> {
     match role {
-        Role::Supervisor(_) | Role::Admin(_) => Ok(()),
-        Role::Agent(id) => {
-            if filter.queues.is_empty() {
-                let queues = agent.map_or(&[][..], |agent| &agent.queues);
-                filter.queues = queues.iter().map(|served| served.queue.clone()).collect();
-                filter.or_held_by = Some(id.clone());
-            }
-            Ok(())
-        }
-        Role::Channel { channel, public: false } => {
-            filter.channel = Some(*channel);
-            let named = [
-                &filter.contact,
-                &filter.phone,
-                &filter.email,
-                &filter.case_id,
-                &filter.external_id,
-            ];
-            if named.into_iter().any(Option::is_some) {
+        Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => Ok(()),
+        Role::Channel { public: false, .. } => {
+            if pairs.iter().any(|(name, _)| CHANNEL_KEYS.contains(&name.as_str())) {
                 return Ok(());
             }
             let keys = CHANNEL_KEYS.join(", ");
@@ -152,6 +132,20 @@ pub fn narrow(
         Role::Channel { public: true, .. } | Role::Customer(_) => {
             Err(Problem::forbidden("This credential may not list callbacks."))
         }
+    }
+}
+
+/// Narrows a list that passed [`may_list`] to what the role may see. The filter alone isn't the
+/// whole scope of an agent who names a queue: what comes back must pass [`may_see`] as well.
+pub fn narrow(filter: &mut ListFilter, role: &Role, agent: Option<&AgentSettings>) {
+    match role {
+        Role::Agent(id) if filter.queues.is_empty() => {
+            let queues = agent.map_or(&[][..], |agent| &agent.queues);
+            filter.queues = queues.iter().map(|served| served.queue.clone()).collect();
+            filter.or_held_by = Some(id.clone());
+        }
+        Role::Channel { channel, .. } => filter.channel = Some(*channel),
+        Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) | Role::Customer(_) => {}
     }
 }
 

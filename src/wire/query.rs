@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::settings::fields::unknown;
 use crate::domain::refusal::FieldFault;
 
 /// Names and values that are being read, with the faults found so far.
@@ -66,12 +67,12 @@ impl<'a> Query<'a> {
 
     /// Ends reading: what nobody asked for is a fault.
     pub fn finish(mut self) -> Result<(), Vec<FieldFault>> {
-        let unknown = self.pairs.iter().filter(|(name, _)| !self.asked.contains(&name.as_str()));
-        let unknown = unknown.map(|(name, _)| FieldFault {
+        let others = self.pairs.iter().filter(|(name, _)| !self.asked.contains(&name.as_str()));
+        let others = others.map(|(name, _)| FieldFault {
             pointer: format!("/{}", name.chars().take(80).collect::<String>()),
-            detail: "unknown parameter".to_owned(),
+            detail: unknown("parameter", name, &self.asked),
         });
-        self.faults.extend(unknown);
+        self.faults.extend(others);
         if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
     }
 }

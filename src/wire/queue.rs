@@ -101,9 +101,11 @@ pub fn read_pause(fields: &mut Fields<'_>, now: Timestamp) -> QueuePause {
     QueuePause { intake, offers, reason: fields.parsed("reason", prose(REASON_MAX)), until }
 }
 
-/// Reads the body of `resume`: both, unless one is named. It takes the fields of `pause` that
-/// still mean something.
+/// Reads the body of `resume`: both, unless one is named. It takes all fields of `pause`, so that
+/// what paused a queue can be sent again to resume it; reason and end say nothing there.
 pub fn read_resume(fields: &mut Fields<'_>) -> (bool, bool) {
+    fields.parsed("until", instant);
+    fields.parsed("reason", prose(REASON_MAX));
     which(fields)
 }
 

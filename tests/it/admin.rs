@@ -1,7 +1,8 @@
 //! Setting up queues and agents, pausing, presence, and what a supervisor sees.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::redis::now;
 use crate::server::{Server, asap, send};
 
 #[test]
@@ -41,6 +42,46 @@ fn a_queue_is_made_replaced_and_removed() {
     let next = page["next_cursor"].as_str().expect("there is more");
     let page = server.get(&format!("/v1/queues?limit=1&cursor={next}"), "lead-key-1").body;
     assert_eq!((&page["items"][0]["id"], &page["next_cursor"]), (&json!("sales"), &json!(null)));
+}
+
+#[test]
+fn every_setting_is_taken_in_its_range_and_comes_back() {
+    let server = Server::start();
+    let api = server.get("/openapi.json", "").body;
+    let settings = api["components"]["schemas"]["Queue"]["properties"].as_object();
+    let put = |body: &Value| server.put("/v1/queues/support", "admin-key", body);
+    let mut counts = 0;
+    for (name, schema) in settings.expect("an object") {
+        let is_count = schema["type"] == "integer" || schema["type"][0] == "integer";
+        if !is_count {
+            continue;
+        }
+        counts += 1;
+        let (least, most) = (&schema["minimum"], &schema["maximum"]);
+        for good in [least, most] {
+            // The one rule between two settings: wrap-up may be no longer than its bound.
+            let mut body = json!({"wrap_up_seconds": 0, "max_wrap_up_seconds": 31_536_000});
+            body[name] = good.clone();
+            assert!(put(&body).status < 300, "{name} {good}");
+            let shown = server.get("/v1/queues/support", "lead-key-1").body;
+            assert_eq!(&shown[name], good, "{name}");
+        }
+        let (least, most) = (least.as_i64().expect("small"), most.as_i64().expect("small"));
+        for bad in [json!(least - 1), json!(most + 1), json!("7"), json!(1.5)] {
+            let pointer = format!("/{name}");
+            assert_eq!(put(&json!({name: bad})).pointers(), [pointer], "{bad}");
+        }
+    }
+    assert!(counts >= 29, "only {counts}");
+    let longer = json!({"wrap_up_seconds": 61, "max_wrap_up_seconds": 60});
+    assert_eq!(put(&longer).pointers(), ["/wrap_up_seconds"], "held against each other too");
+    // A PUT replaces: what isn't named has its default again.
+    put(&json!({"lead_seconds": 7, "auto_accept": true, "media": ["video"]}));
+    let shown = put(&json!({})).body;
+    let defaults = [("lead_seconds", json!(60)), ("auto_accept", json!(false))];
+    for (name, default) in defaults.into_iter().chain([("media", json!(["voice"]))]) {
+        assert_eq!(shown[name], default, "{name}");
+    }
 }
 
 #[test]
@@ -125,6 +166,66 @@ fn presence_is_the_agents_own_and_a_supervisors() {
     assert_eq!((&status["presence"], &status["held_units"]), (&json!("offline"), &json!(0)));
     let all = server.get("/v1/agent_status", "lead-key-1").body;
     assert_eq!(all["items"][0], status);
+}
+
+#[test]
+fn a_reason_for_presence_is_one_of_the_workspaces_where_it_lists_any() {
+    let server = Server::start();
+    assert_eq!(server.put("/v1/agents/zoe", "other-admin", &json!({})).status, 201);
+    let set = |reason: &str| {
+        let body = json!({"presence": "away", "reason": reason});
+        server.put("/v1/agents/zoe/presence", "other-admin", &body)
+    };
+    assert_eq!(set("dinner").pointers(), ["/reason"]);
+    assert_eq!(set("lunch").body["reason"], "lunch");
+    let stale = server.request("PUT", "/v1/agents/zoe/presence", "other-admin");
+    let stale = send(stale.header("If-Match", "\"1\"").json(&json!({"presence": "offline"})));
+    stale.is_problem(412, "version-stale");
+}
+
+#[test]
+fn a_pause_ends_by_itself_when_it_was_said_until_when() {
+    let server = Server::start();
+    let at = server.get("/v1/stats", "lead-key-1").body["at"].clone();
+    let at: jiff::Timestamp = at.as_str().expect("an instant").parse().expect("RFC 3339");
+    let soon = at + jiff::SignedDuration::from_millis(300);
+    let pause = json!({"intake": true, "until": soon.to_string()});
+    let paused = server.post("/v1/queues/billing/pause", "lead-key-1", &pause);
+    assert!(paused.body["status"]["intake_paused"]["until"].is_string(), "{}", paused.body);
+    server.post("/v1/callbacks", "portal-key", &asap("030 123456"));
+    let deadline = now() + std::time::Duration::from_secs(15);
+    let status = || server.get("/v1/queues/billing", "lead-key-1").body["status"].clone();
+    while status()["intake_paused"] != json!(null) {
+        assert!(now() < deadline, "{}", status());
+    }
+    server.callback(&asap("030 123457"));
+}
+
+#[test]
+fn figures_can_be_kept_for_supervisors() {
+    let server = Server::start_with(&[("RINGBACK_METRICS_OPEN", "false")]);
+    server.get("/metrics", "").is_problem(401, "unauthorized");
+    server.get("/metrics", "mara-key-1").is_problem(403, "forbidden");
+    let figures = server.request("GET", "/metrics", "lead-key-1").send().expect("it answers");
+    assert_eq!(figures.status(), 200);
+    let text = figures.text().expect("UTF-8");
+    assert!(text.contains("ringback_ready{workspace=\"main\"} 1") && text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn a_customers_link_ends_some_days_after_their_callback() {
+    let server = Server::start_with(&[("RINGBACK_LIMITS__MANAGE_READ_DAYS", "0")]);
+    let made = server.callback(&asap("030 123456"));
+    let link = made["manage_token"].as_str().expect("a token");
+    let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(server.get(&path, link).status, 200);
+    assert_eq!(server.post(&format!("{path}/cancel"), link, &json!({})).status, 200);
+    let deadline = now() + std::time::Duration::from_secs(15);
+    while server.get(&path, link).status == 200 {
+        assert!(now() < deadline, "no days are none");
+    }
+    server.get(&path, link).is_problem(404, "not-found");
+    assert_eq!(server.get(&path, "portal-key").body["state"], "canceled", "others still see it");
 }
 
 #[test]

@@ -2,32 +2,20 @@
 //! there to be offered something.
 
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Message, connect};
 
-use crate::server::{Answer, Server, asap, send};
+use crate::server::{Answer, Server, Session, asap, send};
 
 /// Waits on mara's socket for an offer, with her presence set over HTTP.
-fn offer(server: &Server, body: &Value) -> (Value, String, impl Sized + use<>) {
-    let url = server.url.replace("http://", "ws://") + "/v1/agent/socket";
-    let mut request = url.into_client_request().expect("a request");
-    let header = |text: &str| text.parse().expect("a header");
-    request.headers_mut().insert("Authorization", header("Bearer mara-key-1"));
-    request.headers_mut().insert("Sec-WebSocket-Protocol", header("ringback.v1"));
-    let mut socket = connect(request).expect("a session").0;
+fn offer(server: &Server, body: &Value) -> (Value, String, Session) {
+    let mut session = server.session("mara-key-1");
     let presence = json!({"presence": "available"});
     let here = server.put("/v1/agents/mara/presence", "mara-key-1", &presence);
     assert_eq!((here.status, &here.body["presence"]), (200, &json!("available")));
     let made = server.callback(body);
-    loop {
-        let Message::Text(text) = socket.read().expect("a frame") else { continue };
-        let frame: Value = serde_json::from_str(&text).expect("JSON");
-        if frame["type"] == "callback.offered" {
-            assert_eq!(frame["callback"]["id"], made["id"]);
-            let offer = frame["offer_id"].as_str().expect("an id").to_owned();
-            return (made, offer, socket);
-        }
-    }
+    let frame = session.wait_for("callback.offered");
+    assert_eq!(frame["callback"]["id"], made["id"]);
+    let offer = frame["offer_id"].as_str().expect("an id").to_owned();
+    (made, offer, session)
 }
 
 fn act(server: &Server, made: &Value, action: &str, body: &Value) -> Answer {
@@ -59,7 +47,18 @@ fn an_agent_takes_every_step_over_http() {
     act(&server, &made, "decline", &json!({"offer_id": offer}))
         .is_problem(409, "offer-not-pending");
 
+    // From here on the channel may add nothing, and a colleague still may do nothing.
+    let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+    let late = server.patch(&path, "portal-key", &json!({"context": {}}));
+    assert_eq!(late.is_problem(409, "illegal-transition")["action"], "patch");
+    let text = server.patch(&path, "mara-key-1", &json!({"short_description": "Hers to change"}));
+    assert_eq!(text.body["short_description"], "Hers to change", "{}", text.body);
+    server.put("/v1/agents/kim", "admin-key", &json!({"queues": ["billing"]}));
+    let lead = "lead-key-1";
     let called = does("call", json!({}), "calling");
+    server
+        .post(&format!("{path}/assign"), lead, &json!({"agent_id": "kim"}))
+        .is_problem(409, "illegal-transition");
     assert_eq!(does("call", json!({}), "calling").header("etag"), called.header("etag"));
     act(&server, &made, "end_call", &json!({})).is_problem(409, "outcome-missing");
     act(&server, &made, "retry", &json!({})).is_problem(409, "illegal-transition");
@@ -104,6 +103,46 @@ fn a_call_that_was_not_taken_is_tried_again() {
     assert_eq!(again.body["interactions"][0]["outcome"], "busy");
     let at = again.body["next_attempt_at"].as_str().expect("an instant");
     assert!(at.starts_with("20"), "{at}");
+}
+
+#[test]
+fn an_offer_is_taken_back_when_the_agent_has_no_room_for_it() {
+    let server = Server::start();
+    let (made, _offer, mut session) = offer(&server, &asap("030 123456"));
+    let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+    let load = json!({"units": 1});
+    assert_eq!(server.put("/v1/agents/mara/external_load", "portal-key", &load).status, 200);
+    let revoked = session.wait_for("callback.offer_revoked");
+    assert_eq!((&revoked["callback_id"], &revoked["reason"]), (&made["id"], &json!("at_capacity")));
+    assert_eq!(server.get(&path, "lead-key-1").body["state"], "queued");
+    let trace = server.get(&format!("{path}/routing"), "mara-key-1").body;
+    assert_eq!(trace["candidates"][0]["failed"], "at_capacity", "{trace}");
+}
+
+#[test]
+fn only_the_agent_who_has_it_may_do_something_to_it() {
+    let server = Server::start();
+    let (made, offer, _session) = offer(&server, &asap("030 123456"));
+    server.put("/v1/agents/tom", "admin-key", &json!({"queues": ["billing"]}));
+    let path =
+        |action: &str| format!("/v1/callbacks/{}/{action}", made["id"].as_str().expect("an id"));
+    let tom = |action: &str, body: &Value| server.post(&path(action), "tom-key-1", body);
+    let named = json!({"offer_id": offer});
+    tom("accept", &named).is_problem(403, "forbidden");
+    act(&server, &made, "accept", &named);
+    for action in ["call", "outcome", "end_call", "extend_wrap_up", "retry", "requeue", "close"] {
+        // 403 before 422 and 412.
+        tom(action, &json!({"surprise": 1})).is_problem(403, "forbidden");
+        let stale = server.request("POST", &path(action), "tom-key-1").header("If-Match", "\"9\"");
+        send(stale.json(&json!({}))).is_problem(403, "forbidden");
+    }
+    tom("assign", &json!({"agent_id": "mara"})).is_problem(403, "forbidden");
+    tom("assign", &json!({"agent_id": "tom", "force": true})).is_problem(403, "forbidden");
+    tom("assign", &json!({"agent_id": "tom"})).is_problem(403, "forbidden");
+    // A customer may call off what nobody has called yet; the agent is told.
+    let link = made["manage_token"].as_str().expect("a token");
+    let gone = server.post(&path("cancel"), link, &json!({}));
+    assert_eq!(gone.body["canceled_by"], "customer", "{}", gone.body);
 }
 
 #[test]

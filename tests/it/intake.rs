@@ -156,6 +156,60 @@ fn a_write_that_is_meant_for_another_version_is_refused() {
 }
 
 #[test]
+fn a_repetition_is_answered_whatever_has_become_of_the_version() {
+    let server = Server::start();
+    let made = server.callback(&asap("030 123456"));
+    let cancel = format!("/v1/callbacks/{}/cancel", made["id"].as_str().expect("an id"));
+    for path in [&*cancel, "/v1/queues/sales/pause", "/v1/queues/sales/resume"] {
+        let tag = match path {
+            "/v1/queues/sales/resume" => "\"2\"",
+            _ => "\"1\"",
+        };
+        let ask = || {
+            let request = server.request("POST", path, "lead-key-1").header("If-Match", tag);
+            send(request.header("Idempotency-Key", path).json(&json!({})))
+        };
+        let (first, again) = (ask(), ask());
+        assert_eq!(first.status, 200, "{path}: {}", first.body);
+        assert_eq!((again.status, &again.body), (200, &first.body), "{path}");
+        assert_eq!(again.header("idempotent-replayed"), Some("true"), "{path}");
+        let request = server.request("POST", path, "lead-key-1").header("If-Match", tag);
+        send(request.json(&json!({}))).is_problem(412, "version-stale");
+    }
+    let put = |path: &str| {
+        let request = server.request("PUT", path, "admin-key").header("If-Match", "*");
+        send(request.json(&json!({})))
+    };
+    for path in ["/v1/queues/new", "/v1/agents/new"] {
+        put(path).is_problem(412, "version-stale");
+        server.get(path, "admin-key").is_problem(404, "not-found");
+    }
+    assert_eq!(put("/v1/queues/sales").status, 200);
+}
+
+#[test]
+fn patches_at_once_are_merged_one_after_the_other() {
+    let server = Server::start();
+    let mut body = asap("030 123456");
+    body["context"] = json!({"attributes": {}});
+    let made = server.callback(&body);
+    let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (server, path) = (&server, &path);
+            scope.spawn(move || {
+                let more = json!({"context": {"attributes": {format!("a{number}"): number}}});
+                let patched = server.patch(path, "portal-key", &more);
+                assert_eq!(patched.status, 200, "{}", patched.body);
+            });
+        }
+    });
+    let shown = server.get(&path, "lead-key-1").body;
+    let attributes = shown["context"]["attributes"].as_object().expect("an object");
+    assert_eq!(attributes.len(), 8, "none was lost: {attributes:?}");
+}
+
+#[test]
 fn faults_are_told_before_anything_of_the_state() {
     let server = Server::start();
     let made = server.callback(&asap("030 123456"));
@@ -167,6 +221,23 @@ fn faults_are_told_before_anything_of_the_state() {
     let request = server.request("POST", &path, "portal-key").header("If-Match", "\"99\"");
     send(request.json(&json!({}))).is_problem(412, "version-stale");
     server.post(&path, "portal-key", &json!({})).is_problem(409, "illegal-transition");
+    // A code that the queue doesn't list is a fault like any other, whatever the state.
+    let codes = json!({"dispositions": ["sold"], "decline_reasons": ["rude"],
+                       "hours": [{"days": ["mon"], "from": "08:00", "to": "09:00"}]});
+    assert_eq!(server.put("/v1/queues/billing", "admin-key", &codes).status, 200);
+    let offer = "01936b5e-3c5a-7cc0-8000-000000000001";
+    for (action, body, pointer) in [
+        ("close", json!({"disposition": "lost"}), "/disposition"),
+        ("decline", json!({"offer_id": offer, "reason": "tired"}), "/reason"),
+    ] {
+        let path = path.replace("cancel", action);
+        let request = server.request("POST", &path, "mara-key-1").header("If-Match", "\"99\"");
+        assert_eq!(send(request.json(&body)).pointers(), [pointer]);
+    }
+    let closed = json!({"at": "2037-11-24T15:00:00Z"});
+    let retry = server.post(&path.replace("cancel", "retry"), "mara-key-1", &closed);
+    let problem = retry.is_problem(422, "outside-hours");
+    assert_eq!(problem["next_allowed_at"], "2037-11-30T08:00:00Z");
     // 404 and 403 before 422.
     let nowhere = "/v1/callbacks/01936b5e-3c5a-7cc0-8000-000000000001/cancel";
     server.post(nowhere, "portal-key", &json!({"why": 1})).is_problem(404, "not-found");

@@ -5,12 +5,16 @@ mod abuse;
 mod actions;
 mod admin;
 mod cycle;
+mod fields;
 mod intake;
 mod kill;
+mod lists;
 mod operations;
 #[path = "../support/redis.rs"]
 mod redis;
 mod replay;
 mod roles;
+mod schema;
 mod server;
 mod socket;
+mod stores;

@@ -51,6 +51,74 @@ fn nothing_answers_without_a_good_credential() {
     assert_eq!(server.get("/v1/queues", "admin-key").status, 200, "who has a key gets in");
 }
 
+/// What a role that may ask gets, or one that may not.
+fn expected(status: u16, may: bool) -> bool {
+    if may { ![401, 403, 404, 405].contains(&status) } else { status == 403 }
+}
+
+#[test]
+fn each_route_is_for_the_roles_that_it_is_described_for() {
+    let server = Server::start();
+    let made = server.callback(&asap("030 123456"));
+    let foreign = server.callback(&asap("030 123457"));
+    let link = made["manage_token"].as_str().expect("a token");
+    let acting = |role: &str| {
+        let mut claims = claims(role, "someone", NEVER);
+        claims["agent"] = json!("mara");
+        token(&claims)
+    };
+    let (supervisor, admin) = (acting("supervisor"), acting("admin"));
+    let credentials = [
+        ("customer", link),
+        ("channel", "portal-key"),
+        ("agent", "mara-key-1"),
+        ("supervisor", &supervisor),
+        ("admin", &admin),
+    ];
+    let api = server.get("/openapi.json", "").body;
+    let mut tried = 0;
+    for (path, methods) in api["paths"].as_object().expect("an object") {
+        for (method, described) in methods.as_object().expect("an object") {
+            let roles = described["x-roles"].as_array().expect("a list");
+            if roles.is_empty() || path.ends_with("/socket") {
+                continue;
+            }
+            let id = match path.split('/').nth(2) {
+                Some("queues") => "billing",
+                // Made and removed by the way, so not those who ask.
+                Some("agents") if method == "put" && path.ends_with("{id}") => "kim",
+                Some("agents") if method == "delete" => "tom",
+                Some("agents") => "mara",
+                _ => made["id"].as_str().expect("an id"),
+            };
+            let at = |id: &str| path.replace("{id}", id);
+            for (role, credential) in credentials {
+                // Agents may change what they booked or hold, channels must name what they look
+                // for: both have tests of their own.
+                let else_where = (method == "patch" && role == "agent")
+                    || (path == "/v1/callbacks" && method == "get" && role == "channel");
+                if else_where {
+                    continue;
+                }
+                tried += 1;
+                let ask = |path: &str| {
+                    let request = server.request(&method.to_uppercase(), path, credential);
+                    let body = ["post", "put", "patch"].contains(&method.as_str());
+                    send(if body { request.json(&json!({})) } else { request })
+                };
+                let answer = ask(&at(id));
+                let may = roles.contains(&json!(role));
+                assert!(expected(answer.status, may), "{role}: {method} {path}: {}", answer.body);
+                if role == "customer" && path.starts_with("/v1/callbacks/") {
+                    let other = ask(&at(foreign["id"].as_str().expect("an id")));
+                    other.is_problem(404, "not-found");
+                }
+            }
+        }
+    }
+    assert!(tried > 150, "only {tried}");
+}
+
 #[test]
 fn another_workspace_sees_nothing() {
     let server = Server::start();

@@ -1,6 +1,7 @@
 //! A server of a test's own on a free port, requests to it, and its end, gentle or not.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +10,14 @@ use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
+
+use crate::redis::now;
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What signs the tokens of workspace `main`.
 pub(crate) const SIGNING: &[u8] = b"a secret of at least thirty-two bytes";
@@ -71,6 +80,7 @@ links = { case = "https://crm.example/{case_id}" }
 
 [[workspace]]
 id = "other"
+presence_reasons = ["lunch"]
   [[workspace.key]]
   role = "admin"
   token = "other-admin"
@@ -99,28 +109,34 @@ pub(crate) struct Answer {
 impl Server {
     /// Starts it in memory.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it in memory, with settings in its environment.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Self::start_on(folder.path(), "memory:");
+        let server = Self::launch(folder.path(), "memory:", CONFIG, settings);
         Self { _folder: Some(folder), ..server }
     }
 
     /// Starts it in memory with a configuration of the test's own.
-    pub(crate) fn start_with(config: &str) -> Self {
+    pub(crate) fn start_configured(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Self::launch(folder.path(), "memory:", config);
+        let server = Self::launch(folder.path(), "memory:", config, &[]);
         Self { _folder: Some(folder), ..server }
     }
 
     /// Starts it on `store`, with its configuration in `folder`.
     pub(crate) fn start_on(folder: &Path, store: &str) -> Self {
-        Self::launch(folder, store, CONFIG)
+        Self::launch(folder, store, CONFIG, &[])
     }
 
-    fn launch(folder: &Path, store: &str, text: &str) -> Self {
+    fn launch(folder: &Path, store: &str, text: &str, settings: &[(&str, &str)]) -> Self {
         let config = folder.join("ringback.toml");
         std::fs::write(&config, text).expect("it is written");
         let mut process = Command::new(env!("CARGO_BIN_EXE_ringback"))
             .env_clear()
+            .envs(settings.iter().copied())
             .args(["serve", "--store", store, "--config"])
             .arg(&config)
             .stdin(Stdio::null())
@@ -197,18 +213,51 @@ impl Server {
         made.body
     }
 
+    /// A session of the agent whose credential it is.
+    pub(crate) fn session(&self, token: &str) -> Session {
+        let url = self.url.replace("http://", "ws://") + "/v1/agent/socket";
+        let mut request = url.into_client_request().expect("a request");
+        let header = |text: &str| text.parse().expect("a header");
+        request.headers_mut().insert("Authorization", header(&format!("Bearer {token}")));
+        request.headers_mut().insert("Sec-WebSocket-Protocol", header("ringback.v1"));
+        let (socket, _) = connect(request).expect("a session");
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
+        }
+        Session(socket)
+    }
+
     /// A request's text, as it is on the wire, and the whole answer's.
     pub(crate) fn raw(&self, text: &[u8]) -> String {
         use std::io::{Read, Write};
         let address = self.url.strip_prefix("http://").expect("the address");
-        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        let time = Duration::from_secs(15);
-        stream.set_read_timeout(Some(time)).expect("it can be set");
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
         stream.write_all(text).expect("it is taken");
         let mut answer = Vec::new();
         // A connection that is reset after its answer has still been answered.
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// An agent's session, for tests of HTTP that need somebody to be there.
+pub(crate) struct Session(WebSocket<MaybeTlsStream<TcpStream>>);
+
+impl Session {
+    /// The next frame of a type; those before it are passed over.
+    pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
+        let mut passed = Vec::new();
+        let deadline = now() + PATIENCE;
+        while now() < deadline {
+            let Message::Text(text) = self.0.read().expect("a frame") else { continue };
+            let frame: Value = serde_json::from_str(&text).expect("JSON");
+            if frame["type"] == kind {
+                return frame;
+            }
+            passed.push(frame["type"].clone());
+        }
+        panic!("no {kind} came, but {passed:?}");
     }
 }
 

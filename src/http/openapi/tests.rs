@@ -3,11 +3,77 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::policy::QueueSettings;
 use crate::http::body::BodyRule;
 use crate::http::routes::{Answer, ROUTES};
+use crate::wire::settings::{self, print_agent, print_queue};
 
 /// Routes that other layers mount.
 const ELSEWHERE: [(&str, &str); 1] = [("get", "/v1/agent/socket")];
+
+/// The members that a schema describes.
+fn members(name: &str) -> BTreeSet<String> {
+    let schema = &schemas()[name];
+    schema["properties"].as_object().expect("an object").keys().cloned().collect()
+}
+
+/// The members that an object has.
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().expect("an object").keys().cloned().collect()
+}
+
+#[test]
+fn settings_are_described_each_with_the_default_that_holds() {
+    let id = QueueId::parse("billing").expect("a slug");
+    let printed = Value::Object(print_queue(&QueueSettings::new(id)));
+    let mut described = members("Queue");
+    assert!(described.remove("status"), "shown beside the settings");
+    assert_eq!(described, keys(&printed));
+    for (name, schema) in schemas()["Queue"]["properties"].as_object().expect("an object") {
+        if let Some(default) = schema.get("default") {
+            assert_eq!(&printed[name], default, "{name}");
+        }
+    }
+    let delays = &schemas()["RetryDelays"]["properties"];
+    for (outcome, minutes) in printed["retry_delays_minutes"].as_object().expect("an object") {
+        assert_eq!(&delays[outcome]["default"], minutes, "{outcome}");
+    }
+    let mara = settings::agent(&json!({}), &AgentId::parse("mara").expect("a slug"), &|_| true);
+    let printed = Value::Object(print_agent(&mara.expect("all defaults")));
+    assert_eq!(members("Agent"), keys(&printed));
+}
+
+#[test]
+fn texts_are_described_with_the_bounds_that_hold() {
+    use crate::wire::text;
+    let most = |schema: &str, name: &str| {
+        schemas()[schema]["properties"][name]["maxLength"].as_u64().expect("a bound")
+    };
+    for (schema, name, bound) in [
+        ("Customer", "name", text::NAME_MAX),
+        ("Customer", "id", text::REFERENCE_MAX),
+        ("Customer", "account", text::REFERENCE_MAX),
+        ("Customer", "locale", text::LOCALE_MAX),
+        ("NewCallback", "reason", text::REASON_MAX),
+        ("NewCallback", "short_description", text::SHORT_DESCRIPTION_MAX),
+        ("NewCallback", "description", text::DESCRIPTION_MAX),
+        ("NewCallback", "external_id", text::REFERENCE_MAX),
+        ("Origin", "case_id", text::REFERENCE_MAX),
+        ("Origin", "interaction_ref", text::REFERENCE_MAX),
+        ("Origin", "page_url", text::URL_MAX),
+        ("Cancel", "reason", text::REASON_MAX),
+        ("Decline", "reason", text::REASON_MAX),
+        ("OutcomeOfCall", "notes", text::NOTES_MAX),
+        ("EndCall", "notes", text::NOTES_MAX),
+        ("Close", "notes", text::NOTES_MAX),
+        ("Close", "disposition", text::DISPOSITION_MAX),
+        ("Pause", "reason", text::REASON_MAX),
+        ("PresenceChange", "reason", text::REASON_MAX),
+    ] {
+        assert_eq!(most(schema, name), bound as u64, "{schema}.{name}");
+    }
+}
 
 fn schemas() -> Map<String, Value> {
     serde_json::from_str(SCHEMAS).expect("an object")

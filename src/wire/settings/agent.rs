@@ -15,16 +15,18 @@ pub fn read_agent(
     path: Option<&AgentId>,
     known: &dyn Fn(&QueueId) -> bool,
 ) -> Option<AgentSettings> {
-    let id = super::id(fields, path, AgentId::parse)?;
-    let name = fields.text("name").unwrap_or_else(|| id.to_string());
+    let id = super::id(fields, path, AgentId::parse);
+    let name = fields.text("name");
     let queues = fields.take("queues").and_then(|item| {
         item.checked(|item| item.list(|item| membership(item, known)), memberships)
     });
     let skills = fields.take("skills").and_then(|item| item.checked(held, Skills::new));
     let capacity = fields.take("capacity").and_then(|item| item.table(capacity));
+    // Given up only here, when every field was read and its faults told.
+    let id = id?;
     Some(AgentSettings {
+        name: name.unwrap_or_else(|| id.to_string()),
         id,
-        name,
         queues: queues.unwrap_or_default(),
         skills: skills.unwrap_or_default(),
         capacity: capacity.unwrap_or_default(),

@@ -21,6 +21,9 @@ pub struct Fault {
 /// The longest name or label, in characters.
 pub const TEXT_MAX: usize = 200;
 
+/// JSON and TOML have different words for it.
+const NO_TABLE: &str = "must be an object (in TOML: a table)";
+
 /// One value at its place; each way of reading it takes it up.
 pub struct Item<'a> {
     value: &'a Value,
@@ -125,7 +128,7 @@ impl<'a> Item<'a> {
     /// A table of known keys: whatever `read` doesn't ask for is a fault.
     pub fn table<T>(self, read: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
         let Value::Object(map) = self.value else {
-            return self.fault("must be a table");
+            return self.fault(NO_TABLE);
         };
         let mut fields =
             Fields { map, place: self.place, asked: Vec::new(), faults: &mut *self.faults };
@@ -150,7 +153,7 @@ impl<'a> Item<'a> {
     /// A table whose keys the administrator chooses; read in the order of the keys.
     pub fn entries<T>(self, mut each: impl FnMut(&str, Item<'_>) -> Option<T>) -> Option<Vec<T>> {
         let Value::Object(map) = self.value else {
-            return self.fault("must be a table");
+            return self.fault(NO_TABLE);
         };
         let mut list = Vec::with_capacity(map.len());
         for (key, value) in map {
@@ -238,13 +241,20 @@ impl Fields<'_> {
 
     fn refuse_unknown(&mut self) {
         for key in self.map.keys().filter(|key| !self.asked.contains(&key.as_str())) {
-            let near = self.asked.iter().min_by_key(|asked| distance(asked, key));
-            let detail = match near.filter(|near| distance(near, key) <= 3) {
-                Some(near) => format!("unknown key; did you mean `{near}`?"),
-                None => "unknown key".to_owned(),
-            };
+            let detail = unknown("key", key, &self.asked);
             self.faults.push(Fault { pointer: below(&self.place, key), detail });
         }
+    }
+}
+
+/// What is said of a name that nothing asked for: that, and which known one is near.
+pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    // A near name has at most three letters that differ; long ones needn't be compared at all.
+    let near = known.iter().filter(|known| name.len().abs_diff(known.len()) <= 12);
+    let near = near.map(|known| (distance(known, name), known)).min();
+    match near.filter(|(letters, _)| *letters <= 3) {
+        Some((_, near)) => format!("unknown {what}; did you mean `{near}`?"),
+        None => format!("unknown {what}"),
     }
 }
 

@@ -42,14 +42,17 @@ pub fn read_queue(
     path: Option<&QueueId>,
     max_requirements: usize,
 ) -> Option<QueueSettings> {
-    let mut queue = QueueSettings::new(super::id(fields, path, QueueId::parse)?);
+    let id = super::id(fields, path, QueueId::parse);
+    // Without a good id it is read on: its other faults are to be told too.
+    let unnamed = || QueueId::parse("unnamed").expect("these letters are an id");
+    let mut queue = QueueSettings::new(id.clone().unwrap_or_else(unnamed));
     if let Some(name) = fields.text("name") {
         queue.name = name;
     }
     queue.labels = fields.take("labels").and_then(labels).unwrap_or_default();
     calendar(fields, &mut queue);
     if let Some(requirements) = fields.take("requirements") {
-        queue.requirements = read_requirements(requirements, max_requirements)?;
+        queue.requirements = read_requirements(requirements, max_requirements).unwrap_or_default();
     }
     routing(fields, &mut queue);
     offers(fields, &mut queue);
@@ -57,7 +60,7 @@ pub fn read_queue(
     retries(fields, &mut queue);
     slots(fields, &mut queue);
     across(fields, &queue);
-    Some(queue)
+    id.map(|_| queue)
 }
 
 /// When it is open, whom it may call and when.

@@ -144,6 +144,10 @@ fn every_fault_is_told_at_its_place() {
         ),
         (json!({"requirements": [{"skill": "a"}, {"skill": "a"}]}), vec!["/requirements"]),
         (
+            json!({"requirements": 1, "lead_seconds": -1, "name": "x"}),
+            vec!["/requirements", "/lead_seconds"],
+        ),
+        (
             json!({"dispositions": ["a", "a"], "labels": {"": "x"}}),
             vec!["/labels/", "/dispositions"],
         ),

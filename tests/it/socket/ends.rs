@@ -64,10 +64,10 @@ fn only_the_same_agent_renews_a_session() {
     desk.fails(&auth("other-mara"), "forbidden");
     desk.is_quiet();
     // Guessing through a session counts as guessing does elsewhere.
-    for _ in 0..29 {
-        desk.fails(&auth("wrong-key"), "unauthorized");
+    for guess in 0..29 {
+        desk.fails(&auth(&format!("wrong-key-{guess}")), "unauthorized");
     }
-    desk.fails(&auth("wrong-key"), "rate-limited");
+    desk.fails(&auth("one-more"), "rate-limited");
     desk.does(&auth("mara-key-1"));
 }
 

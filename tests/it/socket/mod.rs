@@ -94,7 +94,7 @@ id = "other"
 
 /// A server with these further settings.
 fn start(limits: &str, queue: &str) -> Server {
-    Server::start_with(&config(limits, queue))
+    Server::start_configured(&config(limits, queue))
 }
 
 /// A callback's id as text.
