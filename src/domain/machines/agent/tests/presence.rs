@@ -54,9 +54,11 @@ fn the_same_presence_again_is_no_event_but_another_reason_is() {
 fn an_offer_to_who_has_gone_meanwhile_is_taken_back_untold() {
     let mut bench = Bench::available();
     bench.tell(presence(Presence::Away));
-    bench.offered(1);
+    let offer = bench.offered(1);
     assert_eq!(bench.revoked(), [(1, RevokeReason::AgentAway)]);
     assert!(bench.notices().is_empty());
+    bench.offer_ended(&offer, OfferEnd::Revoked(RevokeReason::AgentAway));
+    assert!(bench.notices().is_empty(), "nor of its end");
 }
 
 #[test]
