@@ -22,6 +22,8 @@ pub(super) const MAX_WAITING_FRAMES: usize = 64;
 pub(super) struct Inflow {
     /// Frames handed on and not yet handled.
     waiting: AtomicUsize,
+    /// Frames whose last byte the codec has and that it hasn't handed on yet.
+    undecoded: AtomicUsize,
     too_large: AtomicBool,
     /// Something came since the pump looked last.
     heard: AtomicBool,
@@ -32,6 +34,11 @@ impl Inflow {
     /// A frame is handed on.
     pub(super) fn arrived(&self) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The codec has handed a frame on.
+    pub(super) fn decoded(&self) {
+        self.undecoded.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// A frame was handled.
@@ -86,6 +93,15 @@ impl<S> Guarded<S> {
         Self { inner, inflow, limit, place, header }
     }
 
+    /// Where it is when so many bytes of a payload are to come.
+    fn after(&self, left: u64) -> Place {
+        if left > 0 {
+            return Place::Payload(left);
+        }
+        self.inflow.undecoded.fetch_add(1, Ordering::AcqRel);
+        Place::Header(0)
+    }
+
     /// Whether all frames that begin in `bytes` announce no more than they may.
     fn fits(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
@@ -94,10 +110,7 @@ impl<S> Guarded<S> {
                     let here = left.min(bytes.len() as u64);
                     let skip = usize::try_from(here).unwrap_or(bytes.len());
                     bytes = &bytes[skip..];
-                    self.place = match left - here {
-                        0 => Place::Header(0),
-                        left => Place::Payload(left),
-                    };
+                    self.place = self.after(left - here);
                 }
                 Place::Header(read) => {
                     self.header[read] = bytes[0];
@@ -108,10 +121,7 @@ impl<S> Guarded<S> {
                             return false;
                         }
                         let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
-                        self.place = match length + mask {
-                            0 => Place::Header(0),
-                            left => Place::Payload(left),
-                        };
+                        self.place = self.after(length + mask);
                     }
                 }
             }
@@ -145,6 +155,12 @@ where
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.inflow.was_too_large() {
             return Poll::Ready(None);
+        }
+        // The codec takes all bytes that there are each time it is asked for one frame; a flood of
+        // small ones would gather there. While it has a whole one it needs no more, and asks again
+        // when it has handed that on, so nobody need wake it.
+        if self.inflow.undecoded.load(Ordering::Acquire) > 0 {
+            return Poll::Pending;
         }
         if self.inflow.is_full() {
             self.inflow.waker.register(context.waker());
@@ -225,10 +241,12 @@ mod tests {
     fn a_connection_that_breaks_ends_after_what_came() {
         let came = Ok(Bytes::from_static(&[0x81, 0]));
         let stream = futures_util::stream::iter([came, Err(PayloadError::Incomplete(None))]);
-        let mut guarded = Guarded::new(stream, Arc::default(), 10);
+        let inflow = Arc::new(Inflow::default());
+        let mut guarded = Guarded::new(stream, Arc::clone(&inflow), 10);
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut next = || Pin::new(&mut guarded).poll_next(&mut context);
         assert!(matches!(next(), Poll::Ready(Some(Ok(_)))));
+        inflow.decoded();
         assert!(matches!(next(), Poll::Ready(None)), "no fault that would drop what came");
     }
 
@@ -246,6 +264,25 @@ mod tests {
         assert!(inflow.was_heard() && inflow.was_heard(), "it is our turn");
         inflow.handled();
         assert!(!inflow.was_heard());
+    }
+
+    #[test]
+    fn bytes_are_held_back_while_the_codec_has_a_whole_frame() {
+        let inflow = Arc::new(Inflow::default());
+        let (two, half) = (Bytes::from([whole(3), whole(0)].concat()), Bytes::from(frame(3)));
+        let rest = Bytes::from_static(&[7; 3]);
+        let chunks = [two, half, rest.clone()].map(Ok::<_, PayloadError>);
+        let mut guarded = Guarded::new(futures_util::stream::iter(chunks), inflow.clone(), 10);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut next = || Pin::new(&mut guarded).poll_next(&mut context);
+        assert!(next().is_ready());
+        assert!(next().is_pending(), "two frames");
+        inflow.decoded();
+        assert!(next().is_pending(), "one frame");
+        inflow.decoded();
+        assert!(next().is_ready());
+        assert!(matches!(next(), Poll::Ready(Some(Ok(bytes))) if bytes == rest), "half a frame");
+        assert!(next().is_pending());
     }
 
     #[test]

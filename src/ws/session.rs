@@ -219,6 +219,9 @@ impl StreamHandler<Outgoing> for Session {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, message: Result<Message, ProtocolError>, context: &mut Self::Context) {
+        if message.is_ok() {
+            self.inflow.decoded();
+        }
         match message {
             Ok(Message::Text(text)) => self.tell(FromClient::Text(text.to_string())),
             Ok(Message::Binary(_)) => self.tell(FromClient::Binary),

@@ -39,7 +39,7 @@ fn beats(desk: &mut Desk, count: usize) {
 #[test]
 fn a_credential_that_has_ended_ends_the_session_unless_it_is_renewed() {
     let server = start("heartbeat_seconds = 1", "");
-    let first = token(2);
+    let first = token(3);
     let mut renewed = Desk::connect(&server, &first);
     let mut left = Desk::connect(&server, &first);
     renewed.expect("welcome");
@@ -74,7 +74,7 @@ fn only_the_same_agent_renews_a_session() {
 #[test]
 fn a_credential_that_has_ended_is_good_for_nothing_between_two_heartbeats() {
     let server = start("heartbeat_seconds = 3600", "");
-    let mut desk = Desk::connect(&server, &token(1));
+    let mut desk = Desk::connect(&server, &token(3));
     desk.expect("welcome");
     let begun = now();
     let code = loop {

@@ -16,6 +16,7 @@ use crate::server::Server;
 /// First bytes of frames that are whole, and of the pieces of one.
 const TEXT: u8 = 0x81;
 const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
 const FIRST_PIECE: u8 = 0x01;
 const PIECE: u8 = 0x00;
 const LAST_PIECE: u8 = 0x80;
@@ -246,12 +247,17 @@ fn flood(desk: &mut Desk, ping: &[u8]) -> (usize, Vec<u8>) {
 #[test]
 fn a_flood_of_pings_is_answered_as_fast_as_it_is_read() {
     let server = start("", "");
-    let mut desk = connect(&server);
+    let mut desks: Vec<_> = (0..4).map(|_| connect(&server)).collect();
     let before = resident(&server);
     let ping = frame(PING, 125, &[b'p'; 125]);
-    let (pings, rest) = flood(&mut desk, &ping);
+    let floods: Vec<_> = std::thread::scope(|scope| {
+        let floods = desks.iter_mut().map(|desk| scope.spawn(|| flood(desk, &ping)));
+        let floods: Vec<_> = floods.collect();
+        floods.into_iter().map(|one| one.join().expect("it was held back")).collect()
+    });
     let grown = resident(&server).saturating_sub(before);
-    assert!(grown < 8 * 1_024, "{grown} KiB for {pings} pings");
+    assert!(grown < 4 * 8 * 1_024, "{grown} KiB for four sessions");
+    let (mut desk, (pings, rest)) = desks.into_iter().zip(floods).next().expect("there are four");
     // Others aren't held up.
     let mut other = Desk::connect(&server, "tom-key-1");
     other.expect("welcome");
@@ -270,6 +276,28 @@ fn a_flood_of_pings_is_answered_as_fast_as_it_is_read() {
     desk.0.get_mut().set_write_timeout(Some(PATIENCE)).expect("it can be set");
     desk.bytes(&rest);
     assert_eq!(reading.join().expect("it read"), pings);
+}
+
+#[test]
+fn a_flood_that_asks_for_nothing_is_not_gathered() {
+    const PONGS: usize = 400_000;
+    let server = start("", "");
+    let mut desk = connect(&server);
+    desk.is_quiet();
+    let before = resident(&server);
+    // 50 MiB that the session only drops, and one frame behind them that it answers.
+    let pongs = frame(PONG, 125, &[b'p'; 125]).repeat(100);
+    let mut most = 0;
+    for number in 0..PONGS / 100 {
+        desk.bytes(&pongs);
+        if number % 100 == 0 {
+            most = most.max(resident(&server).saturating_sub(before));
+        }
+    }
+    most = most.max(resident(&server).saturating_sub(before));
+    desk.is_quiet();
+    // What a session may have, and what the allocator takes in advance.
+    assert!(most < 16 * 1_024, "{most} KiB");
 }
 
 /// Pongs among the frames in `bytes`.
