@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use super::{holds_nothing, is_due};
@@ -28,11 +29,10 @@ const WATERMARK: &[u8] = b"watermark";
 const EPOCH: &[u8] = b"epoch";
 
 /// Blocks kept in memory, for all tables together.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What each table gathers in memory before it is written out. Little, because there are twenty
-/// tables, each may have one full and one being written, and what waits for hours isn't to be
-/// seen in the process's memory.
+/// tables, and each may have one full and one being written.
 const MEMTABLE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
@@ -53,6 +53,8 @@ struct Inner {
     tables: Mutex<BTreeMap<&'static str, Keyspace>>,
     /// The watermark; held through a batch, so that two can't be applied at once.
     watermark: Mutex<EntryNumber>,
+    /// The watermark when it was last settled, or opened.
+    settled: AtomicU64,
     /// Last, so that the lock outlives the database.
     _directory: Arc<Directory>,
 }
@@ -82,6 +84,7 @@ impl EmbeddedTables {
                 facts,
                 tables: Mutex::new(BTreeMap::new()),
                 watermark: Mutex::new(watermark),
+                settled: AtomicU64::new(watermark),
                 _directory: directory,
             }),
             epoch: AtomicU64::new(0),
@@ -112,7 +115,7 @@ impl Tables for EmbeddedTables {
     }
 
     fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
-        self.run(|inner| inner.database.persist(PersistMode::SyncAll).map_err(failed))
+        self.run(Inner::settle)
     }
 
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
@@ -164,14 +167,27 @@ impl Inner {
         Ok(())
     }
 
+    /// Synchronises. When nothing came since the last time, what is gathered in memory is written
+    /// out too: what then waits for hours is on disk alone, and a start has little to read again.
+    fn settle(&self) -> Result<(), StoreError> {
+        let watermark = *lock(&self.watermark);
+        self.database.persist(PersistMode::SyncAll).map_err(failed)?;
+        if self.settled.swap(watermark, Ordering::Relaxed) == watermark {
+            for name in self.database.list_keyspace_names() {
+                let keyspace = self.database.keyspace(&name, table_options).map_err(failed)?;
+                keyspace.rotate_memtable().map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The keyspace of a table, made when it isn't there.
     fn make_table(&self, table: Table) -> Result<Keyspace, StoreError> {
         let mut tables = lock(&self.tables);
         if let Some(keyspace) = tables.get(table.name) {
             return Ok(keyspace.clone());
         }
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let keyspace = self.database.keyspace(table.name, options).map_err(failed)?;
+        let keyspace = self.database.keyspace(table.name, table_options).map_err(failed)?;
         tables.insert(table.name, keyspace.clone());
         Ok(keyspace)
     }
@@ -211,6 +227,15 @@ impl Inner {
             found.take(read.limit).map(row).collect()
         }
     }
+}
+
+/// Indexes and filters of what is stored go through the cache like the rest: pinned ones would
+/// grow with what waits.
+fn table_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .index_block_pinning_policy(PinningPolicy::disabled())
+        .filter_block_pinning_policy(PinningPolicy::disabled())
 }
 
 /// A number among the facts; 0 before it was first written.
