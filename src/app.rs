@@ -94,12 +94,13 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let server = http.run(listener, hooks, workers()).map_err(RunError::Serve)?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
+    announce(&format!("listening on http://{address}"));
     if settings.demo
-        && let Some(first) = started.first()
+        && let Some((first, workspace)) = started.first().zip(settings.workspaces.first())
     {
         demo::play(&first.handle);
+        demo::guide(workspace, address).iter().for_each(|line| announce(line));
     }
-    announce(&format!("listening on http://{address}"));
     let ended = wait(signals, &mut started).await;
     // No more intake, sessions told, journal flushed; then HTTP goes down: all in one time.
     let mut outcome = outcome_of(ended);

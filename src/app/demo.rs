@@ -4,11 +4,15 @@
 //! ws do, so that the first command of a newcomer shows a call centre at work. A few callbacks a
 //! minute; nothing here is used outside `--demo`.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 
+use crate::config::{self, Grant};
 use crate::domain::agent::{Presence, PresenceBy};
 use crate::domain::callback::{
     Booking, Callback, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
@@ -47,6 +51,26 @@ pub(super) fn play(handle: &Handle) {
         actix_web::rt::spawn(agent(handle.clone(), id));
     }
     actix_web::rt::spawn(customers(handle.clone()));
+}
+
+/// What a newcomer can do with it: addresses, and a credential of each kind.
+pub(super) fn guide(workspace: &config::Workspace, address: SocketAddr) -> Vec<String> {
+    let mut lines = vec![format!("the API's description: http://{address}/docs")];
+    let mut told = BTreeSet::new();
+    for key in &workspace.keys {
+        let Some(token) = &key.token else { continue };
+        let who = match &key.grant {
+            Grant::Channel { public: Some(_), .. } => "a page's public key".to_owned(),
+            Grant::Channel { .. } => "a channel".to_owned(),
+            Grant::Agent(agent) => format!("agent {agent}"),
+            Grant::Supervisor(_) => "a supervisor".to_owned(),
+            Grant::Admin(_) => "an administrator".to_owned(),
+        };
+        if told.insert(who.clone()) {
+            lines.push(format!("credential of {who}: {}", token.expose_secret()));
+        }
+    }
+    lines
 }
 
 /// A number from `low` to `high`.
