@@ -131,6 +131,11 @@ impl Server {
         Self::launch(folder, store, CONFIG, &[])
     }
 
+    /// Starts it on `store` with a configuration of the test's own, written into `folder`.
+    pub(crate) fn start_configured_on(folder: &Path, store: &str, config: &str) -> Self {
+        Self::launch(folder, store, config, &[])
+    }
+
     fn launch(folder: &Path, store: &str, text: &str, settings: &[(&str, &str)]) -> Self {
         let config = folder.join("ringback.toml");
         std::fs::write(&config, text).expect("it is written");
