@@ -31,6 +31,7 @@ impl Judge {
     pub(super) fn look(&mut self, url: &str, books: &Books) -> Rows {
         let mut faults = Vec::new();
         let mut rows = all_callbacks(&client(), url, &mut faults);
+        had_no_effect(books, &rows, &mut faults);
         self.read_histories(url, &mut rows, &mut faults);
         let mut holds = Vec::new();
         for (id, callback) in &rows {
@@ -94,7 +95,8 @@ fn lines(history: &[Event]) -> String {
     history.iter().map(line).collect()
 }
 
-fn get(client: &Client, url: &str, path: &str) -> Value {
+/// What is shown to a supervisor.
+pub(super) fn get(client: &Client, url: &str, path: &str) -> Value {
     let answer = client.get(format!("{url}{path}")).bearer_auth("lead-key-1").send();
     let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
     let status = answer.status();
@@ -104,7 +106,7 @@ fn get(client: &Client, url: &str, path: &str) -> Value {
 }
 
 /// Every page of a list.
-pub(super) fn pages(client: &Client, url: &str, path: &str) -> Vec<Value> {
+fn pages(client: &Client, url: &str, path: &str) -> Vec<Value> {
     let mut items = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -151,6 +153,17 @@ fn all_callbacks(client: &Client, url: &str, faults: &mut Faults) -> Rows {
         rows.insert(id, row);
     }
     rows
+}
+
+/// What was refused made no callback.
+fn had_no_effect(books: &Books, rows: &Rows, faults: &mut Faults) {
+    for (id, row) in rows {
+        let key = text(&row["origin"]["interaction_ref"]);
+        let answer = books.requests.get(&key).and_then(|request| request.answer.as_ref());
+        if answer.is_some_and(|(status, _)| *status >= 300) {
+            faults.push(format!("{id} is there, and its request was answered {answer:?}"));
+        }
+    }
 }
 
 /// Whether a promise is kept; what isn't, in sentences.

@@ -16,9 +16,9 @@ use crate::redis::now;
 
 /// A read comes back so often to look whether work is over.
 const GLANCE: Duration = Duration::from_millis(20);
-/// The connection is gone; agents who are to stay connected tell it as a failure.
+/// The connection is gone, and why: a failure where agents are to stay connected.
 #[derive(Debug)]
-pub(super) struct Gone(pub(super) String);
+pub(super) struct Gone(#[expect(dead_code, reason = "shown when it is a failure")] String);
 
 /// An agent with one session.
 pub(super) struct Desk<'a> {
@@ -111,11 +111,6 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Pings, and waits for the pong.
-    pub(super) fn is_there(&mut self) -> Result<(), Gone> {
-        self.ask(json!({"type": "ping"})).map(|_| ())
     }
 
     fn answer(&mut self, offer: &str, callback: &str) -> Result<(), Gone> {
