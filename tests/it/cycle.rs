@@ -164,3 +164,20 @@ fn a_supervisor_gives_it_to_an_agent_and_may_take_their_room() {
     assert_eq!(status["assignments"].as_array().map(Vec::len), Some(2));
     server.delete("/v1/agents/mara", "admin-key").is_problem(409, "in-use");
 }
+
+#[test]
+fn a_pause_of_offers_takes_the_pending_ones_back() {
+    let server = Server::start();
+    let (made, offer, mut socket) = offer(&server, &asap("030 123456"));
+    let paused = server.post("/v1/queues/billing/pause", "lead-key-1", &json!({"offers": true}));
+    assert_eq!(paused.status, 200, "{}", paused.body);
+    let revoked = socket.wait_for("callback.offer_revoked");
+    assert_eq!((&revoked["offer_id"], &revoked["reason"]), (&json!(offer), &json!("paused")));
+    let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+    assert_eq!(server.get(&path, "lead-key-1").body["state"], "queued");
+    act(&server, &made, "accept", &json!({"offer_id": offer})).is_problem(409, "offer-not-pending");
+    let resumed = server.post("/v1/queues/billing/resume", "lead-key-1", &json!({"offers": true}));
+    assert_eq!(resumed.status, 200, "{}", resumed.body);
+    let again = socket.wait_for("callback.offered");
+    assert_eq!(again["callback"]["id"], made["id"]);
+}

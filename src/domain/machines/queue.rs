@@ -14,7 +14,7 @@ use crate::domain::event::{Event, QueueEvent};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::message::{
     CallbackMessage, Create, Letter, Machine, Place, QueueMessage, RouterMessage, SchedulerMessage,
-    Token, Who,
+    Token,
 };
 use crate::domain::policy::QueueSettings;
 use crate::domain::queue::{Pause, Paused, Queue};
@@ -359,8 +359,7 @@ impl QueueMachine {
 /// Whether a request may come in now.
 fn admit(now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
     let wish = &create.wish;
-    let by_customer = matches!(wish.who, Who::Customer | Who::Channel);
-    if let (true, Some(paused)) = (by_customer, &queue.intake_paused) {
+    if let Some(paused) = &queue.intake_paused {
         return Err(Refusal::IntakePaused { until: paused.until });
     }
     match &wish.booking {

@@ -4,8 +4,8 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::ledger::{Ledger, PATIENCE, Request, text};
 use super::instant::Instant;
+use super::ledger::{Ledger, PATIENCE, Request, text};
 use crate::redis::now;
 
 /// Long before anybody looks.
@@ -50,7 +50,9 @@ impl Customer<'_> {
             let credential = request.credential;
             match say(&client, self.url, self.ledger, &key, request) {
                 Heard::Gone => return,
-                Heard::Answer { status: 201, body, .. } => mine.push((text(&body["id"]), credential)),
+                Heard::Answer { status: 201, body, .. } => {
+                    mine.push((text(&body["id"]), credential))
+                }
                 // One may have been taken by an agent, called off, or be over.
                 Heard::Answer { status: 200 | 409, .. } => {}
                 Heard::Answer { status: 422, body, .. } if is_past(&body) => {}

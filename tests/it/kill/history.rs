@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::ledger::text;
 use super::LEAD_SECONDS;
 use super::instant::Instant;
+use super::ledger::text;
 
 /// An event, as the server lists it.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,13 +48,24 @@ enum Place {
     Nowhere,
     Open,
     Queued,
-    Offered { offer: String, agent: String },
-    Accepted { agent: String },
-    Calling { agent: String },
-    WrapUp { agent: String },
+    Offered {
+        offer: String,
+        agent: String,
+    },
+    Accepted {
+        agent: String,
+    },
+    Calling {
+        agent: String,
+    },
+    WrapUp {
+        agent: String,
+    },
     Ended(String),
     /// In the middle of an entry: an offer was accepted, and the assignment follows.
-    Taken { agent: String },
+    Taken {
+        agent: String,
+    },
     /// In the middle of an entry: an offer or assignment is over, and what follows comes.
     Back,
 }
@@ -136,9 +147,10 @@ impl Walk {
             ("assigned", Place::Taken { agent: theirs }) if *theirs == agent => {
                 Place::Accepted { agent }
             }
-            ("declined" | "offer_expired" | "offer_revoked", Place::Offered { offer, agent: had })
-                if offer == event.offer() && *had == agent =>
-            {
+            (
+                "declined" | "offer_expired" | "offer_revoked",
+                Place::Offered { offer, agent: had },
+            ) if offer == event.offer() && *had == agent => {
                 self.hold(event, &agent, -1);
                 if std::mem::take(&mut self.moved) { Place::Open } else { Place::Back }
             }
@@ -304,10 +316,8 @@ mod tests {
         assert!(gap.contains("after 3 changes"), "{gap}");
         let elsewhere = json!({"version": 3, "state": "accepted", "assigned_agent": "b"});
         walk(&events(&taken()), &elsewhere).expect_err("its history says otherwise");
-        let booked = [
-            (1, "created", json!({"start": "2030-01-01T10:00:05Z"})),
-            (2, "queued", json!({})),
-        ];
+        let booked =
+            [(1, "created", json!({"start": "2030-01-01T10:00:05Z"})), (2, "queued", json!({}))];
         let queued = json!({"version": 2, "state": "queued"});
         let early = walk(&events(&booked), &queued).expect_err("before its time");
         assert!(early.contains("before its time"), "{early}");
