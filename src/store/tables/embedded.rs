@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use fjall::config::PinningPolicy;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
+    Readable, Snapshot,
+};
 
 use super::{holds_nothing, is_due};
 use crate::engine::ports::{
@@ -31,13 +34,13 @@ const EPOCH: &[u8] = b"epoch";
 /// Blocks kept in memory, for all tables together.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What each table gathers in memory before it is written out. Little, because there are twenty
-/// tables, and each may have one full and one being written.
-const MEMTABLE_BYTES: u64 = 2 * 1024 * 1024;
+/// What each table gathers in memory before it is written out. A quarter of fjall's default,
+/// because there are twenty tables, and each may have one full and one being written.
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
 /// facts again, so there is no reason to keep more.
-const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The tables of one workspace in a directory.
 pub(in crate::store) struct EmbeddedTables {
@@ -153,7 +156,8 @@ impl Inner {
         if !is_due(*watermark, batch.from, batch.to)? {
             return Ok(());
         }
-        let mut write = self.database.batch().durability(Some(PersistMode::Buffer));
+        let mut write = WriteBatch::with_capacity(self.database.clone(), batch.rows.len() + 1)
+            .durability(Some(PersistMode::Buffer));
         for row in batch.rows {
             let table = self.make_table(row.key.table)?;
             match row.value {
