@@ -99,7 +99,9 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         && let Some((first, workspace)) = started.first().zip(settings.workspaces.first())
     {
         demo::play(&first.handle);
-        demo::guide(workspace, address).iter().for_each(|line| announce(line));
+        for line in demo::guide(workspace, address) {
+            announce(&line);
+        }
     }
     let ended = wait(signals, &mut started).await;
     // No more intake, sessions told, journal flushed; then HTTP goes down: all in one time.

@@ -243,8 +243,8 @@ fn the_demo_serves_a_call_centre_with_people() {
         while connected() < 12 {
             assert!(now() < deadline, "twelve agents come to work");
         }
-        let (code, more, _) = server.end("-TERM");
-        assert_eq!((code, more), (Some(0), 0));
+        let (code, guide, _) = server.end("-TERM");
+        assert_eq!((code, guide), (Some(0), 7), "the description, and a credential of each kind");
     }
     assert!(folder.path().join("data/demo").is_dir(), "kept as in earnest");
 }
