@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::blocking::Client;
 use serde_json::Value;
 
+use super::capacity;
 use super::customers::client;
 use super::history::{Event, Hold, walk};
 use super::ledger::{Act, Books, Promise, text};
-use super::capacity;
 
 /// Threads that ask for histories at once.
 const ASKING: usize = 4;
@@ -91,7 +91,8 @@ fn changes(events: &[Event]) -> usize {
 }
 
 fn lines(history: &[Event]) -> String {
-    let line = |event: &Event| format!("  {} {} {:?} {}\n", event.id, event.kind, event.at, event.data);
+    let line =
+        |event: &Event| format!("  {} {} {:?} {}\n", event.id, event.kind, event.at, event.data);
     history.iter().map(line).collect()
 }
 
@@ -196,7 +197,8 @@ fn holds_to(promise: &Promise, callback: Option<&Value>, history: &[Event]) -> F
         let alike = promise.acts.iter().filter(|other| same(act, other)).count();
         let done = count(&|event| shows(event, act));
         if done < alike {
-            faults.push(format!("{act:?} was acknowledged {alike} times, and is there {done} times"));
+            faults
+                .push(format!("{act:?} was acknowledged {alike} times, and is there {done} times"));
         }
     }
     faults
@@ -208,7 +210,7 @@ fn start_at(history: &[Event], version: u64) -> Option<&Value> {
     let place = usize::try_from(version.checked_sub(1)?).ok()?;
     let entry = *entries.iter().nth(place)?;
     let told = |event: &&Event| event.kind == "created" || event.kind == "rescheduled";
-    let last = history.iter().filter(|event| event.entry() <= entry).filter(told).last();
+    let last = history.iter().rev().filter(told).find(|event| event.entry() <= entry);
     last.map(|event| &event.data["start"])
 }
 

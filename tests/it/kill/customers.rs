@@ -4,8 +4,8 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::ledger::{Ledger, PATIENCE, Request, text};
 use super::instant::Instant;
+use super::ledger::{Ledger, PATIENCE, Request, text};
 use crate::redis::now;
 
 /// Long before anybody looks.
@@ -48,9 +48,11 @@ impl Customer<'_> {
                 continue;
             };
             let credential = request.credential;
-            match say(&client, self.url, self.ledger, &key, request) {
+            match say(&client, self.url, self.ledger, &key, &request) {
                 Heard::Gone => return,
-                Heard::Answer { status: 201, body, .. } => mine.push((text(&body["id"]), credential)),
+                Heard::Answer { status: 201, body, .. } => {
+                    mine.push((text(&body["id"]), credential));
+                }
                 // One may have been taken by an agent, called off, or be over.
                 Heard::Answer { status: 200 | 409, .. } => {}
                 Heard::Answer { status: 422, body, .. } if is_past(&body) => {}
@@ -111,7 +113,7 @@ pub(super) fn say(
     url: &str,
     ledger: &Ledger,
     key: &str,
-    request: Request,
+    request: &Request,
 ) -> Heard {
     ledger.sends(key, request.clone());
     let deadline = now() + PATIENCE;

@@ -106,7 +106,9 @@ impl<'a> Desk<'a> {
                 self.hear(&frame);
             } else if let Some((offer, callback)) = self.offers.pop_first() {
                 self.answer(&offer, &callback)?;
-            } else if !self.take_a_step()? && let Some(frame) = self.read()? {
+            } else if !self.take_a_step()?
+                && let Some(frame) = self.read()?
+            {
                 self.hear(&frame);
             }
         }
