@@ -117,9 +117,10 @@ impl<M: Rebuilt> Shell<M> {
         let now = self.office.now();
         let machine = &mut self.machine;
         let out = guarded(|out| {
+            machine.step(&now, message, out);
+            // Last, so that the machine is as half changed as it can be.
             #[cfg(test)]
             self.office.shared.fail_if_poisoned(M::KIND);
-            machine.step(&now, message, out);
         });
         if let Some(out) = out {
             self.machine.learn(&out);

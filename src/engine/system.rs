@@ -252,6 +252,10 @@ impl Lives {
                         break Ended::Crashed;
                     }
                     tracing::error!(error = %error, alarm = true, "the store can't be recovered");
+                    if matches!(error, OpenError::Replaced { .. }) {
+                        self.shared.gauges.replaced();
+                        break system.block_on(self.until_drained());
+                    }
                     if system.block_on(self.drained_meanwhile()) {
                         break Ended::DrainedLate;
                     }
@@ -260,6 +264,12 @@ impl Lives {
         };
         self.shared.door.tell(|standing| standing.phase = Phase::Ended);
         end.send_replace(Some(ended));
+    }
+
+    /// The store is another one: refuses everything and shows nothing, until somebody looks.
+    async fn until_drained(&mut self) -> Ended {
+        let _ = (&mut self.drain).await;
+        Ended::DrainedLate
     }
 
     /// Waits before recovery is tried again; true: it was drained meanwhile.

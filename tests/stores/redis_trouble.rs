@@ -156,6 +156,25 @@ async fn a_refused_greeting_is_told_and_not_kept() {
     store.log.take().await.expect("now there is");
 }
 
+/// An emptied store is never read as one without rows.
+async fn assert_reads_nothing(store: &OpenStore) {
+    let key = || RowKey { table: TABLE, key: Bytes::from_static(b"k") };
+    let all =
+        || RangeRead { table: TABLE, start: Bytes::new(), end: None, reverse: false, limit: 10 };
+    let start = now();
+    loop {
+        let (get, range) = tokio::join!(store.tables.get(vec![key()]), store.tables.range(all()));
+        let reasons = [get.map(|_| ()), range.map(|_| ())].map(|read| match read {
+            Err(StoreError::Unavailable(reason)) => reason,
+            other => panic!("{other:?}"),
+        });
+        if reasons.iter().all(|reason| reason.contains("emptied")) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{reasons:?}");
+    }
+}
+
 #[tokio::test]
 async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     let mut server = RedisServer::start();
@@ -172,6 +191,7 @@ async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     };
     store.tables.apply(row(1)).await.expect("applied");
     server.restart_empty();
+    assert_reads_nothing(&store).await;
     let start = now();
     let write = loop {
         match store.log.append(2, vec![entry(2)]).await {
@@ -189,6 +209,7 @@ async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     assert!(matches!(batch, Err(StoreError::Gap { found: 0, first: 2 })), "{batch:?}");
     let after = store.log.state().await.expect("a state");
     assert_ne!(after.instance, before.instance);
+    assert_reads_nothing(&store).await;
     assert_eq!((after.epoch, after.first, after.last), (before.epoch, 1, 0));
     assert_eq!(store.tables.take(after.epoch).await.expect("taken"), 0);
     // Written again from memory, by the same holder, under the same epoch.

@@ -1,5 +1,6 @@
 //! The engine with its real machines, above a store that a test holds in its hands.
 
+mod collapse;
 mod faults;
 mod flow;
 mod rig;

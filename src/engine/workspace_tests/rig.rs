@@ -123,17 +123,22 @@ impl Rig {
     }
 
     pub(super) async fn connect(&self, agent: &str) -> Session {
+        self.try_connect(agent).await.expect("the agent is known")
+    }
+
+    /// A session, unless the engine can't take one now.
+    pub(super) async fn try_connect(&self, agent: &str) -> Result<Session, Refusal> {
         let agent = AgentId::parse(agent).expect("a slug");
         let (outlet, sent) = mpsc::unbounded_channel();
         let outlet = Box::new(Outlet(Mutex::new(outlet)));
-        let id = self.handle.connect(agent, outlet).await.expect("the agent is known");
+        let id = self.handle.connect(agent, outlet).await?;
         let handle = self.handle.clone();
         let mut session = Session { id, handle, sent, frames: 0, welcome: None };
         match session.next().await {
             ToSession::Welcome(welcome) => session.welcome = Some(welcome),
             other => panic!("the welcome comes first: {other:?}"),
         }
-        session
+        Ok(session)
     }
 }
 

@@ -15,7 +15,7 @@ const CALLBACKS: usize = 120;
 const ROUNDS: usize = 4_000;
 
 /// What an agent does next about a callback of theirs.
-fn next_action(callback: &Callback) -> Option<Action> {
+pub(super) fn next_action(callback: &Callback) -> Option<Action> {
     match &callback.phase {
         Phase::Accepted { .. } => Some(Action::Call),
         Phase::Calling { interaction, .. } if interaction.outcome.is_none() => {
@@ -68,7 +68,7 @@ async fn work(rig: &Rig, agent: &AgentId, session: &mut Session) {
     }
 }
 
-fn assert_capacity(rig: &Rig) {
+pub(super) fn assert_capacity(rig: &Rig) {
     let mut held: BTreeMap<AgentId, usize> = BTreeMap::new();
     for callback in rig.vault.callbacks() {
         if let Some(agent) = callback.holder() {

@@ -4,6 +4,7 @@
 //! the engine, not how records are encoded.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub(super) struct Vault {
     world: Mutex<World>,
     log: Mutex<Vec<Bytes>>,
     epoch: Mutex<Epoch>,
+    /// Another one: the store was emptied or replaced.
+    instance: AtomicU32,
     /// The log takes appends.
     pub(super) log_open: watch::Sender<bool>,
     /// Reads are answered.
@@ -104,6 +107,7 @@ impl Vault {
             world: Mutex::default(),
             log: Mutex::default(),
             epoch: Mutex::default(),
+            instance: AtomicU32::new(7),
             log_open: watch::Sender::new(true),
             reads_open: watch::Sender::new(true),
         })
@@ -112,6 +116,11 @@ impl Vault {
     /// Another process takes the workspace.
     pub(super) fn fence(&self) {
         *lock(&self.epoch) += 1;
+    }
+
+    /// The store is another one from now on.
+    pub(super) fn replace(&self) {
+        self.instance.fetch_add(1, Ordering::SeqCst);
     }
 
     /// How many entries are durable.
@@ -146,7 +155,8 @@ impl VaultLog {
 
     fn describe(&self) -> LogState {
         let last = lock(&self.vault.log).len() as u64;
-        LogState { epoch: self.epoch, first: 1, last, instance: 7 }
+        let instance = self.vault.instance.load(Ordering::SeqCst).into();
+        LogState { epoch: self.epoch, first: 1, last, instance }
     }
 }
 

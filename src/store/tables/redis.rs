@@ -5,6 +5,7 @@
 //! set with equal scores sort as bytes, which is the order that the port promises.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -23,6 +24,9 @@ pub(in crate::store) struct RedisTables {
     keys: RedisKeys,
     /// The epoch taken; 0 before.
     epoch: AtomicU64,
+    /// The store's instance when it was first taken. A server that was emptied has another one or
+    /// none, and what it lacks must not be read as "there is no such row".
+    instance: OnceLock<String>,
     take: RedisScript,
     apply: RedisScript,
     range: RedisScript,
@@ -46,6 +50,7 @@ impl RedisTables {
             link,
             keys,
             epoch: AtomicU64::new(0),
+            instance: OnceLock::new(),
             take: RedisScript::new(include_str!("redis/take.lua")),
             apply: RedisScript::new(include_str!("redis/apply.lua")),
             range: RedisScript::new(include_str!("redis/range.lua")),
@@ -79,11 +84,21 @@ impl RedisTables {
     async fn take_epoch(&self, epoch: Epoch) -> Result<EntryNumber, StoreError> {
         let argument = epoch.to_string();
         let keys = [self.keys.head()];
-        let answer: Vec<String> =
+        let (answer, instance): (Vec<String>, String) =
             self.link.run(ANSWER_WITHIN, &self.take, &keys, &[argument.as_bytes()]).await?;
         let watermark = self.verdict(&answer, epoch, 0)?;
         self.epoch.store(epoch, Ordering::Relaxed);
+        self.instance.get_or_init(|| instance);
         Ok(watermark)
+    }
+
+    /// Whether what was read is of the store that was taken. Whoever writes finds out what became
+    /// of it; whoever reads can only say that it can't be said.
+    fn is_ours(&self, instance: &str) -> Result<(), StoreError> {
+        if self.instance.get().is_none_or(|ours| ours == instance) {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable("Redis: it was emptied or replaced".to_owned()))
     }
 
     async fn apply_batch(&self, batch: TableBatch) -> Result<(), StoreError> {
@@ -126,7 +141,7 @@ impl RedisTables {
             return Ok(values);
         }
         let mut commands = redis::pipe();
-        commands.atomic();
+        commands.atomic().cmd("HMGET").arg(self.keys.head()).arg("instance");
         for (&table, places) in &by_table {
             commands.cmd("HMGET").arg(self.keys.values(table));
             for &at in places {
@@ -142,6 +157,8 @@ impl RedisTables {
         }
         let answers: Vec<Vec<Option<Bytes>>> = self.link.transact(ANSWER_WITHIN, &commands).await?;
         let mut answers = answers.into_iter();
+        let instance = answers.next().and_then(|facts| facts.into_iter().next().flatten());
+        self.is_ours(&String::from_utf8_lossy(&instance.unwrap_or_default()))?;
         for (table, places) in &by_table {
             let found = answers.next().unwrap_or_default();
             let scores = table.ordered.then(|| answers.next().unwrap_or_default());
@@ -159,14 +176,15 @@ impl RedisTables {
         if holds_nothing(&read) {
             return Ok(Vec::new());
         }
-        let keys = [self.keys.order(read.table), self.keys.values(read.table)];
+        let keys = [self.keys.head(), self.keys.order(read.table), self.keys.values(read.table)];
         let start = [b"[", &read.start[..]].concat();
         let end = read.end.map_or_else(|| b"+".to_vec(), |end| [b"(", &end[..]].concat());
         let limit = i64::try_from(read.limit).unwrap_or(i64::MAX).to_string();
         let way: &[u8] = if read.reverse { b"backwards" } else { b"forwards" };
         let arguments = [&start[..], &end, way, limit.as_bytes()];
-        let (found, values): (Vec<Bytes>, Vec<Option<Bytes>>) =
+        let (instance, found, values): (String, Vec<Bytes>, Vec<Option<Bytes>>) =
             self.link.run(ANSWER_WITHIN, &self.range, &keys, &arguments).await?;
+        self.is_ours(&instance)?;
         let values = values.into_iter().map(Option::unwrap_or_default);
         Ok(found.into_iter().zip(values).collect())
     }

@@ -210,7 +210,7 @@ fn start_at(history: &[Event], version: u64) -> Option<&Value> {
     let place = usize::try_from(version.checked_sub(1)?).ok()?;
     let entry = *entries.iter().nth(place)?;
     let told = |event: &&Event| event.kind == "created" || event.kind == "rescheduled";
-    let last = history.iter().filter(|event| event.entry() <= entry).filter(told).last();
+    let last = history.iter().rev().filter(told).find(|event| event.entry() <= entry);
     last.map(|event| &event.data["start"])
 }
 

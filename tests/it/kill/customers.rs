@@ -48,10 +48,10 @@ impl Customer<'_> {
                 continue;
             };
             let credential = request.credential;
-            match say(&client, self.url, self.ledger, &key, request) {
+            match say(&client, self.url, self.ledger, &key, &request) {
                 Heard::Gone => return,
                 Heard::Answer { status: 201, body, .. } => {
-                    mine.push((text(&body["id"]), credential))
+                    mine.push((text(&body["id"]), credential));
                 }
                 // One may have been taken by an agent, called off, or be over.
                 Heard::Answer { status: 200 | 409, .. } => {}
@@ -113,7 +113,7 @@ pub(super) fn say(
     url: &str,
     ledger: &Ledger,
     key: &str,
-    request: Request,
+    request: &Request,
 ) -> Heard {
     ledger.sends(key, request.clone());
     let deadline = now() + PATIENCE;

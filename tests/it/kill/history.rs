@@ -122,8 +122,20 @@ impl Walk {
     }
 
     fn step(&mut self, event: &Event) -> Result<(), String> {
-        let agent = event.agent().to_owned();
-        let next = match (event.kind.as_str(), &self.place) {
+        let next = match event.kind.as_str() {
+            "created" | "queued" | "rescheduled" | "retry_scheduled" | "canceled" | "closed" => {
+                self.by_itself(event)?
+            }
+            "updated" | "unroutable" | "stuck" | "promise_broken" => self.in_place(event),
+            _ => self.with_an_agent(event)?,
+        };
+        self.place = next.ok_or_else(|| format!("not legal there: {}", event.data))?;
+        Ok(())
+    }
+
+    /// What happens to it while nobody has it; none where it may not.
+    fn by_itself(&mut self, event: &Event) -> Result<Option<Place>, String> {
+        Ok(Some(match (event.kind.as_str(), &self.place) {
             ("created", Place::Nowhere) => {
                 self.due = start(event);
                 Place::Open
@@ -135,47 +147,6 @@ impl Walk {
                 Place::Queued
             }
             ("queued", Place::Back) => Place::Queued,
-            ("offered", Place::Queued) => {
-                self.hold(event, &agent, 1);
-                Place::Offered { offer: event.offer().to_owned(), agent }
-            }
-            ("accepted", Place::Offered { offer, agent: theirs })
-                if offer == event.offer() && *theirs == agent =>
-            {
-                Place::Taken { agent }
-            }
-            ("assigned", Place::Taken { agent: theirs }) if *theirs == agent => {
-                Place::Accepted { agent }
-            }
-            (
-                "declined" | "offer_expired" | "offer_revoked",
-                Place::Offered { offer, agent: had },
-            ) if offer == event.offer() && *had == agent => {
-                self.hold(event, &agent, -1);
-                if std::mem::take(&mut self.moved) { Place::Open } else { Place::Back }
-            }
-            (
-                "unassigned",
-                Place::Accepted { agent: had }
-                | Place::Calling { agent: had }
-                | Place::WrapUp { agent: had },
-            ) if *had == agent => {
-                self.is_left_to(event)?;
-                self.hold(event, &agent, -1);
-                Place::Back
-            }
-            ("requeued", Place::Back) => Place::Back,
-            ("calling", Place::Accepted { agent: had } | Place::WrapUp { agent: had })
-                if *had == agent =>
-            {
-                Place::Calling { agent }
-            }
-            ("answered", Place::Calling { agent: had }) if *had == agent => {
-                Place::Calling { agent }
-            }
-            ("call_ended", Place::Calling { agent: had }) if *had == agent => {
-                Place::WrapUp { agent }
-            }
             ("retry_scheduled", Place::Back) => {
                 self.due = Some(Instant::read(&text(&event.data["next_attempt_at"])));
                 Place::Open
@@ -192,25 +163,63 @@ impl Walk {
             ("closed", Place::Open | Place::Queued | Place::Back) => {
                 Place::Ended(text(&event.data["state"]))
             }
-            ("updated", place) if *place != Place::Nowhere => place.clone(),
-            ("unroutable" | "stuck" | "promise_broken", place)
-                if !matches!(place, Place::Nowhere | Place::Ended(_)) =>
-            {
-                place.clone()
-            }
-            _ => return Err(format!("not legal there: {}", event.data)),
-        };
-        self.place = next;
-        Ok(())
+            _ => return Ok(None),
+        }))
     }
 
-    /// Times are long enough here that nobody loses an assignment by being away.
-    fn is_left_to(&self, event: &Event) -> Result<(), String> {
-        let reason = event.data["reason"].as_str().unwrap_or_default();
-        match reason {
-            "connection_lost" | "no_call" | "reassigned" => Err(format!("undone: {reason}")),
-            _ => Ok(()),
-        }
+    /// What leaves it where it is; only its texts may change once it is over.
+    fn in_place(&self, event: &Event) -> Option<Place> {
+        let may = match self.place {
+            Place::Nowhere => false,
+            Place::Ended(_) => event.kind == "updated",
+            _ => true,
+        };
+        may.then(|| self.place.clone())
+    }
+
+    /// What happens between it and one agent, who must be the same all along; none where it may
+    /// not.
+    fn with_an_agent(&mut self, event: &Event) -> Result<Option<Place>, String> {
+        let agent = event.agent().to_owned();
+        let (theirs, offer) = match &self.place {
+            Place::Offered { offer, agent: had } => (*had == agent, *offer == event.offer()),
+            Place::Taken { agent: had }
+            | Place::Accepted { agent: had }
+            | Place::Calling { agent: had }
+            | Place::WrapUp { agent: had } => (*had == agent, false),
+            Place::Nowhere | Place::Open | Place::Queued | Place::Ended(_) | Place::Back => {
+                (false, false)
+            }
+        };
+        Ok(Some(match (event.kind.as_str(), &self.place) {
+            ("offered", Place::Queued) => {
+                self.hold(event, &agent, 1);
+                Place::Offered { offer: event.offer().to_owned(), agent }
+            }
+            ("requeued", Place::Back) => Place::Back,
+            ("accepted", Place::Offered { .. }) if theirs && offer => Place::Taken { agent },
+            ("assigned", Place::Taken { .. }) if theirs => Place::Accepted { agent },
+            ("declined" | "offer_expired" | "offer_revoked", Place::Offered { .. })
+                if theirs && offer =>
+            {
+                self.hold(event, &agent, -1);
+                if std::mem::take(&mut self.moved) { Place::Open } else { Place::Back }
+            }
+            (
+                "unassigned",
+                Place::Accepted { .. } | Place::Calling { .. } | Place::WrapUp { .. },
+            ) if theirs => {
+                is_left_to(event)?;
+                self.hold(event, &agent, -1);
+                Place::Back
+            }
+            ("calling", Place::Accepted { .. } | Place::WrapUp { .. }) if theirs => {
+                Place::Calling { agent }
+            }
+            ("answered", Place::Calling { .. }) if theirs => Place::Calling { agent },
+            ("call_ended", Place::Calling { .. }) if theirs => Place::WrapUp { agent },
+            _ => return Ok(None),
+        }))
     }
 
     fn hold(&mut self, event: &Event, agent: &str, units: i64) {
@@ -238,6 +247,16 @@ impl Walk {
             return Ok(());
         }
         Err(format!("its history leads to {:?}, and it is {found:?}", self.place))
+    }
+}
+
+/// Times are long enough here that nobody loses an assignment by being away.
+fn is_left_to(event: &Event) -> Result<(), String> {
+    match event.data["reason"].as_str().unwrap_or_default() {
+        reason @ ("connection_lost" | "no_call" | "reassigned") => {
+            Err(format!("an accept was undone: {reason}"))
+        }
+        _ => Ok(()),
     }
 }
 

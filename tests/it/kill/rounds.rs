@@ -70,7 +70,7 @@ fn repeat(url: &str, ledger: &Ledger, dice: &mut Dice) {
     let (in_doubt, answered): (Vec<_>, Vec<_>) =
         requests.into_iter().partition(|(_, request)| request.answer.is_none());
     for (key, request) in in_doubt {
-        match say(&client, url, ledger, &key, request) {
+        match say(&client, url, ledger, &key, &request) {
             Heard::Answer { status: 200 | 201 | 409, .. } => {}
             // It never took effect, and by now its time is over.
             Heard::Answer { status: 422, body, .. } if is_past(&body) => {}
@@ -85,7 +85,7 @@ fn repeat(url: &str, ledger: &Ledger, dice: &mut Dice) {
         let Some((key, request)) = dice.pick(&kept) else { return };
         let (status, body) = request.answer.clone().expect("it is kept");
         let again = Ledger::default();
-        match say(&client, url, &again, key, request.clone()) {
+        match say(&client, url, &again, key, request) {
             Heard::Answer { status: then, body: told, replayed } => {
                 assert!(replayed, "{key} was carried out twice: {told}");
                 assert_eq!((then, same(&told)), (status, same(&body)), "{key}");
