@@ -5,6 +5,7 @@
 
 use minijinja::{Value, context};
 
+use super::calendar::{self, Method};
 use super::item::{Estimate, MailItem, MailKind, Slot};
 use super::templates::Templates;
 use crate::domain::ids::CallbackId;
@@ -49,6 +50,8 @@ pub(super) fn of(item: &MailItem, templates: &Templates) -> Result<Words, miniji
         video => item.medium == Medium::Video,
         start, previous_start, next_try,
         minutes => item.slot.map(|slot| slot.minutes),
+        // Of the calendar entry, which goes also when a booking is moved to no fixed time.
+        canceled => matches!(calendar::notice(item), Some((Method::Cancel, _))),
         attempts => item.attempts,
         position => item.position,
         low => item.estimate.map(|estimate| estimate.low_minutes),

@@ -100,6 +100,7 @@ fn a_change_moves_the_entry_and_a_cancellation_takes_it_out() {
     let cancel = Event::of(&canceled).expect("an entry");
     assert_eq!((&*cancel.method, cancel.get("UID")), ("CANCEL", booking.get("UID")));
     assert_eq!((cancel.get("SEQUENCE"), cancel.get("STATUS")), ("5", "CANCELLED"));
+    assert_eq!(cancel.get("DESCRIPTION"), "No longer at this time. Reference: CB0001042");
     assert_eq!(cancel.get("ORGANIZER"), booking.get("ORGANIZER"));
     assert_eq!(cancel.get("ATTENDEE"), booking.get("ATTENDEE"));
 }

@@ -129,7 +129,7 @@ fn an_operators_texts_win_over_the_built_in_ones() {
     };
     assert_eq!(subject(MailKind::Sorry, "de-AT"), "Pardon, Ada Lovelace");
     assert_eq!(subject(MailKind::Reminder, "de-CH"), "Erinnerung: Ihr Rückruf am am 24.11.");
-    assert_eq!(subject(MailKind::Sorry, "en"), "We are sorry we missed you");
+    assert_eq!(subject(MailKind::TriedToReach, "en"), "We tried to reach you");
 }
 
 #[test]

@@ -126,7 +126,9 @@ fn who_is_given_up_is_told_so_and_where_to_book() {
     says(&en, &["We called you 5 times about your request to Billing and could not reach you."]);
     says(&en, &["https://www.example/book"]);
     let expired = MailItem { attempts: 0, ..tried.clone() };
-    says(&in_locale("en", &expired), &["we did not manage to call you in time"]);
+    let en = in_locale("en", &expired);
+    says(&en, &["we did not manage to call you in time"]);
+    assert_eq!(en.subject(), "We are sorry we did not call you in time");
     says(&in_locale("de", &tried), &["5 Mal angerufen", "https://www.example/book"]);
     says(&in_locale("de", &expired), &["nicht rechtzeitig anrufen"]);
 }
