@@ -94,6 +94,27 @@ fn a_bad_configuration_is_exit_2_and_a_line_for_each_fault() {
 }
 
 #[test]
+fn a_bad_template_of_a_mail_is_told_before_anything_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("de")).expect("it is made");
+    let template = folder.path().join("de/sorry.txt");
+    fs::write(template, "Leider\n\n{{ nobody }}\n").expect("it is written");
+    let path = folder.path().join("mail.toml");
+    let texts = folder.path().display();
+    let mail = format!(
+        "[mail]\nserver = \"smtp://localhost\"\nfrom = \"a@example.com\"\ntemplates = \"{texts}\"\n"
+    );
+    fs::write(&path, mail).expect("it is written");
+    for command in [&["config", "check"][..], &["serve"]] {
+        let output = run(&[command, &["--config", path.to_str().expect("UTF-8")]].concat());
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let faults = text(&output.stderr);
+        assert!(faults.starts_with("mail.templates: de/sorry: undefined value"), "{faults}");
+        assert_eq!(faults.lines().count(), 1, "{faults}");
+    }
+}
+
+#[test]
 fn the_printed_defaults_are_a_good_file() {
     let output = run(&["config", "default"]);
     assert_eq!(output.status.code(), Some(0));

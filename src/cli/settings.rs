@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Sources, complain};
 use crate::config::{self, Input, Loaded};
+use crate::notify::mail::Templates;
 
 /// The small call centre that `--demo` serves.
 const DEMO: &str = include_str!("../../config/demo.toml");
@@ -26,7 +27,19 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, Told> {
     let input = Input { file, environment: environment(), flags: flags.collect() };
     let mut loaded = told(&input)?;
     loaded.settings.demo = sources.demo;
+    templates(&loaded)?;
     Ok(loaded)
+}
+
+/// Reads and tries the templates of mails: what is wrong with one would show with its first mail.
+fn templates(loaded: &Loaded) -> Result<(), Told> {
+    let Some(mail) = &loaded.settings.mail else { return Ok(()) };
+    Templates::load(mail.templates.as_deref()).map(drop).map_err(|faults| {
+        for line in &faults.lines {
+            complain(&format!("mail.templates: {line}"));
+        }
+        Told
+    })
 }
 
 /// What a file alone says, over the defaults.

@@ -4,6 +4,7 @@
 //! here opens, binds or starts anything. The shapes of queues and agents are `wire::settings`,
 //! since the API takes the same.
 
+mod mail;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::domain::callback::Channel;
 use crate::domain::ids::{AgentId, WorkspaceId};
 use crate::domain::policy::{AgentSettings, Choice, QueueSettings};
 
+pub use mail::{Encryption, Login, Mail, MailServer};
 pub use read::load;
 pub use tree::{DEFAULTS, PREFIX};
 
@@ -79,6 +81,8 @@ pub struct Settings {
     pub metrics_open: bool,
     /// Bounds of everything that grows.
     pub limits: Limits,
+    /// Where mails go out; none: customers get no mail.
+    pub mail: Option<Mail>,
     /// Play customers and agents against it.
     pub demo: bool,
     /// At least one; ids differ.

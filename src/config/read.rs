@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::mail::mail;
 use super::tree::Tree;
 use super::workspace::{Warnings, workspaces};
 use super::{ConfigError, Input, Limits, Loaded, Settings, StoreUrl};
@@ -34,6 +35,7 @@ fn read(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Settings> {
     let public_url = fields.parsed("public_url", |text| web_address(text, true));
     let metrics_open = fields.flag("metrics_open", true);
     let limits = fields.required("limits").and_then(|item| item.table(limits));
+    let mail = fields.required("mail").and_then(|item| item.table(mail)).flatten();
     let max_requirements = limits.as_ref().map_or(usize::MAX, |limits| limits.max_requirements);
     let workspaces =
         fields.required("workspace").and_then(|item| workspaces(item, max_requirements, warnings));
@@ -43,6 +45,7 @@ fn read(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Settings> {
         public_url,
         metrics_open,
         limits: limits?,
+        mail,
         // Not a setting of the file: `--demo` is for the command line alone.
         demo: false,
         workspaces: workspaces?,
@@ -93,7 +96,11 @@ fn count(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u32
     number(fields, key, allowed) as usize
 }
 
-fn seconds(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u32>) -> Duration {
+pub(super) fn seconds(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    allowed: RangeInclusive<u32>,
+) -> Duration {
     Duration::from_secs(u64::from(number(fields, key, allowed)))
 }
 

@@ -158,11 +158,15 @@ fn json(value: &Value) -> Json {
 
 /// A value as a fault shows it: secrets hidden, tables and lists left out.
 fn shown(key: &str, value: &Value) -> Option<String> {
-    const SECRET: [&str; 5] = ["secret", "hs256_secret", "token", "token_sha256", "store"];
+    const SECRET: [&str; 6] =
+        ["secret", "hs256_secret", "token", "token_sha256", "store", "password"];
     let name = key.rsplit('.').next().unwrap_or_default();
     match &value.kind {
         ValueKind::Nil | ValueKind::Array(_) | ValueKind::Table(_) => None,
-        // A store's address may carry a password.
+        // An address may carry a password, where it should or not.
+        ValueKind::String(text) if text.contains("://") && text.contains('@') => {
+            Some("(hidden)".to_owned())
+        }
         _ if SECRET.contains(&name) => Some("(hidden)".to_owned()),
         ValueKind::String(text) => {
             let start: String = text.chars().take(80).collect();

@@ -9,6 +9,9 @@ mod fields;
 mod intake;
 mod kill;
 mod lists;
+mod mail;
+#[path = "../support/mail_server.rs"]
+mod mail_server;
 mod operations;
 #[path = "../support/redis.rs"]
 mod redis;

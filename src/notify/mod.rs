@@ -1,0 +1,6 @@
+//! What goes out to the world unasked: mails to customers.
+//!
+//! A layer beside `http` and `ws`. What is to go out, and when, is decided and kept by the engine;
+//! here it is only put into words and handed over. Nothing here keeps state that a restart loses.
+
+pub mod mail;
