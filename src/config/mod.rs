@@ -5,6 +5,7 @@
 //! since the API takes the same.
 
 mod mail;
+mod outward;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,10 @@ pub struct Settings {
     pub limits: Limits,
     /// Where mails go out; none: customers get no mail.
     pub mail: Option<Mail>,
+    /// How webhooks are sent.
+    pub webhooks: Webhooks,
+    /// How those who make meetings are called.
+    pub meetings: OutwardCalls,
     /// Play customers and agents against it.
     pub demo: bool,
     /// At least one; ids differ.
@@ -129,6 +134,67 @@ pub struct Limits {
     pub require_durable: bool,
 }
 
+/// How webhooks are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhooks {
+    /// They may go to inner addresses, and unencrypted: for tests and labs.
+    pub allow_inner: bool,
+    /// The most that connecting may take, the search for the address included.
+    pub connect: Duration,
+    /// The most that all of it may take.
+    pub answer: Duration,
+}
+
+/// How long another server may take when we call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutwardCalls {
+    /// The most that connecting may take, the search for the address included.
+    pub connect: Duration,
+    /// The most that all of a call may take.
+    pub answer: Duration,
+}
+
+/// Who makes the meetings of video callbacks.
+#[derive(Debug)]
+pub enum Meetings {
+    /// Zoom, over its API.
+    Zoom(ZoomAccount),
+    /// A Jitsi server that believes our tokens.
+    Jitsi(JitsiServer),
+}
+
+/// A server-to-server OAuth app of a Zoom account.
+#[derive(Debug)]
+pub struct ZoomAccount {
+    /// The account's id.
+    pub account_id: String,
+    /// The app's id.
+    pub client_id: String,
+    /// The app's secret.
+    pub client_secret: SecretString,
+    /// Whose meetings they are: an id or a mail address.
+    pub host_user: String,
+    /// The base of its API.
+    pub api_url: String,
+    /// Where tokens come from.
+    pub token_url: String,
+}
+
+/// A Jitsi server with token authentication.
+#[derive(Debug)]
+pub struct JitsiServer {
+    /// Its host, with a port where it has its own.
+    pub domain: String,
+    /// Who we are to it (`iss`).
+    pub app_id: String,
+    /// What tokens are signed with.
+    pub app_secret: SecretString,
+    /// Whom tokens are for (`aud`).
+    pub audience: String,
+    /// Which domain of the server's they are good in (`sub`).
+    pub subject: String,
+}
+
 /// One routing domain.
 #[derive(Debug)]
 pub struct Workspace {
@@ -146,6 +212,8 @@ pub struct Workspace {
     pub phone_requests_per_minute: u32,
     /// Whose signed tokens are taken; none: nobody's.
     pub jwt: Option<Jwt>,
+    /// Who makes the meetings of video callbacks; none: nobody.
+    pub meetings: Option<Meetings>,
     /// API keys.
     pub keys: Vec<Key>,
     /// Made at start where the store doesn't have them.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::mail::mail;
+use super::outward::{calls, webhooks};
 use super::tree::Tree;
 use super::workspace::{Warnings, workspaces};
 use super::{ConfigError, Input, Limits, Loaded, Settings, StoreUrl};
@@ -37,6 +38,8 @@ fn read(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Settings> {
     let limits = fields.required("limits").and_then(|item| item.table(limits));
     let mail = fields.required("mail").and_then(|item| item.table(mail)).flatten();
     let max_requirements = limits.as_ref().map_or(usize::MAX, |limits| limits.max_requirements);
+    let webhooks = fields.required("webhooks").and_then(|item| item.table(webhooks));
+    let meetings = fields.required("meetings").and_then(|item| item.table(calls));
     let workspaces =
         fields.required("workspace").and_then(|item| workspaces(item, max_requirements, warnings));
     Some(Settings {
@@ -46,6 +49,8 @@ fn read(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Settings> {
         metrics_open,
         limits: limits?,
         mail,
+        webhooks: webhooks?,
+        meetings: meetings?,
         // Not a setting of the file: `--demo` is for the command line alone.
         demo: false,
         workspaces: workspaces?,
@@ -159,7 +164,7 @@ pub(super) fn web_address(text: &str, path: bool) -> Result<String, &'static str
 }
 
 /// A host, by name or address, with a port or without.
-fn is_authority(text: &str) -> bool {
+pub(super) fn is_authority(text: &str) -> bool {
     if text.parse::<SocketAddr>().is_ok() || text.parse::<Ipv4Addr>().is_ok() {
         return true;
     }

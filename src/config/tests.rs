@@ -226,3 +226,60 @@ fn no_secret_is_printed_by_debug() {
     let loaded = with(file).expect("good settings");
     assert!(!format!("{loaded:?}").contains("hidden-word"));
 }
+
+#[test]
+fn calls_outward_have_bounds_that_fit_together() {
+    let settings = with("").expect("the defaults").settings;
+    let of = |connect, answer| (Duration::from_secs(connect), Duration::from_secs(answer));
+    let Webhooks { allow_inner, connect, answer } = settings.webhooks;
+    assert_eq!((allow_inner, (connect, answer)), (false, of(5, 20)));
+    let OutwardCalls { connect, answer } = settings.meetings;
+    assert_eq!((connect, answer), of(5, 20));
+    assert_eq!(
+        lines("[webhooks]\nallow_inner = 1\nconnect_seconds = 21\n[meetings]\nanswer_seconds = 0"),
+        [
+            "my.toml: webhooks.allow_inner = 1: must be true or false",
+            "my.toml: webhooks.connect_seconds = 21: must not be more than answer_seconds",
+            "my.toml: meetings.answer_seconds = 0: must be an integer from 1 to 300",
+            "config/default.toml: meetings.connect_seconds = 5: must not be more than \
+             answer_seconds",
+        ]
+    );
+}
+
+#[test]
+fn meetings_are_held_to_their_provider_and_keep_their_secrets() {
+    let file = |keys: &str| format!("[[workspace]]\nid = \"a\"\n[workspace.meetings]\n{keys}");
+    let zoom = "provider = \"zoom\"\naccount_id = \"x\"\nclient_id = \"y\"\n\
+                client_secret = \"hidden-word\"\nhost_user = \"u@example.com\"\n";
+    let jitsi = "provider = \"jitsi\"\ndomain = \"meet.example:8443\"\napp_id = \"x\"\n\
+                 app_secret = \"hidden-word\"\n";
+    let read = |keys: &str| {
+        let loaded = with(&file(keys)).expect("good settings");
+        assert!(!format!("{loaded:?}").contains("hidden-word"));
+        loaded.settings.workspaces.into_iter().find_map(|workspace| workspace.meetings)
+    };
+    let Some(Meetings::Zoom(account)) = read(zoom) else { panic!("Zoom") };
+    assert_eq!(account.api_url, "https://api.zoom.us/v2");
+    assert_eq!(account.token_url, "https://zoom.us/oauth/token");
+    assert_eq!(account.client_secret.expose_secret(), "hidden-word");
+    let Some(Meetings::Jitsi(server)) = read(jitsi) else { panic!("Jitsi") };
+    assert_eq!((server.audience, server.subject), ("jitsi".into(), server.domain));
+
+    for (keys, expected) in [
+        ("app_id = \"x\"", "meetings.provider: is missing"),
+        ("provider = \"teams\"\napp_id = \"x\"", "must be one of: zoom, jitsi"),
+        (
+            &format!("{zoom}domain = \"meet.example\""),
+            "meetings.domain = \"meet.example\": unknown",
+        ),
+        (&zoom.replace("hidden-word", "hidden word"), "client_secret = (hidden): must be 1 to 500"),
+        (&format!("{zoom}api_url = \"api.zoom.us\""), "api_url = \"api.zoom.us\": must be https"),
+        (&jitsi.replace("meet.", "https://meet."), "must be a host in small letters"),
+        (&jitsi.replace("app_secret", "secret"), "app_secret: is missing"),
+    ] {
+        let found = lines(&file(keys));
+        assert!(found.iter().any(|line| line.contains(expected)), "{keys}: {found:?}");
+        assert!(!found.iter().any(|line| line.contains("hidden-word")), "{found:?}");
+    }
+}

@@ -158,8 +158,16 @@ fn json(value: &Value) -> Json {
 
 /// A value as a fault shows it: secrets hidden, tables and lists left out.
 fn shown(key: &str, value: &Value) -> Option<String> {
-    const SECRET: [&str; 6] =
-        ["secret", "hs256_secret", "token", "token_sha256", "store", "password"];
+    const SECRET: [&str; 8] = [
+        "secret",
+        "hs256_secret",
+        "token",
+        "token_sha256",
+        "store",
+        "password",
+        "client_secret",
+        "app_secret",
+    ];
     let name = key.rsplit('.').next().unwrap_or_default();
     match &value.kind {
         ValueKind::Nil | ValueKind::Array(_) | ValueKind::Table(_) => None,

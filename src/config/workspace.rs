@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use super::outward::meetings;
 use super::read::web_address;
 use super::{Grant, Jwt, JwtVerifier, Key, PublicUse, Workspace};
 use crate::domain::callback::Channel;
@@ -68,6 +69,7 @@ fn workspace(
     let presence_reasons = fields.list("presence_reasons", read_choice);
     let phone_requests_per_minute = fields.number("phone_requests_per_minute", 5, COUNTS);
     let jwt = fields.take("jwt").and_then(|item| item.table(jwt)).flatten();
+    let meetings = fields.take("meetings").and_then(|item| item.table(meetings)).flatten();
     let keys = fields.list("key", |item| item.table(|fields| key(fields, warnings)).flatten());
     let queues = queues(fields, max_requirements);
     let known: BTreeSet<QueueId> = queues.iter().map(|queue| queue.id.clone()).collect();
@@ -80,6 +82,7 @@ fn workspace(
         presence_reasons,
         phone_requests_per_minute,
         jwt,
+        meetings,
         keys,
         queues,
         agents,
