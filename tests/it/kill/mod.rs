@@ -18,13 +18,15 @@ mod takeover;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use customers::Customer;
 use desk::{Desk, Gone};
 use dice::Dice;
 use ledger::Ledger;
 
-use crate::redis::RedisServer;
+use crate::redis::{RedisServer, now};
 use crate::server::Server;
 
 /// Agents at work. The first ones may have two callbacks at once.
@@ -41,12 +43,27 @@ fn capacity(agent: &str) -> i64 {
     if number < TWO_HANDED { 2 } else { 1 }
 }
 
+/// How much is kept in memory and in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// As it is by default: a short life never touches the tables.
+    Usual,
+    /// So little that tables are written and the log is trimmed all the time.
+    Little,
+}
+
 /// One queue that retries at once, and never loses patience with an agent who was cut off.
-fn config() -> String {
+fn config(room: Room) -> String {
+    let limits = match room {
+        Room::Usual => "",
+        Room::Little => "overlay_mib = 1\nlog_max_mib = 1",
+    };
     let mut text = format!(
         r#"
 listen = "127.0.0.1:0"
 public_url = "https://callbacks.example"
+[limits]
+{limits}
 [[workspace]]
 id = "main"
 secret = "the secret that manage links are signed with"
@@ -122,15 +139,58 @@ impl Store {
     }
 
     fn serve(&self) -> Server {
-        Server::start_configured_on(self.folder(), &self.url(), &config())
+        self.serve_in(Room::Usual)
+    }
+
+    fn serve_in(&self, room: Room) -> Server {
+        Server::start_configured_on(self.folder(), &self.url(), &config(room))
+    }
+
+    /// Starts a server and kills it so long after, ready or not.
+    fn start_and_kill(&self, after: Duration) {
+        let file = self.folder().join("short.toml");
+        std::fs::write(&file, config(Room::Little)).expect("it is written");
+        let begun = now();
+        let mut short = Command::new(env!("CARGO_BIN_EXE_ringback"))
+            .env_clear()
+            .args(["serve", "--store", &self.url(), "--config"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        while begun.elapsed() < after {
+            let ended = short.try_wait().expect("it is our child");
+            assert_eq!(ended, None, "it ended by itself after {:?}", begun.elapsed());
+            std::thread::yield_now();
+        }
+        short.kill().expect("it runs");
+        short.wait().expect("it ends");
+    }
+
+    /// Kills the store itself too, where it is a process, and starts it again.
+    fn crash(&mut self) {
+        match self {
+            Self::Embedded(_) => {}
+            Self::Redis(redis, _) => {
+                redis.kill();
+                redis.restart();
+            }
+        }
     }
 }
 
-/// Everybody comes to work.
+/// Everybody comes to work; where the log has no room, connecting is refused for a moment.
 fn open_desks<'a>(url: &str, ledger: &'a Ledger, dice: &Dice) -> Vec<Desk<'a>> {
-    let open = |number: u64| {
+    let deadline = now() + ledger::PATIENCE;
+    let open = |number: u64| loop {
         let agent = format!("agent{number}");
-        Desk::open(url, &agent, ledger, dice.fork(1_000 + number)).expect("a session")
+        match Desk::open(url, &agent, ledger, dice.fork(1_000 + number)) {
+            Ok(desk) => return desk,
+            Err(why) => assert!(now() < deadline, "{agent} can't connect: {why:?}"),
+        }
+        ledger.wait_a_moment();
     };
     (0..AGENTS).map(open).collect()
 }
@@ -167,12 +227,12 @@ fn finish(url: &str, ledger: &Ledger, dice: &Dice) {
     ledger.set_over(false);
     let desks = open_desks(url, ledger, dice);
     let client = customers::client();
-    let until = crate::redis::now() + 2 * ledger::PATIENCE;
+    let until = now() + 2 * ledger::PATIENCE;
     std::thread::scope(|scope| {
         let working: Vec<_> =
             desks.into_iter().map(|desk| scope.spawn(move || desk.work())).collect();
         while let Some(left) = left(&client, url) {
-            assert!(crate::redis::now() < until, "still {left}");
+            assert!(now() < until, "still {left}");
             ledger.wait_a_moment();
         }
         ledger.set_over(true);

@@ -1,7 +1,8 @@
 //! Twenty times on each store: a full house, the server killed at a random moment, and started
-//! again on what it left.
+//! again on what it left; now and then killed as it starts, or together with its store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -9,7 +10,8 @@ use super::check::{Judge, Rows};
 use super::customers::{Heard, client, is_past, say};
 use super::dice::Dice;
 use super::ledger::{Books, Ledger, Request};
-use super::{AGENTS, Store, finish, full_house, open_desks};
+use super::{AGENTS, Room, Store, finish, full_house, open_desks};
+use crate::server::asap;
 
 const ROUNDS: u64 = 20;
 /// Writes acknowledged in a round before the kill, at least and at most.
@@ -19,7 +21,10 @@ const ASKED_FOR: u64 = 20;
 /// Acknowledged requests that are sent again after each restart.
 const REPEATED: usize = 12;
 
-fn rounds(test: &str, store: &Store) {
+/// A server that is killed as it starts lives for so many milliseconds at most.
+const LONGEST_START: u64 = 400;
+
+fn rounds(test: &str, mut store: Store) {
     let mut dice = Dice::cast(test);
     let ledger = Ledger::default();
     let mut judge = Judge::default();
@@ -38,7 +43,13 @@ fn rounds(test: &str, store: &Store) {
             server.kill_now();
         });
         drop(server);
-        server = store.serve();
+        if dice.share(&[75, 25]) == 1 {
+            store.crash();
+        }
+        if dice.share(&[60, 40]) == 1 {
+            store.start_and_kill(Duration::from_millis(dice.between(0, LONGEST_START)));
+        }
+        server = store.serve_in([Room::Usual, Room::Little][dice.share(&[40, 60])]);
         repeat(&server.url, &ledger, &mut dice);
         held = assignments(&judge.look(&server.url, &ledger.books()));
     }
@@ -102,10 +113,40 @@ fn same(body: &Value) -> String {
 
 #[test]
 fn what_is_acknowledged_survives_twenty_kills_on_the_embedded_store() {
-    rounds("embedded", &Store::embedded());
+    rounds("embedded", Store::embedded());
 }
 
 #[test]
 fn what_is_acknowledged_survives_twenty_kills_on_redis() {
-    rounds("redis", &Store::redis());
+    rounds("redis", Store::redis());
+}
+
+/// A store that never saw a server through its start is as good as new.
+fn first_starts(test: &str, new: fn() -> Store) {
+    let mut dice = Dice::cast(test);
+    for _ in 0..4 {
+        let store = new();
+        for _ in 0..dice.between(1, 5) {
+            store.start_and_kill(Duration::from_millis(dice.between(0, LONGEST_START)));
+        }
+        let server = store.serve();
+        let made = server.callback(&asap("+14155550123"));
+        assert_eq!(made["number"], "CB0000001");
+        server.kill_now();
+        drop(server);
+        let server = store.serve();
+        let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+        let kept = server.get(&path, made["manage_token"].as_str().expect("a token"));
+        assert_eq!((kept.status, &kept.body["number"]), (200, &made["number"]));
+    }
+}
+
+#[test]
+fn a_start_that_is_killed_is_made_good_by_the_next_on_the_embedded_store() {
+    first_starts("first starts, embedded", Store::embedded);
+}
+
+#[test]
+fn a_start_that_is_killed_is_made_good_by_the_next_on_redis() {
+    first_starts("first starts, redis", Store::redis);
 }

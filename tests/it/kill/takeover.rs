@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::check::Judge;
 use super::dice::Dice;
 use super::ledger::{Ledger, PATIENCE};
-use super::{Store, config, finish, full_house, open_desks};
+use super::{Room, Store, config, finish, full_house, open_desks};
 use crate::server::asap;
 
 #[test]
@@ -36,7 +36,7 @@ fn in_a_folder_the_first_has_it_and_the_second_exits_2() {
     let first = store.serve();
     let made = first.callback(&asap("+14155550123"));
     let config_file = store.folder().join("second.toml");
-    std::fs::write(&config_file, config()).expect("it is written");
+    std::fs::write(&config_file, config(Room::Usual)).expect("it is written");
     let second = Command::new(env!("CARGO_BIN_EXE_ringback"))
         .env_clear()
         .args(["serve", "--store", &store.url(), "--config"])
