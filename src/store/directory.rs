@@ -7,7 +7,7 @@
 //! PATH/WORKSPACE/lock      held by the one process that has it open
 //! PATH/WORKSPACE/head      epoch and instance
 //! PATH/WORKSPACE/log/      segments of the log
-//! PATH/WORKSPACE/tables/   the tables' own files
+//! PATH/WORKSPACE/tables/   the tables' own files; `tables.new/` until they are made
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -60,6 +60,28 @@ impl Directory {
     pub(super) fn inner(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.path.join(name);
         make_directory(&path)?;
+        Ok(path)
+    }
+
+    /// A directory inside whose first content is made in several steps: it gets its name when all
+    /// of them are done, so that a process that is killed in between leaves nothing by that name.
+    pub(super) fn made_whole(
+        &self,
+        name: &str,
+        make: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(name);
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let unfinished = self.path.join(format!("{name}.new"));
+        let wrong = |error: io::Error| trouble(&unfinished, &error);
+        if unfinished.is_dir() {
+            fs::remove_dir_all(&unfinished).map_err(wrong)?;
+        }
+        make(&unfinished)?;
+        fs::rename(&unfinished, &path).map_err(wrong)?;
+        sync_directory(&self.path)?;
         Ok(path)
     }
 
@@ -197,5 +219,25 @@ mod tests {
         assert!(refused.to_string().contains(&place.path().display().to_string()), "{refused}");
         drop(held);
         Directory::open(place.path()).expect("free again");
+    }
+
+    #[test]
+    fn what_was_left_half_made_is_made_again() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory::open(place.path()).expect("opened");
+        let write = |path: &Path, name: &str| {
+            make_directory(path)?;
+            fs::write(path.join(name), name).map_err(|error| trouble(path, &error))
+        };
+        let cut = |path: &Path| {
+            write(path, "half")?;
+            Err(StoreError::Unavailable("killed".to_owned()))
+        };
+        directory.made_whole("tables", cut).expect_err("it was cut off");
+        assert!(!place.path().join("tables").exists(), "nothing has the name yet");
+        let made = directory.made_whole("tables", |path| write(path, "whole")).expect("made");
+        assert!(made.join("whole").exists() && !made.join("half").exists());
+        assert!(!place.path().join("tables.new").exists());
+        directory.made_whole("tables", |_| unreachable!("it is there")).expect("found");
     }
 }

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -69,17 +70,11 @@ impl EmbeddedTables {
     ///
     /// Blocks on I/O; call it where that is allowed.
     pub(in crate::store) fn open(directory: Arc<Directory>) -> Result<Self, StoreError> {
-        let path = directory.inner("tables")?;
-        let open = || -> Result<(Database, Keyspace), fjall::Error> {
-            let database = Database::builder(&path)
-                .cache_size(CACHE_BYTES)
-                .max_journaling_size(JOURNAL_BYTES)
-                .open()?;
-            let facts = database.keyspace(FACTS, KeyspaceCreateOptions::default)?;
-            Ok((database, facts))
-        };
-        let place = path.display().to_string();
-        let (database, facts) = open().map_err(|error| opening(&place, error))?;
+        let path = directory.made_whole("tables", |path| {
+            let (database, _facts) = open_at(path)?;
+            database.persist(PersistMode::SyncAll).map_err(failed)
+        })?;
+        let (database, facts) = open_at(&path)?;
         let watermark = number(&facts, WATERMARK)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -132,6 +127,20 @@ impl Tables for EmbeddedTables {
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Rows, StoreError>> {
         self.run(move |inner| inner.range(&read))
     }
+}
+
+/// Opens fjall's files, or makes them: that is many steps, and of a process that was killed
+/// between two of them fjall can't open what was left. Hence [`Directory::made_whole`].
+fn open_at(path: &Path) -> Result<(Database, Keyspace), StoreError> {
+    let open = || -> Result<(Database, Keyspace), fjall::Error> {
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .open()?;
+        let facts = database.keyspace(FACTS, KeyspaceCreateOptions::default)?;
+        Ok((database, facts))
+    };
+    open().map_err(|error| opening(&path.display().to_string(), error))
 }
 
 impl Inner {

@@ -56,7 +56,7 @@ enum Room {
 fn config(room: Room) -> String {
     let limits = match room {
         Room::Usual => "",
-        Room::Little => "overlay_mib = 1\nlog_max_mib = 1",
+        Room::Little => "overlay_mib = 1\nlog_max_mib = 3",
     };
     let mut text = format!(
         r#"

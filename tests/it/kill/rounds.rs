@@ -15,9 +15,9 @@ use crate::server::asap;
 
 const ROUNDS: u64 = 20;
 /// Writes acknowledged in a round before the kill, at least and at most.
-const BEFORE_THE_KILL: (u64, u64) = (20, 220);
+const BEFORE_THE_KILL: (u64, u64) = (20, 160);
 /// Callbacks that one customer asks for in a round.
-const ASKED_FOR: u64 = 20;
+const ASKED_FOR: u64 = 12;
 /// Acknowledged requests that are sent again after each restart.
 const REPEATED: usize = 12;
 
@@ -49,14 +49,14 @@ fn rounds(test: &str, mut store: Store) {
         if dice.share(&[60, 40]) == 1 {
             store.start_and_kill(Duration::from_millis(dice.between(0, LONGEST_START)));
         }
-        server = store.serve_in([Room::Usual, Room::Little][dice.share(&[40, 60])]);
+        server = store.serve_in([Room::Usual, Room::Little][dice.share(&[60, 40])]);
         repeat(&server.url, &ledger, &mut dice);
         held = assignments(&judge.look(&server.url, &ledger.books()));
     }
     finish(&server.url, &ledger, &dice);
     let rows = judge.look(&server.url, &ledger.books());
     let over = rows.values().filter(|row| row["state"] == "closed_complete").count();
-    assert!(over > 100, "agents did work: {over}");
+    assert!(over > 50, "agents did work: {over}");
     eprintln!("{test}: {} callbacks, {} acknowledged", rows.len(), ledger.acknowledged());
 }
 
