@@ -4,12 +4,14 @@
 //! callback is written at each step and holds every fact of its offer, assignment and cool-downs,
 //! so that no step ever needs two records to agree.
 
+mod contact;
 mod interaction;
 mod phase;
 mod request;
 
 use std::sync::Arc;
 
+pub use contact::{ContactKey, Reach};
 pub use interaction::{Interaction, InteractionState, Offer, Outcome};
 pub use phase::{Assignment, ClosedReason, FinalState, OpenReason, Phase, State};
 pub use request::{
@@ -97,6 +99,8 @@ pub struct Callback {
     pub channel: Channel,
     /// Who asked for it.
     pub requested_by: RequestedBy,
+    /// What is needed of its customer.
+    pub reach: Reach,
     /// Its booked time, if scheduled.
     pub booking: Option<Booking>,
     /// The zone that its times are shown in.

@@ -136,6 +136,8 @@ pub enum Answer {
         position: Option<u32>,
         /// It was made by the command.
         created: bool,
+        /// What the contact has waiting for the same already, where an agent asked for one more.
+        duplicates: Vec<CallbackId>,
     },
     /// The agent, as the command left it.
     Agent {

@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod callback;
 pub mod civil;
+pub mod duplicates;
 pub mod effect;
 pub mod event;
 pub mod hours;

@@ -60,6 +60,12 @@ pub enum Refusal {
         /// Which.
         id: CallbackId,
     },
+    /// The contact waits for the same already.
+    #[error("this contact has a callback waiting there already; move or cancel that one")]
+    DuplicateContact {
+        /// Which.
+        id: CallbackId,
+    },
     /// The queue isn't open then.
     #[error("the queue isn't open at that time; choose another, see next_allowed_at")]
     OutsideHours {

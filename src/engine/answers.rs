@@ -118,11 +118,14 @@ impl Pending {
 /// What is kept of an answer; none of those that no POST is answered with.
 pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
     match answer {
-        Answer::Callback { callback, position, created } => Some(KeptAnswer::Callback {
-            callback: callback.clone(),
-            position: *position,
-            created: *created,
-        }),
+        Answer::Callback { callback, position, created, duplicates } => {
+            Some(KeptAnswer::Callback {
+                callback: callback.clone(),
+                position: *position,
+                created: *created,
+                duplicates: duplicates.clone(),
+            })
+        }
         Answer::Queue { queue, created: _ } => Some(KeptAnswer::Queue(queue.clone())),
         Answer::Agent { .. }
         | Answer::Welcome(_)
@@ -136,8 +139,8 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
 /// The answer that was kept.
 pub(crate) fn replay(kept: KeptAnswer) -> Answer {
     match kept {
-        KeptAnswer::Callback { callback, position, created } => {
-            Answer::Callback { callback, position, created }
+        KeptAnswer::Callback { callback, position, created, duplicates } => {
+            Answer::Callback { callback, position, created, duplicates }
         }
         KeptAnswer::Queue(queue) => Answer::Queue { queue, created: false },
     }
@@ -159,8 +162,8 @@ pub(crate) fn unkeyed(result: Result<Answered<Answer>, CommandError>) -> Result<
 pub(crate) fn acted(answered: Answered<Answer>) -> Result<Answered<Acted>, CommandError> {
     let Answered { value, replayed } = answered;
     match value {
-        Answer::Callback { callback, position, created } => {
-            Ok(Answered { value: Acted { callback, position, created }, replayed })
+        Answer::Callback { callback, position, created, duplicates } => {
+            Ok(Answered { value: Acted { callback, position, created, duplicates }, replayed })
         }
         other => Err(strange(&other).into()),
     }

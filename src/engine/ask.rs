@@ -6,7 +6,7 @@ use super::entry::Keyed;
 use super::facts::FactKey;
 use super::handle::{QueuePause, SessionOutlet};
 use crate::domain::agent::{Presence, PresenceBy};
-use crate::domain::callback::{Channel, Snapshot};
+use crate::domain::callback::{Channel, Reach, Snapshot};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
@@ -105,6 +105,8 @@ impl Ask {
         match self {
             Self::Create(wish) => {
                 keys.extend(external(wish).map(|(channel, id)| FactKey::External(channel, id)));
+                let reach = Reach::of(&wish.request.customer);
+                keys.extend(reach.keys().map(FactKey::Contact));
             }
             Self::Act { callback, .. } => keys.push(FactKey::Callback(*callback)),
             Self::PutQueue { .. }

@@ -3,6 +3,7 @@
 use crate::domain::callback::Snapshot;
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
+use crate::domain::ids::CallbackId;
 use crate::domain::time::{Span, Timestamp};
 
 /// One step's changes and events: all of it is durable, or nothing.
@@ -75,6 +76,8 @@ pub enum KeptAnswer {
         position: Option<u32>,
         /// The answer was 201.
         created: bool,
+        /// What waited for the same then.
+        duplicates: Vec<CallbackId>,
     },
     /// A queue's version (pause, resume).
     Queue(std::sync::Arc<crate::domain::queue::Queue>),

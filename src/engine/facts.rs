@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::domain::callback::Channel;
+use crate::domain::callback::{Channel, ContactKey};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::Token;
 
@@ -20,6 +20,8 @@ pub(crate) enum FactKey {
     Callback(CallbackId),
     /// Whether a channel's external id is taken.
     External(Channel, String),
+    /// What a contact has, or what there is for a number.
+    Contact(ContactKey),
     /// What was answered under a key.
     Idempotency(IdempotencyKey),
 }

@@ -57,6 +57,8 @@ pub struct Acted {
     pub position: Option<u32>,
     /// It was made by the command.
     pub created: bool,
+    /// What the contact had waiting for the same, where an agent asked for one more.
+    pub duplicates: Vec<CallbackId>,
 }
 
 /// What a session is sent, in order: each is durable when it comes.

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answers::Reply;
 use super::ask::{Ask, external};
+use super::contacts::Contacts;
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
 use super::facts::{FactKey, Lines};
@@ -23,7 +24,7 @@ use super::outputs::CommandAnswer;
 use super::ports::StoreError;
 use super::queue_actor::BeginRemoval;
 use super::shell::post;
-use crate::domain::callback::Channel;
+use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
 use crate::domain::effect::Answer;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::machines::callback::CallbackMachine;
@@ -34,6 +35,9 @@ use crate::domain::message::{
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 
+/// Of one contact's callbacks so many are looked at: the oldest that aren't final.
+pub(super) const ACTIVE_MAX: usize = 1_000;
+
 /// Commands that wait for their turn or their facts, and what is needed to decide about them.
 pub(crate) struct Intake {
     lines: Lines,
@@ -42,6 +46,7 @@ pub(crate) struct Intake {
     turns: BTreeMap<Token, oneshot::Sender<()>>,
     keys_used: Filter,
     externals_used: Filter,
+    pub(super) contacts: Contacts,
     last_number: u64,
 }
 
@@ -56,6 +61,13 @@ struct Waiting {
 struct Needs {
     kept: Option<Keyed>,
     external: Option<(Channel, String)>,
+    contact: Option<ContactKey>,
+}
+
+impl Needs {
+    fn is_empty(&self) -> bool {
+        self.kept.is_none() && self.external.is_none() && self.contact.is_none()
+    }
 }
 
 /// What was read.
@@ -63,6 +75,7 @@ struct Needs {
 struct Found {
     kept: Option<Kept>,
     external: Option<CallbackId>,
+    active: Vec<Snapshot>,
 }
 
 impl Intake {
@@ -75,6 +88,7 @@ impl Intake {
             turns: BTreeMap::new(),
             keys_used: Filter::new(Kept::FOR, since, now, bound),
             externals_used: Filter::new(Span(i64::MAX), since, now, bound),
+            contacts: Contacts::default(),
             last_number,
         }
     }
@@ -96,6 +110,10 @@ impl Intake {
             let hash = external_hash(channel, &id);
             needs.external = self.externals_used.maybe(hash, now).then_some((channel, id));
             self.externals_used.put(hash, now);
+        }
+        if let Ask::Create(wish) = &waiting.ask {
+            let contact = Reach::of(&wish.request.customer).contact;
+            needs.contact = contact.filter(|contact| self.contacts.maybe(*contact));
         }
         needs
     }
@@ -196,7 +214,7 @@ impl Office {
         }
         let now = self.now();
         let needs = self.intake.borrow_mut().needs(token, now.steady);
-        if needs.kept.is_none() && needs.external.is_none() {
+        if needs.is_empty() {
             self.judge(token, Ok(Found::default()));
             return;
         }
@@ -220,6 +238,7 @@ impl Office {
             self.next_in_line(token);
             return;
         }
+        let mut active = Vec::new();
         let answer = match found {
             Err(error) => {
                 tracing::warn!(error = %error, "a command's facts can't be read");
@@ -232,19 +251,28 @@ impl Office {
                 Some(_) | None => CommandAnswer::KeyReused,
             }),
             Ok(Found { external: Some(id), .. }) => Some(made(Refusal::Duplicate { id })),
-            Ok(Found { kept: None, external: None }) => None,
+            Ok(Found { kept: None, external: None, active: found }) => {
+                active = found;
+                None
+            }
         };
         match answer {
             Some(answer) => {
                 cause.answered(token);
                 self.answer(token, answer);
             }
-            None => self.dispatch(token, ask, &cause),
+            None => self.dispatch(token, ask, active, &cause),
         }
     }
 
     /// Turns a command into its first letter.
-    fn dispatch(self: &Rc<Self>, token: Token, ask: Ask, cause: &Arc<Cause>) {
+    fn dispatch(
+        self: &Rc<Self>,
+        token: Token,
+        ask: Ask,
+        active: Vec<Snapshot>,
+        cause: &Arc<Cause>,
+    ) {
         let letter = match ask {
             Ask::Replayed => {
                 // Nothing was found: it wasn't answered under this key.
@@ -252,7 +280,7 @@ impl Office {
                 self.answer(token, CommandAnswer::Made(Box::new(Ok(Answer::Done))));
                 Ok(None)
             }
-            Ask::Create(wish) => self.create(token, *wish),
+            Ask::Create(wish) => self.create(token, *wish, active),
             Ask::Act { callback, who, action, if_match } => {
                 self.act(token, callback, CallbackCommand { token, who, if_match, action })
             }
@@ -278,8 +306,7 @@ impl Office {
             Ask::QueueStats { id } => self.to_queue(id, QueueMessage::Stats { token }),
             Ask::PutAgent { settings, if_match } => {
                 let timers = self.known.borrow().timers(&settings);
-                let id = settings.id.clone();
-                let token = Some(token);
+                let (id, token) = (settings.id.clone(), Some(token));
                 let message = AgentMessage::Put { token, if_match, settings, timers };
                 Ok(Some(Letter::Agent(id, message)))
             }
@@ -310,7 +337,12 @@ impl Office {
         }
     }
 
-    fn create(&self, token: Token, wish: Wish) -> Result<Option<Letter>, Refusal> {
+    fn create(
+        &self,
+        token: Token,
+        wish: Wish,
+        active: Vec<Snapshot>,
+    ) -> Result<Option<Letter>, Refusal> {
         let queue = wish.queue.clone();
         if self.known.borrow().queue(&queue).is_none() {
             return Err(Refusal::field("/queue", "there is no such queue"));
@@ -322,7 +354,8 @@ impl Office {
         let mut intake = self.intake.borrow_mut();
         intake.last_number += 1;
         let number = intake.last_number;
-        let create = Box::new(Create { token, id, number, wish });
+        let duplicates = Vec::new();
+        let create = Box::new(Create { token, id, number, wish, active, duplicates });
         Ok(Some(Letter::Queue(queue, QueueMessage::Create(create))))
     }
 
@@ -411,6 +444,9 @@ async fn read(library: &dyn Library, needs: Needs, now: Timestamp) -> Result<Fou
     }
     if let (Some((channel, id)), None) = (needs.external, &found.kept) {
         found.external = library.external(channel, id).await?;
+    }
+    if let (Some(contact), None, None) = (needs.contact, &found.kept, found.external) {
+        found.active = library.active(contact, ACTIVE_MAX).await?;
     }
     Ok(found)
 }

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use super::entry::{Entry, IdempotencyKey, Kept};
 use super::ports::{EntryNumber, PortFuture, RowWrite, StoreError};
 use crate::domain::agent::Agent;
-use crate::domain::callback::{Callback, CallbackType, Channel, Interaction, Request, State};
+use crate::domain::callback::{
+    Callback, CallbackType, Channel, ContactKey, Interaction, Request, State,
+};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::policy::Medium;
@@ -244,6 +246,20 @@ pub trait Library: Send + Sync {
     /// How many dormant (open) callbacks a queue has, counted up to `limit`.
     fn count_open(&self, queue: QueueId, limit: usize)
     -> PortFuture<'_, Result<usize, StoreError>>;
+
+    /// Callbacks of a contact, or of a number, that aren't final: the oldest `limit`.
+    fn active(
+        &self,
+        contact: ContactKey,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>>;
+
+    /// The keys under which such callbacks are found, each with its callback, in their order.
+    fn contacts(
+        &self,
+        after: Option<(ContactKey, CallbackId)>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(ContactKey, CallbackId)>, StoreError>>;
 
     /// What lapsed, by when, ascending: `after` exclusive, `until` inclusive.
     fn lapsed(

@@ -38,6 +38,9 @@ use crate::domain::message::{AgentMessage, Letter, QueueMessage, Token};
 /// Live callbacks are read in pages of so many.
 const PAGE: usize = 1_000;
 
+/// Keys of contacts in pages of so many: they are 32 bytes each.
+const CONTACTS_PAGE: usize = 10_000;
+
 /// What a workspace is kept in.
 pub(crate) struct Store {
     pub(crate) log: SharedLog,
@@ -289,6 +292,7 @@ async fn restore(
     inventory: &Inventory,
     config: &EngineConfig,
 ) -> Result<(), StoreError> {
+    know_contacts(office).await?;
     let queues = inventory.queues.iter().cloned().map(Change::Queue);
     let agents = inventory.agents.iter().cloned().map(Change::Agent);
     office.known.borrow_mut().learn(&queues.chain(agents).collect::<Vec<_>>());
@@ -323,6 +327,21 @@ async fn restore(
         }
         // The letters of a page are handled before the next is read.
         office.quiet().await;
+    }
+}
+
+/// Fills in which contacts have something that isn't final, before anything changes.
+async fn know_contacts(office: &Rc<Office>) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let page = office.library.contacts(after, CONTACTS_PAGE).await?;
+        for (contact, _) in &page {
+            office.intake.borrow_mut().contacts.add(*contact);
+        }
+        match page.last() {
+            Some(last) if page.len() == CONTACTS_PAGE => after = Some(*last),
+            Some(_) | None => return Ok(()),
+        }
     }
 }
 

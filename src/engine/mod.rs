@@ -7,6 +7,7 @@ pub mod background;
 mod boards;
 mod callback_actor;
 pub mod clock;
+mod contacts;
 mod directory;
 mod door;
 mod door_actor;

@@ -178,6 +178,7 @@ impl Office {
             }
         }
         let timers = self.known.borrow_mut().learn(&changes);
+        self.intake.borrow_mut().contacts.learn(&changes);
         self.write(now.wall, changes, events, kept);
         for output in shown.into_iter().chain(answers).chain(notices) {
             self.hold(output);

@@ -38,6 +38,8 @@ struct CreatedBody<'a> {
     manage_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     existing: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicates: Option<Vec<String>>,
 }
 
 /// All of a callback, or what anybody may know who knows its customer's number.
@@ -76,8 +78,8 @@ pub(super) async fn create(call: &Call) -> Result<Reply, Problem> {
         return created(call, Answered { value: acted, replayed }).await;
     }
     // What was made now has the texts that came with it: nothing needs to be read.
-    let full = FullCallback { callback: acted.callback, request, ended: Vec::new() };
-    Ok(show_created(call, &full, acted.position, Novelty::Made))
+    let full = FullCallback { callback: acted.callback.clone(), request, ended: Vec::new() };
+    Ok(show_created(call, &full, &acted))
 }
 
 /// What was answered under the request's key before, else the problem: a replay is looked for
@@ -85,8 +87,8 @@ pub(super) async fn create(call: &Call) -> Result<Reply, Problem> {
 pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
     let Some(keyed) = call.keyed()? else { return Err(problem) };
     match call.workspace().handle.replayed(keyed).await? {
-        Some(KeptAnswer::Callback { callback, position, created: made }) => {
-            let value = Acted { callback, position, created: made };
+        Some(KeptAnswer::Callback { callback, position, created: made, duplicates }) => {
+            let value = Acted { callback, position, created: made, duplicates };
             let answered = Answered { value, replayed: true };
             if call.part("id").is_empty() {
                 created(call, answered).await
@@ -99,30 +101,16 @@ pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, 
 }
 
 async fn created(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
-    let Acted { callback, position, created } = answered.value;
-    let full = call.workspace().handle.complete(callback).await?;
-    let novelty = if created { Novelty::Made } else { Novelty::Existing };
-    Ok(show_created(call, &full, position, novelty).replayed(answered.replayed))
+    let Answered { value: acted, replayed } = answered;
+    let full = call.workspace().handle.complete(acted.callback.clone()).await?;
+    Ok(show_created(call, &full, &acted).replayed(replayed))
 }
 
-/// Whether a request made a callback.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Novelty {
-    /// It did.
-    Made,
-    /// One waits already.
-    Existing,
-}
-
-fn show_created(
-    call: &Call,
-    full: &FullCallback,
-    position: Option<u32>,
-    novelty: Novelty,
-) -> Reply {
+fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
+    let Acted { callback: _, position, created: made, duplicates } = acted;
+    let made = *made;
     let workspace = call.workspace();
     let id = full.callback.id;
-    let made = novelty == Novelty::Made;
     let theirs = match call.role() {
         Role::Channel { channel, public } => {
             made || (!public && full.request.origin.channel == *channel)
@@ -139,7 +127,7 @@ fn show_created(
             queue: queue.as_deref(),
             links: &workspace.links,
             at: full.callback.updated_at,
-            position,
+            position: *position,
             omit_context: false,
         };
         Seen::All(Box::new(CallbackBody::new(full, frame)))
@@ -151,6 +139,10 @@ fn show_created(
         manage_token: token,
         manage_url: url,
         existing: (!made).then_some(true),
+        duplicates: call
+            .role()
+            .is_inside()
+            .then(|| duplicates.iter().map(ToString::to_string).collect()),
     };
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = Reply::json(status, &body).version(full.callback.version);
@@ -173,7 +165,7 @@ fn queue_at_change(call: &Call, full: &FullCallback) -> Option<Arc<Queue>> {
 /// The answer to whatever changed a callback. It is seen from the moment of the change, so that a
 /// replay shows the same.
 pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
-    let Acted { callback, position, created: _ } = answered.value;
+    let Acted { callback, position, created: _, duplicates: _ } = answered.value;
     let full = call.workspace().handle.complete(callback).await?;
     Ok(show(call, &full, position, SeenFrom::Change).replayed(answered.replayed))
 }

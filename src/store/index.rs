@@ -168,6 +168,8 @@ pub(super) fn callback_index(callback: &Callback) -> Vec<RowKey> {
     }
     if let Phase::Ended { at, .. } = callback.phase {
         add(keys::BY_END, &keys::instant(at));
+    } else {
+        callback.reach.keys().for_each(|contact| add(keys::ACTIVE, &contact.0));
     }
     if let Some(booking) = &callback.booking {
         add(keys::BY_START, &keys::instant(booking.start));
@@ -213,7 +215,7 @@ pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
     let origin = &request.origin;
     let phone = customer.phone.as_ref().map(PhoneNumber::as_str);
     let email = customer.email.as_ref().map(|email| keys::lower_case(email.as_str()));
-    let contact = contact(request);
+    let contact = customer.contact();
     let texts = [
         (TextKind::Contact, contact.as_deref()),
         (TextKind::Phone, phone),
@@ -235,20 +237,6 @@ pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
         index.add(keys::BY_PREFIX, &whole_word(text));
     }
     index.keys
-}
-
-/// What tells the contact: their id, else phone and extension, else the address.
-pub(super) fn contact(request: &Request) -> Option<String> {
-    let customer = &request.customer;
-    let phone = || {
-        let phone = customer.phone.as_ref()?.as_str();
-        Some(match &customer.phone_extension {
-            Some(extension) => format!("{phone};{}", extension.as_str()),
-            None => phone.to_owned(),
-        })
-    };
-    let email = || customer.email.as_ref().map(|email| keys::lower_case(email.as_str()));
-    customer.id.clone().or_else(phone).or_else(email)
 }
 
 fn of_event(id: u64, event: &Event, entry: &Entry, rows: &mut Vec<RowWrite>) {

@@ -76,8 +76,11 @@ pub const BY_END: Table = ordered(20, "by_end");
 /// instant, event id → nothing: events of agents and queues. A callback's go with the callback.
 pub const EVENT_BY_TIME: Table = ordered(21, "event_by_time");
 
+/// what tells the contact, callback id → nothing: those that aren't final, by contact and number.
+pub const ACTIVE: Table = ordered(22, "active");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 22] = [
+pub const ALL: [Table; 23] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -100,6 +103,7 @@ pub const ALL: [Table; 22] = [
     BY_PREFIX,
     BY_END,
     EVENT_BY_TIME,
+    ACTIVE,
 ];
 
 /// What a text in [`BY_TEXT`] is.

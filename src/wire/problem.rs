@@ -218,7 +218,9 @@ impl From<Refusal> for Problem {
             Refusal::AtCapacity(agent) => of(Kind::AtCapacity).with("agent_id", agent),
             Refusal::LimitReached(_) => of(Kind::LimitReached),
             Refusal::IntakePaused { until } => of(Kind::IntakePaused).instant("until", until),
-            Refusal::Duplicate { id } => of(Kind::Duplicate).with("id", id.to_string()),
+            Refusal::Duplicate { id } | Refusal::DuplicateContact { id } => {
+                of(Kind::Duplicate).with("id", id.to_string())
+            }
             Refusal::OutsideHours { next_allowed_at } => {
                 of(Kind::OutsideHours).instant("next_allowed_at", next_allowed_at)
             }

@@ -10,7 +10,7 @@ use super::request::read_request;
 use super::role::Role;
 use crate::domain::callback::{
     Callback, CallbackType, Channel, Interaction, InteractionState, Offer, OpenReason, Outcome,
-    Phase, RequestedBy,
+    Phase, Reach, RequestedBy,
 };
 use crate::domain::civil::parse_rfc3339;
 use crate::domain::hours::{DayInterval, Hours};
@@ -157,6 +157,7 @@ fn full(wish: Wish) -> FullCallback {
         medium: wish.medium,
         channel: wish.request.origin.channel,
         requested_by: RequestedBy::Customer,
+        reach: Reach::of(&wish.request.customer),
         expiry_base: booking.end,
         phase: Phase::Open {
             due: booking.start - Span::seconds(60),

@@ -4,6 +4,7 @@
 mod abuse;
 mod actions;
 mod admin;
+mod contacts;
 mod cycle;
 mod fields;
 mod intake;

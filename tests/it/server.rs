@@ -88,6 +88,11 @@ presence_reasons = ["lunch"]
   id = "billing"
 "#;
 
+/// The configuration, without a limit to how often one number may ask.
+pub(crate) fn patient() -> String {
+    CONFIG.replacen("id = \"main\"", "id = \"main\"\nphone_requests_per_minute = 0", 1)
+}
+
 struct Process(Child);
 
 /// A server that lives as long as the test.
@@ -124,6 +129,11 @@ impl Server {
         let folder = tempfile::tempdir().expect("a folder");
         let server = Self::launch(folder.path(), "memory:", config, &[]);
         Self { _folder: Some(folder), ..server }
+    }
+
+    /// Starts it in memory, without a limit to how often one number may ask.
+    pub(crate) fn start_patient() -> Self {
+        Self::start_configured(&patient())
     }
 
     /// Starts it on `store`, with its configuration in `folder`.

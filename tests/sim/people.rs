@@ -300,7 +300,8 @@ impl People {
         };
         let number = self.numbers;
         self.sent(Asked::Other, |token| {
-            let create = Box::new(Create { token, id, number, wish });
+            let (active, duplicates) = (Vec::new(), Vec::new());
+            let create = Box::new(Create { token, id, number, wish, active, duplicates });
             Letter::Queue(queue, QueueMessage::Create(create))
         })
     }

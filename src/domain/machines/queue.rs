@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::callback::bookable;
 use crate::domain::callback::CallbackType;
+use crate::domain::duplicates::{Verdict, judge};
 use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};
 use crate::domain::event::{Event, QueueEvent};
 use crate::domain::ids::{CallbackId, QueueId};
@@ -123,6 +124,20 @@ impl QueueMachine {
         }
         if let Some(booking) = &mut create.wish.booking {
             booking.end = queue.slot_end(booking.start);
+        }
+        match judge(&create.wish, &queue.settings, &create.active) {
+            Verdict::Take(duplicates) => create.duplicates = duplicates,
+            Verdict::Existing(callback) => {
+                let (created, duplicates) = (false, Vec::new());
+                let position = self.position(callback.id);
+                let answer = Answer::Callback { callback, position, created, duplicates };
+                out.answer(token, Ok(answer));
+                return;
+            }
+            Verdict::Refuse(id) => {
+                out.answer(token, Err(Refusal::DuplicateContact { id }));
+                return;
+            }
         }
         let id = create.id;
         let position = (create.wish.kind == CallbackType::Asap && queue.is_open(now.wall))

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::{Token, Who};
 use crate::domain::agent::RevokeReason;
-use crate::domain::callback::{Booking, CallbackType, Outcome, Preferred, Request, Unroutable};
+use crate::domain::callback::{
+    Booking, CallbackType, Outcome, Preferred, Request, Snapshot, Unroutable,
+};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
@@ -26,6 +28,10 @@ pub struct Create {
     pub number: u64,
     /// What was asked for.
     pub wish: Wish,
+    /// What the same contact has that isn't final, the oldest first.
+    pub active: Vec<Snapshot>,
+    /// Those of them that wait for the same; the queue's machine says.
+    pub duplicates: Vec<CallbackId>,
 }
 
 /// What a request asks for, checked field by field; what depends on the queue's state isn't yet.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::domain::agent::Agent;
-use crate::domain::callback::{Callback, Channel, Interaction, Request, State};
+use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, Request, State};
 use crate::domain::effect::Change;
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
@@ -396,6 +396,34 @@ impl Library for VaultLibrary {
                 callback.queue == queue && callback.state() == State::Open
             };
             world.callbacks.values().filter(open).take(limit).count()
+        }))
+    }
+
+    fn active(
+        &self,
+        contact: ContactKey,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let theirs = |one: &&Arc<Callback>| {
+                !one.state().is_final() && one.reach.keys().any(|key| key == contact)
+            };
+            world.callbacks.values().filter(theirs).take(limit).cloned().collect()
+        }))
+    }
+
+    fn contacts(
+        &self,
+        after: Option<(ContactKey, CallbackId)>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(ContactKey, CallbackId)>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let active = world.callbacks.values().filter(|one| !one.state().is_final());
+            let keys = active.flat_map(|one| one.reach.keys().map(move |key| (key, one.id)));
+            let mut keys: Vec<_> = keys.filter(|key| Some(*key) > after).collect();
+            keys.sort_unstable();
+            keys.truncate(limit);
+            keys
         }))
     }
 

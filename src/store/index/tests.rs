@@ -131,11 +131,15 @@ fn a_change_of_state_moves_the_rows_of_that_state_alone() {
     let mut after = before.clone();
     let ended = Sampler::full(2).callback(1, State::ClosedComplete);
     after.phase = ended.phase;
+    let found_by = before.reach.keys().count();
     let rows = rows(changed(&before, &after));
     let written = rows.iter().map(|row| (row.key.table.name, row.value.is_some()));
     let mut written: Vec<_> = written.collect();
     written.sort_unstable();
+    assert_eq!(found_by, 2, "the sample is full: by contact and by number");
     let expected = [
+        ("active", false),
+        ("active", false),
         ("by_end", true),
         ("by_queue", false),
         ("by_queue", true),
@@ -159,10 +163,11 @@ fn texts_whose_old_ones_are_unknown_delete_nothing() {
 #[test]
 fn only_open_callbacks_are_due_and_only_those_with_an_interaction_are_live() {
     for state in State::ALL {
-        let rows = rows(made(&Sampler::new(1).callback(1, state)));
+        let rows = rows(made(&Sampler::full(1).callback(1, state)));
         let has = |table| rows.iter().any(|row| row.key.table == table);
         assert_eq!(has(keys::DUE), state == State::Open, "{state:?}");
         assert_eq!(has(keys::LIVE), state.is_live(), "{state:?}");
+        assert_eq!(has(keys::ACTIVE), !state.is_final(), "{state:?}");
     }
 }
 

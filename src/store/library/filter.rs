@@ -4,7 +4,6 @@ use crate::domain::callback::{Callback, RequestedBy, shown_number};
 use crate::domain::ids::AgentId;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::library::{FullCallback, ListFilter};
-use crate::store::index::contact;
 use crate::store::keys::lower_case;
 
 /// Whether its record alone rules it out: if not, [`matches`] decides.
@@ -87,7 +86,7 @@ fn says(filter: &ListFilter, full: &FullCallback) -> bool {
         let wanted = lower_case(wanted);
         texts.into_iter().flatten().any(|text| lower_case(text).starts_with(&wanted))
     };
-    let of_contact = |wanted: &String| contact(request).as_ref() == Some(wanted);
+    let of_contact = |wanted: &String| customer.contact().as_ref() == Some(wanted);
     filter.contact.as_ref().is_none_or(of_contact)
         && same(&filter.phone, phone)
         && filter.email.as_ref().is_none_or(email)

@@ -1,5 +1,6 @@
 //! Typed reads of one workspace, above its merged rows.
 
+mod contacts;
 mod filter;
 mod lapsed;
 mod list;
@@ -12,7 +13,7 @@ use bytes::Bytes;
 
 use super::keys;
 use super::record::{EventRecord, Record, damaged};
-use crate::domain::callback::{Callback, Channel, Interaction, State};
+use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, State};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::time::Timestamp;
 use crate::engine::entry::{IdempotencyKey, Kept};
@@ -286,6 +287,22 @@ impl Library for StoreLibrary {
             let front = keys::by_queue(&queue, State::Open);
             Ok(self.range(keys::BY_QUEUE, &front, None, limit).await?.len())
         })
+    }
+
+    fn active(
+        &self,
+        contact: ContactKey,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>> {
+        Box::pin(self.active_of(contact, limit))
+    }
+
+    fn contacts(
+        &self,
+        after: Option<(ContactKey, CallbackId)>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<(ContactKey, CallbackId)>, StoreError>> {
+        Box::pin(self.all_active(after, limit))
     }
 
     fn lapsed(

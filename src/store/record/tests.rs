@@ -64,7 +64,15 @@ fn kept(sampler: &mut Sampler, answer: KeptAnswer) -> Kept {
 fn kept_callback(sampler: &mut Sampler) -> Kept {
     let callback = Arc::new(sampler.callback(1, State::Queued));
     let position = sampler.maybe(Sampler::count);
-    kept(sampler, KeptAnswer::Callback { callback, position, created: true })
+    kept(
+        sampler,
+        KeptAnswer::Callback {
+            callback,
+            position,
+            created: true,
+            duplicates: vec![crate::domain::ids::CallbackId(5)],
+        },
+    )
 }
 
 #[test]

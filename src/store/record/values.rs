@@ -11,9 +11,10 @@ use crate::domain::agent::{
     Agent, AssignedBy, ExternalLoad, Presence, PresenceBy, RevokeReason, UnassignReason,
 };
 use crate::domain::callback::{
-    Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, Customer, CustomerKind,
-    Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer, OpenReason,
-    Origin, Outcome, Phase, PreferMode, Preferred, Request, RequestedBy, Unroutable,
+    Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, ContactKey, Customer,
+    CustomerKind, Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer,
+    OpenReason, Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy,
+    Unroutable,
 };
 use crate::domain::civil::{Date, LocalTime, Weekday};
 use crate::domain::event::{AgentEvent, By, CallbackEvent, Event, QueueEvent};
@@ -272,6 +273,10 @@ stored_struct!(Interaction {
     outcome,
     notes,
 });
+stored_as!(ContactKey as u128, |it: &ContactKey| u128::from_be_bytes(it.0), |key: u128| {
+    Ok(ContactKey(key.to_be_bytes()))
+});
+stored_struct!(Reach { contact, phone, zone });
 stored_struct!(Offer { id, agent, expires_at });
 stored_struct!(Assignment { agent, since });
 stored_struct!(Declined { agent, times, until, lone_until });
@@ -286,6 +291,7 @@ stored_struct!(Callback {
     medium,
     channel,
     requested_by,
+    reach,
     booking,
     zone,
     priority,
@@ -396,11 +402,12 @@ stored_struct!(Kept { keyed, at, answer });
 impl Stored for KeptAnswer {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Callback { callback, position, created } => {
+            Self::Callback { callback, position, created, duplicates } => {
                 out.push(0);
                 callback.put(out);
                 position.put(out);
                 created.put(out);
+                duplicates.put(out);
             }
             Self::Queue(queue) => {
                 out.push(1);
@@ -415,6 +422,7 @@ impl Stored for KeptAnswer {
                 callback: Stored::take(from)?,
                 position: Stored::take(from)?,
                 created: Stored::take(from)?,
+                duplicates: Stored::take(from)?,
             }),
             1 => Ok(Self::Queue(Stored::take(from)?)),
             other => Err(Broken(format!("{other} is no kept answer"))),

@@ -4,7 +4,7 @@ use super::{EPOCH, Sampler, skill};
 use crate::domain::callback::{
     Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, Customer, CustomerKind,
     Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer, OpenReason,
-    Origin, Outcome, Phase, PreferMode, Preferred, Request, RequestedBy, State, Unroutable,
+    Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, State, Unroutable,
 };
 use crate::domain::civil::LocalTime;
 use crate::domain::ids::CallbackId;
@@ -64,6 +64,7 @@ impl Sampler {
             medium: self.pick(&Medium::ALL),
             channel: self.pick(&Channel::ALL),
             requested_by: self.requested_by(),
+            reach: Reach::of(&self.customer()),
             booking: self.maybe(Self::booking),
             zone: self.zone(),
             priority: Priority::new(i64::from(self.count() % 10)).expect("0 to 9"),

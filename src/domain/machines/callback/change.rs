@@ -6,7 +6,7 @@ use super::call::prefer;
 use super::{CallbackMachine, Draft, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{
-    Booking, CallbackType, ClosedReason, FinalState, OpenReason, Preferred, Request, State,
+    Booking, CallbackType, ClosedReason, FinalState, OpenReason, Preferred, Reach, Request, State,
 };
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
@@ -285,6 +285,7 @@ impl CallbackMachine {
         if let Some((read, wished)) = &patch.request {
             record.request_version += 1;
             let mut request = Request::clone(wished);
+            record.reach = Reach::of(&request.customer);
             request.version = record.request_version;
             draft.request = Some((Some(Arc::clone(read)), Arc::new(request)));
         }

@@ -6,7 +6,7 @@ use super::{CallbackMachine, Draft, ENGINE};
 use crate::domain::agent::{RevokeReason, UnassignReason};
 use crate::domain::callback::{
     Callback, CallbackType, ClosedReason, FinalState, Interaction, InteractionState, OpenReason,
-    Phase, RequestedBy, State, Unroutable,
+    Phase, Reach, RequestedBy, State, Unroutable,
 };
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::message::{Create, OfferEnd, Who};
@@ -313,6 +313,7 @@ fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
         medium: wish.medium,
         channel: wish.request.origin.channel,
         requested_by,
+        reach: Reach::of(&wish.request.customer),
         zone: wish.zone,
         priority: wish.priority,
         size: wish.size,

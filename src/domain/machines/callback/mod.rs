@@ -13,7 +13,7 @@ mod life;
 mod offer;
 mod settle;
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::domain) mod tests;
 
 use std::sync::Arc;
 
@@ -164,11 +164,11 @@ impl CallbackMachine {
         }
         match message {
             CallbackMessage::Create { create, queue, position } => {
-                let token = create.token;
+                let (token, duplicates) = (create.token, create.duplicates.clone());
                 self.create(now, *create, queue, &mut draft);
                 let after = self.settle(now, before, draft, None, out);
                 let created = true;
-                let answer = Answer::Callback { callback: after, position, created };
+                let answer = Answer::Callback { callback: after, position, created, duplicates };
                 out.answer(token, Ok(answer));
                 return;
             }
@@ -365,7 +365,7 @@ impl CallbackMachine {
 }
 
 fn answer_with(callback: Snapshot) -> Answer {
-    Answer::Callback { callback, position: None, created: false }
+    Answer::Callback { callback, position: None, created: false, duplicates: Vec::new() }
 }
 
 /// The actions whose repetition by the same agent is answered as the first was.

@@ -26,6 +26,7 @@ use crate::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, RouterMessage, Token,
     Who, Wish, Work,
 };
+use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::rank::Priority;
@@ -35,14 +36,14 @@ use crate::domain::time::{Now, Span, Timestamp};
 use crate::domain::zone::TimeZone;
 
 /// A machine with its clock, and what the last step left.
-pub(in crate::domain::machines) struct Bench {
+pub(in crate::domain) struct Bench {
     machine: CallbackMachine,
     at: Timestamp,
     ids: u128,
     out: Outbox,
 }
 
-pub(in crate::domain::machines) const START: Timestamp = Timestamp(1_795_507_200_000);
+pub(in crate::domain) const START: Timestamp = Timestamp(1_795_507_200_000);
 
 fn agent(id: &str) -> AgentId {
     AgentId::parse(id).expect("an id")
@@ -54,7 +55,7 @@ fn mara() -> Who {
 
 const BOSS: Who = Who::Supervisor(None);
 
-pub(in crate::domain::machines) fn queue(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
+pub(in crate::domain) fn queue(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Queue> {
     let mut settings = QueueSettings::new(QueueId::parse("billing").expect("an id"));
     edit(&mut settings);
     Arc::new(Queue {
@@ -105,7 +106,7 @@ fn request() -> Arc<Request> {
 }
 
 /// A callback in that state, which mara was offered or has, for tests of other machines.
-pub(in crate::domain::machines) fn held(id: u128, state: State) -> Snapshot {
+pub(in crate::domain) fn held(id: u128, state: State) -> Snapshot {
     let (bench, _) = table::at(state);
     let mut callback = bench.record().clone();
     callback.id = CallbackId(id);
@@ -113,7 +114,7 @@ pub(in crate::domain::machines) fn held(id: u128, state: State) -> Snapshot {
 }
 
 /// A request for tests of other machines.
-pub(in crate::domain::machines) fn wish(kind: CallbackType, start: Option<Timestamp>) -> Wish {
+pub(in crate::domain) fn wish(kind: CallbackType, start: Option<Timestamp>) -> Wish {
     Wish {
         queue: QueueId::parse("billing").expect("an id"),
         who: Who::Channel,
@@ -131,6 +132,32 @@ pub(in crate::domain::machines) fn wish(kind: CallbackType, start: Option<Timest
     }
 }
 
+/// The same of a contact with this number.
+pub(in crate::domain) fn wish_of(
+    phone: &str,
+    kind: CallbackType,
+    start: Option<Timestamp>,
+) -> Wish {
+    let mut wish = wish(kind, start);
+    let request = Arc::make_mut(&mut wish.request);
+    request.customer.phone = PhoneNumber::from_e164(phone);
+    wish
+}
+
+/// The callback that such a request becomes, before anything happened to it.
+pub(in crate::domain) fn waiting(id: u128, wish: Wish) -> Snapshot {
+    let bench = Bench::asked(queue(|_| ()), wish.medium, None, |it| *it = wish);
+    let mut callback = bench.record().clone();
+    callback.id = CallbackId(id);
+    Arc::new(callback)
+}
+
+/// A request on its way, of a contact who has nothing else.
+pub(in crate::domain) fn create(id: CallbackId, wish: Wish) -> Create {
+    let (active, duplicates) = (Vec::new(), Vec::new());
+    Create { token: Token(1), id, number: 42, wish, active, duplicates }
+}
+
 impl Bench {
     fn new(queue: Arc<Queue>, medium: Medium, start: Option<Timestamp>) -> Self {
         Self::asked(queue, medium, start, |_| ())
@@ -146,7 +173,7 @@ impl Bench {
         let kind = if start.is_some() { CallbackType::Scheduled } else { CallbackType::Asap };
         let mut wish = Wish { queue: queue.settings.id.clone(), medium, ..wish(kind, start) };
         edit(&mut wish);
-        let create = Box::new(Create { token: Token(1), id, number: 42, wish });
+        let create = Box::new(create(id, wish));
         let machine = CallbackMachine::new(id);
         let mut bench = Self { machine, at: START, ids: 100, out: Outbox::default() };
         bench.tell(CallbackMessage::Create { create, queue, position: Some(1) });
@@ -217,7 +244,7 @@ impl Bench {
         Self::open_until("18:00", edit)
     }
 
-    pub(in crate::domain::machines) fn open_until(
+    pub(in crate::domain) fn open_until(
         to: &str,
         edit: impl FnOnce(&mut QueueSettings),
     ) -> Arc<Queue> {

@@ -6,12 +6,13 @@ use super::QueueMachine;
 use crate::domain::callback::CallbackType;
 use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};
 use crate::domain::event::{Event, QueueEvent};
-use crate::domain::ids::{CallbackId, Fresh, QueueId};
+use crate::domain::ids::{AgentId, CallbackId, Fresh, QueueId};
 use crate::domain::machines::callback::tests as callbacks;
 use crate::domain::machines::callback::tests::START;
 use crate::domain::message::{
     CallbackMessage, Create, Letter, Place, QueueMessage, RouterMessage, Token, Who, Wish,
 };
+use crate::domain::policy::DuplicatePolicy::{Allow, Reject, ReturnExisting};
 use crate::domain::queue::Queue;
 use crate::domain::rank::{Priority, Rank};
 use crate::domain::refusal::Refusal;
@@ -51,7 +52,7 @@ impl Bench {
     }
 
     fn create(&mut self, id: u128, wish: Wish) {
-        let create = Create { token: Token(3), id: CallbackId(id), number: 1, wish };
+        let create = Create { token: Token(3), ..callbacks::create(CallbackId(id), wish) };
         self.tell(QueueMessage::Create(Box::new(create)));
     }
 
@@ -307,4 +308,43 @@ fn a_queue_with_work_is_not_removed() {
     assert!(matches!(bench.out.changes[..], [Change::QueueRemoved(_)]));
     bench.create(1, asap());
     assert!(matches!(bench.answer(), Some(Err(Refusal::Invalid(_)))), "it is gone");
+}
+
+/// What becomes of a second request of a contact who has one waiting.
+#[test]
+fn a_contact_who_waits_already_gets_what_the_policy_says() {
+    let agent = Who::Agent(AgentId::parse("mara").expect("an id"));
+    let asks = |policy, who: &Who| {
+        let mut bench = Bench::new(&callbacks::queue(|it| it.duplicate_policy = policy));
+        let first = callbacks::wish_of("+4930123456", CallbackType::Asap, None);
+        bench.create(1, first.clone());
+        let waiting = callbacks::waiting(1, first.clone());
+        let second = Wish { who: who.clone(), ..first };
+        let create = callbacks::create(CallbackId(2), second);
+        let create = Create { active: vec![waiting], ..create };
+        bench.tell(QueueMessage::Create(Box::new(create)));
+        bench
+    };
+    let bench = asks(ReturnExisting, &Who::Channel);
+    let answer = bench.answer();
+    let Some(Ok(Answer::Callback { callback, position, created: false, .. })) = answer else {
+        panic!("the one that waits is answered: {answer:?}");
+    };
+    assert_eq!((callback.id, *position), (CallbackId(1), Some(1)));
+    assert_eq!(bench.machine.stats().waiting, 1, "nothing new stands in line");
+    let bench = asks(Reject, &Who::Channel);
+    let id = CallbackId(1);
+    assert_eq!(bench.answer().expect("refused").err(), Some(&Refusal::DuplicateContact { id }));
+    for (policy, who) in
+        [(Allow, &Who::Channel), (ReturnExisting, &agent), (Reject, &Who::Supervisor(None))]
+    {
+        let bench = asks(policy, who);
+        let made = bench.out.effects.iter().find_map(|effect| match effect {
+            Effect::Send(Letter::Callback(_, CallbackMessage::Create { create, .. })) => {
+                Some(create.duplicates.clone())
+            }
+            _ => None,
+        });
+        assert_eq!(made, Some(vec![id]), "{policy:?} {who:?}");
+    }
 }

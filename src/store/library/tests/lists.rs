@@ -6,7 +6,6 @@ use super::*;
 use crate::domain::callback::{CallbackType, RequestedBy, shown_number};
 use crate::domain::policy::Medium;
 use crate::engine::library::{ListFilter, SortKey};
-use crate::store::index::contact;
 use crate::store::samples::EPOCH;
 
 const CALLBACKS: u64 = 120;
@@ -107,7 +106,7 @@ fn listed(filter: &ListFilter, full: &FullCallback) -> bool {
         && any(filter.agent.is_some(), agents.last().copied() == filter.agent.as_ref())
         && any(filter.booked_by.is_some(), callback.booked_by() == filter.booked_by.as_ref())
         && filter.channel.is_none_or(|channel| callback.channel == channel)
-        && any(filter.contact.is_some(), contact(request) == filter.contact)
+        && any(filter.contact.is_some(), request.customer.contact() == filter.contact)
         && any(filter.phone.is_some(), phone == filter.phone)
         && any(filter.email.is_some(), email == filter.email.as_ref().map(|it| it.to_lowercase()))
         && any(filter.case_id.is_some(), request.origin.case_id == filter.case_id)

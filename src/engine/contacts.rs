@@ -1,0 +1,64 @@
+//! Counts the callbacks that aren't final under each contact's key, so that a contact who has none
+//! costs no read.
+//!
+//! Keys stand in it as hashes of 8 bytes: it never denies what is there, and now and then has the
+//! store read for two who share one. It is exact from the first command on, since it is filled
+//! from the store's index when a life begins and learns every change as it is journaled.
+
+use std::collections::BTreeMap;
+
+use crate::domain::callback::{Callback, ContactKey};
+use crate::domain::effect::Change;
+
+/// The counts. An ordered map: a hash map of millions stops the thread for 50 ms when it grows.
+#[derive(Debug, Default)]
+pub(crate) struct Contacts {
+    counts: BTreeMap<u64, u32>,
+}
+
+impl Contacts {
+    /// A callback is found under this key.
+    pub(crate) fn add(&mut self, key: ContactKey) {
+        *self.counts.entry(hash(key)).or_default() += 1;
+    }
+
+    /// It isn't any more.
+    fn remove(&mut self, key: ContactKey) {
+        let hash = hash(key);
+        let count = self.counts.get_mut(&hash).expect("what is removed was added before");
+        *count -= 1;
+        if *count == 0 {
+            self.counts.remove(&hash);
+        }
+    }
+
+    /// Takes note of changes.
+    pub(crate) fn learn(&mut self, changes: &[Change]) {
+        for change in changes {
+            let Change::Callback { before, after } = change else { continue };
+            let before = before.as_deref().filter(|before| is_active(before));
+            let after = Some(&**after).filter(|after| is_active(after));
+            if before.map(|one| &one.reach) == after.map(|one| &one.reach) {
+                continue;
+            }
+            after.into_iter().flat_map(|one| one.reach.keys()).for_each(|key| self.add(key));
+            before.into_iter().flat_map(|one| one.reach.keys()).for_each(|key| self.remove(key));
+        }
+    }
+
+    /// Whether a callback may be found under this key; false is certain.
+    pub(crate) fn maybe(&self, key: ContactKey) -> bool {
+        self.counts.contains_key(&hash(key))
+    }
+}
+
+fn is_active(callback: &Callback) -> bool {
+    !callback.state().is_final()
+}
+
+/// FNV-1a (Fowler, Noll, Vo): no more than an even spread is needed.
+fn hash(key: ContactKey) -> u64 {
+    key.0.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

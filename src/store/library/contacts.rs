@@ -1,0 +1,40 @@
+//! Callbacks of one contact that aren't final.
+
+use std::sync::Arc;
+
+use super::{StoreLibrary, part};
+use crate::domain::callback::{Callback, ContactKey};
+use crate::domain::ids::CallbackId;
+use crate::engine::ports::StoreError;
+use crate::store::keys;
+
+impl StoreLibrary {
+    /// Those found under a key, the oldest first. One that ends between the two reads is there or
+    /// isn't, as any read may show it.
+    pub(super) async fn active_of(
+        &self,
+        contact: ContactKey,
+        limit: usize,
+    ) -> Result<Vec<Arc<Callback>>, StoreError> {
+        let rows = self.range(keys::ACTIVE, &contact.0, None, limit).await?;
+        let ids = rows.iter().map(|(key, _)| part(keys::ACTIVE, key, keys::id_at_end));
+        let ids: Vec<CallbackId> = ids.collect::<Result<_, _>>()?;
+        let found = self.callbacks(&ids).await?.into_iter().flatten();
+        Ok(found.filter(|callback| !callback.state().is_final()).collect())
+    }
+
+    /// All keys under which something is found, once per callback, after `after`.
+    pub(super) async fn all_active(
+        &self,
+        after: Option<(ContactKey, CallbackId)>,
+        limit: usize,
+    ) -> Result<Vec<(ContactKey, CallbackId)>, StoreError> {
+        let after = after.map(|(contact, id)| keys::with_id(&contact.0, id));
+        let rows = self.range(keys::ACTIVE, &[], after.as_deref(), limit).await?;
+        let read = |key: &[u8]| {
+            let contact = ContactKey(*key.first_chunk::<16>()?);
+            (key.len() == 32).then_some((contact, keys::id_at_end(key)?))
+        };
+        rows.iter().map(|(key, _)| part(keys::ACTIVE, key, read)).collect()
+    }
+}
