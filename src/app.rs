@@ -18,6 +18,7 @@ use crate::engine::ports::StoreError;
 use crate::engine::recovery::OpenError;
 use crate::engine::system::{Ended, StartError};
 use crate::http::Http;
+use crate::notify::webhook::{self, Couriers};
 
 /// Why the server ended when it shouldn't have, or didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum RunError {
     /// The workspaces' stores can't be used.
     #[error(transparent)]
     Store(#[from] StoreFault),
+    /// Webhooks can't be sent.
+    #[error(transparent)]
+    Webhooks(#[from] webhook::StartError),
     /// Credentials can't be read.
     #[error(transparent)]
     Access(#[from] BadAccess),
@@ -52,7 +56,7 @@ impl RunError {
     /// another process has taken over.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Listen { .. } | Self::Serve(_) | Self::Crashed => 1,
+            Self::Listen { .. } | Self::Serve(_) | Self::Webhooks(_) | Self::Crashed => 1,
             Self::Store(fault) if is_fenced(fault) => 3,
             Self::Store(_) | Self::Access(_) => 2,
             Self::Fenced => 3,
@@ -89,7 +93,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let listener = listen(&settings.listen)?;
     let address = listener.local_addr().map_err(RunError::Serve)?;
     let mut started = workspaces::start(&settings).await?;
-    let http = Http::new(access::http_state(&settings, &started, address)?);
+    let couriers = couriers(&settings, &started)?;
+    let http = Http::new(access::http_state(&settings, &started, address, couriers.sender())?);
     let hooks = access::hooks(&settings, &http, &started);
     let server = http.run(listener, hooks, workers()).map_err(RunError::Serve)?;
     let handle = server.handle();
@@ -104,6 +109,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         }
     }
     let ended = wait(signals, &mut started).await;
+    // While the engine still takes down how far they have come.
+    couriers.stop().await;
     // No more intake, sessions told, journal flushed; then HTTP goes down: all in one time.
     let mut outcome = outcome_of(ended);
     let mut time = std::pin::pin!(tokio::time::sleep(settings.limits.drain));
@@ -131,6 +138,12 @@ fn outcome_of(ended: Option<Ended>) -> Result<(), RunError> {
         Some(Ended::Fenced) => Err(RunError::Fenced),
         Some(Ended::Crashed) => Err(RunError::Crashed),
     }
+}
+
+/// Whoever delivers the workspaces' webhooks.
+fn couriers(settings: &Settings, started: &[Started]) -> Result<Couriers, webhook::StartError> {
+    let workspaces = started.iter().map(|one| (one.id.clone(), one.handle.clone()));
+    Couriers::start(&settings.webhooks, workspaces)
 }
 
 /// Waits for a signal, or for a workspace to end by itself.

@@ -11,6 +11,7 @@ use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
 use crate::http::auth::{Credentials, Gate};
 use crate::http::{BadKeys, Hooks, Http, HttpLimits, HttpState, Verifier, WorkspaceAccess};
+use crate::notify::webhook::Sender;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
 use crate::wire::role::Role;
@@ -42,6 +43,7 @@ pub(super) fn http_state(
     settings: &Settings,
     started: &[Started],
     address: SocketAddr,
+    webhooks: Arc<Sender>,
 ) -> Result<HttpState, BadAccess> {
     let mut workspaces = Vec::new();
     for (workspace, started) in settings.workspaces.iter().zip(started) {
@@ -73,6 +75,9 @@ pub(super) fn http_state(
         },
         public_url: public_url.unwrap_or_else(|| format!("http://{address}")),
         metrics_open: settings.metrics_open,
+        webhook_url: Arc::new(move |url: &str| {
+            webhooks.check_url(url).map_err(|error| error.to_string())
+        }),
     })
 }
 

@@ -143,6 +143,14 @@ pub struct Webhooks {
     pub connect: Duration,
     /// The most that all of it may take.
     pub answer: Duration,
+    /// For how long an event is tried before it is given up.
+    pub give_up_after: Duration,
+    /// Deliveries under way at once to one receiver.
+    pub concurrency: usize,
+    /// Deliveries under way at once in all.
+    pub concurrency_in_all: usize,
+    /// Events of one webhook that were read and are still to be delivered.
+    pub max_waiting: usize,
 }
 
 /// How long another server may take when we call it.

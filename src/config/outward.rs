@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::read::{is_authority, seconds, web_address};
+use super::read::{count, is_authority, seconds, web_address};
 use super::{JitsiServer, Meetings, OutwardCalls, Webhooks, ZoomAccount};
 use crate::wire::settings::fields::{Fields, Item};
 
@@ -14,10 +14,21 @@ const CREDENTIAL_MAX: usize = 500;
 /// The longest wait for somebody else's server, in seconds.
 const ANSWER_MAX: u32 = 300;
 
+/// The longest time for which an event is tried, in days.
+const DAYS_MAX: u32 = 30;
+
 pub(super) fn webhooks(fields: &mut Fields<'_>) -> Webhooks {
     let allow_inner = fields.flag("allow_inner", false);
     let OutwardCalls { connect, answer } = calls(fields);
-    Webhooks { allow_inner, connect, answer }
+    Webhooks {
+        allow_inner,
+        connect,
+        answer,
+        give_up_after: seconds(fields, "give_up_after_seconds", 1..=DAYS_MAX * 86_400),
+        concurrency: count(fields, "concurrency", 1..=1_000),
+        concurrency_in_all: count(fields, "concurrency_in_all", 1..=100_000),
+        max_waiting: count(fields, "max_waiting", 1..=10_000),
+    }
 }
 
 pub(super) fn calls(fields: &mut Fields<'_>) -> OutwardCalls {

@@ -97,7 +97,11 @@ fn number(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u3
     fields.required(key).and_then(|item| item.number(allowed)).unwrap_or(least)
 }
 
-fn count(fields: &mut Fields<'_>, key: &'static str, allowed: RangeInclusive<u32>) -> usize {
+pub(super) fn count(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    allowed: RangeInclusive<u32>,
+) -> usize {
     number(fields, key, allowed) as usize
 }
 

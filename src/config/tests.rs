@@ -231,8 +231,18 @@ fn no_secret_is_printed_by_debug() {
 fn calls_outward_have_bounds_that_fit_together() {
     let settings = with("").expect("the defaults").settings;
     let of = |connect, answer| (Duration::from_secs(connect), Duration::from_secs(answer));
-    let Webhooks { allow_inner, connect, answer } = settings.webhooks;
-    assert_eq!((allow_inner, (connect, answer)), (false, of(5, 20)));
+    let webhooks = settings.webhooks;
+    let (connect, answer) = of(5, 20);
+    let expected = Webhooks {
+        allow_inner: false,
+        connect,
+        answer,
+        give_up_after: Duration::from_hours(24),
+        concurrency: 8,
+        concurrency_in_all: 256,
+        max_waiting: 1_000,
+    };
+    assert_eq!(webhooks, expected);
     let OutwardCalls { connect, answer } = settings.meetings;
     assert_eq!((connect, answer), of(5, 20));
     assert_eq!(

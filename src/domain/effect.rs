@@ -7,11 +7,12 @@ use super::agent::{
 };
 use super::callback::{Callback, Interaction, Request, Snapshot};
 use super::event::Event;
-use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
+use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::message::{Letter, Token};
 use super::queue::Queue;
 use super::refusal::Refusal;
 use super::time::Timestamp;
+use super::webhook::{Progress, Webhook};
 
 /// What a step leaves behind. The changes and events are one journal entry, all or nothing;
 /// answers, frames and publications leave only when that entry is durable; letters go at once.
@@ -73,6 +74,19 @@ pub enum Change {
     Queue(Arc<Queue>),
     /// A queue was removed.
     QueueRemoved(QueueId),
+    /// A webhook was made or changed, or has come further.
+    Webhook(WebhookChange),
+}
+
+/// A new state of a webhook.
+#[derive(Debug, Clone)]
+pub enum WebhookChange {
+    /// It was made or changed; one that isn't active keeps no progress.
+    Put(Arc<Webhook>),
+    /// It was removed.
+    Removed(WebhookId),
+    /// It has come further.
+    Progress(Arc<Progress>),
 }
 
 /// What to do.
@@ -150,6 +164,13 @@ pub enum Answer {
     Queue {
         /// As it is.
         queue: Arc<Queue>,
+        /// It was made by the command.
+        created: bool,
+    },
+    /// The webhook, as the command left it.
+    Webhook {
+        /// As it is.
+        webhook: Arc<Webhook>,
         /// It was made by the command.
         created: bool,
     },

@@ -73,6 +73,10 @@ slug!(
     /// Something that an agent can do at a level and a callback may ask for.
     SkillName
 );
+slug!(
+    /// Somewhere that events are sent to.
+    WebhookId
+);
 
 macro_rules! unique {
     ($(#[$doc:meta])* $name:ident) => {

@@ -21,4 +21,5 @@ pub mod ranked;
 pub mod refusal;
 pub mod skills;
 pub mod time;
+pub mod webhook;
 pub mod zone;

@@ -155,7 +155,8 @@ impl Rebuilt for AgentDesk {
                 | Change::Request { .. }
                 | Change::Interaction { .. }
                 | Change::Queue(_)
-                | Change::QueueRemoved(_) => {}
+                | Change::QueueRemoved(_)
+                | Change::Webhook(_) => {}
             }
         }
     }

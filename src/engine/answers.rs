@@ -128,6 +128,7 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
         }
         Answer::Queue { queue, created: _ } => Some(KeptAnswer::Queue(queue.clone())),
         Answer::Agent { .. }
+        | Answer::Webhook { .. }
         | Answer::Welcome(_)
         | Answer::Position(_)
         | Answer::Trace(_)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::entry::Keyed;
 use super::facts::FactKey;
 use super::handle::{QueuePause, SessionOutlet};
+use super::webhooks::WebhookAsk;
 use crate::domain::agent::{Presence, PresenceBy};
 use crate::domain::callback::{Channel, Reach, Snapshot};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
@@ -72,6 +73,7 @@ pub(crate) enum Ask {
     QueueStats {
         id: QueueId,
     },
+    Webhook(WebhookAsk),
     /// What was answered under the key that it comes with.
     Replayed,
 }
@@ -94,7 +96,8 @@ impl Ask {
             | Self::RemoveAgent { .. }
             | Self::SetPresence { .. }
             | Self::SetExternalLoad { .. }
-            | Self::Connect { .. } => false,
+            | Self::Connect { .. }
+            | Self::Webhook(_) => false,
         }
     }
 
@@ -121,6 +124,7 @@ impl Ask {
             | Self::Position { .. }
             | Self::Trace { .. }
             | Self::QueueStats { .. }
+            | Self::Webhook(_)
             | Self::Replayed => {}
         }
         keys

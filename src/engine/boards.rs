@@ -1,13 +1,16 @@
-//! What readers on other threads see of queues and agents without asking the workspace's thread.
+//! What readers on other threads see of queues, agents and webhooks without asking the workspace's thread.
 //!
 //! Written when the entry that shows it is durable, so whatever stands here may leave the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use crate::domain::agent::AgentView;
-use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::domain::queue::Queue;
+use crate::domain::webhook::Webhook;
 
 /// One board: things by their ids.
 #[derive(Debug)]
@@ -49,4 +52,8 @@ pub(crate) struct Boards {
     pub(crate) queues: Board<QueueId, Queue>,
     /// Agents.
     pub(crate) agents: Board<AgentId, AgentView>,
+    /// Webhooks.
+    pub(crate) webhooks: Board<WebhookId, Webhook>,
+    /// Told when one of them is another.
+    pub(crate) webhooks_changed: watch::Sender<()>,
 }

@@ -4,12 +4,16 @@
 //! nothing. Counting must cost next to nothing and wait for nobody for long: atomics, and a map of
 //! few words behind a lock that is held for an addition.
 
+pub mod deliveries;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use self::deliveries::DeliveryFigures;
 
 use crate::domain::agent::{Engagement, Presence};
 use crate::domain::callback::{Callback, Phase, State};
@@ -398,6 +402,8 @@ pub struct Figures {
     pub agents: BTreeMap<(Presence, Engagement), u64>,
     /// Agents' sessions.
     pub sessions: u64,
+    /// Webhooks.
+    pub deliveries: DeliveryFigures,
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub const RESTART: u16 = 1012;
 /// A workspace, as other threads speak to it.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Handle {
@@ -415,7 +415,7 @@ impl Handle {
         answered.await.unwrap_or(Err(CommandError::Refused(Refusal::Unavailable)))
     }
 
-    async fn plain(&self, ask: Ask) -> Result<Answer, Refusal> {
+    pub(super) async fn plain(&self, ask: Ask) -> Result<Answer, Refusal> {
         unkeyed(self.command(ask, None).await)
     }
 
@@ -444,14 +444,14 @@ impl Handle {
     }
 
     /// What was read may leave when the newest entry that it may show is durable.
-    async fn shown<T>(&self, gate: &Gate, value: T) -> Result<T, Refusal> {
+    pub(super) async fn shown<T>(&self, gate: &Gate, value: T) -> Result<T, Refusal> {
         self.shared.door.wait_durable(gate.life, gate.library.newest()).await?;
         Ok(value)
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
-fn unreadable(error: StoreError) -> Refusal {
+pub(super) fn unreadable(error: StoreError) -> Refusal {
     tracing::warn!(error = %error, "the store can't be read");
     Refusal::Unavailable
 }

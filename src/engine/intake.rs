@@ -320,6 +320,11 @@ impl Office {
             Ask::SetExternalLoad { id, units, until } => {
                 self.to_agent(id, AgentMessage::SetExternalLoad { token, units, until })
             }
+            Ask::Webhook(ask) => {
+                cause.answered(token);
+                self.webhook(token, ask);
+                Ok(None)
+            }
             Ask::Connect { agent, session, outlet } => self.connect(token, agent, session, outlet),
             Ask::Trace { callback } => {
                 let queue = self.known.borrow().queue_of(&callback.queue);

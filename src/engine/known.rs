@@ -1,4 +1,4 @@
-//! Settings of queues and agents as they are now, which machines elsewhere depend on.
+//! Settings of queues, agents and webhooks as they are now, which others depend on.
 //!
 //! An agent's timers are the largest among their queues', and a callback that is read from the
 //! store needs its queue; both are known here as soon as they are journaled. Also who is on the
@@ -7,18 +7,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::effect::Change;
-use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::effect::{Change, WebhookChange};
+use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::domain::message::{AgentMessage, AgentTimers, Letter};
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::time::Span;
+use crate::domain::webhook::Webhook;
 
 /// What is known of queues and agents.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     queues: BTreeMap<QueueId, Arc<Queue>>,
     agents: BTreeMap<AgentId, (Arc<AgentSettings>, AgentTimers)>,
+    webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
     /// Commands under way that bring a callback into a queue.
     arriving: BTreeMap<QueueId, u32>,
     /// Queues whose removal is under way.
@@ -48,7 +50,16 @@ impl Known {
                 Change::AgentRemoved(id) => {
                     self.agents.remove(id);
                 }
-                Change::Callback { .. } | Change::Request { .. } | Change::Interaction { .. } => {}
+                Change::Webhook(WebhookChange::Put(webhook)) => {
+                    self.webhooks.insert(webhook.settings.id.clone(), Arc::clone(webhook));
+                }
+                Change::Webhook(WebhookChange::Removed(id)) => {
+                    self.webhooks.remove(id);
+                }
+                Change::Callback { .. }
+                | Change::Request { .. }
+                | Change::Interaction { .. }
+                | Change::Webhook(WebhookChange::Progress(_)) => {}
             }
         }
         letters
@@ -57,6 +68,16 @@ impl Known {
     /// A queue, as it is now.
     pub(crate) fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
         self.queues.get(id).cloned()
+    }
+
+    /// A webhook, as it is now.
+    pub(crate) fn webhook(&self, id: &WebhookId) -> Option<Arc<Webhook>> {
+        self.webhooks.get(id).cloned()
+    }
+
+    /// How many webhooks there are.
+    pub(crate) fn webhook_count(&self) -> usize {
+        self.webhooks.len()
     }
 
     /// The queue of a callback. An ended callback may outlive its queue: then one with every

@@ -15,10 +15,11 @@ use crate::domain::callback::{
     Callback, CallbackType, Channel, ContactKey, Interaction, Request, State,
 };
 use crate::domain::event::Event;
-use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Progress, Webhook};
 
 /// How an entry becomes rows and bytes. Pure; called on the engine's thread for each entry.
 pub trait Codec: Send + Sync {
@@ -139,6 +140,8 @@ pub struct Inventory {
     pub queues: Vec<Arc<Queue>>,
     /// All agents.
     pub agents: Vec<Arc<Agent>>,
+    /// All webhooks.
+    pub webhooks: Vec<Arc<Webhook>>,
     /// The highest callback number given.
     pub last_number: u64,
     /// The workspace's own secret (32 bytes), if one was made.
@@ -213,6 +216,20 @@ pub trait Library: Send + Sync {
         after: u64,
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>>;
+
+    /// Events of everybody after event id `after`, oldest first. No event that comes later has an
+    /// id below one of these.
+    fn events(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>>;
+
+    /// Those of these events that are there, in the order of their ids.
+    fn events_of(&self, ids: Vec<u64>) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>>;
+
+    /// How far a webhook has come.
+    fn progress(&self, webhook: WebhookId) -> PortFuture<'_, Result<Option<Progress>, StoreError>>;
 
     /// What was answered under a key, within the last 24 h before `now`.
     fn kept(

@@ -32,7 +32,7 @@ use super::shared::{Gate, Shared};
 use super::shared_log::SharedLog;
 use super::shell::post;
 use super::system::{Ended, EngineConfig, MakeLibrary};
-use crate::domain::effect::Change;
+use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::message::{AgentMessage, Letter, QueueMessage, Token};
 
 /// Live callbacks are read in pages of so many.
@@ -295,7 +295,13 @@ async fn restore(
     know_contacts(office).await?;
     let queues = inventory.queues.iter().cloned().map(Change::Queue);
     let agents = inventory.agents.iter().cloned().map(Change::Agent);
-    office.known.borrow_mut().learn(&queues.chain(agents).collect::<Vec<_>>());
+    let webhooks = inventory.webhooks.iter().cloned();
+    let webhooks = webhooks.map(|webhook| Change::Webhook(WebhookChange::Put(webhook)));
+    office.known.borrow_mut().learn(&queues.chain(agents).chain(webhooks).collect::<Vec<_>>());
+    for webhook in &inventory.webhooks {
+        let id = webhook.settings.id.clone();
+        office.hold(Output::PublishWebhook(id, Some(Arc::clone(webhook))));
+    }
     let directory = &office.directory;
     for queue in &inventory.queues {
         let actor = QueueActor::recovered(Rc::clone(office), queue);

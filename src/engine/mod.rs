@@ -13,6 +13,7 @@ mod door;
 mod door_actor;
 pub mod entry;
 mod facts;
+pub mod feed;
 pub mod figures;
 mod filter;
 pub mod handle;
@@ -40,6 +41,7 @@ mod shared;
 mod shared_log;
 mod shell;
 pub mod system;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;

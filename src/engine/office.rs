@@ -194,7 +194,13 @@ impl Office {
 
     /// Hands a step's changes and events to the journal, as one entry, with what is kept of its
     /// answer; a step that answers two commands keeps the second in an entry of its own.
-    fn write(&self, at: Timestamp, changes: Vec<Change>, events: Vec<Event>, kept: Vec<Kept>) {
+    pub(super) fn write(
+        &self,
+        at: Timestamp,
+        changes: Vec<Change>,
+        events: Vec<Event>,
+        kept: Vec<Kept>,
+    ) {
         let mut kept = kept.into_iter();
         let first = kept.next();
         if changes.is_empty() && events.is_empty() && first.is_none() {

@@ -14,10 +14,11 @@ use super::office::Office;
 use super::ports::EntryNumber;
 use crate::domain::agent::AgentView;
 use crate::domain::effect::{Answer, Notice};
-use crate::domain::ids::{AgentId, QueueId, SessionId};
+use crate::domain::ids::{AgentId, QueueId, SessionId, WebhookId};
 use crate::domain::message::{AgentMessage, Letter, Token};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
+use crate::domain::webhook::Webhook;
 
 /// What leaves the process, or shows readers something, once the journal allows it.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) enum Output {
     PublishAgent(AgentId, Option<Arc<AgentView>>),
     /// Readers see a queue.
     PublishQueue(QueueId, Option<Arc<Queue>>),
+    /// Readers see a webhook.
+    PublishWebhook(WebhookId, Option<Arc<Webhook>>),
 }
 
 /// How a command is answered.
@@ -99,6 +102,11 @@ impl Office {
                 self.shared.boards.agents.publish(id, view);
             }
             Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
+            Output::PublishWebhook(id, webhook) => {
+                let boards = &self.shared.boards;
+                boards.webhooks.publish(id, webhook);
+                boards.webhooks_changed.send_replace(());
+            }
         }
     }
 

@@ -218,7 +218,8 @@ impl Rebuilt for QueueDesk {
                 | Change::Request { .. }
                 | Change::Interaction { .. }
                 | Change::Agent(_)
-                | Change::AgentRemoved(_) => {}
+                | Change::AgentRemoved(_)
+                | Change::Webhook(_) => {}
             }
         }
     }

@@ -14,6 +14,7 @@ use super::boards::Boards;
 use super::clock::Clock;
 use super::door::{Door, Phase, Standing};
 use super::door_actor::DoorActor;
+use super::figures::deliveries::Deliveries;
 use super::figures::{Figures, JournalFigures, Line, StepCounts};
 use super::health::{Alarm, Health};
 use super::journal;
@@ -77,6 +78,8 @@ pub(crate) struct Gauges {
     replaced: AtomicBool,
     /// What steps count.
     pub(crate) steps: StepCounts,
+    /// What is counted of webhooks.
+    pub(crate) deliveries: Arc<Deliveries>,
     lines: Mutex<BTreeMap<QueueId, Arc<Line>>>,
     journal: Mutex<Weak<journal::Shared>>,
 }
@@ -266,6 +269,7 @@ impl Shared {
             lines,
             agents,
             sessions,
+            deliveries: gauges.deliveries.read(),
         }
     }
 

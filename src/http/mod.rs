@@ -24,6 +24,7 @@ mod routes;
 mod server;
 mod state;
 mod stats;
+mod webhooks;
 
 use actix_web::web::Query;
 

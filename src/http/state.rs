@@ -16,6 +16,7 @@ use crate::wire::action::Known;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
 use crate::wire::role::Role;
+use crate::wire::webhook::UrlCheck;
 
 /// A workspace, as requests reach it.
 pub struct WorkspaceAccess {
@@ -58,6 +59,8 @@ pub struct HttpState {
     pub public_url: String,
     /// `/metrics` answers without a credential.
     pub metrics_open: bool,
+    /// Where webhooks may go.
+    pub webhook_url: Arc<UrlCheck>,
 }
 
 /// The state as handlers see it.
@@ -67,6 +70,7 @@ pub(super) struct Shared {
     pub(super) limits: HttpLimits,
     pub(super) public_url: String,
     pub(super) metrics_open: bool,
+    pub(super) webhook_url: Arc<UrlCheck>,
     pub(super) metrics: Metrics,
     pub(super) sockets: Arc<SocketCounts>,
     pub(super) public_uses: PublicUses,
@@ -104,6 +108,7 @@ impl Shared {
             limits: state.limits,
             public_url: state.public_url,
             metrics_open: state.metrics_open,
+            webhook_url: state.webhook_url,
             metrics: Metrics::new(),
             sockets: Arc::default(),
             public_uses: PublicUses::default(),

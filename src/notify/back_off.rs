@@ -1,4 +1,5 @@
-//! When to try again what failed: the delays that Standard Webhooks advises, within one day.
+//! When to try again what failed: the delays that Standard Webhooks advises, within one day, or within
+//! another time, by delays that are as much longer or shorter.
 //!
 //! Pure: the time that has passed and the dice come in as arguments.
 
@@ -23,22 +24,51 @@ const DELAYS: [Span; 7] = [
 /// doesn't come back together.
 const JITTER_PER_MILLE: i64 = 100;
 
-/// How long to wait after the `failed`th attempt (from 1), made `elapsed` after the first; `None`:
-/// give it up.
-///
-/// `retry_after` is what the other side asked for, and only makes the wait longer. The last
-/// attempt is made when the day is over, so that an outage of just under a day loses nothing.
-/// `dice` is any number.
-pub fn wait(failed: u32, elapsed: Span, retry_after: Option<Span>, dice: u64) -> Option<Span> {
-    if elapsed >= GIVE_UP_AFTER {
-        return None;
+/// Delays for something that is tried for another time than a day: each by the same share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    give_up_after: Span,
+}
+
+impl Schedule {
+    /// Tried for so long.
+    pub const fn within(give_up_after: Span) -> Self {
+        Self { give_up_after }
     }
-    let index = (failed.max(1) as usize - 1).min(DELAYS.len() - 1);
-    let delay = DELAYS[index];
-    let share = i64::try_from(dice % 1_001).expect("a remainder of 1,001 fits");
-    let jittered = delay + Span(delay.0 * JITTER_PER_MILLE / 1_000 * share / 1_000);
-    let asked = retry_after.unwrap_or(Span::ZERO);
-    Some(jittered.max(asked).min(GIVE_UP_AFTER - elapsed))
+
+    /// A delay of the day's schedule, in this one.
+    pub fn scaled(&self, delay: Span) -> Span {
+        Span(delay.0 * self.give_up_after.0 / GIVE_UP_AFTER.0)
+    }
+
+    /// How long to wait after the `failed`th attempt (from 1), made `elapsed` after the first;
+    /// `None`: give it up.
+    ///
+    /// `retry_after` is what the other side asked for, and only makes the wait longer. The last
+    /// attempt is made when the time is over, so that an outage of just under it loses nothing.
+    /// `dice` is any number.
+    pub fn wait(
+        &self,
+        failed: u32,
+        elapsed: Span,
+        retry_after: Option<Span>,
+        dice: u64,
+    ) -> Option<Span> {
+        if elapsed >= self.give_up_after {
+            return None;
+        }
+        let index = (failed.max(1) as usize - 1).min(DELAYS.len() - 1);
+        let delay = self.scaled(DELAYS[index]);
+        let share = i64::try_from(dice % 1_001).expect("a remainder of 1,001 fits");
+        let jittered = delay + Span(delay.0 * JITTER_PER_MILLE / 1_000 * share / 1_000);
+        let asked = retry_after.unwrap_or(Span::ZERO);
+        Some(jittered.max(asked).min(self.give_up_after - elapsed))
+    }
+}
+
+/// [`Schedule::wait`] of what is tried for a day.
+pub fn wait(failed: u32, elapsed: Span, retry_after: Option<Span>, dice: u64) -> Option<Span> {
+    Schedule::within(GIVE_UP_AFTER).wait(failed, elapsed, retry_after, dice)
 }
 
 #[cfg(test)]
@@ -60,6 +90,15 @@ mod tests {
     #[test]
     fn the_schedule_is_the_advised_one_and_ends_with_the_day() {
         assert_eq!(attempts(0), [0, 5, 305, 2_105, 9_305, 27_305, 63_305, 86_400]);
+    }
+
+    #[test]
+    fn another_time_has_the_same_attempts_nearer_together() {
+        let minute = Schedule::within(Span::minutes(1));
+        assert_eq!(minute.scaled(Span::minutes(24 * 60)), Span::minutes(1));
+        assert_eq!(minute.wait(2, Span::ZERO, None, 0), Some(Span::millis(208)));
+        assert_eq!(minute.wait(7, Span::seconds(59), None, 0), Some(Span::seconds(1)));
+        assert_eq!(minute.wait(7, Span::seconds(60), None, 0), None);
     }
 
     #[test]

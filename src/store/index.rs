@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::keys::{self, TextKind};
 use super::record::{Broken, EventRecord, Reader, Record, put_varint};
 use crate::domain::callback::{Callback, Phase, Request, shown_number};
-use crate::domain::effect::Change;
+use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::event::Event;
 use crate::domain::ids::CallbackId;
 use crate::domain::phone::PhoneNumber;
@@ -138,6 +138,26 @@ fn of_change(change: &Change, rows: &mut Vec<RowWrite>) {
         Change::AgentRemoved(id) => delete(keys::agent(id), rows),
         Change::Queue(queue) => put(keys::queue(&queue.settings.id), queue.to_row(), rows),
         Change::QueueRemoved(id) => delete(keys::queue(id), rows),
+        Change::Webhook(change) => of_webhook(change, rows),
+    }
+}
+
+fn of_webhook(change: &WebhookChange, rows: &mut Vec<RowWrite>) {
+    match change {
+        WebhookChange::Put(webhook) => {
+            let id = &webhook.settings.id;
+            put(keys::webhook(id), webhook.to_row(), rows);
+            if !webhook.settings.active {
+                delete(keys::webhook_progress(id), rows);
+            }
+        }
+        WebhookChange::Removed(id) => {
+            delete(keys::webhook(id), rows);
+            delete(keys::webhook_progress(id), rows);
+        }
+        WebhookChange::Progress(progress) => {
+            put(keys::webhook_progress(&progress.webhook), progress.to_row(), rows);
+        }
     }
 }
 

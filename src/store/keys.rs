@@ -12,7 +12,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::domain::callback::{Channel, State};
-use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::engine::entry::IdempotencyKey;
 use crate::engine::ports::{RowKey, Table};
@@ -78,9 +78,13 @@ pub const EVENT_BY_TIME: Table = ordered(21, "event_by_time");
 
 /// what tells the contact, callback id → nothing: those that aren't final, by contact and number.
 pub const ACTIVE: Table = ordered(22, "active");
+/// webhook id → the webhook, with its secrets.
+pub const WEBHOOK: Table = ordered(23, "webhook");
+/// webhook id → how far it has come.
+pub const WEBHOOK_PROGRESS: Table = plain(24, "webhook_progress");
 
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 23] = [
+pub const ALL: [Table; 25] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -104,6 +108,8 @@ pub const ALL: [Table; 23] = [
     BY_END,
     EVENT_BY_TIME,
     ACTIVE,
+    WEBHOOK,
+    WEBHOOK_PROGRESS,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -198,6 +204,16 @@ pub fn queue(id: &QueueId) -> RowKey {
 /// An agent.
 pub fn agent(id: &AgentId) -> RowKey {
     key(AGENT, id.as_str().as_bytes().to_vec())
+}
+
+/// A webhook.
+pub fn webhook(id: &WebhookId) -> RowKey {
+    key(WEBHOOK, id.as_str().as_bytes().to_vec())
+}
+
+/// How far a webhook has come.
+pub fn webhook_progress(id: &WebhookId) -> RowKey {
+    key(WEBHOOK_PROGRESS, id.as_str().as_bytes().to_vec())
 }
 
 /// What was answered under a key.

@@ -3,6 +3,7 @@
 pub(super) mod callbacks;
 mod events;
 mod settings;
+mod webhooks;
 
 use crate::domain::ids::{AgentId, InteractionId, OfferId, QueueId, SessionId, SkillName};
 use crate::domain::time::Timestamp;

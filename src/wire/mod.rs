@@ -28,3 +28,4 @@ pub mod schedule;
 pub mod settings;
 pub mod text;
 pub mod trace;
+pub mod webhook;

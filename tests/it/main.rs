@@ -7,6 +7,7 @@ mod admin;
 mod contacts;
 mod cycle;
 mod fields;
+mod hooks;
 mod intake;
 mod kill;
 mod lists;

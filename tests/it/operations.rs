@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::redis::now;
 use crate::server::Server;
 
 const PAGE: &str = include_str!("../../docs/operations.md");
@@ -76,6 +77,12 @@ fn every_metric_is_told_and_every_one_that_is_told_is_there() {
     assert_eq!(made.status, 201, "{}", made.body);
     let path = format!("/v1/callbacks/{}/cancel", made.body["id"].as_str().expect("an id"));
     assert_eq!(server.post(&path, "lead-key-1", &json!({})).status, 200);
+    let hook = json!({"url": "https://hooks.example", "types": ["queue.paused"]});
+    assert_eq!(server.put("/v1/webhooks/crm", "admin-key", &hook).status, 201);
+    let deadline = now() + std::time::Duration::from_secs(15);
+    while !metrics(&server).contains("webhook=\"crm\"") {
+        assert!(now() < deadline, "whoever delivers for it begins");
+    }
     let text = metrics(&server);
     let (told, found) = (told(), found(&text));
     let names = |metrics: &Metrics<'_>| metrics.keys().map(|&name| name.to_owned()).collect();

@@ -75,6 +75,11 @@ fn each_route_is_for_the_roles_that_it_is_described_for() {
         ("supervisor", &supervisor),
         ("admin", &admin),
     ];
+    for webhook in ["crm", "old"] {
+        let body = json!({"url": "https://hooks.example", "active": false});
+        let made = server.put(&format!("/v1/webhooks/{webhook}"), "admin-key", &body);
+        assert_eq!(made.status, 201, "{}", made.body);
+    }
     let api = server.get("/openapi.json", "").body;
     let mut tried = 0;
     for (path, methods) in api["paths"].as_object().expect("an object") {
@@ -89,6 +94,8 @@ fn each_route_is_for_the_roles_that_it_is_described_for() {
                 Some("agents") if method == "put" && path.ends_with("{id}") => "kim",
                 Some("agents") if method == "delete" => "tom",
                 Some("agents") => "mara",
+                Some("webhooks") if method == "delete" => "old",
+                Some("webhooks") => "crm",
                 _ => made["id"].as_str().expect("an id"),
             };
             let at = |id: &str| path.replace("{id}", id);

@@ -146,6 +146,11 @@ impl Server {
         Self::launch(folder, store, config, &[])
     }
 
+    /// Starts it on `store`, with its configuration in `folder` and settings in its environment.
+    pub(crate) fn start_set_on(folder: &Path, store: &str, settings: &[(&str, &str)]) -> Self {
+        Self::launch(folder, store, CONFIG, settings)
+    }
+
     fn launch(folder: &Path, store: &str, text: &str, settings: &[(&str, &str)]) -> Self {
         let config = folder.join("ringback.toml");
         std::fs::write(&config, text).expect("it is written");

@@ -135,6 +135,15 @@ fn set_up(walk: &Walk) {
     assert_eq!(walk.put(agent, "kim", "admin-key", &shown).status, 200);
     assert_eq!(walk.get(agent, "kim", "lead-key-1"), shown);
     walk.get("/v1/agents", "", "lead-key-1");
+    let webhook = "/v1/webhooks/{id}";
+    let hooks = json!({"url": "https://hooks.example", "types": ["queue.*"], "channels": ["chat"]});
+    for id in ["crm", "old"] {
+        assert_eq!(walk.put(webhook, id, "admin-key", &hooks).status, 201);
+    }
+    let shown = walk.get(webhook, "crm", "admin-key");
+    assert_eq!(walk.put(webhook, "crm", "admin-key", &shown).status, 200);
+    walk.get("/v1/webhooks", "", "admin-key");
+    assert_eq!(walk.ask(("DELETE", webhook), "old", "admin-key", None).status, 204);
     for (route, id) in [(queue, "support"), (agent, "kim")] {
         // A queue that an agent serves goes, and the agent stays.
         assert_eq!(walk.ask(("DELETE", route), id, "admin-key", None).status, 204);
@@ -258,6 +267,10 @@ fn look(walk: &Walk) {
 fn all_that_is_kept(walk: &Walk) -> Vec<Value> {
     let mut kept =
         vec![walk.get("/v1/queues", "", "lead-key-1"), walk.get("/v1/agents", "", "lead-key-1")];
+    let mut webhook = walk.get("/v1/webhooks/{id}", "crm", "admin-key");
+    // Its age and the like stand still for nobody.
+    webhook["status"].take();
+    kept.push(webhook);
     let list = walk.get("/v1/callbacks?limit=200", "", "lead-key-1");
     for row in list["items"].as_array().expect("a list") {
         for part in ["", "/history"] {

@@ -137,6 +137,7 @@ impl People {
             }
             Answer::Agent { .. }
             | Answer::Queue { .. }
+            | Answer::Webhook { .. }
             | Answer::Position(_)
             | Answer::Trace(_)
             | Answer::QueueStats(_)

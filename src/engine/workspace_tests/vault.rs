@@ -12,11 +12,12 @@ use tokio::sync::watch;
 
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, Request, State};
-use crate::domain::effect::Change;
+use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::event::Event;
-use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Progress, Webhook};
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
     Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
@@ -53,6 +54,8 @@ struct World {
     kept: BTreeMap<IdempotencyKey, Kept>,
     externals: BTreeMap<(Channel, String), CallbackId>,
     events: Vec<StoredEvent>,
+    webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
+    progress: BTreeMap<WebhookId, Progress>,
     secret: Option<Vec<u8>>,
 }
 
@@ -81,6 +84,7 @@ impl World {
                     self.queues.insert(queue.settings.id.clone(), Arc::clone(queue));
                 }
                 Change::QueueRemoved(id) => drop(self.queues.remove(id)),
+                Change::Webhook(change) => self.apply_webhook(change),
             }
         }
         for (place, event) in (0..).zip(&entry.events) {
@@ -92,6 +96,23 @@ impl World {
         }
         if let Some(kept) = &entry.kept {
             self.kept.insert(kept.keyed.key, kept.clone());
+        }
+    }
+}
+
+impl World {
+    fn apply_webhook(&mut self, change: &WebhookChange) {
+        match change {
+            WebhookChange::Put(webhook) => {
+                self.webhooks.insert(webhook.settings.id.clone(), Arc::clone(webhook));
+            }
+            WebhookChange::Removed(id) => {
+                self.webhooks.remove(id);
+                self.progress.remove(id);
+            }
+            WebhookChange::Progress(progress) => {
+                self.progress.insert(progress.webhook.clone(), Progress::clone(progress));
+            }
         }
     }
 }
@@ -337,6 +358,26 @@ impl Library for VaultLibrary {
         }))
     }
 
+    fn events(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            world.events.iter().filter(|event| event.id > after).take(limit).cloned().collect()
+        }))
+    }
+
+    fn events_of(&self, ids: Vec<u64>) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            world.events.iter().filter(|event| ids.contains(&event.id)).cloned().collect()
+        }))
+    }
+
+    fn progress(&self, webhook: WebhookId) -> PortFuture<'_, Result<Option<Progress>, StoreError>> {
+        Box::pin(self.0.read(move |world| world.progress.get(&webhook).cloned()))
+    }
+
     fn kept(
         &self,
         key: IdempotencyKey,
@@ -449,6 +490,7 @@ impl Library for VaultLibrary {
         Box::pin(self.0.read(|world| Inventory {
             queues: world.queues.values().cloned().collect(),
             agents: world.agents.values().cloned().collect(),
+            webhooks: world.webhooks.values().cloned().collect(),
             last_number: world.callbacks.values().map(|one| one.number).max().unwrap_or(0),
             secret: world.secret.clone(),
         }))

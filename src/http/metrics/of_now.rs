@@ -11,6 +11,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use crate::domain::time::Span;
+use crate::engine::figures::deliveries::WebhookStanding;
 use crate::engine::figures::{Figures, Histogram, LineFigures, SocketCounts};
 use crate::engine::health::{Alarm, Health};
 
@@ -57,6 +58,7 @@ impl Collector for OfNow {
         self.callbacks(out)?;
         self.queues(out)?;
         self.agents(out)?;
+        self.webhooks(out)?;
         self.trouble(out)?;
         self.sockets(out)
     }
@@ -179,6 +181,33 @@ impl OfNow {
                 .collect()
         })?;
         self.gauge(out, "agent_sessions", "Sessions of agents", |it| float(it.figures.sessions))
+    }
+
+    fn webhooks(&self, out: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
+        let help = "Attempts to deliver events to webhooks, by what became of them";
+        self.many(out, MetricType::Counter, "webhook_attempts", help, |it| {
+            let attempts = it.figures.deliveries.attempts.iter();
+            attempts.map(|(what, count)| (label("result", what.as_str()), float(*count))).collect()
+        })?;
+        let help = "Events read for a webhook that are still to be delivered";
+        self.each_webhook(out, "webhook_waiting", help, |it| float(it.waiting as u64))?;
+        let help = "For how long the oldest of them has been";
+        self.each_webhook(out, "webhook_oldest_seconds", help, |it| seconds(it.oldest))?;
+        let help = "1 while a webhook's receiver takes nothing and is only tried now and then";
+        self.each_webhook(out, "webhook_failing", help, |it| flag(it.failing))
+    }
+
+    fn each_webhook(
+        &self,
+        out: &mut DescriptorEncoder,
+        name: &str,
+        help: &str,
+        value: fn(&WebhookStanding) -> f64,
+    ) -> Result<(), fmt::Error> {
+        self.many(out, MetricType::Gauge, name, help, |it| {
+            let webhooks = it.figures.deliveries.webhooks.iter();
+            webhooks.map(|(id, one)| (label("webhook", id.as_str()), value(one))).collect()
+        })
     }
 
     fn trouble(&self, out: &mut DescriptorEncoder) -> Result<(), fmt::Error> {

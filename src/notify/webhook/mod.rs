@@ -1,11 +1,14 @@
-//! Webhooks: one event, signed, sent once to one endpoint, and what became of it.
+//! Webhooks: events, signed, sent to endpoints, and what became of them.
 //!
-//! By the Standard Webhooks scheme 1.0.0. What is to be sent to whom, in which order, and when
-//! again is the outbox's; nothing is remembered here. Must never follow a redirect, take a proxy
-//! from the environment, or connect to an address that isn't public (unless told so for a lab).
+//! By the Standard Webhooks scheme 1.0.0. Here is the one attempt: it remembers nothing, and must
+//! never follow a redirect, take a proxy from the environment, or connect to an address that isn't
+//! public (unless told so for a lab). Beside it: `outgoing` decides what is sent next, a `courier`
+//! per webhook does it, and `couriers` are all of them.
 
 mod address;
-mod filter;
+mod courier;
+mod couriers;
+mod outgoing;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -18,17 +21,19 @@ use reqwest::dns::Resolve;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
+use serde::Serialize;
 
 pub use address::is_public;
-pub use filter::Filter;
-pub use sign::{BadSecret, Secret};
+pub use couriers::{Couriers, StartError};
 
 use self::address::{InnerAddress, Outward, SystemNames};
 use super::answer::{retry_after, why};
 use super::outcome::Outcome;
 use crate::config::Webhooks;
+use crate::domain::civil::format_rfc3339;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::SigningSecret;
 use crate::engine::library::StoredEvent;
 use crate::wire::event::EventBody;
 
@@ -48,9 +53,17 @@ pub struct Endpoint {
     /// `https://…`.
     pub url: String,
     /// What they are signed with.
-    pub secret: Secret,
+    pub secret: SigningSecret,
     /// The one before, while receivers change to the new one.
-    pub former_secret: Option<Secret>,
+    pub former_secret: Option<SigningSecret>,
+}
+
+/// The scheme's `type`, `timestamp` and `data`, two of which an event has anyway.
+#[derive(Serialize)]
+struct Message<'a> {
+    timestamp: String,
+    #[serde(flatten)]
+    event: EventBody<'a>,
 }
 
 /// One event on its way to one endpoint.
@@ -66,8 +79,11 @@ pub struct Delivery {
 impl Delivery {
     /// An attempt at `at` to send an event of a workspace.
     pub fn new(event: &StoredEvent, workspace: &WorkspaceId, at: Timestamp) -> Self {
-        let body = serde_json::to_vec(&EventBody::new(event, workspace))
-            .expect("an event is texts and numbers under texts");
+        let message = Message {
+            timestamp: format_rfc3339(event.at),
+            event: EventBody::new(event, workspace),
+        };
+        let body = serde_json::to_vec(&message).expect("an event is texts and numbers under texts");
         Self { id: format!("evt_{workspace}_{}", event.id), at, body }
     }
 }

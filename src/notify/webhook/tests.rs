@@ -33,7 +33,15 @@ impl Resolve for Names {
 
 fn settings(allow_inner: bool) -> Webhooks {
     let (connect, answer) = (Duration::from_secs(5), Duration::from_secs(10));
-    Webhooks { allow_inner, connect, answer }
+    Webhooks {
+        allow_inner,
+        connect,
+        answer,
+        give_up_after: Duration::from_hours(24),
+        concurrency: 8,
+        concurrency_in_all: 256,
+        max_waiting: 1_000,
+    }
 }
 
 /// Allows inner addresses, since the tests' receivers have no others, and isn't patient.
@@ -50,7 +58,7 @@ fn strict(address: IpAddr) -> (Sender, Arc<AtomicUsize>) {
 }
 
 fn endpoint(url: impl Into<String>) -> Endpoint {
-    let secret = Secret::parse(NEW).expect("a secret");
+    let secret = SigningSecret::parse(NEW).expect("a secret");
     Endpoint { url: url.into(), secret, former_secret: None }
 }
 
@@ -70,7 +78,7 @@ async fn send(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Outcome {
 async fn a_receiver_gets_the_event_and_believes_it_by_either_secret() {
     let server = TestServer::start(|_| Reply::status(204)).await;
     let to = Endpoint {
-        former_secret: Some(Secret::parse(OLD).expect("a secret")),
+        former_secret: Some(SigningSecret::parse(OLD).expect("a secret")),
         ..endpoint(server.url("/hook?of=main"))
     };
     assert_eq!(lab().deliver(&to, &delivery()).await, Outcome::Delivered(()));
@@ -84,6 +92,7 @@ async fn a_receiver_gets_the_event_and_believes_it_by_either_secret() {
     assert_eq!(body["type"], "callback.stuck");
     assert_eq!((&body["id"], &body["workspace"]), (&42.into(), &"main".into()));
     assert_eq!(body["data"]["offers_lost"], 8);
+    assert_eq!((&body["timestamp"], &body["at"]), (&body["at"], &"2026-12-01T15:00:00Z".into()));
 
     for (asked, secret, believed) in
         [(both, NEW, true), (both, OLD, true), (one, NEW, true), (one, OLD, false)]

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::callback::{Channel, Interaction, State};
-use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::WebhookSettings;
 use crate::engine::entry::{IdempotencyKey, Kept, KeptAnswer, Keyed, Secret};
 use crate::store::samples::Sampler;
 use crate::store::samples::callbacks::id;
@@ -245,6 +246,27 @@ fn removed_queues_and_agents_are_deleted() {
     let deleted = |key| vec![RowWrite { key, value: None }];
     assert_eq!(rows(Change::AgentRemoved(agent.clone())), deleted(keys::agent(&agent)));
     assert_eq!(rows(Change::QueueRemoved(queue.clone())), deleted(keys::queue(&queue)));
+}
+
+#[test]
+fn a_webhook_keeps_its_progress_while_it_is_active() {
+    let id = WebhookId::parse("crm").expect("a slug");
+    let (record, progress) = (keys::webhook(&id), keys::webhook_progress(&id));
+    let mut webhook = Sampler::new(1).webhook(id.clone());
+    let mut put = |active: bool| {
+        let settings = WebhookSettings { active, ..(*webhook.settings).clone() };
+        webhook.settings = Arc::new(settings);
+        let change = WebhookChange::Put(Arc::new(webhook.clone()));
+        let written = rows(Change::Webhook(change)).into_iter();
+        written.map(|row| (row.key, row.value.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(put(true), [(record.clone(), true)]);
+    assert_eq!(put(false), [(record.clone(), true), (progress.clone(), false)]);
+    let further = Arc::new(Sampler::new(2).progress(id.clone()));
+    let written = rows(Change::Webhook(WebhookChange::Progress(further)));
+    assert_eq!(written[0].key, progress);
+    let deleted = [record, progress].map(|key| RowWrite { key, value: None });
+    assert_eq!(rows(Change::Webhook(WebhookChange::Removed(id))), deleted);
 }
 
 #[test]

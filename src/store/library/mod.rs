@@ -14,8 +14,9 @@ use bytes::Bytes;
 use super::keys;
 use super::record::{EventRecord, Record, damaged};
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, State};
-use crate::domain::ids::{CallbackId, QueueId};
+use crate::domain::ids::{CallbackId, QueueId, WebhookId};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Progress;
 use crate::engine::entry::{IdempotencyKey, Kept};
 use crate::engine::library::{
     FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
@@ -163,6 +164,14 @@ fn part<T>(table: Table, key: &Bytes, read: impl Fn(&[u8]) -> Option<T>) -> Resu
     read(key).ok_or_else(bad)
 }
 
+/// The event of a row.
+fn stored_event(key: Bytes, value: &Bytes) -> Result<StoredEvent, StoreError> {
+    let id = part(keys::EVENT, &key, keys::event_at_end)?;
+    let key = RowKey { table: keys::EVENT, key };
+    let EventRecord { at, event } = Record::from_row(&key, value)?;
+    Ok(StoredEvent { id, at, event })
+}
+
 impl Library for StoreLibrary {
     fn newest(&self) -> EntryNumber {
         self.rows.newest()
@@ -210,6 +219,35 @@ impl Library for StoreLibrary {
                 Ok(StoredEvent { id, at, event })
             };
             ids.into_iter().zip(wanted.iter().zip(values)).map(event).collect()
+        })
+    }
+
+    fn events(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
+        Box::pin(async move {
+            let after = keys::event(after).key;
+            let rows = self.range(keys::EVENT, &[], Some(&after), limit).await?;
+            rows.into_iter().map(|(key, value)| stored_event(key, &value)).collect()
+        })
+    }
+
+    fn events_of(&self, ids: Vec<u64>) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
+        Box::pin(async move {
+            let wanted: Vec<RowKey> = ids.into_iter().map(keys::event).collect();
+            let values = self.rows.get(wanted.clone()).await?;
+            let there = wanted.into_iter().zip(values);
+            let there = there.filter_map(|(key, value)| Some((key.key, value?)));
+            there.map(|(key, value)| stored_event(key, &value)).collect()
+        })
+    }
+
+    fn progress(&self, webhook: WebhookId) -> PortFuture<'_, Result<Option<Progress>, StoreError>> {
+        Box::pin(async move {
+            let found: Option<Arc<Progress>> = self.one(keys::webhook_progress(&webhook)).await?;
+            Ok(found.map(Arc::unwrap_or_clone))
         })
     }
 
@@ -330,6 +368,7 @@ impl Library for StoreLibrary {
             Ok(Inventory {
                 queues: self.all(keys::QUEUE).await?,
                 agents: self.all(keys::AGENT).await?,
+                webhooks: self.all(keys::WEBHOOK).await?,
                 last_number: self.last_number().await?.max(removed),
                 secret: secret.map(Into::into),
             })

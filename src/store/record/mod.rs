@@ -10,6 +10,7 @@ mod codec;
 #[cfg(test)]
 mod tests;
 mod values;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::domain::callback::{Callback, Interaction, Request};
 use crate::domain::event::Event;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Progress, Webhook};
 use crate::engine::entry::{Kept, KeptAnswer};
 use crate::engine::ports::{RowKey, StoreError};
 
@@ -99,6 +101,14 @@ impl Record for Arc<Agent> {
 }
 
 impl Record for Arc<Queue> {
+    const VERSION: u8 = 1;
+}
+
+impl Record for Arc<Webhook> {
+    const VERSION: u8 = 1;
+}
+
+impl Record for Arc<Progress> {
     const VERSION: u8 = 1;
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::callback::{Channel, State};
-use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::engine::entry::{IdempotencyKey, Keyed};
 use crate::store::keys;
 use crate::store::samples::Sampler;
@@ -56,6 +56,10 @@ fn queue_id() -> QueueId {
     QueueId::parse("billing").expect("a slug")
 }
 
+fn webhook_id() -> WebhookId {
+    WebhookId::parse("crm").expect("a slug")
+}
+
 fn kept(sampler: &mut Sampler, answer: KeptAnswer) -> Kept {
     let keyed = Keyed { key: IdempotencyKey([7; 32]), fingerprint: [9; 32] };
     Kept { keyed, at: sampler.at(), answer }
@@ -84,6 +88,8 @@ fn records_with_every_field_set_come_back_as_they_were() {
     check(&Box::new(Sampler::full(3).interaction()));
     check(&Arc::new(Sampler::full(4).agent(agent_id())));
     check(&kept_callback(&mut Sampler::full(5)));
+    check(&Arc::new(Sampler::full(9).webhook(webhook_id())));
+    check(&Arc::new(Sampler::full(10).progress(webhook_id())));
 }
 
 #[test]
@@ -99,6 +105,8 @@ fn events_of_every_kind_come_back_as_they_were() {
     let events = sampler.events(id(1));
     let names: BTreeSet<_> = events.iter().map(Event::name).collect();
     assert_eq!((names.len(), events.len()), (27, 27), "one of each kind");
+    let known = |name: &&str| crate::domain::webhook::is_type(name);
+    assert!(names.iter().all(known), "webhooks can ask for each: {names:?}");
     for event in events {
         check(&EventRecord { at: sampler.at(), event });
     }
@@ -128,6 +136,8 @@ proptest! {
         same!(Arc::new(sampler.agent(agent_id())));
         same!(Arc::new(sampler.queue(queue_id())));
         same!(kept_callback(&mut sampler));
+        same!(Arc::new(sampler.webhook(webhook_id())));
+        same!(Arc::new(sampler.progress(webhook_id())));
         for event in sampler.events(id(1)) {
             same!(EventRecord { at: sampler.at(), event });
         }
@@ -145,6 +155,8 @@ proptest! {
         let _ = Arc::<Agent>::from_row(&key, &bytes).is_ok();
         let _ = EventRecord::from_row(&key, &bytes).is_ok();
         let _ = Kept::from_row(&key, &bytes).is_ok();
+        let _ = Arc::<Webhook>::from_row(&key, &bytes).is_ok();
+        let _ = Arc::<Progress>::from_row(&key, &bytes).is_ok();
     }
 }
 
@@ -202,6 +214,16 @@ golden!(
     kept_answers_are_written_as_ever,
     "golden/kept_1.hex",
     kept_callback(&mut Sampler::full(5))
+);
+golden!(
+    webhooks_are_written_as_ever,
+    "golden/webhook_1.hex",
+    Arc::new(Sampler::full(9).webhook(webhook_id()))
+);
+golden!(
+    their_progress_is_written_as_ever,
+    "golden/progress_1.hex",
+    Arc::new(Sampler::full(10).progress(webhook_id()))
 );
 golden!(events_are_written_as_ever, "golden/event_1.hex", AllEvents);
 

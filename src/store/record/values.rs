@@ -222,6 +222,8 @@ macro_rules! stored_tuples {
     };
 }
 
+pub(super) use stored_tuples;
+
 stored_tuples!(Unroutable {
     0 => NoAgentInQueue, 1 => MissingSkill(skill), 2 => TooLarge, 3 => AllBarred,
     4 => RequiredAgent,

@@ -53,7 +53,7 @@ pub fn agent(
     whole(body, |fields| read_agent(fields, Some(id), known))
 }
 
-fn whole<T>(
+pub(super) fn whole<T>(
     body: &Value,
     read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<T, Vec<Fault>> {
@@ -66,7 +66,7 @@ fn whole<T>(
 }
 
 /// The id of what is read: from the request's path, or the table's own; both must agree.
-fn id<T: PartialEq + Clone>(
+pub(super) fn id<T: PartialEq + Clone>(
     fields: &mut Fields<'_>,
     path: Option<&T>,
     parse: fn(&str) -> Result<T, BadSlug>,

@@ -1,0 +1,190 @@
+//! Webhooks as the workspace keeps them: set by administrators, moved on by whoever delivers.
+//!
+//! They have no machine and no actor, since nothing happens to them by itself: each command is
+//! decided here, on the workspace's thread, and is one entry. Delivering is others' work; it must
+//! never be waited for here.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::answers::strange;
+use super::ask::Ask;
+use super::feed::last_event_of;
+use super::figures::deliveries::Deliveries;
+use super::handle::{Handle, unreadable};
+use super::office::Office;
+use super::outputs::{CommandAnswer, Output};
+use crate::domain::effect::{Answer, Change, WebhookChange};
+use crate::domain::ids::WebhookId;
+use crate::domain::message::Token;
+use crate::domain::refusal::Refusal;
+use crate::domain::webhook::{MAX_WEBHOOKS, NewWebhook, Progress, SigningSecret, Webhook};
+
+/// What is asked of webhooks.
+pub(crate) enum WebhookAsk {
+    /// Make or replace one.
+    Put { wanted: Box<NewWebhook>, fresh: SigningSecret, if_match: Option<u64> },
+    /// Remove one.
+    Remove { id: WebhookId, if_match: Option<u64> },
+    /// Make one inactive, if it is still the one that began then.
+    Disable { id: WebhookId, starts_after: u64, why: String },
+    /// One has come further, if it is still the one that began then.
+    Save(Arc<Progress>),
+}
+
+impl Office {
+    /// Carries out what is asked of webhooks.
+    pub(crate) fn webhook(self: &Rc<Self>, token: Token, ask: WebhookAsk) {
+        let (change, answer) = match self.webhook_change(ask) {
+            Ok(done) => done,
+            Err(refusal) => return self.refuse(token, refusal),
+        };
+        let shown = match &change {
+            WebhookChange::Put(webhook) => {
+                Some((webhook.settings.id.clone(), Some(Arc::clone(webhook))))
+            }
+            WebhookChange::Removed(id) => Some((id.clone(), None)),
+            WebhookChange::Progress(_) => None,
+        };
+        let changes = vec![Change::Webhook(change)];
+        self.known.borrow_mut().learn(&changes);
+        self.write(self.now().wall, changes, Vec::new(), Vec::new());
+        if let Some((id, webhook)) = shown {
+            self.hold(Output::PublishWebhook(id, webhook));
+        }
+        self.answer(token, CommandAnswer::Made(Box::new(Ok(answer))));
+    }
+
+    fn webhook_change(&self, ask: WebhookAsk) -> Result<(WebhookChange, Answer), Refusal> {
+        let known = self.known.borrow();
+        let now = self.shared.clock.wall();
+        match ask {
+            WebhookAsk::Put { wanted, fresh, if_match } => {
+                let before = known.webhook(&wanted.settings.id);
+                check_version(before.as_deref(), if_match)?;
+                let created = before.is_none();
+                if created && known.webhook_count() >= MAX_WEBHOOKS {
+                    let text = format!("there are {MAX_WEBHOOKS} webhooks; remove another first");
+                    return Err(Refusal::LimitReached(text));
+                }
+                let newest = last_event_of(self.newest());
+                let webhook = Webhook::put(before.as_deref(), *wanted, fresh, newest, now);
+                let webhook = Arc::new(webhook);
+                let answer = Answer::Webhook { webhook: Arc::clone(&webhook), created };
+                Ok((WebhookChange::Put(webhook), answer))
+            }
+            WebhookAsk::Remove { id, if_match } => {
+                let before = known.webhook(&id).ok_or(Refusal::NotFound)?;
+                check_version(Some(&before), if_match)?;
+                Ok((WebhookChange::Removed(id), Answer::Done))
+            }
+            WebhookAsk::Disable { id, starts_after, why } => {
+                let before = known.webhook(&id).filter(|it| is_under_way(it, starts_after));
+                let webhook = Arc::new(before.ok_or(Refusal::NotFound)?.disable(why, now));
+                Ok((WebhookChange::Put(webhook), Answer::Done))
+            }
+            WebhookAsk::Save(progress) => {
+                let webhook = known.webhook(&progress.webhook);
+                let still = webhook.is_some_and(|it| is_under_way(&it, progress.starts_after));
+                let saved = still.then_some((WebhookChange::Progress(progress), Answer::Done));
+                saved.ok_or(Refusal::NotFound)
+            }
+        }
+    }
+}
+
+fn is_under_way(webhook: &Webhook, starts_after: u64) -> bool {
+    webhook.settings.active && webhook.starts_after == starts_after
+}
+
+fn check_version(webhook: Option<&Webhook>, if_match: Option<u64>) -> Result<(), Refusal> {
+    let version = webhook.map_or(0, |webhook| webhook.version);
+    match if_match {
+        Some(wanted) if wanted != version => Err(Refusal::VersionStale { version }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl Handle {
+    /// Makes or replaces a webhook; true: made.
+    pub async fn put_webhook(
+        &self,
+        wanted: NewWebhook,
+        if_match: Option<u64>,
+    ) -> Result<(Arc<Webhook>, bool), Refusal> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| {
+            tracing::warn!(%error, "the system gives no random secret");
+            Refusal::Unavailable
+        })?;
+        let fresh = SigningSecret::of_random(&random);
+        let ask = WebhookAsk::Put { wanted: Box::new(wanted), fresh, if_match };
+        match self.plain(Ask::Webhook(ask)).await? {
+            Answer::Webhook { webhook, created } => Ok((webhook, created)),
+            other => Err(strange(&other)),
+        }
+    }
+
+    /// Removes a webhook. What it wasn't sent yet, it never is.
+    pub async fn remove_webhook(
+        &self,
+        id: WebhookId,
+        if_match: Option<u64>,
+    ) -> Result<(), Refusal> {
+        self.webhook_done(WebhookAsk::Remove { id, if_match }).await
+    }
+
+    /// Makes a webhook inactive; not found where it is another one by now.
+    pub async fn disable_webhook(
+        &self,
+        id: WebhookId,
+        starts_after: u64,
+        why: String,
+    ) -> Result<(), Refusal> {
+        self.webhook_done(WebhookAsk::Disable { id, starts_after, why }).await
+    }
+
+    /// Writes down how far a webhook has come; not found where it is another one by now.
+    pub async fn save_progress(&self, progress: Progress) -> Result<(), Refusal> {
+        self.webhook_done(WebhookAsk::Save(Arc::new(progress))).await
+    }
+
+    async fn webhook_done(&self, ask: WebhookAsk) -> Result<(), Refusal> {
+        match self.plain(Ask::Webhook(ask)).await? {
+            Answer::Done => Ok(()),
+            other => Err(strange(&other)),
+        }
+    }
+
+    /// A webhook, as durable.
+    pub fn webhook(&self, id: &WebhookId) -> Option<Arc<Webhook>> {
+        self.shared.boards.webhooks.one(id)
+    }
+
+    /// All webhooks, by id, as durable.
+    pub fn webhooks(&self) -> Vec<Arc<Webhook>> {
+        self.shared.boards.webhooks.all()
+    }
+
+    /// Told when a webhook was made, changed or removed.
+    pub fn webhooks_changed(&self) -> watch::Receiver<()> {
+        self.shared.boards.webhooks_changed.subscribe()
+    }
+
+    /// How far a webhook had come when that was written down last; its beginning, if it wasn't yet.
+    pub async fn progress(&self, webhook: &Webhook) -> Result<Progress, Refusal> {
+        let gate = self.shared.gate()?;
+        let id = webhook.settings.id.clone();
+        let saved = gate.library.progress(id.clone()).await.map_err(unreadable)?;
+        let saved = saved.filter(|saved| saved.starts_after == webhook.starts_after);
+        let progress = saved.unwrap_or_else(|| Progress::beginning(id, webhook.starts_after));
+        self.shown(&gate, progress).await
+    }
+
+    /// Where whoever delivers counts what they do.
+    pub fn deliveries(&self) -> Arc<Deliveries> {
+        Arc::clone(&self.shared.gauges.deliveries)
+    }
+}
