@@ -5,6 +5,7 @@
 //! show an event whose entry isn't durable, since that one may yet turn out never to have
 //! happened, and its id may be given to another.
 
+use super::door::Phase;
 use super::entry::Entry;
 use super::handle::{Handle, unreadable};
 use super::library::StoredEvent;
@@ -54,6 +55,12 @@ impl EventFeed {
         self.seen = None;
     }
 
+    /// Waits until the workspace takes nothing more, or begins anew.
+    pub async fn ended(&self) {
+        let door = &self.handle.shared.door;
+        door.wait_standing(|now| now.phase != Phase::Ready).await;
+    }
+
     /// Waits until there may be events that the last read didn't find.
     pub async fn more(&self) {
         let Some((life, durable)) = self.seen else { return };
@@ -73,6 +80,16 @@ pub(super) fn last_event_of(entry: EntryNumber) -> u64 {
 }
 
 impl Handle {
+    /// The newest id that an event can have which is durable.
+    pub fn newest_event(&self) -> u64 {
+        last_event_of(self.shared.door.standing().durable)
+    }
+
+    /// The highest id of an event that was removed when its time was over; 0: none was.
+    pub async fn events_gone_to(&self) -> Result<u64, Refusal> {
+        self.shared.gate()?.library.events_gone_to().await.map_err(unreadable)
+    }
+
     /// Those of these events that are there; only for ids that a feed has shown.
     pub async fn events_of(&self, ids: Vec<u64>) -> Result<Vec<StoredEvent>, Refusal> {
         self.shared.gate()?.library.events_of(ids).await.map_err(unreadable)

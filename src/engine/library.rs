@@ -225,6 +225,9 @@ pub trait Library: Send + Sync {
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>>;
 
+    /// The highest id of an event that was removed; 0: none was.
+    fn events_gone_to(&self) -> PortFuture<'_, Result<u64, StoreError>>;
+
     /// Those of these events that are there, in the order of their ids.
     fn events_of(&self, ids: Vec<u64>) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>>;
 

@@ -10,6 +10,7 @@ mod body;
 mod call;
 mod callbacks;
 mod docs;
+mod events;
 mod health;
 mod idempotency;
 mod jwt;

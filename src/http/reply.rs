@@ -1,11 +1,15 @@
 //! What a handler answers, before it becomes bytes on a connection.
 
+use std::convert::Infallible;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::web::Bytes;
+use futures_util::stream::{LocalBoxStream, Stream};
 use serde::Serialize;
 
 use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
@@ -13,12 +17,18 @@ use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
 /// Says that nothing was done now.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
+/// What stands below the headers.
+enum Below {
+    Whole(Vec<u8>),
+    /// Comes by and by, as fast as it is taken.
+    Parts(LocalBoxStream<'static, Result<Bytes, Infallible>>),
+}
+
 /// An answer.
-#[derive(Debug)]
 pub(super) struct Reply {
     status: StatusCode,
     media_type: &'static str,
-    body: Vec<u8>,
+    body: Below,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -26,6 +36,7 @@ impl Reply {
     /// JSON.
     pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("answers have text keys and finite numbers");
+        let body = Below::Whole(body);
         Self { status, media_type: "application/json", body, headers: Vec::new() }
     }
 
@@ -37,12 +48,22 @@ impl Reply {
     /// Nothing, with 204.
     pub(super) fn none() -> Self {
         let status = StatusCode::NO_CONTENT;
-        Self { status, media_type: "", body: Vec::new(), headers: Vec::new() }
+        Self { status, media_type: "", body: Below::Whole(Vec::new()), headers: Vec::new() }
     }
 
     /// Text of any type.
     pub(super) fn text(media_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status: StatusCode::OK, media_type, body: body.into(), headers: Vec::new() }
+        let body = Below::Whole(body.into());
+        Self { status: StatusCode::OK, media_type, body, headers: Vec::new() }
+    }
+
+    /// Something of any type that comes by and by.
+    pub(super) fn stream(
+        media_type: &'static str,
+        parts: impl Stream<Item = Result<Bytes, Infallible>> + 'static,
+    ) -> Self {
+        let body = Below::Parts(Box::pin(parts));
+        Self { status: StatusCode::OK, media_type, body, headers: Vec::new() }
     }
 
     /// The version of the resource shown.
@@ -85,7 +106,10 @@ impl Reply {
         for header in self.headers {
             response.insert_header(header);
         }
-        response.body(self.body)
+        match self.body {
+            Below::Whole(body) => response.body(body),
+            Below::Parts(parts) => response.streaming(parts),
+        }
     }
 }
 

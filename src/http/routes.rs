@@ -18,7 +18,7 @@ use super::body::{self, Body, BodyRule};
 use super::call::Call;
 use super::reply::Reply;
 use super::state::Shared;
-use super::{actions, agents, callbacks, docs, health, openapi, queues, stats, webhooks};
+use super::{actions, agents, callbacks, docs, events, health, openapi, queues, stats, webhooks};
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
 use crate::wire::problem::{Kind, Problem};
@@ -82,7 +82,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 46] = [
+pub(super) static ROUTES: [Route; 47] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -117,6 +117,7 @@ pub(super) static ROUTES: [Route; 46] = [
     call!(GET "/v1/agent_status" None agents::status_list),
     call!(GET "/v1/directory" None agents::directory),
     call!(GET "/v1/stats" None stats::stats),
+    call!(GET "/v1/events" None events::stream),
     call!(GET "/v1/webhooks" None webhooks::list),
     call!(GET "/v1/webhooks/{id}" None webhooks::get),
     call!(PUT "/v1/webhooks/{id}" Json webhooks::put),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::auth::{Credentials, Gate};
+use super::events::MAX_STREAMS;
 use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
 use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
@@ -85,6 +88,8 @@ pub(super) struct Workspace {
     pub(super) presence_reasons: Vec<Choice>,
     pub(super) phone_requests_per_minute: u32,
     pub(super) secret: [u8; 32],
+    /// Streams of events that may still be opened.
+    pub(super) streams: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -99,6 +104,7 @@ impl Shared {
                 presence_reasons: access.presence_reasons,
                 phone_requests_per_minute: access.phone_requests_per_minute,
                 secret: access.credentials.secret,
+                streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             });
             credentials.push(access.credentials);
         }

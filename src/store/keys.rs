@@ -49,6 +49,8 @@ pub const META: Table = plain(9, "meta");
 pub const SECRET: &str = "secret";
 /// In [`META`]: the highest number of a callback that was removed, so that none is given twice.
 pub const HIGHEST_REMOVED: &str = "highest_removed";
+/// In [`META`]: the highest id of an event that was removed: who has read less misses something.
+pub const HIGHEST_REMOVED_EVENT: &str = "highest_removed_event";
 
 /// instant, callback id → nothing: `open` callbacks by when they are looked at next.
 pub const DUE: Table = ordered(10, "due");
@@ -237,6 +239,11 @@ pub fn secret() -> RowKey {
 /// The highest number of a callback that was removed.
 pub fn highest_removed() -> RowKey {
     key(META, HIGHEST_REMOVED.as_bytes())
+}
+
+/// The highest id of an event that was removed.
+pub fn highest_removed_event() -> RowKey {
+    key(META, HIGHEST_REMOVED_EVENT.as_bytes())
 }
 
 /// A callback by when it ended.

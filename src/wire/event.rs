@@ -59,6 +59,20 @@ impl<'a> EventBody<'a> {
     }
 }
 
+/// What tells of agents, in the data of a callback's events.
+const OF_AGENTS: [&str; 2] = ["agent_id", "preferred_agent"];
+
+impl EventBody<'_> {
+    /// Without what tells of agents: for channels, who don't see them in callbacks either.
+    #[must_use]
+    pub fn without_agents(mut self) -> Self {
+        if let Value::Object(data) = &mut self.data {
+            data.retain(|name, _| !OF_AGENTS.contains(&name.as_str()));
+        }
+        self
+    }
+}
+
 fn callback_data(event: &CallbackEvent) -> Value {
     match event {
         CallbackEvent::Created { queue, kind, medium, start, by } => json!({

@@ -6,6 +6,7 @@ mod actions;
 mod admin;
 mod contacts;
 mod cycle;
+mod events;
 mod fields;
 mod hooks;
 mod intake;

@@ -160,6 +160,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get("/v1/directory", INSIDE, &[], &[(200, Some("Directory"))],
         "Lists queues and agents for transfers"),
     get("/v1/stats", LEAD, &[], &[(200, Some("Stats"))], "Shows how queues and agents stand now"),
+    get("/v1/events", &["channel", "supervisor", "admin"], &[], &[(200, None)],
+        "Follows events as server-sent events; Last-Event-ID takes a stream up again. Channels \
+         see their own callbacks'"),
     get("/v1/webhooks", ADMIN, PAGE, &[(200, Some("Webhook[]"))], "Lists webhooks"),
     get("/v1/webhooks/{id}", ADMIN, &[], &[(200, Some("Webhook"))],
         "Shows a webhook and how its deliveries stand"),

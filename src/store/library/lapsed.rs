@@ -36,11 +36,10 @@ struct Whole {
     events: Vec<(u64, EventRecord)>,
 }
 
-/// The number in the row of the highest one removed.
-pub(super) fn highest_removed(value: &[u8]) -> Result<u64, StoreError> {
+/// The number in the row of a highest one.
+fn highest_in(key: &RowKey, value: &[u8]) -> Result<u64, StoreError> {
     let number = value.try_into().map(u64::from_be_bytes);
-    let bad = |_| damaged(&keys::highest_removed(), "it isn't 8 bytes long".to_owned());
-    number.map_err(bad)
+    number.map_err(|_| damaged(key, "it isn't 8 bytes long".to_owned()))
 }
 
 impl StoreLibrary {
@@ -82,7 +81,30 @@ impl StoreLibrary {
         }
         self.remove_answers(&answers, &mut removal).await?;
         self.remove_callbacks(&callbacks, &mut removal).await?;
+        let gone = removal.rows.iter().filter(|row| row.key.table == keys::EVENT);
+        if let Some(event) = gone.filter_map(|row| keys::event_at_end(&row.key.key)).max() {
+            self.raise(keys::highest_removed_event(), event, &mut removal.rows).await?;
+        }
         Ok(removal)
+    }
+
+    /// The number in the row of a highest one; 0 where there is none yet.
+    pub(super) async fn highest(&self, key: RowKey) -> Result<u64, StoreError> {
+        let value = self.rows.get(vec![key.clone()]).await?.pop().flatten();
+        value.map_or(Ok(0), |value| highest_in(&key, &value))
+    }
+
+    /// Writes a number down, unless there is a higher one.
+    async fn raise(
+        &self,
+        key: RowKey,
+        number: u64,
+        rows: &mut Vec<RowWrite>,
+    ) -> Result<(), StoreError> {
+        let before = self.highest(key.clone()).await?;
+        let value = Bytes::copy_from_slice(&number.max(before).to_be_bytes());
+        rows.push(RowWrite { key, value: Some(value) });
+        Ok(())
     }
 
     /// A key that was used again since has a newer answer, which stays.
@@ -144,11 +166,7 @@ impl StoreLibrary {
             removal.whole += 1;
         }
         if highest > 0 {
-            let key = keys::highest_removed();
-            let before = self.rows.get(vec![key.clone()]).await?.pop().flatten();
-            let before = before.map_or(Ok(0), |value| highest_removed(&value))?;
-            let value = Bytes::copy_from_slice(&highest.max(before).to_be_bytes());
-            removal.rows.push(RowWrite { key, value: Some(value) });
+            self.raise(keys::highest_removed(), highest, &mut removal.rows).await?;
         }
         Ok(())
     }

@@ -141,11 +141,6 @@ fn ended_count(callback: &Callback) -> usize {
     usize::try_from(callback.ended_interactions()).expect("a 32-bit count fits")
 }
 
-/// Two values of a read of two keys.
-fn two(values: Vec<Option<Bytes>>) -> [Option<Bytes>; 2] {
-    values.try_into().expect("a read answers as many values as keys")
-}
-
 /// A record that another one says is there.
 fn must_be<R: Record>(row: Option<(&RowKey, Option<Bytes>)>) -> Result<R, StoreError> {
     let (key, value) = row.expect("a read answers as many values as keys");
@@ -232,6 +227,10 @@ impl Library for StoreLibrary {
             let rows = self.range(keys::EVENT, &[], Some(&after), limit).await?;
             rows.into_iter().map(|(key, value)| stored_event(key, &value)).collect()
         })
+    }
+
+    fn events_gone_to(&self) -> PortFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.highest(keys::highest_removed_event()))
     }
 
     fn events_of(&self, ids: Vec<u64>) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
@@ -362,9 +361,8 @@ impl Library for StoreLibrary {
 
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {
         Box::pin(async move {
-            let (secret, removed) = (keys::secret(), keys::highest_removed());
-            let [secret, removed] = two(self.rows.get(vec![secret, removed]).await?);
-            let removed = removed.map_or(Ok(0), |number| lapsed::highest_removed(&number))?;
+            let secret = self.rows.get(vec![keys::secret()]).await?.pop().flatten();
+            let removed = self.highest(keys::highest_removed()).await?;
             Ok(Inventory {
                 queues: self.all(keys::QUEUE).await?,
                 agents: self.all(keys::AGENT).await?,

@@ -51,11 +51,14 @@ pub(crate) enum Reply {
     Hang,
 }
 
+/// Every attempt, with the status that it got; and who is told of the next one.
+type Got = (Mutex<Vec<(Hook, u16)>>, Condvar);
+
 /// Receives until the test ends.
 pub(crate) struct Receiver {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    got: Arc<(Mutex<Vec<(Hook, u16)>>, Condvar)>,
+    got: Arc<Got>,
 }
 
 impl Receiver {
@@ -153,7 +156,7 @@ impl Receiver {
 fn serve(
     stream: &TcpStream,
     answer: &(dyn Fn(&Hook) -> Reply + Send + Sync),
-    got: &(Mutex<Vec<(Hook, u16)>>, Condvar),
+    got: &Got,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(hook) = read(&mut reader)? {

@@ -176,6 +176,25 @@ fn a_number_is_not_given_again_after_its_callback_went() {
 }
 
 #[test]
+fn how_far_events_are_gone_is_noted_and_never_goes_back() {
+    let (rows, library) = workspace();
+    let gone_to = || now(library.events_gone_to()).expect("sound");
+    assert_eq!(gone_to(), 0);
+    let later = ended(&rows, 2, Timestamp(AT.0 + 1), 2);
+    ended(&rows, 3, AT, 2);
+    let last = |id| {
+        let events = now(library.history(id, 0, 100)).expect("sound");
+        events.last().expect("it has some").id
+    };
+    let of_later = last(later.id);
+    drop_all(&rows, &library, Lapsing::Callbacks, AT.0, 10);
+    let first = gone_to();
+    assert!(first > of_later, "the one that was written last went first");
+    drop_all(&rows, &library, Lapsing::Callbacks, AT.0 + 1, 10);
+    assert_eq!(gone_to(), first);
+}
+
+#[test]
 fn an_answer_goes_and_one_under_the_same_key_that_is_newer_stays() {
     let (rows, library) = workspace();
     let queue = Arc::new(Sampler::full(1).queue(QueueId::parse("billing").expect("a slug")));
@@ -210,6 +229,6 @@ fn events_of_agents_and_queues_go_by_their_time_and_those_of_callbacks_dont() {
     event(20);
     assert_eq!(rows.keys().len(), 2 * 4);
     drop_all(&rows, &library, Lapsing::Events, 10, 10);
-    assert_eq!(rows.keys().len(), 2 * 4 - 2);
+    assert_eq!(rows.keys().len(), 2 * 4 - 2 + 1, "and it is noted which one went");
     assert_eq!(now(library.history(id(1), 0, 10)).expect("sound").len(), 2);
 }

@@ -1,0 +1,171 @@
+//! `GET /v1/events`: events as they become durable, in a stream that can be taken up again.
+//!
+//! Pulled by the connection: as long as what was written isn't taken, nothing more is read, so a
+//! reader that is slow costs no memory, and one that stands still is cut off as every connection
+//! is. It then begins again with the id that it has. Must never wait for a reader.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt::Write;
+
+use actix_web::http::header::HeaderName;
+use actix_web::web::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::call::Call;
+use super::reply::Reply;
+use crate::domain::callback::Channel;
+use crate::domain::event::Event;
+use crate::domain::ids::{CallbackId, WorkspaceId};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Span, Timestamp};
+use crate::engine::feed::EventFeed;
+use crate::engine::handle::Handle;
+use crate::engine::library::StoredEvent;
+use crate::wire::event::EventBody;
+use crate::wire::problem::{Kind, Problem};
+use crate::wire::query::Query;
+use crate::wire::role::Role;
+
+/// Streams at once, per workspace: each reads every event.
+pub(super) const MAX_STREAMS: usize = 100;
+
+/// Events read at once.
+const READ_AT_ONCE: usize = 256;
+
+/// After so long without an event comes a sign of life, which also tells how far was read.
+const QUIET: Span = Span::seconds(15);
+
+/// How long clients wait before they come again, in milliseconds.
+const COME_AGAIN: &str = "retry: 1000\n\n";
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// `GET /v1/events`.
+pub(super) async fn stream(call: &Call) -> Result<Reply, Problem> {
+    call.not_public()?;
+    let channel = match call.role() {
+        Role::Channel { channel, .. } => Some(*channel),
+        role if role.supervises() => None,
+        _ => return Err(Problem::forbidden("Only supervisors and channels may follow events.")),
+    };
+    let pairs = call.query()?;
+    Query::new(&pairs).finish().map_err(Problem::invalid)?;
+    let workspace = call.workspace();
+    let handle = workspace.handle.clone();
+    let after = begin(call, &handle).await?;
+    let permit = workspace.streams.clone().try_acquire_owned().map_err(|_full| {
+        let detail = format!("{MAX_STREAMS} streams are open; close one, or try again later.");
+        Problem::new(Kind::Overloaded, detail).retry_after(5)
+    })?;
+    let following = Following {
+        feed: EventFeed::new(handle.clone()),
+        handle,
+        workspace: workspace.id.clone(),
+        channel,
+        after,
+        expires_at: call.caller.expires_at,
+        _permit: permit,
+    };
+    let first = futures_util::stream::iter([Ok(Bytes::from_static(COME_AGAIN.as_bytes()))]);
+    let rest = futures_util::stream::unfold(following, Following::next);
+    Ok(Reply::stream("text/event-stream", futures_util::StreamExt::chain(first, rest)))
+}
+
+/// The id after which it begins: the client's last, or the newest now.
+async fn begin(call: &Call, handle: &Handle) -> Result<u64, Problem> {
+    let newest = handle.newest_event();
+    let Some(text) = call.request.headers().get(LAST_EVENT_ID) else { return Ok(newest) };
+    let last = text.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let Some(last) = last.filter(|last: &u64| *last <= newest) else {
+        let detail = "must be the id of an event, or be left out";
+        return Err(Problem::field("/Last-Event-ID", detail));
+    };
+    if last < handle.events_gone_to().await? {
+        let detail = "Events after that one are gone already; read what you need, and begin anew \
+                      without Last-Event-ID.";
+        return Err(Problem::new(Kind::Gone, detail));
+    }
+    Ok(last)
+}
+
+/// A stream that is open.
+struct Following {
+    handle: Handle,
+    feed: EventFeed,
+    workspace: WorkspaceId,
+    /// Whose callbacks are shown, and nothing else; none: everything.
+    channel: Option<Channel>,
+    after: u64,
+    expires_at: Option<Timestamp>,
+    /// Held until the stream ends.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Following {
+    /// The next part; none: the stream ends, and the client comes again with what it has.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        loop {
+            if self.expires_at.is_some_and(|end| self.handle.now() >= end) {
+                return None;
+            }
+            if self.feed.may_have_more() {
+                let events = self.feed.read(self.after, READ_AT_ONCE).await.ok()?;
+                let text = self.print(events).await.ok()?;
+                if !text.is_empty() {
+                    return Some((Ok(text.into()), self));
+                }
+                continue;
+            }
+            tokio::select! {
+                () = self.feed.more() => {}
+                () = self.feed.ended() => return None,
+                () = self.handle.wait(self.quiet()) => {
+                    // An id without data is remembered and shown to nobody.
+                    let sign = format!(":\nid: {}\n\n", self.after);
+                    return Some((Ok(sign.into()), self));
+                }
+            }
+        }
+    }
+
+    /// For how long nothing needs to be said.
+    fn quiet(&self) -> Span {
+        let left = self.expires_at.map(|end| end.since(self.handle.now()).max(Span::ZERO));
+        left.map_or(QUIET, |left| left.min(QUIET))
+    }
+
+    async fn print(&mut self, events: Vec<StoredEvent>) -> Result<String, Refusal> {
+        let mut text = String::new();
+        let mut seen = BTreeMap::new();
+        for event in events {
+            self.after = event.id;
+            if !self.shows(&event.event, &mut seen).await? {
+                continue;
+            }
+            let body = EventBody::new(&event, &self.workspace);
+            let body = if self.channel.is_some() { body.without_agents() } else { body };
+            let data = serde_json::to_string(&body).expect("an event is texts and numbers");
+            let name = event.event.name();
+            write!(text, "id: {}\nevent: {name}\ndata: {data}\n\n", event.id)
+                .expect("a string takes any text");
+        }
+        Ok(text)
+    }
+
+    /// Whether the caller may see it; `seen`: what is known of callbacks.
+    async fn shows(
+        &self,
+        event: &Event,
+        seen: &mut BTreeMap<CallbackId, bool>,
+    ) -> Result<bool, Refusal> {
+        let Some(own) = self.channel else { return Ok(true) };
+        let Event::Callback(id, _) = event else { return Ok(false) };
+        if let Some(shown) = seen.get(id) {
+            return Ok(*shown);
+        }
+        let shown = self.handle.channel_of(*id).await? == Some(own);
+        seen.insert(*id, shown);
+        Ok(shown)
+    }
+}

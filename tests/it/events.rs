@@ -1,0 +1,189 @@
+//! The stream of events: who sees what, and how it is taken up again.
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use reqwest::blocking::Response;
+use serde_json::{Value, json};
+
+use crate::server::{Server, asap, send};
+
+/// A stream that is open.
+struct Stream {
+    lines: std::io::Lines<BufReader<Response>>,
+}
+
+/// An event of a stream: its id, its type, and what it says.
+#[derive(Debug, Clone, PartialEq)]
+struct Told {
+    id: u64,
+    kind: String,
+    data: Value,
+}
+
+impl Stream {
+    #[track_caller]
+    fn open(server: &Server, credential: &str, last: Option<u64>) -> Self {
+        let mut request = server.request("GET", "/v1/events", credential);
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last.to_string());
+        }
+        let response = request.send().expect("it answers");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut lines = BufReader::new(response).lines();
+        // It is there before anything happens.
+        assert_eq!(lines.next().expect("a line").expect("text"), "retry: 1000");
+        Self { lines }
+    }
+
+    /// The next event; none: the stream has ended.
+    fn next(&mut self) -> Option<Told> {
+        let (mut id, mut kind, mut data) = (0, String::new(), None);
+        loop {
+            let line = self.lines.next()?.ok()?;
+            match line.split_once(": ") {
+                Some(("id", text)) => id = text.parse().expect("a number"),
+                Some(("event", text)) => text.clone_into(&mut kind),
+                Some(("data", text)) => data = Some(serde_json::from_str(text).expect("JSON")),
+                _ => {
+                    if let Some(data) = data.take().filter(|_| line.is_empty()) {
+                        return Some(Told { id, kind, data });
+                    }
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn take(&mut self, count: usize) -> Vec<Told> {
+        (0..count).map(|_| self.next().expect("an event")).collect()
+    }
+}
+
+/// A callback, and its calling off: three events.
+fn short_life(server: &Server, phone: &str) -> String {
+    let made = server.callback(&asap(phone));
+    let id = made["id"].as_str().expect("an id").to_owned();
+    let path = format!("/v1/callbacks/{id}/cancel");
+    assert_eq!(server.post(&path, "portal-key", &json!({})).status, 200);
+    id
+}
+
+#[test]
+fn events_come_as_in_history_and_are_taken_up_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("embedded:{}", folder.path().join("data").display());
+    let server = Server::start_on(folder.path(), &store);
+    let before = short_life(&server, "030 123455");
+    let mut stream = Stream::open(&server, "lead-key-1", None);
+    let id = short_life(&server, "030 123456");
+    let told = stream.take(3);
+    let kinds: Vec<&str> = told.iter().map(|one| one.kind.as_str()).collect();
+    assert_eq!(kinds, ["callback.created", "callback.queued", "callback.canceled"]);
+    let history = server.get(&format!("/v1/callbacks/{id}/history"), "lead-key-1").body;
+    for (one, event) in told.iter().zip(history["items"].as_array().expect("a list")) {
+        assert_eq!(
+            (&one.data, &json!(one.id), &json!(one.kind)),
+            (event, &event["id"], &event["type"])
+        );
+    }
+    assert!(told[0].id < told[1].id && told[1].id < told[2].id);
+
+    let mut again = Stream::open(&server, "lead-key-1", Some(told[0].id));
+    assert_eq!(again.take(2), told[1..]);
+    let all = Stream::open(&server, "admin-key", Some(0)).take(6);
+    assert_eq!(all[0].data["callback_id"], json!(before));
+    server.kill_now();
+    assert_eq!(stream.next(), None, "it ends with the server");
+    drop(server);
+    let server = Server::start_on(folder.path(), &store);
+    let mut again = Stream::open(&server, "lead-key-1", Some(told[1].id));
+    assert_eq!(again.take(1), told[2..]);
+    let pause = server.post("/v1/queues/billing/pause", "lead-key-1", &json!({}));
+    assert_eq!(pause.status, 200);
+    let next = again.next().expect("an event");
+    assert_eq!((next.kind.as_str(), &next.data["queue_id"]), ("queue.paused", &json!("billing")));
+    server.terminate();
+    assert_eq!(again.next(), None);
+    assert_eq!(server.exit_code(Duration::from_secs(10)), Some(0), "streams don't hold it up");
+}
+
+#[test]
+fn a_channel_sees_its_own_callbacks_and_no_agents() {
+    let server = Server::start();
+    let mut stream = Stream::open(&server, "chat-key-1", None);
+    let mut session = server.session("mara-key-1");
+    let available = json!({"presence": "available"});
+    assert_eq!(server.put("/v1/agents/mara/presence", "mara-key-1", &available).status, 200);
+    short_life(&server, "030 123456");
+    session.wait_for("callback.offer_revoked");
+    let made = server.post("/v1/callbacks", "chat-key-1", &asap("030 123457"));
+    let own = made.body["id"].clone();
+    session.wait_for("callback.offered");
+    let told = stream.take(3);
+    let kinds: Vec<&str> = told.iter().map(|one| one.kind.as_str()).collect();
+    assert_eq!(kinds, ["callback.created", "callback.queued", "callback.offered"]);
+    for one in told {
+        assert_eq!(one.data["callback_id"], own);
+        assert!(!one.data.to_string().contains("mara"), "{}", one.data);
+    }
+}
+
+#[test]
+fn who_may_not_and_what_cannot_be_is_refused() {
+    let server = Server::start();
+    let made = server.callback(&asap("030 123456"));
+    let link = made["manage_token"].as_str().expect("a token");
+    for credential in ["mara-key-1", "public-key", link] {
+        server.get("/v1/events", credential).is_problem(403, "forbidden");
+    }
+    server.get("/v1/events", "").is_problem(401, "unauthorized");
+    assert_eq!(server.get("/v1/events?types=all", "lead-key-1").pointers(), ["/types"]);
+    for last in ["x", "-1", "1.5", "", "18446744073709551616", "999999999999"] {
+        let request = server.request("GET", "/v1/events", "lead-key-1");
+        let answer = send(request.header("Last-Event-ID", last));
+        assert_eq!(answer.pointers(), ["/Last-Event-ID"], "{last}");
+    }
+}
+
+#[test]
+fn no_more_streams_are_open_than_there_may_be() {
+    let server = Server::start();
+    let mut streams: Vec<Stream> =
+        (0..100).map(|_| Stream::open(&server, "lead-key-1", None)).collect();
+    let refused = server.get("/v1/events", "lead-key-1");
+    refused.is_problem(503, "overloaded");
+    assert!(refused.header("retry-after").is_some());
+    let id = short_life(&server, "030 123456");
+    for stream in &mut streams {
+        assert_eq!(stream.take(3)[2].data["callback_id"], json!(id));
+    }
+    drop(streams);
+    // A stream that is gone is noticed when something is written to it.
+    let deadline = crate::redis::now() + Duration::from_secs(30);
+    loop {
+        short_life(&server, "030 123456");
+        let request = server.request("GET", "/v1/events", "lead-key-1").send();
+        if request.expect("it answers").status() == 200 {
+            break;
+        }
+        assert!(crate::redis::now() < deadline, "others may come");
+    }
+}
+
+#[test]
+fn a_token_that_ends_ends_its_stream() {
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    let server = Server::start();
+    let at = server.get("/v1/stats", "lead-key-1").body["at"].clone();
+    let at: jiff::Timestamp = at.as_str().expect("an instant").parse().expect("RFC 3339");
+    let claims = json!({"sub": "lead", "role": "supervisor", "workspace": "main",
+                        "aud": "ringback", "exp": at.as_second() + 3});
+    let key = EncodingKey::from_secret(crate::server::SIGNING);
+    let token = encode(&Header::default(), &claims, &key).expect("a token");
+    let mut stream = Stream::open(&server, &token, None);
+    short_life(&server, "030 123456");
+    assert_eq!(stream.take(3).len(), 3);
+    assert_eq!(stream.next(), None);
+}
