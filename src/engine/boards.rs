@@ -1,4 +1,5 @@
-//! What readers on other threads see of queues, agents and webhooks without asking the workspace's thread.
+//! What readers on other threads see of queues, agents and webhooks without asking the
+//! workspace's thread.
 //!
 //! Written when the entry that shows it is durable, so whatever stands here may leave the process.
 

@@ -320,17 +320,9 @@ impl Office {
             Ask::SetExternalLoad { id, units, until } => {
                 self.to_agent(id, AgentMessage::SetExternalLoad { token, units, until })
             }
-            Ask::Webhook(ask) => {
-                cause.answered(token);
-                self.webhook(token, ask);
-                Ok(None)
-            }
+            Ask::Webhook(ask) => return self.webhook(token, ask, cause),
             Ask::Connect { agent, session, outlet } => self.connect(token, agent, session, outlet),
-            Ask::Trace { callback } => {
-                let queue = self.known.borrow().queue_of(&callback.queue);
-                let work = CallbackMachine::as_work(&callback, queue, &self.now());
-                Ok(Some(Letter::Router(RouterMessage::Trace { token, work: Box::new(work) })))
-            }
+            Ask::Trace { callback } => Ok(Some(self.trace(token, &callback))),
         };
         match letter {
             Ok(Some(letter)) => self.deliver(letter, Some(Arc::clone(cause))),
@@ -340,6 +332,12 @@ impl Office {
                 self.refuse(token, refusal);
             }
         }
+    }
+
+    fn trace(&self, token: Token, callback: &Snapshot) -> Letter {
+        let queue = self.known.borrow().queue_of(&callback.queue);
+        let work = CallbackMachine::as_work(callback, queue, &self.now());
+        Letter::Router(RouterMessage::Trace { token, work: Box::new(work) })
     }
 
     fn create(

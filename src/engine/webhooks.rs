@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::answers::strange;
 use super::ask::Ask;
+use super::door::Cause;
 use super::feed::last_event_of;
 use super::figures::deliveries::Deliveries;
 use super::handle::{Handle, unreadable};
@@ -36,7 +37,8 @@ pub(crate) enum WebhookAsk {
 
 impl Office {
     /// Carries out what is asked of webhooks.
-    pub(crate) fn webhook(self: &Rc<Self>, token: Token, ask: WebhookAsk) {
+    pub(crate) fn webhook(self: &Rc<Self>, token: Token, ask: WebhookAsk, cause: &Cause) {
+        cause.answered(token);
         let (change, answer) = match self.webhook_change(ask) {
             Ok(done) => done,
             Err(refusal) => return self.refuse(token, refusal),

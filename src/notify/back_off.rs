@@ -1,5 +1,5 @@
-//! When to try again what failed: the delays that Standard Webhooks advises, within one day, or within
-//! another time, by delays that are as much longer or shorter.
+//! When to try again what failed: the delays that Standard Webhooks advises, within one day, or
+//! within another time, by delays that are as much longer or shorter.
 //!
 //! Pure: the time that has passed and the dice come in as arguments.
 
