@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) priority: u8,
     /// When the caller asked for an agent; `None` for those who left in the menu.
     pub(crate) asked_at: Option<u32>,
+    /// How long it stood in the queue; `None` for those who never entered it.
+    pub(crate) waited: Option<u32>,
     pub(crate) service: Option<Service>,
 }
 
@@ -133,7 +135,7 @@ fn row(line: &str) -> Result<Row> {
     let call = number(&cells, 0)?;
     let asked = time(&cells, 6)?;
     time(&cells, 5)?;
-    time(&cells, 7)?;
+    let waited = time(&cells, 7)?.filter(|_| asked.is_some());
     let (served_at, seconds) = (time(&cells, 9)?, time(&cells, 10)?);
     let service = match cells[8] {
         "served" => {
@@ -155,6 +157,7 @@ fn row(line: &str) -> Result<Row> {
         kind: cells[3].to_owned(),
         priority: number(&cells, 4)?,
         asked_at,
+        waited,
         service,
     })
 }
@@ -199,6 +202,8 @@ mod tests {
         assert_eq!(rows.len(), 6);
         let asked: Vec<_> = rows.iter().map(|row| row.asked_at).collect();
         assert_eq!(asked, [Some(10), Some(25), None, Some(41), Some(51), Some(301)]);
+        let waited: Vec<_> = rows.iter().map(|row| row.waited).collect();
+        assert_eq!(waited, [Some(140), None, None, Some(9), Some(9), Some(9)]);
         let nobody = rows.iter().filter_map(|row| row.service.as_ref());
         assert_eq!(nobody.filter(|service| service.agent.is_none()).count(), 2);
     }

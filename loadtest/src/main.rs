@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod customers;
 mod desk;
+mod estimate;
 mod flood;
 mod ledger;
 mod overlap;

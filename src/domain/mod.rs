@@ -7,6 +7,7 @@ pub mod callback;
 pub mod civil;
 pub mod duplicates;
 pub mod effect;
+pub mod estimate;
 pub mod event;
 pub mod hours;
 pub mod ids;

@@ -17,7 +17,8 @@ fn row(
     asked_at: Option<u32>,
     service: Option<Service>,
 ) -> Row {
-    Row { call, date: "1999-01-04".to_owned(), kind: kind.to_owned(), priority, asked_at, service }
+    let (date, kind) = ("1999-01-04".to_owned(), kind.to_owned());
+    Row { call, date, kind, priority, asked_at, waited: None, service }
 }
 
 fn by(agent: &str, at: u32, seconds: u32) -> Service {
