@@ -23,7 +23,7 @@ use super::ids::{AgentId, CallbackId, OfferId, QueueId};
 use super::policy::Medium;
 use super::rank::Priority;
 use super::skills::Requirements;
-use super::time::{Span, Timestamp};
+use super::time::{Now, Span, Timestamp};
 use super::zone::TimeZone;
 
 /// One agent's refusals of one callback.
@@ -155,6 +155,9 @@ pub struct Callback {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// By how much the wall clock was ahead of the steady one then. They part when the store
+    /// stalls and when the wall clock is set, and each process has a steady clock of its own.
+    pub clock_gap: Span,
 }
 
 impl Callback {
@@ -256,10 +259,47 @@ impl Callback {
         Span::minutes(self.expire_after_minutes)
     }
 
+    /// An instant of its time-outs, which run by the steady clock, as people's clocks show it.
+    pub fn on_wall(&self, steady: Timestamp) -> Timestamp {
+        shifted(steady, self.clock_gap)
+    }
+
+    /// Counts its time-outs by the clocks as they are now: it was written by another process, or
+    /// before they parted.
+    pub fn rebase(&mut self, now: &Now) {
+        let gap = now.wall.since(now.steady);
+        let by = self.clock_gap - gap;
+        self.clock_gap = gap;
+        let shift = |at: &mut Timestamp| *at = shifted(*at, by);
+        for declined in &mut self.declined {
+            shift(&mut declined.until);
+            shift(&mut declined.lone_until);
+        }
+        match &mut self.phase {
+            Phase::Open { .. } | Phase::Queued { .. } | Phase::Ended { .. } => {}
+            Phase::Offered { offer, .. } => shift(&mut offer.expires_at),
+            Phase::Accepted { assignment, .. } => shift(&mut assignment.since),
+            Phase::Calling { assignment, since, .. } => {
+                shift(&mut assignment.since);
+                shift(since);
+            }
+            Phase::WrapUp { assignment, since, ends_at, .. } => {
+                shift(&mut assignment.since);
+                shift(since);
+                shift(ends_at);
+            }
+        }
+    }
+
     /// How many ended interactions stand in rows of their own.
     pub fn ended_interactions(&self) -> u32 {
         self.interactions - u32::from(self.interaction().is_some())
     }
+}
+
+/// An instant on another clock; what never comes stays so.
+fn shifted(at: Timestamp, by: Span) -> Timestamp {
+    if at == Timestamp::NEVER { at } else { at + by }
 }
 
 /// A callback's number as people see it: `CB0001042`.

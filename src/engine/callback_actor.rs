@@ -183,7 +183,7 @@ impl CallbackDesk {
 
     fn of(callback: &Snapshot, office: &Office) -> Self {
         let queue = office.known.borrow().queue_of(&callback.queue);
-        let machine = CallbackMachine::restore(callback, queue);
+        let machine = CallbackMachine::restore(callback, queue, &office.now());
         Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
     }
 
@@ -264,7 +264,7 @@ impl Rebuilt for CallbackDesk {
             return;
         };
         let queue = office.known.borrow().queue_of(&newest.queue);
-        self.machine = CallbackMachine::restore(newest, queue);
+        self.machine = CallbackMachine::restore(newest, queue, now);
         if !newest.state().is_live() {
             return;
         }

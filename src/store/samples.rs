@@ -77,6 +77,11 @@ impl Sampler {
         }
     }
 
+    /// An instant that something is filed by: none of those is `NEVER`.
+    pub(super) fn some_time(&mut self) -> Timestamp {
+        self.at().min(Timestamp(i64::MAX - 1))
+    }
+
     pub(super) fn agent_id(&mut self) -> AgentId {
         AgentId::parse(self.pick(&["ann", "bob", "mara", "mara-2"])).expect("a slug")
     }

@@ -171,7 +171,7 @@ impl<'a> OfferBody<'a> {
         let offer = callback.offer()?;
         Some(Self {
             offer_id: offer.id.to_string(),
-            expires_at: Instant(offer.expires_at),
+            expires_at: Instant(callback.on_wall(offer.expires_at)),
             callback: body,
         })
     }

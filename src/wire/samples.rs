@@ -190,6 +190,7 @@ fn full(wish: Wish) -> FullCallback {
         cancel_reason: None,
         created_at: now,
         updated_at: now,
+        clock_gap: Span::ZERO,
     };
     FullCallback { callback: Arc::new(callback), request: wish.request, ended: Vec::new() }
 }

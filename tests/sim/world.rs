@@ -198,7 +198,7 @@ impl World {
         let mut lets_go = None;
         match letter {
             Letter::Callback(id, message) => {
-                self.rouse(id).step(&now, message, &mut out);
+                self.rouse(id, &now).step(&now, message, &mut out);
                 lets_go = Some(id);
             }
             Letter::Agent(id, message) => {
@@ -217,12 +217,12 @@ impl World {
     }
 
     /// The machine of a callback, made from its record if it isn't live.
-    fn rouse(&mut self, id: CallbackId) -> &mut CallbackMachine {
+    fn rouse(&mut self, id: CallbackId, now: &Now) -> &mut CallbackMachine {
         let newest = &self.newest;
         self.callbacks.entry(id).or_insert_with(|| match newest.callbacks.get(&id) {
             Some(record) => {
                 let queue = Arc::clone(&newest.queues[&record.queue]);
-                CallbackMachine::restore(record, queue)
+                CallbackMachine::restore(record, queue, now)
             }
             None => CallbackMachine::new(id),
         })
@@ -347,8 +347,8 @@ impl World {
         for (id, callback) in &records.callbacks {
             if callback.state().is_live() {
                 let queue = Arc::clone(&records.queues[&callback.queue]);
-                let mut machine = CallbackMachine::restore(callback, queue);
                 let (now, mut out) = (self.now(), Outbox::default());
+                let mut machine = CallbackMachine::restore(callback, queue, &now);
                 machine.recover(&now, &mut out);
                 self.callbacks.insert(*id, machine);
                 self.carry_out(&now, out, None);

@@ -30,7 +30,7 @@ use crate::domain::policy::{
 use crate::domain::queue::{Pause, Paused, Queue};
 use crate::domain::rank::Priority;
 use crate::domain::skills::{Held, Level, Preference, Requirement, Requirements, Skills};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::zone::TimeZone;
 use crate::engine::entry::{IdempotencyKey, Kept, KeptAnswer, Keyed};
 
@@ -42,6 +42,7 @@ fn broken(error: impl std::fmt::Display) -> Broken {
 }
 
 stored_as!(Timestamp as i64, |it: &Timestamp| it.0, |value| Ok(Timestamp(value)));
+stored_as!(Span as i64, |it: &Span| it.0, |value| Ok(Span(value)));
 stored_as!(CallbackId as u128, |it: &CallbackId| it.0, |value| Ok(CallbackId(value)));
 stored_as!(InteractionId as u128, |it: &InteractionId| it.0, |value| Ok(InteractionId(value)));
 stored_as!(OfferId as u128, |it: &OfferId| it.0, |value| Ok(OfferId(value)));
@@ -321,6 +322,7 @@ stored_struct!(Callback {
     cancel_reason,
     created_at,
     updated_at,
+    clock_gap,
 });
 stored_struct!(ExternalLoad { units, until });
 stored_struct!(Membership { queue, preference });

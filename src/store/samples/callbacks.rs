@@ -12,7 +12,7 @@ use crate::domain::phone::{Email, Extension, PhoneNumber};
 use crate::domain::policy::Medium;
 use crate::domain::rank::Priority;
 use crate::domain::skills::{Level, Requirement, Requirements};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 pub(in crate::store) const CLOSED_REASONS: [ClosedReason; 11] = [
     ClosedReason::Reached,
@@ -53,6 +53,7 @@ impl Sampler {
     /// The `count`-th callback in a state.
     pub(in crate::store) fn callback(&mut self, count: u64, state: State) -> Callback {
         let phase = self.phase(state);
+        let kind = self.pick(&[CallbackType::Asap, CallbackType::Scheduled]);
         let live = !matches!(phase, Phase::Open { carried: None, .. } | Phase::Ended { .. });
         Callback {
             id: id(count),
@@ -60,12 +61,12 @@ impl Sampler {
             version: self.below(300),
             request_version: 1,
             queue: self.queue_id(),
-            kind: self.pick(&[CallbackType::Asap, CallbackType::Scheduled]),
+            kind,
             medium: self.pick(&Medium::ALL),
             channel: self.pick(&Channel::ALL),
             requested_by: self.requested_by(),
             reach: Reach::of(&self.customer()),
-            booking: self.maybe(Self::booking),
+            booking: (kind == CallbackType::Scheduled).then(|| self.booking()),
             zone: self.zone(),
             priority: Priority::new(i64::from(self.count() % 10)).expect("0 to 9"),
             size: self.count(),
@@ -76,7 +77,11 @@ impl Sampler {
             expiry_base: self.at(),
             attempts: self.count(),
             interactions: u32::from(live),
-            queued_since: self.maybe(Self::at),
+            queued_since: if state.is_live() {
+                Some(self.some_time())
+            } else {
+                self.maybe(Self::some_time)
+            },
             phase,
             declined: self.some(Self::declined),
             offers_lost: self.count(),
@@ -92,6 +97,7 @@ impl Sampler {
             cancel_reason: self.maybe(Self::text),
             created_at: Timestamp(EPOCH + i64::try_from(count).expect("small")),
             updated_at: self.at(),
+            clock_gap: Span(i64::from(self.count()) - 1_000),
         }
     }
 
@@ -150,7 +156,7 @@ impl Sampler {
 
     fn booking(&mut self) -> Booking {
         Booking {
-            start: self.at(),
+            start: self.some_time(),
             end: self.at(),
             local_start: LocalTime::from_civil_seconds(EPOCH / 1_000),
             zone: self.zone(),

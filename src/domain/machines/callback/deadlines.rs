@@ -47,7 +47,8 @@ impl NextAction {
     }
 }
 
-/// What the engine does next by itself to a callback, seen from `now`; none once it is over.
+/// What the engine does next by itself to a callback, seen from `now`, as people's clocks show it;
+/// none once it is over.
 pub fn next_deadline(
     callback: &Callback,
     queue: &Queue,
@@ -58,19 +59,21 @@ pub fn next_deadline(
         Phase::Open { due, .. } => Some(expiry.min((*due, NextAction::Queue))),
         Phase::Queued { .. } => Some(expiry),
         Phase::Offered { offer, .. } => {
-            Some(expiry.min((offer.expires_at, NextAction::ExpireOffer)))
+            let ends = callback.on_wall(offer.expires_at);
+            Some(expiry.min((ends, NextAction::ExpireOffer)))
         }
         Phase::Accepted { assignment, .. } => {
             let preview = Span::seconds(queue.settings.preview_seconds);
-            Some((assignment.since + preview, NextAction::Requeue))
+            Some((callback.on_wall(assignment.since) + preview, NextAction::Requeue))
         }
         Phase::Calling { interaction, since, .. } => {
+            let since = callback.on_wall(*since);
             let bound =
-                (*since + Span::seconds(queue.settings.max_call_seconds), NextAction::EndCall);
-            let no_show = no_show_at(callback.medium, interaction.outcome, *since, queue);
+                (since + Span::seconds(queue.settings.max_call_seconds), NextAction::EndCall);
+            let no_show = no_show_at(callback.medium, interaction.outcome, since, queue);
             Some(no_show.map_or(bound, |at| bound.min((at, NextAction::NoShow))))
         }
-        Phase::WrapUp { ends_at, .. } => Some((*ends_at, NextAction::EndWrapUp)),
+        Phase::WrapUp { ends_at, .. } => Some((callback.on_wall(*ends_at), NextAction::EndWrapUp)),
         Phase::Ended { .. } => None,
     }
 }

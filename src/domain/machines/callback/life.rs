@@ -346,5 +346,6 @@ fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
         cancel_reason: None,
         created_at: now.wall,
         updated_at: now.wall,
+        clock_gap: now.wall.since(now.steady),
     }
 }

@@ -132,9 +132,11 @@ impl CallbackMachine {
 
     /// A machine made from its record: of a dormant or ended callback that is addressed, or of a
     /// live one after a restart (then `recover` follows).
-    pub fn restore(callback: &Snapshot, queue: Arc<Queue>) -> Self {
+    pub fn restore(callback: &Snapshot, queue: Arc<Queue>, now: &Now) -> Self {
         let mut machine = Self::new(callback.id);
-        machine.record = Some(Box::new(Callback::clone(callback)));
+        let mut record = Callback::clone(callback);
+        record.rebase(now);
+        machine.record = Some(Box::new(record));
         machine.queue = Some(queue);
         machine.told.sleeps = callback.state() == State::Open;
         machine

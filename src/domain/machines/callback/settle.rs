@@ -32,6 +32,7 @@ impl CallbackMachine {
             let record = self.record_mut();
             record.version += 1;
             record.updated_at = now.wall;
+            record.clock_gap = now.wall.since(now.steady);
             let version = record.version;
             record.last_action = last.map(|(agent, digest)| LastAction { agent, digest, version });
         }
@@ -145,7 +146,7 @@ impl CallbackMachine {
 
     /// What the router would be told of a callback if it waited now: for questions about it.
     pub fn as_work(callback: &Snapshot, queue: Arc<Queue>, now: &Now) -> Work {
-        let mut machine = Self::restore(callback, queue);
+        let mut machine = Self::restore(callback, queue, now);
         machine.begin_waiting(now);
         machine.work(now)
     }

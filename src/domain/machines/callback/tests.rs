@@ -3,6 +3,7 @@
 //! Here is the bench; the rows are in the modules, by what they are about.
 
 mod calls;
+mod clocks;
 mod closing;
 mod ends;
 mod expiry;

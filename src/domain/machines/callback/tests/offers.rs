@@ -218,8 +218,8 @@ fn after_a_restart_a_pending_offer_is_taken_back() {
     let mut bench = Bench::asap();
     bench.offer("mara");
     let snapshot = Arc::new(bench.record().clone());
-    bench.machine = CallbackMachine::restore(&snapshot, queue(|_| ()));
     let now = Now { wall: bench.at, steady: bench.at, fresh: Fresh(900) };
+    bench.machine = CallbackMachine::restore(&snapshot, queue(|_| ()), &now);
     bench.out = Outbox::default();
     bench.machine.recover(&now, &mut bench.out);
     assert_eq!(bench.state(), State::Queued);

@@ -1,0 +1,91 @@
+//! Time-outs run by the steady clock, which lags behind the wall after a stall and starts anew with
+//! each process; people see the wall's time.
+
+use super::*;
+use crate::domain::machines::callback::deadlines::{NextAction, next_deadline};
+use crate::domain::policy::{Choice, DeclineReason, Labels};
+
+/// For so long the store has stalled before anything here happens.
+const LAG: Span = Span::seconds(90);
+
+/// The clocks of a process whose store has stalled.
+fn lagging(at: Timestamp, ids: u128) -> Now {
+    Now { wall: at, steady: at - LAG, fresh: Fresh(ids) }
+}
+
+/// Offered to mara at [`START`], after the stall.
+fn offered() -> Bench {
+    let mut bench = Bench::asap();
+    let propose = CallbackMessage::Propose { agent: agent("mara") };
+    bench.machine.step(&lagging(START, 200), propose, &mut bench.out);
+    bench
+}
+
+fn deadline(bench: &Bench, at: Timestamp) -> Option<(Timestamp, NextAction)> {
+    next_deadline(bench.record(), &queue(|_| ()), at)
+}
+
+fn accept(bench: &mut Bench) {
+    let offer = bench.record().offer().expect("it is offered").id;
+    let command = CallbackCommand {
+        token: Token(4),
+        who: mara(),
+        if_match: None,
+        action: Action::Accept { offer },
+    };
+    let message = CallbackMessage::Command(Box::new(command));
+    bench.machine.step(&lagging(START, 300), message, &mut bench.out);
+    assert_eq!(bench.state(), State::Accepted);
+}
+
+#[test]
+fn people_see_time_outs_by_the_wall() {
+    let mut bench = offered();
+    let ends = START + Span::seconds(30);
+    assert_eq!(deadline(&bench, START), Some((ends, NextAction::ExpireOffer)));
+    let offer = bench.record().offer().expect("it is offered");
+    assert_eq!(bench.record().on_wall(offer.expires_at), ends);
+    accept(&mut bench);
+    let requeued = START + Span::seconds(300);
+    assert_eq!(deadline(&bench, START), Some((requeued, NextAction::Requeue)));
+}
+
+#[test]
+fn a_time_out_is_as_long_across_a_restart_as_without() {
+    let mut bench = offered();
+    accept(&mut bench);
+    let snapshot = Arc::new(bench.record().clone());
+    // The next process's clocks begin together.
+    let restarted = START + Span::seconds(100);
+    let now = Now { wall: restarted, steady: restarted, fresh: Fresh(900) };
+    bench.machine = CallbackMachine::restore(&snapshot, queue(|_| ()), &now);
+    bench.machine.recover(&now, &mut bench.out);
+    let requeued = START + Span::seconds(300);
+    assert_eq!(deadline(&bench, restarted), Some((requeued, NextAction::Requeue)));
+    bench.at = requeued - Span::millis(1);
+    bench.tell(CallbackMessage::Wake);
+    assert_eq!(bench.state(), State::Accepted);
+    bench.pass(Span::millis(1));
+    assert_eq!(bench.state(), State::Queued);
+}
+
+#[test]
+fn what_is_barred_for_good_stays_so_on_every_clock() {
+    let mut bench = Bench::asap();
+    let settings = |one: &mut QueueSettings| {
+        one.decline_reasons = vec![DeclineReason {
+            choice: Choice { id: "no".to_owned(), labels: Labels::default() },
+            reassignable: false,
+        }];
+    };
+    bench.tell(CallbackMessage::QueueChanged(queue(settings)));
+    let offer = bench.offer("mara");
+    let reason = Some("no".to_owned());
+    bench.act(&mara(), Action::Decline { offer, reason }).expect("declined");
+    let mut record = bench.record().clone();
+    for wall in [START - LAG, START + LAG] {
+        record.rebase(&Now { wall, steady: START, fresh: Fresh(1) });
+        let declined = &record.declined[0];
+        assert_eq!((declined.until, declined.lone_until), (Timestamp::NEVER, Timestamp::NEVER));
+    }
+}
