@@ -122,8 +122,8 @@ pub struct AgentView {
     pub engagement: Engagement,
     /// Units held, external ones left out.
     pub held_units: u32,
-    /// What is offered or assigned.
-    pub held: Vec<CallbackId>,
+    /// What is assigned; pending offers are no assignments.
+    pub assigned: Vec<CallbackId>,
 }
 
 /// The whole truth for a session that has just connected.

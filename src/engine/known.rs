@@ -166,7 +166,11 @@ fn timers_of(settings: &QueueSettings) -> AgentTimers {
     AgentTimers {
         session_grace: Span::seconds(settings.session_grace_seconds),
         call_grace: Span::seconds(settings.call_grace_seconds),
-        max_missed_offers: settings.max_missed_offers,
+        max_missed_offers: match settings.max_missed_offers {
+            // Never, which is more than any other number.
+            0 => u32::MAX,
+            bound => bound,
+        },
     }
 }
 
@@ -218,6 +222,22 @@ mod tests {
         assert_eq!(timers.call_grace, Span::seconds(900));
         let settings = agent(&mut known, &[]);
         assert_eq!(known.timers(&settings).session_grace, Span::seconds(30), "the default");
+    }
+
+    #[test]
+    fn no_bound_on_missed_offers_is_the_largest_of_all() {
+        let mut known = Known::default();
+        let missed = |id, max_missed_offers| {
+            let Change::Queue(queue) = queue(id, 10, 900) else { unreachable!("it makes queues") };
+            let mut queue = Queue::clone(&queue);
+            Arc::make_mut(&mut queue.settings).max_missed_offers = max_missed_offers;
+            Change::Queue(Arc::new(queue))
+        };
+        known.learn(&[missed("a", 3), missed("b", 0)]);
+        let settings = agent(&mut known, &["a"]);
+        assert_eq!(known.timers(&settings).max_missed_offers, 3);
+        let settings = agent(&mut known, &["a", "b"]);
+        assert_eq!(known.timers(&settings).max_missed_offers, u32::MAX);
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl<'a> AgentStatusBody<'a> {
             engagement: view.engagement.as_str(),
             held_units: view.held_units,
             external_units: external_units(agent, now),
-            assignments: view.held.iter().map(ToString::to_string).collect(),
+            assignments: view.assigned.iter().map(ToString::to_string).collect(),
         }
     }
 }

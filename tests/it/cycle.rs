@@ -39,7 +39,13 @@ fn an_agent_takes_every_step_over_http() {
         &json!({"offer_id": offer}),
     );
     tom.is_problem(404, "not-found");
+    let status = || server.get("/v1/agents/mara/status", "lead-key-1").body;
+    assert_eq!(
+        (&status()["engagement"], &status()["assignments"]),
+        (&json!("offered"), &json!([]))
+    );
     let taken = does("accept", json!({"offer_id": offer}), "accepted");
+    assert_eq!(status()["assignments"], json!([made["id"]]));
     assert_eq!(taken.body["assigned_agent"], "mara");
     assert_eq!(taken.body["next_deadline"]["action"], "requeue");
     let again = does("accept", json!({"offer_id": offer}), "accepted");

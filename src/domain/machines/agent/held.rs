@@ -63,7 +63,7 @@ impl AgentMachine {
 
     /// Whether so many missed offers in a row send them away.
     pub(super) fn goes_away_at(&self, missed: u32) -> bool {
-        missed >= self.timers.max_missed_offers.max(1)
+        missed >= self.timers.max_missed_offers
     }
 
     pub(super) fn unassigned(

@@ -6,6 +6,7 @@ use super::{AgentMachine, Grace};
 use crate::domain::agent::{Agent, AgentView, Engagement, Presence};
 use crate::domain::callback::State;
 use crate::domain::effect::{Effect, Outbox};
+use crate::domain::ids::CallbackId;
 use crate::domain::message::{AgentReport, Letter, Machine, RouterMessage, SchedulerMessage};
 use crate::domain::time::Timestamp;
 
@@ -31,7 +32,7 @@ impl AgentMachine {
             connection_since: self.connection_since,
             engagement: self.engagement(),
             held_units: self.held_units(),
-            held: self.held.keys().copied().collect(),
+            assigned: self.assigned(),
         };
         if self.told.view.as_deref() != Some(&view) {
             let view = Arc::new(view);
@@ -49,6 +50,11 @@ impl AgentMachine {
 
     pub(super) fn held_units(&self) -> u32 {
         self.held.values().map(|callback| callback.size).fold(0, u32::saturating_add)
+    }
+
+    fn assigned(&self) -> Vec<CallbackId> {
+        let assigned = self.held.values().filter(|held| held.assigned_agent() == Some(&self.id));
+        assigned.map(|held| held.id).collect()
     }
 
     fn engagement(&self) -> Engagement {

@@ -1,6 +1,6 @@
 //! Work elsewhere and capacity: what is held is kept, pending offers that no longer fit go back.
 
-use super::{Bench, Token, put};
+use super::{Bench, Token, callback, put};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::State;
 use crate::domain::message::AgentMessage;
@@ -53,4 +53,15 @@ fn a_smaller_capacity_takes_nothing_away() {
     assert!(bench.told().is_empty());
     assert_eq!(bench.report().map(|report| report.settings.capacity.units), Some(1));
     assert_eq!(bench.machine.held_units(), 2);
+}
+
+#[test]
+fn a_pending_offer_holds_capacity_and_is_no_assignment() {
+    let mut bench = Bench::available();
+    bench.offered(1);
+    let view = bench.view().expect("it is published");
+    assert_eq!((view.held_units, view.assigned.as_slice()), (1, &[][..]));
+    bench.assigned(2, State::Accepted);
+    let view = bench.view().expect("it is published");
+    assert_eq!((view.held_units, view.assigned.as_slice()), (2, &[callback(2)][..]));
 }
