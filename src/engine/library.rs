@@ -49,9 +49,9 @@ pub struct FullCallback {
 pub enum SortKey {
     /// By `created_at`.
     CreatedAt,
-    /// By the booked start; asap ones have none and aren't listed.
+    /// By the booked start; asap ones, which have none, come last.
     Start,
-    /// By `queued_since`; those without aren't listed.
+    /// By `queued_since`; those without come last.
     QueuedSince,
 }
 

@@ -105,13 +105,13 @@ fn model(rows: &[Value], sort: &str, takes: impl Fn(&Value) -> bool) -> Vec<Stri
         "queued_since" => "/queued_since",
         _ => "/created_at",
     };
-    let sortable = |row: &&Value| row.pointer(key).is_some_and(Value::is_string);
-    let mut all: Vec<(Vec<u8>, &str)> = rows
-        .iter()
-        .filter(sortable)
-        .filter(|row| takes(row))
-        .map(|row| (instant(row.pointer(key).expect("sortable")), id_of(row)))
-        .collect();
+    // Those without the instant come last.
+    let at = |row: &Value| {
+        let at = row.pointer(key).filter(|at| at.is_string());
+        at.map_or(vec![u8::MAX], instant)
+    };
+    let mut all: Vec<(Vec<u8>, &str)> =
+        rows.iter().filter(|row| takes(row)).map(|row| (at(row), id_of(row))).collect();
     all.sort();
     if descending {
         all.reverse();

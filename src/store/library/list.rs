@@ -4,6 +4,8 @@
 //! Most index keys end with the callback's id, and ids are in the order of creation. So a list by
 //! creation merges the index's fronts by id. A list by start or by place in line walks the index
 //! of that instant, unless something else finds so few callbacks that they can be sorted here.
+//! Those without the instant come behind all others, by id, and have no index of their own: what
+//! holds all that can match is looked through.
 //!
 //! A place in a list is what its order goes by: the id, or the instant and the id.
 
@@ -15,8 +17,9 @@ use futures_util::future::try_join_all;
 
 use super::filter::{asks_the_record_alone, matches, may_match};
 use super::{StoreLibrary, part};
-use crate::domain::callback::{Callback, State};
+use crate::domain::callback::{Callback, CallbackType, State};
 use crate::domain::ids::CallbackId;
+use crate::domain::time::Timestamp;
 use crate::engine::library::{FullCallback, ListFilter, ListRead, Page, SortKey};
 use crate::engine::ports::{RangeRead, StoreError, Table};
 use crate::store::keys::{self, TextKind};
@@ -42,10 +45,16 @@ const CURSOR: u8 = 1;
 /// Keys of a table that begin with the same bytes.
 type Front = (Table, Vec<u8>);
 
+/// Stands in a place for the instant that there isn't; later than any other.
+const UNDATED: [u8; 8] = [u8::MAX; 8];
+
 /// Where the places of a list come from.
 enum Source {
     /// Keys that, less their fronts, are the places.
     Fronts(Vec<Front>),
+    /// The same of those with the instant that the list goes by; and, behind them, the ids of
+    /// those without.
+    Dated(Vec<Front>, Vec<Front>),
     /// These, ascending.
     Found(Vec<Bytes>),
 }
@@ -72,7 +81,7 @@ impl StoreLibrary {
             more |= places.len() > left;
             places.truncate(left);
             left -= places.len();
-            let (found, last) = self.take(&read.filter, &places, limit - items.len()).await?;
+            let (found, last) = self.take(&read, &places, limit - items.len()).await?;
             items.extend(found);
             more |= last < places.len();
             after = last.checked_sub(1).map(|last| places[last].clone()).or(after);
@@ -90,16 +99,21 @@ impl StoreLibrary {
     /// The first `limit` callbacks of `places` that match, and how many places that took.
     async fn take(
         &self,
-        filter: &ListFilter,
+        read: &ListRead,
         places: &[Bytes],
         limit: usize,
     ) -> Result<(Vec<FullCallback>, usize), StoreError> {
+        let filter = &read.filter;
         let ids: Vec<_> = places.iter().filter_map(|place| keys::id_at_end(place)).collect();
         // One whose record is gone was dropped between the two reads.
         let there = (1..).zip(self.callbacks(&ids).await?);
         let there = there.filter_map(|(count, found)| Some((count, found?)));
+        let dated = |place: &Bytes, callback: &Callback| {
+            place.starts_with(&UNDATED) && instant(read.sort, callback).is_some()
+        };
+        let likely = there.filter(|(count, callback)| !dated(&places[count - 1], callback));
         let mut likely: Vec<(usize, _)> =
-            there.filter(|(_, callback)| may_match(filter, callback)).collect();
+            likely.filter(|(_, callback)| may_match(filter, callback)).collect();
         if asks_the_record_alone(filter) && likely.len() > limit {
             likely.truncate(limit);
         }
@@ -149,11 +163,14 @@ impl StoreLibrary {
         {
             return Ok(Source::Found(self.sorted(read.sort, ids).await?));
         }
-        Ok(Source::Fronts(match read.sort {
-            SortKey::CreatedAt => wide_fronts(filter),
-            SortKey::Start => vec![(keys::BY_START, Vec::new())],
-            SortKey::QueuedSince => vec![(keys::BY_QUEUED, Vec::new())],
-        }))
+        let all = match read.sort {
+            SortKey::CreatedAt => return Ok(Source::Fronts(wide_fronts(filter))),
+            SortKey::Start => keys::BY_START,
+            SortKey::QueuedSince => keys::BY_QUEUED,
+        };
+        let dated = may_be_dated(read).then(|| (all, Vec::new()));
+        let undated = if may_be_undated(read) { wide_fronts(filter) } else { Vec::new() };
+        Ok(Source::Dated(dated.into_iter().collect(), undated))
     }
 
     /// The ids under fronts; none if they are more than are sorted here.
@@ -173,7 +190,7 @@ impl StoreLibrary {
         Ok(Some(ids))
     }
 
-    /// The places of callbacks in a list; those without one aren't listed.
+    /// The places of callbacks in a list.
     async fn sorted(
         &self,
         sort: SortKey,
@@ -185,7 +202,7 @@ impl StoreLibrary {
         }
         let callbacks = self.callbacks(&ids).await?;
         let callbacks = callbacks.iter().flatten();
-        let mut places: Vec<_> = callbacks.filter_map(|callback| place(sort, callback)).collect();
+        let mut places: Vec<_> = callbacks.map(|callback| place(sort, callback)).collect();
         places.sort_unstable();
         Ok(places)
     }
@@ -200,8 +217,11 @@ impl StoreLibrary {
         count: usize,
     ) -> Result<(Vec<Bytes>, bool), StoreError> {
         let descending = read.descending;
-        let fronts = match source {
-            Source::Fronts(fronts) => fronts,
+        match source {
+            Source::Fronts(fronts) => self.merged(fronts, after, descending, count).await,
+            Source::Dated(dated, undated) => {
+                self.dated_first((dated, undated), after, descending, count).await
+            }
             Source::Found(places) => {
                 let behind = |place: &&Bytes| match after {
                     Some(after) if descending => *place < after,
@@ -214,9 +234,53 @@ impl StoreLibrary {
                     (next, places.next().is_some())
                 };
                 let mut places = places.iter();
-                return Ok(if descending { next(&mut places.rev()) } else { next(&mut places) });
+                Ok(if descending { next(&mut places.rev()) } else { next(&mut places) })
             }
+        }
+    }
+
+    /// The next places of those with an instant, and then of those without; a reversed list has
+    /// the latter first.
+    async fn dated_first(
+        &self,
+        (dated, undated): (&[Front], &[Front]),
+        after: Option<&Bytes>,
+        descending: bool,
+        count: usize,
+    ) -> Result<(Vec<Bytes>, bool), StoreError> {
+        let by_id = after.filter(|after| after.starts_with(&UNDATED));
+        let id = by_id.map(|after| after.slice(UNDATED.len()..));
+        let undated = async |after: Option<&Bytes>| {
+            let (ids, more) = self.merged(undated, after, descending, count).await?;
+            let place = |id: &Bytes| Bytes::from([&UNDATED, id.as_ref()].concat());
+            Ok::<_, StoreError>((ids.iter().map(place).collect::<Vec<_>>(), more))
         };
+        let (mut places, more) = match (by_id, after, descending) {
+            (Some(_), _, false) => return undated(id.as_ref()).await,
+            (None, Some(_), true) => return self.merged(dated, after, true, count).await,
+            (Some(_), _, true) | (None, None, true) => undated(id.as_ref()).await?,
+            (None, _, false) => self.merged(dated, after, false, count).await?,
+        };
+        if more {
+            return Ok((places, true));
+        }
+        let (rest, more) = if descending {
+            self.merged(dated, None, true, count).await?
+        } else {
+            undated(None).await?
+        };
+        places.extend(rest);
+        Ok((places, more))
+    }
+
+    /// The next places of fronts, each of which has them in order.
+    async fn merged(
+        &self,
+        fronts: &[Front],
+        after: Option<&Bytes>,
+        descending: bool,
+        count: usize,
+    ) -> Result<(Vec<Bytes>, bool), StoreError> {
         let count = count.min(STRIDES / fronts.len().max(1)).max(16);
         let strides = fronts.iter().map(|front| self.stride(front, after, descending, count));
         let strides = try_join_all(strides).await?;
@@ -314,14 +378,37 @@ fn wide_fronts(filter: &ListFilter) -> Vec<Front> {
     states.into_iter().map(of_state).collect()
 }
 
-/// A callback's place in a list, if it is listed.
-fn place(sort: SortKey, callback: &Callback) -> Option<Bytes> {
-    let at = match sort {
-        SortKey::CreatedAt => return Some(Bytes::copy_from_slice(&callback.id.to_bytes())),
-        SortKey::Start => callback.booking.as_ref()?.start,
-        SortKey::QueuedSince => callback.queued_since?,
-    };
-    Some(keys::with_id(&keys::instant(at), callback.id).into())
+/// Whether any that matches can have the instant that the list goes by.
+fn may_be_dated(read: &ListRead) -> bool {
+    read.sort != SortKey::Start || read.filter.kind != Some(CallbackType::Asap)
+}
+
+/// Whether any that matches can be without it: what is scheduled has a start, what is live a place
+/// in line.
+fn may_be_undated(read: &ListRead) -> bool {
+    match read.sort {
+        SortKey::CreatedAt => false,
+        SortKey::Start => read.filter.kind != Some(CallbackType::Scheduled),
+        SortKey::QueuedSince => wanted_states(&read.filter).iter().any(|state| !state.is_live()),
+    }
+}
+
+/// The instant that a list goes by.
+fn instant(sort: SortKey, callback: &Callback) -> Option<Timestamp> {
+    match sort {
+        SortKey::CreatedAt => None,
+        SortKey::Start => callback.booking.as_ref().map(|booking| booking.start),
+        SortKey::QueuedSince => callback.queued_since,
+    }
+}
+
+/// A callback's place in a list.
+fn place(sort: SortKey, callback: &Callback) -> Bytes {
+    if sort == SortKey::CreatedAt {
+        return Bytes::copy_from_slice(&callback.id.to_bytes());
+    }
+    let front = instant(sort, callback).map_or(UNDATED, keys::instant);
+    keys::with_id(&front, callback.id).into()
 }
 
 /// Stands for what a cursor belongs to.

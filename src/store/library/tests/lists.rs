@@ -128,8 +128,8 @@ fn expected(read: &ListRead, all: &[FullCallback]) -> Vec<FullCallback> {
         SortKey::QueuedSince => full.callback.queued_since,
     };
     let matching = all.iter().filter(|full| listed(&read.filter, full));
-    let mut placed: Vec<_> = matching.filter_map(|full| Some((at(full)?, full))).collect();
-    placed.sort_by_key(|(at, full)| (*at, full.callback.id));
+    let mut placed: Vec<_> = matching.map(|full| (at(full), full)).collect();
+    placed.sort_by_key(|(at, full)| (at.is_none(), *at, full.callback.id));
     if read.descending {
         placed.reverse();
     }
