@@ -129,7 +129,8 @@ async fn act(
     };
     let (id, who) = (full.callback.id, call.role().who());
     let handle = &call.workspace().handle;
-    acted(call, handle.act(id, who, action, call.if_match(), keyed).await?).await
+    let if_match = call.if_match(full.callback.version);
+    acted(call, handle.act(id, who, action, if_match, keyed).await?).await
 }
 
 fn is_agent(call: &Call) -> Result<(), Problem> {

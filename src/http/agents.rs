@@ -62,8 +62,10 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let handle = &call.workspace().handle;
     let known = |queue: &_| handle.queue(queue).is_some();
     let settings = settings::agent(&call.body.value, &id, &known).map_err(invalid)?;
-    call.check_there(handle.agent(&id).is_some())?;
-    let (agent, made) = handle.put_agent(settings, call.if_match()).await?;
+    let there = handle.agent(&id).map(|view| view.agent.version);
+    call.check_there(there.is_some())?;
+    let if_match = call.if_match(there.unwrap_or_default());
+    let (agent, made) = handle.put_agent(settings, if_match).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = show(&agent, status);
     Ok(if made { reply.location(&format!("/v1/agents/{id}")) } else { reply })
@@ -72,9 +74,10 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
 /// `DELETE /v1/agents/{id}`.
 pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
-    let id = view(call)?.agent.settings.id.clone();
+    let agent = Arc::clone(&view(call)?.agent);
     call.administers()?;
-    call.workspace().handle.remove_agent(id, call.if_match()).await?;
+    let (id, if_match) = (agent.settings.id.clone(), call.if_match(agent.version));
+    call.workspace().handle.remove_agent(id, if_match).await?;
     Ok(Reply::none())
 }
 

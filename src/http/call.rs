@@ -68,9 +68,9 @@ impl Call {
         idempotency::keyed(headers, &self.caller.identity, method, path, &self.body.bytes)
     }
 
-    /// The version that it is meant for.
-    pub(super) fn if_match(&self) -> Option<u64> {
-        precondition::wanted(self.request.headers())
+    /// The version that it is meant for, where `now` is that of what there is.
+    pub(super) fn if_match(&self, now: u64) -> Option<u64> {
+        precondition::wanted(self.request.headers(), now)
     }
 
     /// Refuses a PUT that is meant for what there is, where there is nothing.

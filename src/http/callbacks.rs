@@ -262,7 +262,9 @@ pub(super) async fn patch(call: &Call) -> Result<Reply, Problem> {
     rights.check(body.as_ref().map_or(&Map::new(), |body| body))?;
     let body = body?;
     let done = patch_once(call, &full, body).await;
-    if call.if_match().is_some() || !matches!(&done, Err(problem) if is_stale(problem)) {
+    if call.if_match(full.callback.version).is_some()
+        || !matches!(&done, Err(problem) if is_stale(problem))
+    {
         return done;
     }
     // Somebody else's patch came between reading and writing, and this one named no version: it
@@ -296,7 +298,8 @@ async fn patch_once(
     let patch = read_patch(body, target)?;
     let action = Action::Patch(Box::new(patch));
     let (id, who) = (full.callback.id, call.role().who());
-    acted(call, workspace.handle.act(id, who, action, call.if_match(), None).await?).await
+    let if_match = call.if_match(full.callback.version);
+    acted(call, workspace.handle.act(id, who, action, if_match, None).await?).await
 }
 
 /// The queue of a callback to which `action` is to be done. A queue is only ever removed when

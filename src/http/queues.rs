@@ -52,8 +52,10 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     body.remove(STATUS);
     let most = call.shared.limits.max_requirements;
     let settings = settings::queue(&Value::Object(body), &id, most).map_err(invalid)?;
-    call.check_there(call.workspace().handle.queue(&id).is_some())?;
-    let (queue, made) = call.workspace().handle.put_queue(settings, call.if_match()).await?;
+    let there = call.workspace().handle.queue(&id).map(|queue| queue.version);
+    call.check_there(there.is_some())?;
+    let if_match = call.if_match(there.unwrap_or_default());
+    let (queue, made) = call.workspace().handle.put_queue(settings, if_match).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = show(call, &queue, status);
     Ok(if made { reply.location(&format!("/v1/queues/{id}")) } else { reply })
@@ -63,9 +65,9 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
 pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
     let id = id(call)?;
-    call.workspace().queue(&id)?;
+    let version = call.workspace().queue(&id)?.version;
     call.administers()?;
-    call.workspace().handle.remove_queue(id, call.if_match()).await?;
+    call.workspace().handle.remove_queue(id, call.if_match(version)).await?;
     Ok(Reply::none())
 }
 
@@ -111,7 +113,7 @@ async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
 
 /// `If-Match` where the engine's command takes no version: held against what is shown.
 pub(super) fn check_version(call: &Call, version: u64) -> Result<(), Problem> {
-    match call.if_match() {
+    match call.if_match(version) {
         Some(wanted) if wanted != version => {
             Err(crate::domain::refusal::Refusal::VersionStale { version }.into())
         }

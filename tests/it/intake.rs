@@ -146,7 +146,7 @@ fn a_write_that_is_meant_for_another_version_is_refused() {
     for stale in ["\"7\"", "W/\"1\"", "nonsense"] {
         assert_eq!(patch(stale, 9).is_problem(412, "version-stale")["version"], 1);
     }
-    let patched = patch("\"1\"", 9);
+    let patched = patch("\"7\", \"1\"", 9);
     assert_eq!((patched.status, patched.header("etag")), (200, Some("\"2\"")));
     assert_eq!(patched.body["priority"], 9);
     patch("\"1\"", 8).is_problem(412, "version-stale");
@@ -311,11 +311,18 @@ fn lists_are_filtered_by_what_a_desk_knows() {
         "type=scheduled",
         "q=CB0000002",
         "due_after=2030-01-01T00:00:00Z",
-        "sort=start",
     ] {
         assert_eq!(count(one), 1, "{one}");
     }
-    for two in ["", "state=active", "queue=billing", "medium=voice", "requested_by=customer"] {
+    for two in [
+        "",
+        "state=active",
+        "queue=billing",
+        "medium=voice",
+        "requested_by=customer",
+        "sort=start",
+        "sort=-queued_since",
+    ] {
         assert_eq!(count(two), 2, "{two}");
     }
     for none in
