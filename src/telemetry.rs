@@ -1,12 +1,16 @@
-//! Logs: to standard error, as much as `RUST_LOG` says (`info` unless it says otherwise).
+//! Logs: to standard error, as much as `RUST_LOG` says (`info` unless it says otherwise, of the
+//! embedded tables' own lines warnings alone: they tell of every file that they write).
 
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
+/// What is logged where `RUST_LOG` says nothing.
+const USUAL: &str = "info,fjall=warn,lsm_tree=warn";
+
 /// Starts logging for the whole process. A second call changes nothing.
 pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
     let colours = io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     // An error means that somebody else, a test perhaps, has set up logging already.

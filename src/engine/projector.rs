@@ -24,6 +24,10 @@ pub(super) const PROJECT_EVERY: Duration = Duration::from_secs(5);
 /// again from there, and readers notice nothing.
 const KEEP_FOR: Duration = Duration::from_secs(5);
 
+/// So often the tables are settled once nothing is left to let go: the first time they write out
+/// what they gathered in memory, the next time they can forget it.
+const LAST_SETTLES: u32 = 2;
+
 /// Entries read from the log at once.
 pub(super) const READ_ENTRIES: usize = 1_024;
 
@@ -51,6 +55,8 @@ pub(super) struct Projector {
     keep_next: (EntryNumber, Instant),
     /// What the log was told to keep from.
     kept_from: EntryNumber,
+    /// How often the tables were settled since with nothing left to let go.
+    last_settles: u32,
 }
 
 impl Projector {
@@ -63,8 +69,19 @@ impl Projector {
     ) -> Self {
         let watermark = shared.watermark();
         let keep_next = (watermark + 1, Instant::now());
-        let (seen, kept_from) = (watermark, 0);
-        Self { tables, codec, shared, epoch, watermark, seen, errands, keep_next, kept_from }
+        let (seen, kept_from, last_settles) = (watermark, 0, 0);
+        Self {
+            tables,
+            codec,
+            shared,
+            epoch,
+            watermark,
+            seen,
+            errands,
+            keep_next,
+            kept_from,
+            last_settles,
+        }
     }
 
     /// Runs until the writer has ended and everything durable is in the tables, or until the
@@ -95,9 +112,7 @@ impl Projector {
             changed = durability.wait_for(|durable| *durable > self.seen) => drop(changed),
             () = self.shared.hurried() => {}
             // An idle workspace lets go of its last entries too.
-            () = sleep_until(self.keep_next.1 + KEEP_FOR), if self.kept_from <= self.watermark => {
-                return false;
-            }
+            () = sleep_until(self.keep_next.1 + KEEP_FOR), if !self.is_at_rest() => return false,
         }
         if !self.is_urgent() && durability.has_changed().is_ok() {
             tokio::select! {
@@ -106,6 +121,11 @@ impl Projector {
             }
         }
         durability.has_changed().is_err()
+    }
+
+    /// Whether everything is let go that can be.
+    fn is_at_rest(&self) -> bool {
+        self.kept_from > self.watermark && self.last_settles >= LAST_SETTLES
     }
 
     fn is_urgent(&self) -> bool {
@@ -280,6 +300,8 @@ impl Projector {
         let keep_from = self.keep_next.0.min(self.watermark + 1);
         self.keep_next = (self.watermark + 1, Instant::now());
         self.kept_from = keep_from;
+        let all_is_let_go = keep_from > self.watermark;
+        self.last_settles = if all_is_let_go { self.last_settles + 1 } else { 0 };
         self.shared.overlay.drop_to(keep_from - 1);
         // A writer that has ended trims no more; the next start's projector does.
         let _ = self.errands.send(Errand::Trim(keep_from)).await;
