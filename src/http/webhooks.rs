@@ -77,9 +77,11 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let check = call.shared.webhook_url.as_ref();
     let wanted = webhook::webhook(&Value::Object(asked), &id, check).map_err(invalid)?;
     let handle = &call.workspace().handle;
-    call.check_there(handle.webhook(&id).is_some())?;
+    let there = handle.webhook(&id).map(|webhook| webhook.version);
+    call.check_there(there.is_some())?;
+    let if_match = call.if_match(there.unwrap_or_default());
     let is_given = wanted.secret.is_some();
-    let (webhook, made) = handle.put_webhook(wanted, call.if_match()).await?;
+    let (webhook, made) = handle.put_webhook(wanted, if_match).await?;
     let mut shown = Value::Object(webhook_body(&webhook, None, call.now));
     if !made {
         return Ok(Reply::ok(&shown).version(webhook.version));
@@ -95,7 +97,8 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
 /// `DELETE /v1/webhooks/{id}`.
 pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
     call.administers()?;
-    let id = there(call)?.settings.id.clone();
-    call.workspace().handle.remove_webhook(id, call.if_match()).await?;
+    let webhook = there(call)?;
+    let (id, if_match) = (webhook.settings.id.clone(), call.if_match(webhook.version));
+    call.workspace().handle.remove_webhook(id, if_match).await?;
     Ok(Reply::none())
 }
