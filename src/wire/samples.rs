@@ -188,6 +188,9 @@ fn full(wish: Wish) -> FullCallback {
         disposition: None,
         notes: None,
         cancel_reason: None,
+        has_email: false,
+        bookings: 1,
+        meeting: None,
         created_at: now,
         updated_at: now,
     };

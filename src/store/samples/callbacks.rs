@@ -90,6 +90,9 @@ impl Sampler {
             disposition: self.maybe(Self::text),
             notes: self.maybe(Self::text),
             cancel_reason: self.maybe(Self::text),
+            has_email: self.yes(),
+            bookings: self.count(),
+            meeting: self.maybe(Self::meeting),
             created_at: Timestamp(EPOCH + i64::try_from(count).expect("small")),
             updated_at: self.at(),
         }

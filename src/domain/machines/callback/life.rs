@@ -344,6 +344,9 @@ fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
         disposition: None,
         notes: None,
         cancel_reason: None,
+        has_email: false,
+        bookings: 1,
+        meeting: None,
         created_at: now.wall,
         updated_at: now.wall,
     }
