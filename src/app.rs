@@ -4,6 +4,7 @@
 
 mod access;
 mod demo;
+mod outward;
 mod workspaces;
 
 use std::io::{self, Write};
@@ -12,6 +13,7 @@ use std::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::access::BadAccess;
+use self::outward::{OutwardFault, Senders};
 use self::workspaces::{Started, StoreFault};
 use crate::config::Settings;
 use crate::engine::ports::StoreError;
@@ -43,6 +45,9 @@ pub enum RunError {
     /// Credentials can't be read.
     #[error(transparent)]
     Access(#[from] BadAccess),
+    /// What goes out can't.
+    #[error(transparent)]
+    Outward(#[from] OutwardFault),
     /// Another process took a workspace.
     #[error("another process took the workspace; this one has stopped writing")]
     Fenced,
@@ -58,7 +63,7 @@ impl RunError {
         match self {
             Self::Listen { .. } | Self::Serve(_) | Self::Webhooks(_) | Self::Crashed => 1,
             Self::Store(fault) if is_fenced(fault) => 3,
-            Self::Store(_) | Self::Access(_) => 2,
+            Self::Store(_) | Self::Access(_) | Self::Outward(_) => 2,
             Self::Fenced => 3,
         }
     }
@@ -92,9 +97,12 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     }
     let listener = listen(&settings.listen)?;
     let address = listener.local_addr().map_err(RunError::Serve)?;
-    let mut started = workspaces::start(&settings).await?;
+    let public_url = settings.public_url.clone();
+    let public_url = public_url.unwrap_or_else(|| format!("http://{address}"));
+    let senders = Senders::new(&settings, &public_url)?;
+    let mut started = workspaces::start(&settings, &senders).await?;
     let couriers = couriers(&settings, &started)?;
-    let http = Http::new(access::http_state(&settings, &started, address, couriers.sender())?);
+    let http = Http::new(access::http_state(&settings, &started, public_url, couriers.sender())?);
     let hooks = access::hooks(&settings, &http, &started);
     let server = http.run(listener, hooks, workers()).map_err(RunError::Serve)?;
     let handle = server.handle();

@@ -29,6 +29,7 @@ use ringback::engine::clock::Clock;
 use ringback::engine::entry::{IdempotencyKey, Keyed};
 use ringback::engine::handle::{Handle, SessionOutlet, ToSession};
 use ringback::engine::library::{ListFilter, ListRead, SortKey};
+use ringback::engine::outward::Outward;
 use ringback::engine::system::{Ended, EngineConfig, Limits, Running, Workspace};
 use ringback::store::index::RowCodec;
 use ringback::store::library::StoreLibrary;
@@ -75,6 +76,7 @@ impl Place {
             agents: vec![mara_settings()],
             secret: None,
             clock: Arc::new(clock),
+            outward: Outward::default(),
         };
         let OpenStore { log, tables } = self.open().await;
         let library = Box::new(|rows| Arc::new(StoreLibrary::new(rows)) as Arc<_>);

@@ -1,7 +1,7 @@
 //! Who is let in, and what the HTTP server is built from.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::workspaces::Started;
@@ -42,7 +42,7 @@ pub enum BadAccess {
 pub(super) fn http_state(
     settings: &Settings,
     started: &[Started],
-    address: SocketAddr,
+    public_url: String,
     webhooks: Arc<Sender>,
 ) -> Result<HttpState, BadAccess> {
     let mut workspaces = Vec::new();
@@ -62,7 +62,6 @@ pub(super) fn http_state(
         });
     }
     let limits = &settings.limits;
-    let public_url = settings.public_url.clone();
     Ok(HttpState {
         workspaces,
         limits: HttpLimits {
@@ -73,7 +72,7 @@ pub(super) fn http_state(
             max_requirements: limits.max_requirements,
             manage_read_days: limits.manage_read_days,
         },
-        public_url: public_url.unwrap_or_else(|| format!("http://{address}")),
+        public_url,
         metrics_open: settings.metrics_open,
         webhook_url: Arc::new(move |url: &str| {
             webhooks.check_url(url).map_err(|error| error.to_string())

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::RunError;
+use super::outward::Senders;
 use crate::config::{self, Settings};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::machines::router::RouterLimits;
@@ -43,13 +45,16 @@ pub(super) struct Started {
 }
 
 /// Starts all of them, in the order of the settings.
-pub(super) async fn start(settings: &Settings) -> Result<Vec<Started>, StoreFault> {
-    let url = store_url(&settings.store)?;
+pub(super) async fn start(
+    settings: &Settings,
+    senders: &Senders<'_>,
+) -> Result<Vec<Started>, RunError> {
+    let url = store_url(&settings.store).map_err(StoreFault::from)?;
     check_durability(&url, settings.limits.require_durable).await?;
     let clock = Arc::new(Clock::system());
     let mut started = Vec::new();
     for workspace in &settings.workspaces {
-        let store = url.open(&workspace.id).await?;
+        let store = url.open(&workspace.id).await.map_err(StoreFault::from)?;
         let config = EngineConfig {
             workspace: workspace.id.clone(),
             limits: limits(&settings.limits),
@@ -57,11 +62,12 @@ pub(super) async fn start(settings: &Settings) -> Result<Vec<Started>, StoreFaul
             agents: workspace.agents.clone(),
             secret: secret(workspace),
             clock: Arc::clone(&clock),
+            outward: senders.of(workspace, &clock)?,
         };
         let codec = Arc::new(RowCodec);
         let library = Box::new(|rows| Arc::new(StoreLibrary::new(rows)) as _);
-        let (handle, running) =
-            Workspace::start(config, store.log, store.tables, codec, library).await?;
+        let begun = Workspace::start(config, store.log, store.tables, codec, library).await;
+        let (handle, running) = begun.map_err(StoreFault::from)?;
         started.push(Started { id: workspace.id.clone(), handle, running });
     }
     Ok(started)
@@ -105,6 +111,8 @@ fn limits(limits: &config::Limits) -> Limits {
         },
         window_items: limits.window_items,
         window_span: span(limits.window),
+        mails_at_once: limits.mails_at_once,
+        meetings_at_once: limits.meetings_at_once,
         max_panics: usize::try_from(limits.max_panics).unwrap_or(usize::MAX),
         retain: Span::days(limits.retain_days),
         drain: span(limits.drain),

@@ -125,6 +125,8 @@ pub struct Limits {
     pub log_max_bytes: u64,
     pub window_items: usize,
     pub window: Duration,
+    pub mails_at_once: usize,
+    pub meetings_at_once: usize,
     pub max_panics: u32,
     pub max_requirements: usize,
     pub max_signatures: usize,

@@ -74,6 +74,8 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
         log_max_bytes: u64::from(number(fields, "log_max_mib", 1..=16_777_216)) << 20,
         window_items: count(fields, "window_items", 1..=10_000_000),
         window: seconds(fields, "window_seconds", 1..=86_400),
+        mails_at_once: count(fields, "mails_at_once", 1..=1_000),
+        meetings_at_once: count(fields, "meetings_at_once", 1..=1_000),
         max_panics: number(fields, "max_panics", 1..=1_000),
         max_requirements: count(fields, "max_requirements", 0..=64),
         max_signatures: count(fields, "max_signatures", 1..=10_000_000),

@@ -19,6 +19,7 @@ pub use request::{
     Preferred, Request, RequestedBy,
 };
 
+use super::dispatch::Meeting;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId};
 use super::policy::Medium;
 use super::rank::Priority;
@@ -151,6 +152,12 @@ pub struct Callback {
     pub notes: Option<String>,
     /// Why it was called off.
     pub cancel_reason: Option<String>,
+    /// The customer has an address that mails can go to.
+    pub has_email: bool,
+    /// How often its time was set: what was said of an earlier one holds no longer.
+    pub bookings: u32,
+    /// Where it takes place, if it's by video and that was made.
+    pub meeting: Option<Meeting>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -6,6 +6,7 @@ use super::agent::{
     Agent, AgentView, AssignedBy, PresenceBy, RevokeReason, UnassignReason, Welcome,
 };
 use super::callback::{Callback, Interaction, Request, Snapshot};
+use super::dispatch::{Failure, OutboxChange};
 use super::event::Event;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::message::{Letter, Token};
@@ -74,6 +75,8 @@ pub enum Change {
     Queue(Arc<Queue>),
     /// A queue was removed.
     QueueRemoved(QueueId),
+    /// Something goes out, went out, or won't.
+    Outbox(Box<OutboxChange>),
     /// A webhook was made or changed, or has come further.
     Webhook(WebhookChange),
 }
@@ -182,6 +185,8 @@ pub enum Answer {
     Trace(Box<Trace>),
     /// How a queue's line is.
     QueueStats(QueueStats),
+    /// A failure of the outbox, as it was before its item was tried again.
+    Failure(Box<Failure>),
     /// Done, with nothing to show.
     Done,
 }

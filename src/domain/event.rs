@@ -2,6 +2,7 @@
 
 use super::agent::{AssignedBy, Presence, PresenceBy, RevokeReason, UnassignReason};
 use super::callback::{CallbackType, ClosedReason, FinalState, OpenReason, Outcome, Unroutable};
+use super::dispatch::Provider;
 use super::ids::{AgentId, CallbackId, InteractionId, OfferId, QueueId, SessionId};
 use super::policy::Medium;
 use super::time::Timestamp;
@@ -205,6 +206,13 @@ pub enum CallbackEvent {
         /// What had been promised.
         promised_by: Timestamp,
     },
+    /// `callback.meeting_ready`.
+    MeetingReady {
+        /// Who made it.
+        provider: Provider,
+        /// The customer's way in.
+        join_url: String,
+    },
     /// `callback.closed`.
     Closed {
         /// How.
@@ -310,6 +318,7 @@ impl CallbackEvent {
             Self::Stuck { .. } => "callback.stuck",
             Self::CarriedOver { .. } => "callback.carried_over",
             Self::PromiseBroken { .. } => "callback.promise_broken",
+            Self::MeetingReady { .. } => "callback.meeting_ready",
             Self::Closed { .. } => "callback.closed",
         }
     }

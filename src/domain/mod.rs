@@ -3,8 +3,10 @@
 //! `now`, ids and settings come in as arguments; what is to be done goes out in an outbox.
 
 pub mod agent;
+pub mod back_off;
 pub mod callback;
 pub mod civil;
+pub mod dispatch;
 pub mod duplicates;
 pub mod effect;
 pub mod estimate;

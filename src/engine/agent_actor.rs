@@ -156,7 +156,8 @@ impl Rebuilt for AgentDesk {
                 | Change::Interaction { .. }
                 | Change::Queue(_)
                 | Change::QueueRemoved(_)
-                | Change::Webhook(_) => {}
+                | Change::Webhook(_)
+                | Change::Outbox(_) => {}
             }
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::entry::{Kept, KeptAnswer, Keyed};
 use super::handle::{Acted, Answered, CommandError};
 use crate::domain::agent::Agent;
+use crate::domain::dispatch::Failure;
 use crate::domain::effect::Answer;
 use crate::domain::ids::{QueueId, SessionId};
 use crate::domain::message::Token;
@@ -127,6 +128,7 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
             })
         }
         Answer::Queue { queue, created: _ } => Some(KeptAnswer::Queue(queue.clone())),
+        Answer::Failure(failure) => Some(KeptAnswer::Failure(failure.clone())),
         Answer::Agent { .. }
         | Answer::Webhook { .. }
         | Answer::Welcome(_)
@@ -144,6 +146,7 @@ pub(crate) fn replay(kept: KeptAnswer) -> Answer {
             Answer::Callback { callback, position, created, duplicates }
         }
         KeptAnswer::Queue(queue) => Answer::Queue { queue, created: false },
+        KeptAnswer::Failure(failure) => Answer::Failure(failure),
     }
 }
 
@@ -175,6 +178,15 @@ pub(crate) fn queue(answered: Answered<Answer>) -> Result<Answered<Arc<Queue>>, 
     let Answered { value, replayed } = answered;
     match value {
         Answer::Queue { queue, created: _ } => Ok(Answered { value: queue, replayed }),
+        other => Err(strange(&other).into()),
+    }
+}
+
+/// A failure's answer, as callers get it.
+pub(crate) fn failure(answered: Answered<Answer>) -> Result<Answered<Failure>, CommandError> {
+    let Answered { value, replayed } = answered;
+    match value {
+        Answer::Failure(failure) => Ok(Answered { value: *failure, replayed }),
         other => Err(strange(&other).into()),
     }
 }

@@ -8,6 +8,7 @@ use super::handle::{QueuePause, SessionOutlet};
 use super::webhooks::WebhookAsk;
 use crate::domain::agent::{Presence, PresenceBy};
 use crate::domain::callback::{Channel, Reach, Snapshot};
+use crate::domain::dispatch::Meeting;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
@@ -63,6 +64,14 @@ pub(crate) enum Ask {
         session: SessionId,
         outlet: Box<dyn SessionOutlet>,
     },
+    MeetingMade {
+        callback: CallbackId,
+        meeting: Box<Meeting>,
+        late: bool,
+    },
+    RetryFailure {
+        id: u64,
+    },
     Position {
         queue: QueueId,
         callback: CallbackId,
@@ -87,6 +96,8 @@ impl Ask {
             | Self::QueueStats { .. }
             | Self::Replayed => true,
             Self::Create(_)
+            | Self::MeetingMade { .. }
+            | Self::RetryFailure { .. }
             | Self::Act { .. }
             | Self::PutQueue { .. }
             | Self::RemoveQueue { .. }
@@ -111,7 +122,10 @@ impl Ask {
                 let reach = Reach::of(&wish.request.customer);
                 keys.extend(reach.keys().map(FactKey::Contact));
             }
-            Self::Act { callback, .. } => keys.push(FactKey::Callback(*callback)),
+            Self::Act { callback, .. } | Self::MeetingMade { callback, .. } => {
+                keys.push(FactKey::Callback(*callback));
+            }
+            Self::RetryFailure { id } => keys.push(FactKey::Failure(*id)),
             Self::PutQueue { .. }
             | Self::RemoveQueue { .. }
             | Self::PauseQueue { .. }

@@ -1,9 +1,9 @@
-//! A thread of its own for a workspace's journal: the writer, the projector, and the connections
-//! that they use.
+//! A thread of its own for what a workspace has done elsewhere: for its journal (the writer, the
+//! projector, and the connections that they use), and another one for what goes out.
 //!
-//! Separate from the workspace's thread because a log may block on its disk and a driver parses
-//! what it receives; one hand-over per group is all that this costs. It must never run anything
-//! that decides.
+//! Separate from the workspace's thread because a log may block on its disk, a driver parses what
+//! it receives, and a mail is put together and encrypted; one hand-over each is all that this
+//! costs. It must never run anything that decides.
 
 use std::io;
 use std::thread::JoinHandle;
@@ -51,7 +51,7 @@ impl Drop for Background {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the journal's thread panicked");
+            tracing::error!("a workspace's background thread panicked");
         }
     }
 }

@@ -110,14 +110,28 @@ impl CallbackActor {
         let State::Reading(waiting) = &mut self.state else { return };
         let mut kept = Vec::new();
         for envelope in std::mem::take(waiting) {
-            let CallbackMessage::Command(command) = &envelope.message else {
-                kept.push(envelope);
-                continue;
+            let token = match &envelope.message {
+                CallbackMessage::Command(command) => command.token,
+                CallbackMessage::MeetingMade { token, .. } => *token,
+                CallbackMessage::Create { .. }
+                | CallbackMessage::Propose { .. }
+                | CallbackMessage::Claimed { .. }
+                | CallbackMessage::Wake
+                | CallbackMessage::RevokeOffer { .. }
+                | CallbackMessage::GraceOver { .. }
+                | CallbackMessage::AgentLost { .. }
+                | CallbackMessage::AgentBack { .. }
+                | CallbackMessage::QueueChanged(_)
+                | CallbackMessage::CarryOver { .. }
+                | CallbackMessage::SetUnroutable(_) => {
+                    kept.push(envelope);
+                    continue;
+                }
             };
             if let Some(cause) = &envelope.cause {
-                cause.answered(command.token);
+                cause.answered(token);
             }
-            self.office.refuse(command.token, Refusal::Unavailable);
+            self.office.refuse(token, Refusal::Unavailable);
         }
         *waiting = kept;
     }
@@ -216,6 +230,7 @@ impl Rebuilt for CallbackDesk {
                 }
             }
             CallbackMessage::Command(_)
+            | CallbackMessage::MeetingMade { .. }
             | CallbackMessage::Wake
             | CallbackMessage::RevokeOffer { .. }
             | CallbackMessage::GraceOver { .. }

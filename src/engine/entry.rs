@@ -32,7 +32,8 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Entry {
-    /// The most events that one step may leave; a step with more is a defect.
+    /// The most events, and the most dispatches, that one step may leave; a step with more is a
+    /// defect.
     pub const MAX_EVENTS: u64 = 32;
 }
 
@@ -81,4 +82,6 @@ pub enum KeptAnswer {
     },
     /// A queue's version (pause, resume).
     Queue(std::sync::Arc<crate::domain::queue::Queue>),
+    /// A failure of the outbox, as it was when it was tried again.
+    Failure(Box<crate::domain::dispatch::Failure>),
 }

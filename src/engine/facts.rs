@@ -24,6 +24,8 @@ pub(crate) enum FactKey {
     Contact(ContactKey),
     /// What was answered under a key.
     Idempotency(IdempotencyKey),
+    /// What was given up.
+    Failure(u64),
 }
 
 /// The lines, one per key that anybody wants.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::deliveries::DeliveryFigures;
-
+pub use super::outbox::CarrierFigures;
 use crate::domain::agent::{Engagement, Presence};
 use crate::domain::callback::{Callback, Phase, State};
 use crate::domain::effect::{Change, QueueStats};
@@ -396,6 +396,8 @@ pub struct Figures {
     pub ended: Vec<((&'static str, &'static str), u64)>,
     /// Events by type.
     pub events: Vec<(&'static str, u64)>,
+    /// What goes out, by carrier.
+    pub outbox: Vec<CarrierFigures>,
     /// Queues' lines, by id.
     pub lines: Vec<LineFigures>,
     /// Agents by what they want and do.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::answers::{acted, agent, keep, queue, strange, unkeyed};
+use super::answers::{acted, agent, failure, keep, queue, strange, unkeyed};
 use super::ask::Ask;
 use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
 use super::entry::{KeptAnswer, Keyed};
@@ -20,9 +20,10 @@ use super::ports::StoreError;
 use super::shared::{Gate, Shared};
 use crate::domain::agent::{Agent, AgentView, Presence, PresenceBy, Welcome};
 use crate::domain::callback::Snapshot;
+use crate::domain::dispatch::Failure;
 use crate::domain::effect::{Answer, Notice, QueueStats, Trace};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
-use crate::domain::message::{Action, Who, Wish};
+use crate::domain::message::{Action, QueueMessage, Token, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -217,6 +218,22 @@ impl Handle {
     ) -> Result<Arc<Agent>, Refusal> {
         let ask = Ask::SetExternalLoad { id, units, until };
         agent(self.plain(ask).await?).map(|(agent, _created)| agent)
+    }
+
+    /// What was given up, by number, after `after`.
+    pub async fn failures(&self, after: u64, limit: usize) -> Result<Vec<Failure>, Refusal> {
+        let gate = self.shared.gate()?;
+        let failures = gate.library.failures(after, limit).await.map_err(unreadable)?;
+        self.shown(&gate, failures).await
+    }
+
+    /// Has what was given up tried again; answers what it was.
+    pub async fn retry_failure(
+        &self,
+        id: u64,
+        keyed: Option<Keyed>,
+    ) -> Result<Answered<Failure>, CommandError> {
+        failure(self.command(Ask::RetryFailure { id }, keyed).await?)
     }
 
     /// Brings up a session: `ToSession::Welcome` comes first, then what happens, in order.
@@ -467,4 +484,12 @@ pub struct QueuePause {
     pub reason: Option<String>,
     /// Until when.
     pub until: Option<Timestamp>,
+}
+
+impl QueuePause {
+    /// The queue's machine is told so.
+    pub(crate) fn message(self, token: Token) -> QueueMessage {
+        let Self { intake, offers, reason, until } = self;
+        QueueMessage::Pause { token, intake, offers, reason, until }
+    }
 }

@@ -17,7 +17,7 @@ use super::entry::{Kept, Keyed};
 use super::facts::{FactKey, Lines};
 use super::figures::Refused;
 use super::filter::Filter;
-use super::handle::{QueuePause, SessionOutlet};
+use super::handle::SessionOutlet;
 use super::library::Library;
 use super::office::Office;
 use super::outputs::CommandAnswer;
@@ -25,6 +25,7 @@ use super::ports::StoreError;
 use super::queue_actor::BeginRemoval;
 use super::shell::post;
 use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
+use crate::domain::dispatch::Failure;
 use crate::domain::effect::Answer;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::machines::callback::CallbackMachine;
@@ -62,11 +63,13 @@ struct Needs {
     kept: Option<Keyed>,
     external: Option<(Channel, String)>,
     contact: Option<ContactKey>,
+    failure: Option<u64>,
 }
 
 impl Needs {
     fn is_empty(&self) -> bool {
-        self.kept.is_none() && self.external.is_none() && self.contact.is_none()
+        let of_key = self.kept.is_none() && self.failure.is_none();
+        of_key && self.external.is_none() && self.contact.is_none()
     }
 }
 
@@ -76,6 +79,7 @@ struct Found {
     kept: Option<Kept>,
     external: Option<CallbackId>,
     active: Vec<Snapshot>,
+    failure: Option<Failure>,
 }
 
 impl Intake {
@@ -114,6 +118,9 @@ impl Intake {
         if let Ask::Create(wish) = &waiting.ask {
             let contact = Reach::of(&wish.request.customer).contact;
             needs.contact = contact.filter(|contact| self.contacts.maybe(*contact));
+        }
+        if let Ask::RetryFailure { id } = waiting.ask {
+            needs.failure = Some(id);
         }
         needs
     }
@@ -251,7 +258,11 @@ impl Office {
                 Some(_) | None => CommandAnswer::KeyReused,
             }),
             Ok(Found { external: Some(id), .. }) => Some(made(Refusal::Duplicate { id })),
-            Ok(Found { kept: None, external: None, active: found }) => {
+            Ok(Found { failure: Some(failure), .. }) => {
+                self.retry_failure(token, failure, &cause);
+                return;
+            }
+            Ok(Found { kept: None, external: None, active: found, failure: None }) => {
                 active = found;
                 None
             }
@@ -284,6 +295,12 @@ impl Office {
             Ask::Act { callback, who, action, if_match } => {
                 self.act(token, callback, CallbackCommand { token, who, if_match, action })
             }
+            Ask::MeetingMade { callback, meeting, late } => {
+                let made = CallbackMessage::MeetingMade { token, meeting: *meeting, late };
+                Ok(Some(Letter::Callback(callback, made)))
+            }
+            // What was given up would have been found.
+            Ask::RetryFailure { .. } => Err(Refusal::NotFound),
             Ask::RemoveQueue { id, if_match } => {
                 self.remove_queue(token, &id, if_match, cause).map_or(Ok(None), Err)
             }
@@ -292,11 +309,7 @@ impl Office {
                 let token = Some(token);
                 Ok(Some(Letter::Queue(id, QueueMessage::Put { token, if_match, settings })))
             }
-            Ask::PauseQueue { id, pause } => {
-                let QueuePause { intake, offers, reason, until } = pause;
-                let message = QueueMessage::Pause { token, intake, offers, reason, until };
-                self.to_queue(id, message)
-            }
+            Ask::PauseQueue { id, pause } => self.to_queue(id, pause.message(token)),
             Ask::ResumeQueue { id, intake, offers } => {
                 self.to_queue(id, QueueMessage::Resume { token, intake, offers })
             }
@@ -450,6 +463,9 @@ async fn read(library: &dyn Library, needs: Needs, now: Timestamp) -> Result<Fou
     }
     if let (Some(contact), None, None) = (needs.contact, &found.kept, found.external) {
         found.active = library.active(contact, ACTIVE_MAX).await?;
+    }
+    if let (Some(id), None) = (needs.failure, &found.kept) {
+        found.failure = library.failure(id).await?;
     }
     Ok(found)
 }

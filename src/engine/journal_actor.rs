@@ -74,6 +74,7 @@ impl Office {
         self.shared.clock.release();
         self.shared.door.tell(|standing| standing.stalled_since = None);
         post(self.scheduler(), Ring);
+        self.outbox.wake_all();
     }
 
     /// The store lost entries. One that was emptied or replaced must not be recovered from: it

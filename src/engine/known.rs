@@ -59,6 +59,7 @@ impl Known {
                 Change::Callback { .. }
                 | Change::Request { .. }
                 | Change::Interaction { .. }
+                | Change::Outbox(_)
                 | Change::Webhook(WebhookChange::Progress(_)) => {}
             }
         }

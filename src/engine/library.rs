@@ -14,6 +14,7 @@ use crate::domain::agent::Agent;
 use crate::domain::callback::{
     Callback, CallbackType, Channel, ContactKey, Interaction, Request, State,
 };
+use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::policy::Medium;
@@ -185,6 +186,17 @@ pub struct Removal {
     pub whole: usize,
 }
 
+/// An item's place in the order of due times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OutboxPlace {
+    /// When it is due.
+    pub at: Timestamp,
+    /// Its number.
+    pub id: u64,
+    /// Its callback.
+    pub callback: CallbackId,
+}
+
 /// Why a cursor can't be used.
 pub const BAD_CURSOR: &str = "the cursor belongs to other filters or another order";
 
@@ -296,6 +308,28 @@ pub trait Library: Send + Sync {
         &self,
         lapsed: Vec<(Timestamp, Lapsed)>,
     ) -> PortFuture<'_, Result<Removal, StoreError>>;
+
+    /// Items of the outbox by when they are due, ascending: `after` exclusive, `until` inclusive.
+    fn outbox_due(
+        &self,
+        carrier: Carrier,
+        after: Option<OutboxPlace>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<OutboxPlace>, StoreError>>;
+
+    /// A callback's items, by number.
+    fn outbox_of(&self, callback: CallbackId) -> PortFuture<'_, Result<Vec<Item>, StoreError>>;
+
+    /// What was given up, by number, after `after`.
+    fn failures(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Failure>, StoreError>>;
+
+    /// One of them.
+    fn failure(&self, id: u64) -> PortFuture<'_, Result<Option<Failure>, StoreError>>;
 
     /// Queues, agents and counters.
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>>;

@@ -34,12 +34,16 @@ use super::shell::post;
 use super::system::{Ended, EngineConfig, MakeLibrary};
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::message::{AgentMessage, Letter, QueueMessage, Token};
+use crate::domain::time::Span;
 
 /// Live callbacks are read in pages of so many.
 const PAGE: usize = 1_000;
 
 /// Keys of contacts in pages of so many: they are 32 bytes each.
 const CONTACTS_PAGE: usize = 10_000;
+
+/// A drain waits so long for what is going out.
+const ON_ITS_WAY: Span = Span::seconds(2);
 
 /// What a workspace is kept in.
 pub(crate) struct Store {
@@ -82,10 +86,11 @@ pub(crate) struct Life<'a> {
 pub(crate) type Ready = oneshot::Sender<Result<(), OpenError>>;
 
 impl Life<'_> {
-    /// Recovers, tells that it is ready, and runs until it ends.
+    /// Recovers, tells that it is ready, and runs until it ends. The journal's tasks run on
+    /// `background`, what goes out on `elsewhere`.
     pub(crate) async fn run(
         mut self,
-        background: &Handle,
+        (background, elsewhere): (&Handle, &Handle),
         drain: &mut oneshot::Receiver<()>,
         ready: &mut Option<Ready>,
     ) -> Result<Over, OpenError> {
@@ -112,6 +117,7 @@ impl Life<'_> {
         shared.door.tell(|standing| standing.phase = Phase::Ready);
         post(office.scheduler(), Ring);
         office.drop_what_lapses();
+        office.send_what_goes_out(elsewhere);
         if let Some(ready) = ready.take() {
             // Whoever started it may have gone away; then it is drained soon.
             let _ = ready.send(Ok(()));
@@ -173,7 +179,8 @@ impl Life<'_> {
         let now = shared.clock.steady();
         let intake = Intake::new(now, newest == 0, inventory.last_number, bound);
         shared.door.tell(|standing| standing.durable = newest);
-        let fittings = Fittings { shared, library, journal, intake, unanswered, ending };
+        let outward = self.config.outward.clone();
+        let fittings = Fittings { shared, library, journal, intake, outward, unanswered, ending };
         let office = Rc::new(Office::new(fittings));
         let router = RouterActor::new(Rc::clone(&office)).start();
         let scheduler = SchedulerActor::new(Rc::clone(&office)).start();
@@ -259,6 +266,11 @@ impl Life<'_> {
 /// answers.
 async fn finish(office: &Rc<Office>) {
     let door = &office.shared.door;
+    // What is on its way is written down as done, or it would go out twice.
+    tokio::select! {
+        () = office.outbox.settled() => {}
+        () = office.shared.clock.wait(ON_ITS_WAY) => {}
+    }
     // Kept to the end: nothing comes in any more.
     let _all = door.wait_until_empty().await;
     office.hold(Output::CloseAll { code: RESTART });

@@ -5,6 +5,7 @@
 //! here decides anything about a callback, and nothing waits: reads are futures of their own.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -26,13 +27,16 @@ use super::known::Known;
 use super::library::Library;
 use super::life::Fault;
 use super::line_notices::LineNotices;
+use super::outbox::OutboxDesk;
 use super::outputs::{CommandAnswer, Output};
+use super::outward::Outward;
 use super::queue_actor::QueueActor;
 use super::router_actor::RouterActor;
 use super::scheduler_actor::SchedulerActor;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::shell::{Envelope, post};
+use crate::domain::dispatch::{Carrier, OutboxChange};
 use crate::domain::effect::{Answer, Change, Effect, Outbox};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
@@ -64,6 +68,10 @@ pub(crate) struct Office {
     pub(crate) answers: RefCell<Answers>,
     /// Commands that wait for their facts.
     pub(crate) intake: RefCell<Intake>,
+    /// What goes out: who is being served, whom to wake.
+    pub(crate) outbox: OutboxDesk,
+    /// Who carries that out.
+    pub(crate) outward: Outward,
     /// What sessions were told of queues' lines.
     pub(crate) line_notices: RefCell<LineNotices>,
     /// Nothing is offered any more.
@@ -105,6 +113,7 @@ pub(crate) struct Fittings {
     pub(crate) library: Arc<dyn Library>,
     pub(crate) journal: Journal<Output>,
     pub(crate) intake: Intake,
+    pub(crate) outward: Outward,
     pub(crate) unanswered: mpsc::UnboundedSender<Token>,
     pub(crate) ending: mpsc::UnboundedSender<Fault>,
 }
@@ -112,7 +121,7 @@ pub(crate) struct Fittings {
 impl Office {
     /// An office in which nobody is yet.
     pub(crate) fn new(fittings: Fittings) -> Self {
-        let Fittings { shared, library, journal, intake, unanswered, ending } = fittings;
+        let Fittings { shared, library, journal, intake, outward, unanswered, ending } = fittings;
         Self {
             shared,
             library,
@@ -121,6 +130,8 @@ impl Office {
             sessions: RefCell::default(),
             answers: RefCell::default(),
             intake: RefCell::new(intake),
+            outbox: OutboxDesk::new(journal.newest()),
+            outward,
             line_notices: RefCell::default(),
             draining: Cell::new(false),
             unanswered,
@@ -142,7 +153,7 @@ impl Office {
         out: Outbox,
         cause: Option<&Arc<Cause>>,
     ) -> Todo {
-        let Outbox { changes, events, effects } = out;
+        let Outbox { mut changes, events, effects } = out;
         let mut todo = Todo::default();
         let mut letters = Vec::new();
         let mut kept = Vec::new();
@@ -179,7 +190,11 @@ impl Office {
         }
         let timers = self.known.borrow_mut().learn(&changes);
         self.intake.borrow_mut().contacts.learn(&changes);
+        let going_out = self.keep_out(&mut changes);
         self.write(now.wall, changes, events, kept);
+        for output in going_out.into_iter().map(Output::GoesOut) {
+            self.hold(output);
+        }
         for output in shown.into_iter().chain(answers).chain(notices) {
             self.hold(output);
         }
@@ -190,6 +205,31 @@ impl Office {
             self.next_in_line(token);
         }
         todo
+    }
+
+    /// Keeps out what nobody carries out here, and says who has something to do.
+    fn keep_out(&self, changes: &mut Vec<Change>) -> BTreeSet<Carrier> {
+        let mut going_out = BTreeSet::new();
+        changes.retain(|change| {
+            let Change::Outbox(change) = change else { return true };
+            let carrier = match &**change {
+                OutboxChange::New(dispatch) if !self.outward.has(dispatch.carrier()) => {
+                    return false;
+                }
+                OutboxChange::New(dispatch) => Some(dispatch.carrier()),
+                OutboxChange::Again { item, .. } => {
+                    item.as_ref().map(|item| item.dispatch.carrier())
+                }
+                OutboxChange::Later { .. }
+                | OutboxChange::Done(_)
+                | OutboxChange::GivenUp { .. }
+                | OutboxChange::Failed(_) => None,
+            };
+            self.shared.gauges.outbox.took(change);
+            going_out.extend(carrier);
+            true
+        });
+        going_out
     }
 
     /// Hands a step's changes and events to the journal, as one entry, with what is kept of its

@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::office::Office;
 use super::ports::EntryNumber;
 use crate::domain::agent::AgentView;
+use crate::domain::dispatch::Carrier;
 use crate::domain::effect::{Answer, Notice};
 use crate::domain::ids::{AgentId, QueueId, SessionId, WebhookId};
 use crate::domain::message::{AgentMessage, Letter, Token};
@@ -33,6 +34,8 @@ pub(crate) enum Output {
     CloseAll { code: u16 },
     /// Readers see an agent.
     PublishAgent(AgentId, Option<Arc<AgentView>>),
+    /// A carrier has something to do.
+    GoesOut(Carrier),
     /// Readers see a queue.
     PublishQueue(QueueId, Option<Arc<Queue>>),
     /// Readers see a webhook.
@@ -101,6 +104,7 @@ impl Office {
                 }
                 self.shared.boards.agents.publish(id, view);
             }
+            Output::GoesOut(carrier) => self.outbox.wake(carrier),
             Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
             Output::PublishWebhook(id, webhook) => {
                 let boards = &self.shared.boards;

@@ -219,7 +219,8 @@ impl Rebuilt for QueueDesk {
                 | Change::Interaction { .. }
                 | Change::Agent(_)
                 | Change::AgentRemoved(_)
-                | Change::Webhook(_) => {}
+                | Change::Webhook(_)
+                | Change::Outbox(_) => {}
             }
         }
     }

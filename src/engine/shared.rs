@@ -19,6 +19,7 @@ use super::figures::{Figures, JournalFigures, Line, StepCounts};
 use super::health::{Alarm, Health};
 use super::journal;
 use super::library::{Lapsing, Library};
+use super::outbox::OutboxCounts;
 use super::shell::post;
 use super::system::Limits;
 use crate::domain::ids::{QueueId, WorkspaceId};
@@ -80,6 +81,8 @@ pub(crate) struct Gauges {
     pub(crate) steps: StepCounts,
     /// What is counted of webhooks.
     pub(crate) deliveries: Arc<Deliveries>,
+    /// What goes out.
+    pub(crate) outbox: OutboxCounts,
     lines: Mutex<BTreeMap<QueueId, Arc<Line>>>,
     journal: Mutex<Weak<journal::Shared>>,
 }
@@ -101,6 +104,7 @@ impl Gauges {
         self.letters.store(0, Ordering::Relaxed);
         self.set_aside.store(0, Ordering::Relaxed);
         self.steps.nothing_is_live();
+        self.outbox.begin();
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
@@ -266,6 +270,7 @@ impl Shared {
             live: gauges.steps.live(),
             ended: gauges.steps.ended(),
             events: gauges.steps.events(),
+            outbox: gauges.outbox.read(),
             lines,
             agents,
             sessions,

@@ -16,6 +16,7 @@ use super::handle::Handle;
 use super::journal::JournalSettings;
 use super::library::{Codec, Library};
 use super::life::{Life, Over, Ready, Store};
+use super::outward::Outward;
 use super::ports::{Log, Rows, StoreError, Tables};
 use super::recovery::OpenError;
 use super::shared::Shared;
@@ -43,6 +44,8 @@ pub struct EngineConfig {
     pub secret: Option<[u8; 32]>,
     /// The time; may be shared, since each workspace holds its own.
     pub clock: Arc<Clock>,
+    /// Who sends its mails and makes its meetings.
+    pub outward: Outward,
 }
 
 /// A workspace's bounds, by the names of the configuration.
@@ -68,6 +71,10 @@ pub struct Limits {
     pub retain: Span,
     /// A drain takes no longer: `drain_seconds`.
     pub drain: Span,
+    /// Mails on their way at once.
+    pub mails_at_once: usize,
+    /// Meetings worked on at once.
+    pub meetings_at_once: usize,
     /// The router's own.
     pub router: RouterLimits,
 }
@@ -85,6 +92,8 @@ impl Default for Limits {
             panic_span: Span::seconds(60),
             retain: Span::days(90),
             drain: Span::seconds(10),
+            mails_at_once: 8,
+            meetings_at_once: 4,
             router: RouterLimits::default(),
         }
     }
@@ -215,8 +224,11 @@ const SHORT: Span = Span::seconds(10);
 impl Lives {
     fn run(mut self, ready: Ready, end: &watch::Sender<Option<Ended>>) {
         let mut ready = Some(ready);
-        let background = match Background::start(&format!("store-{}", self.shared.workspace)) {
-            Ok(background) => background,
+        let name = |what: &str| format!("{what}-{}", self.shared.workspace);
+        let threads = Background::start(&name("store"))
+            .and_then(|store| Ok((store, Background::start(&name("out"))?)));
+        let (background, elsewhere) = match threads {
+            Ok(threads) => threads,
             Err(error) => {
                 let reason = StoreError::Unavailable(format!("no thread for it: {error}"));
                 // Whoever starts it may have gone away: then nobody hears why.
@@ -236,7 +248,8 @@ impl Lives {
                 store: &self.store,
                 instance: &mut instance,
             };
-            match system.block_on(life.run(background.handle(), &mut self.drain, &mut ready)) {
+            let threads = (background.handle(), elsewhere.handle());
+            match system.block_on(life.run(threads, &mut self.drain, &mut ready)) {
                 Ok(Over::Ended(ended)) => break ended,
                 Ok(Over::Restart) => {
                     let lasted = self.shared.clock.running().since(begun);

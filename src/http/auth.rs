@@ -10,10 +10,10 @@ use subtle::ConstantTimeEq;
 
 use super::jwt::{self, Verifier};
 use super::limit::Attempts;
-use super::manage;
 use crate::config;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::time::Timestamp;
+use crate::wire::manage;
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::role::Role;
 

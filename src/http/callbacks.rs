@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::call::Call;
-use super::manage;
 use super::reply::Reply;
 use crate::domain::callback::State;
 use crate::domain::message::Action;
@@ -19,6 +18,7 @@ use crate::engine::library::{FullCallback, Page};
 use crate::wire::callback::{CallbackBody, ExistingBody, Frame, View};
 use crate::wire::event::EventBody;
 use crate::wire::list::{may_list, may_see, narrow, read_list};
+use crate::wire::manage;
 use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
 use crate::wire::patch::{Rights, Target, read_patch};
 use crate::wire::problem::{Kind, Problem};
@@ -96,7 +96,7 @@ pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, 
                 acted(call, answered).await
             }
         }
-        Some(KeptAnswer::Queue(_)) | None => Err(problem),
+        Some(KeptAnswer::Queue(_) | KeptAnswer::Failure(_)) | None => Err(problem),
     }
 }
 
@@ -119,7 +119,7 @@ fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
     };
     let is_channel = matches!(call.role(), Role::Channel { .. });
     let token = (is_channel && theirs).then(|| manage::token(&workspace.secret, id));
-    let url = token.as_ref().map(|token| format!("{}/callback/{token}", call.shared.public_url));
+    let url = token.as_ref().map(|token| manage::url(&call.shared.public_url, token));
     let queue = queue_at_change(call, full);
     let seen = if theirs {
         let frame = Frame {

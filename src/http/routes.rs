@@ -18,7 +18,9 @@ use super::body::{self, Body, BodyRule};
 use super::call::Call;
 use super::reply::Reply;
 use super::state::Shared;
-use super::{actions, agents, callbacks, docs, events, health, openapi, queues, stats, webhooks};
+use super::{
+    actions, agents, callbacks, docs, events, health, openapi, outbox, queues, stats, webhooks,
+};
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
 use crate::wire::problem::{Kind, Problem};
@@ -82,7 +84,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 47] = [
+pub(super) static ROUTES: [Route; 49] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -122,6 +124,8 @@ pub(super) static ROUTES: [Route; 47] = [
     call!(GET "/v1/webhooks/{id}" None webhooks::get),
     call!(PUT "/v1/webhooks/{id}" Json webhooks::put),
     call!(DELETE "/v1/webhooks/{id}" None webhooks::delete),
+    call!(GET "/v1/outbox/failures" None outbox::failures),
+    call!(POST "/v1/outbox/failures/{id}/retry" Optional outbox::retry),
     open("/healthz", |_| Ok(health::healthz())),
     open("/readyz", health::readyz),
     Route {

@@ -4,6 +4,8 @@
 //! one doesn't have. An entry in the log is the list of its rows, which makes applying it twice
 //! the same as once.
 
+pub(super) mod outbox;
+
 use bytes::Bytes;
 
 use super::keys::{self, TextKind};
@@ -28,8 +30,13 @@ const PACKED: u8 = 1;
 impl Codec for RowCodec {
     fn rows(&self, number: EntryNumber, entry: &Entry) -> Vec<RowWrite> {
         let mut rows = Vec::with_capacity(24);
+        let mut dispatches = 0;
         for change in &entry.changes {
-            of_change(change, &mut rows);
+            if let Change::Outbox(change) = change {
+                outbox::of_change(change, number, &mut dispatches, &mut rows);
+            } else {
+                of_change(change, &mut rows);
+            }
         }
         for (place, event) in (0_u64..).zip(&entry.events) {
             assert!(
@@ -139,6 +146,7 @@ fn of_change(change: &Change, rows: &mut Vec<RowWrite>) {
         Change::Queue(queue) => put(keys::queue(&queue.settings.id), queue.to_row(), rows),
         Change::QueueRemoved(id) => delete(keys::queue(id), rows),
         Change::Webhook(change) => of_webhook(change, rows),
+        Change::Outbox(_) => unreachable!("its rows need the entry's number"),
     }
 }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::domain::callback::{Channel, State};
+use crate::domain::dispatch::Carrier;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::engine::entry::IdempotencyKey;
@@ -85,8 +86,19 @@ pub const WEBHOOK: Table = ordered(23, "webhook");
 /// webhook id → how far it has come.
 pub const WEBHOOK_PROGRESS: Table = plain(24, "webhook_progress");
 
+/// number of an item (its entry's × 32 + place) → what is to go out.
+pub const OUTBOX: Table = plain(25, "outbox");
+/// who carries it out, instant, number, callback id → nothing: items by when they are due.
+pub const OUTBOX_DUE: Table = ordered(26, "outbox_due");
+/// callback id, number → nothing: a callback's items.
+pub const OUTBOX_OF: Table = ordered(27, "outbox_of");
+/// number → what was given up.
+pub const FAILURE: Table = ordered(28, "failure");
+/// callback id, number → nothing: a callback's failures.
+pub const FAILURE_OF: Table = ordered(29, "failure_of");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 25] = [
+pub const ALL: [Table; 30] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -112,6 +124,11 @@ pub const ALL: [Table; 25] = [
     ACTIVE,
     WEBHOOK,
     WEBHOOK_PROGRESS,
+    OUTBOX,
+    OUTBOX_DUE,
+    OUTBOX_OF,
+    FAILURE,
+    FAILURE_OF,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -256,6 +273,48 @@ pub fn event_by_time(at: Timestamp, event: u64) -> RowKey {
     key(EVENT_BY_TIME, [instant(at), event.to_be_bytes()].concat())
 }
 
+/// An item of the outbox.
+pub fn outbox(id: u64) -> RowKey {
+    key(OUTBOX, id.to_be_bytes().to_vec())
+}
+
+/// An item by when it is due.
+pub fn outbox_due(carrier: Carrier, at: Timestamp, id: u64, callback: CallbackId) -> RowKey {
+    let front = outbox_front(carrier);
+    key(OUTBOX_DUE, with_id(&[&front[..], &instant(at), &id.to_be_bytes()].concat(), callback))
+}
+
+/// The front of [`OUTBOX_DUE`].
+pub const fn outbox_front(carrier: Carrier) -> [u8; 1] {
+    [match carrier {
+        Carrier::Mail => 0,
+        Carrier::Meeting => 1,
+    }]
+}
+
+/// When an item is due, its number and its callback, out of a key of [`OUTBOX_DUE`].
+pub fn outbox_due_of(key: &[u8]) -> Option<(Timestamp, u64, CallbackId)> {
+    let (at, rest) = key.get(1..)?.split_first_chunk::<8>()?;
+    let (id, callback) = rest.split_first_chunk::<8>()?;
+    let callback: [u8; 16] = callback.try_into().ok()?;
+    Some((instant_of(*at), u64::from_be_bytes(*id), CallbackId(u128::from_be_bytes(callback))))
+}
+
+/// An item's place among those of its callback.
+pub fn outbox_of(callback: CallbackId, id: u64) -> RowKey {
+    key(OUTBOX_OF, [&callback.to_bytes()[..], &id.to_be_bytes()].concat())
+}
+
+/// What was given up.
+pub fn failure(id: u64) -> RowKey {
+    key(FAILURE, id.to_be_bytes().to_vec())
+}
+
+/// A failure's place among those of its callback.
+pub fn failure_of(callback: CallbackId, id: u64) -> RowKey {
+    key(FAILURE_OF, [&callback.to_bytes()[..], &id.to_be_bytes()].concat())
+}
+
 /// The front of [`BY_STATE`].
 pub const fn by_state(state: State) -> [u8; 1] {
     // Numbers of their own: a new state must not move the others.
@@ -379,5 +438,8 @@ mod tests {
         assert_eq!(id_at_end(&with_id(&instant(Timestamp(3)), id)), Some(id));
         assert_eq!(id_at_end(&[0; 15]), None);
         assert_eq!(event_at_end(&history(id, 9).key), Some(9));
+        let due = outbox_due(Carrier::Meeting, Timestamp(5), 9, id);
+        assert_eq!(outbox_due_of(&due.key), Some((Timestamp(5), 9, id)));
+        assert_eq!(outbox_due_of(&due.key[1..]), None);
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::callback::{
     Booking, Callback, ClosedReason, Customer, CustomerKind, Fallback, Interaction, Origin,
     Outcome, Phase, PreferMode, Preferred, Request, RequestedBy, State, Unroutable,
 };
+use crate::domain::dispatch::Meeting;
 use crate::domain::ids::AgentId;
 use crate::domain::machines::callback::deadlines::{next_deadline, promised_by, runs_out};
 use crate::domain::phone::{Email, Extension, PhoneNumber};
@@ -291,13 +292,23 @@ struct DeadlineBody {
     action: &'static str,
 }
 
-/// A meeting by link; none are made yet.
+/// A meeting by link; the agent's way in is for agents.
 #[derive(Debug, Serialize)]
 struct MeetingBody<'a> {
     provider: &'a str,
     join_url: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     host_url: Option<&'a str>,
+}
+
+impl<'a> MeetingBody<'a> {
+    fn of(meeting: &'a Meeting, inside: bool) -> Self {
+        Self {
+            provider: meeting.provider.as_str(),
+            join_url: &meeting.join_url,
+            host_url: inside.then_some(&meeting.host_url),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -389,7 +400,7 @@ impl<'a> CallbackBody<'a> {
                 !customer,
                 callback.unroutable.as_ref().map(Unroutable::to_text),
             ),
-            meeting: None,
+            meeting: callback.meeting.as_ref().map(|meeting| MeetingBody::of(meeting, inside)),
             interactions: interactions(full, inside),
             disposition: callback.disposition.as_deref(),
             notes: Omittable::only(inside, callback.notes.as_deref()),

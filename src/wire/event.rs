@@ -103,6 +103,9 @@ fn callback_data(event: &CallbackEvent) -> Value {
         CallbackEvent::PromiseBroken { promised_by } => {
             json!({"promised_by": format_rfc3339(*promised_by)})
         }
+        CallbackEvent::MeetingReady { provider, join_url } => {
+            json!({"provider": provider.as_str(), "join_url": join_url})
+        }
         CallbackEvent::Closed { state, reason, disposition, by } => json!({
             "state": final_state(*state), "closed_reason": reason.as_str(),
             "disposition": disposition, "by": by.as_str(), "agent_id": by_agent(by),
@@ -168,6 +171,7 @@ fn handling_data(event: &CallbackEvent) -> Value {
         | CallbackEvent::Stuck { .. }
         | CallbackEvent::CarriedOver { .. }
         | CallbackEvent::PromiseBroken { .. }
+        | CallbackEvent::MeetingReady { .. }
         | CallbackEvent::Closed { .. } => unreachable!("`callback_data` tells these itself"),
     }
 }

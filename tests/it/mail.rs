@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use mail_parser::MessageParser;
 use ringback::config::{Input, load};
 use ringback::domain::civil::parse_rfc3339;
+use ringback::domain::dispatch::{MailKind, Slot};
 use ringback::domain::ids::CallbackId;
 use ringback::domain::phone::Email;
 use ringback::domain::policy::Medium;
 use ringback::domain::zone::TimeZone;
-use ringback::notify::mail::{MailItem, MailKind, Mailer, Outcome, Slot};
+use ringback::engine::outward::Outcome;
+use ringback::notify::mail::{MailItem, Mailer};
 
 use crate::mail_server::MailServer;
 
@@ -58,7 +60,7 @@ fn each_mail_arrives_once_and_as_it_was_meant() {
     let server = MailServer::start();
     let mailer = mailer(&server);
     for kind in MailKind::ALL {
-        assert_eq!(send(&mailer, &item(kind)), Outcome::Sent, "{kind:?}");
+        assert_eq!(send(&mailer, &item(kind)), Outcome::Delivered(()), "{kind:?}");
     }
     let mails = server.mails();
     assert_eq!(mails.len(), MailKind::ALL.len());
@@ -84,8 +86,8 @@ fn a_mail_waits_out_a_server_that_is_down() {
     let mailer = mailer(&server);
     server.kill();
     let down = send(&mailer, &item(MailKind::Reminder));
-    assert!(matches!(down, Outcome::Later(_)), "{down:?}");
+    assert!(matches!(down, Outcome::Later { .. }), "{down:?}");
     server.restart();
-    assert_eq!(send(&mailer, &item(MailKind::Reminder)), Outcome::Sent);
+    assert_eq!(send(&mailer, &item(MailKind::Reminder)), Outcome::Delivered(()));
     assert_eq!(server.mails().len(), 1);
 }

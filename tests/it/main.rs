@@ -16,6 +16,7 @@ mod mail;
 #[path = "../support/mail_server.rs"]
 mod mail_server;
 mod operations;
+mod outbox;
 #[path = "../support/redis.rs"]
 mod redis;
 mod replay;

@@ -141,6 +141,7 @@ impl People {
             | Answer::Position(_)
             | Answer::Trace(_)
             | Answer::QueueStats(_)
+            | Answer::Failure(_)
             | Answer::Done => {}
         }
     }

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a server may take to come up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to come up, or a mail to come.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two looks at its folder.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A server, running or killed.
 pub(crate) struct MailServer {
@@ -49,6 +51,37 @@ impl MailServer {
         entries.map(|entry| read(&entry.expect("an entry").path())).collect()
     }
 
+    /// All mails, once there are so many.
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<Vec<u8>> {
+        self.wait_until(|server| server.mails().len() >= count);
+        self.mails()
+    }
+
+    /// Waits for what its folder shows.
+    pub(crate) fn wait_until(&self, done: impl Fn(&Self) -> bool) {
+        let deadline = now() + PATIENCE;
+        while !done(self) {
+            assert!(now() < deadline, "only {} mails came", self.mails().len());
+            // The folder tells nobody when something comes.
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
+    /// Answers each mail so from now on, without taking it; none: takes them.
+    pub(crate) fn answer(&self, with: Option<&str>) {
+        let place = self.place.path().join("answer");
+        match with {
+            Some(text) => fs::write(place, text).expect("it can be written"),
+            None => fs::remove_file(place).expect("it was there"),
+        }
+    }
+
+    /// How many mails it was handed, taken or not.
+    pub(crate) fn asked(&self) -> usize {
+        let asked = fs::read_to_string(self.place.path().join("asked"));
+        asked.map_or(0, |asked| asked.lines().count())
+    }
+
     /// Ends it at once, as a crash would; what it has taken stays.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -67,9 +100,11 @@ impl MailServer {
     fn try_run(&mut self) -> bool {
         let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/python");
         let mut child = Command::new(python)
+            .env("PYTHONPATH", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .args(["-m", "aiosmtpd", "--nosetuid", "--smtputf8"])
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
-            .args(["--class", "aiosmtpd.handlers.Mailbox"])
+            .args(["--class", "moody.Moody"])
             .arg(self.place.path().join("box"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

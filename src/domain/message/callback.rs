@@ -8,6 +8,7 @@ use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{
     Booking, CallbackType, Outcome, Preferred, Request, Snapshot, Unroutable,
 };
+use crate::domain::dispatch::Meeting;
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
@@ -90,6 +91,15 @@ pub enum CallbackMessage {
         token: Token,
         /// Reserved, or why not.
         result: Result<(), Refusal>,
+    },
+    /// Its meeting was made, moved or looked up.
+    MeetingMade {
+        /// Marks what asked for it, so that it hears when this is durable.
+        token: Token,
+        /// The meeting.
+        meeting: Meeting,
+        /// Mails that should have had its link went out without.
+        late: bool,
     },
     /// A deadline may have come.
     Wake,

@@ -3,6 +3,7 @@
 mod collapse;
 mod faults;
 mod flow;
+mod outward;
 mod rig;
 mod storm;
 mod vault;

@@ -22,6 +22,7 @@ use crate::domain::zone::TimeZone;
 use crate::engine::clock::{Clock, ManualTime};
 use crate::engine::entry::{IdempotencyKey, Keyed};
 use crate::engine::handle::{Handle, SessionOutlet, ToSession};
+use crate::engine::outward::Outward;
 use crate::engine::system::{EngineConfig, Limits, Running, Workspace};
 
 /// Where the tests' time begins.
@@ -52,13 +53,25 @@ impl Rig {
     }
 
     pub(super) async fn start(vault: Arc<Vault>, time: Arc<ManualTime>, limits: Limits) -> Self {
+        Self::sending(vault, time, limits, Outward::default()).await
+    }
+
+    /// With somebody who carries out what goes out.
+    pub(super) async fn sending(
+        vault: Arc<Vault>,
+        time: Arc<ManualTime>,
+        limits: Limits,
+        outward: Outward,
+    ) -> Self {
+        let media = Medium::ALL.to_vec();
         let config = EngineConfig {
             workspace: WorkspaceId::parse("main").expect("a slug"),
             limits,
-            queues: vec![QueueSettings::new(queue_id())],
+            queues: vec![QueueSettings { media, ..QueueSettings::new(queue_id()) }],
             agents: vec![agent_settings("mara"), agent_settings("omar")],
             secret: None,
             clock: Arc::new(Clock::manual(Arc::clone(&time))),
+            outward,
         };
         let log = Box::new(VaultLog { vault: Arc::clone(&vault), epoch: 0 });
         let codec = Arc::new(VaultCodec(Arc::clone(&vault)));

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 pub(super) use self::log::{NoTables, VaultLog};
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, Request, State};
+use crate::domain::dispatch::{Carrier, Failure, Item, OutboxChange};
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
@@ -23,7 +24,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
-    Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
+    Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace, Page, Removal,
+    StoredEvent,
 };
 use crate::engine::ports::{EntryNumber, Epoch, PortFuture, RowKey, RowWrite, StoreError, Table};
 
@@ -56,14 +58,18 @@ struct World {
     events: Vec<StoredEvent>,
     webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
     progress: BTreeMap<WebhookId, Progress>,
+    items: BTreeMap<u64, Item>,
+    failures: BTreeMap<u64, Failure>,
     secret: Option<Vec<u8>>,
 }
 
 impl World {
     fn apply(&mut self, number: EntryNumber, entry: &Entry) {
         self.newest = number;
+        let mut dispatches = 0;
         for change in &entry.changes {
             match change {
+                Change::Outbox(change) => self.outbox(number, change, &mut dispatches),
                 Change::Callback { after, .. } => {
                     self.callbacks.insert(after.id, Arc::clone(after));
                 }
@@ -96,6 +102,31 @@ impl World {
         }
         if let Some(kept) = &entry.kept {
             self.kept.insert(kept.keyed.key, kept.clone());
+        }
+    }
+
+    fn outbox(&mut self, number: EntryNumber, change: &OutboxChange, dispatches: &mut u64) {
+        match change {
+            OutboxChange::New(dispatch) => {
+                let id = number * Entry::MAX_EVENTS + *dispatches;
+                *dispatches += 1;
+                self.items.insert(id, Item::new(id, dispatch.clone()));
+            }
+            OutboxChange::Later { after, .. } => {
+                self.items.insert(after.id, after.clone());
+            }
+            OutboxChange::Done(item) => drop(self.items.remove(&item.id)),
+            OutboxChange::GivenUp { item, failure } => {
+                self.items.remove(&item.id);
+                self.failures.insert(failure.id, failure.clone());
+            }
+            OutboxChange::Failed(failure) => {
+                self.failures.insert(failure.id, failure.clone());
+            }
+            OutboxChange::Again { failure, item } => {
+                self.failures.remove(&failure.id);
+                self.items.extend(item.clone().map(|item| (item.id, item)));
+            }
         }
     }
 }
@@ -152,6 +183,16 @@ impl Vault {
     /// All callbacks, as written last.
     pub(super) fn callbacks(&self) -> Vec<Arc<Callback>> {
         lock(&self.world).callbacks.values().cloned().collect()
+    }
+
+    /// How many items wait in the outbox.
+    pub(super) fn items(&self) -> usize {
+        lock(&self.world).items.len()
+    }
+
+    /// What was given up.
+    pub(super) fn failures(&self) -> Vec<Failure> {
+        lock(&self.world).failures.values().cloned().collect()
     }
 
     async fn read<T>(&self, look: impl FnOnce(&World) -> T) -> Result<T, StoreError> {
@@ -385,6 +426,50 @@ impl Library for VaultLibrary {
         _lapsed: Vec<(Timestamp, Lapsed)>,
     ) -> PortFuture<'_, Result<Removal, StoreError>> {
         Box::pin(async { Ok(Removal::default()) })
+    }
+
+    fn outbox_due(
+        &self,
+        carrier: Carrier,
+        after: Option<OutboxPlace>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<OutboxPlace>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let place = |item: &Item| OutboxPlace {
+                at: item.next_at,
+                id: item.id,
+                callback: item.dispatch.callback,
+            };
+            let its = world.items.values().filter(|item| item.dispatch.carrier() == carrier);
+            let mut due: Vec<_> = its.map(place).collect();
+            due.sort();
+            due.into_iter()
+                .filter(|one| Some(*one) > after && one.at <= until)
+                .take(limit)
+                .collect()
+        }))
+    }
+
+    fn outbox_of(&self, callback: CallbackId) -> PortFuture<'_, Result<Vec<Item>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let its = world.items.values().filter(|item| item.dispatch.callback == callback);
+            its.cloned().collect()
+        }))
+    }
+
+    fn failures(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Failure>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            world.failures.range(after + 1..).map(|(_, one)| one.clone()).take(limit).collect()
+        }))
+    }
+
+    fn failure(&self, id: u64) -> PortFuture<'_, Result<Option<Failure>, StoreError>> {
+        Box::pin(self.0.read(move |world| world.failures.get(&id).cloned()))
     }
 
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {

@@ -12,7 +12,7 @@ use prometheus_client::metrics::MetricType;
 
 use crate::domain::time::Span;
 use crate::engine::figures::deliveries::WebhookStanding;
-use crate::engine::figures::{Figures, Histogram, LineFigures, SocketCounts};
+use crate::engine::figures::{CarrierFigures, Figures, Histogram, LineFigures, SocketCounts};
 use crate::engine::health::{Alarm, Health};
 
 /// Queues beyond it are summed under [`OTHERS`].
@@ -59,6 +59,7 @@ impl Collector for OfNow {
         self.queues(out)?;
         self.agents(out)?;
         self.webhooks(out)?;
+        self.outbox(out)?;
         self.trouble(out)?;
         self.sockets(out)
     }
@@ -149,6 +150,31 @@ impl OfNow {
         self.many(out, MetricType::Counter, "removed", help, |it| {
             let kinds = ["answers", "callbacks", "events"].into_iter().zip(it.health.removed);
             kinds.map(|(kind, count)| (label("kind", kind), float(count))).collect()
+        })
+    }
+
+    fn outbox(&self, out: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
+        let help = "Mails and meetings that aren't done, those whose time hasn't come included";
+        self.carriers(out, MetricType::Gauge, "outbox_waiting", help, |it| it.waiting)?;
+        let help = "Mails sent, and meetings made, moved or removed";
+        self.carriers(out, MetricType::Counter, "outbox_sent", help, |it| it.sent)?;
+        let help = "Tries that failed and are made again";
+        self.carriers(out, MetricType::Counter, "outbox_retried", help, |it| it.retried)?;
+        let help = "What was given up, and stands in the list of failures";
+        self.carriers(out, MetricType::Counter, "outbox_failed", help, |it| it.given_up)
+    }
+
+    fn carriers(
+        &self,
+        out: &mut DescriptorEncoder,
+        kind: MetricType,
+        name: &str,
+        help: &str,
+        value: impl Fn(&CarrierFigures) -> u64,
+    ) -> Result<(), fmt::Error> {
+        self.many(out, kind, name, help, |it| {
+            let carriers = it.figures.outbox.iter();
+            carriers.map(|one| (label("kind", one.carrier.as_str()), float(value(one)))).collect()
         })
     }
 

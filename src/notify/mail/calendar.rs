@@ -9,10 +9,11 @@
 
 use lettre::message::Mailbox;
 
-use super::item::{MailItem, MailKind, Slot};
+use super::item::MailItem;
 use crate::domain::civil::LocalTime;
+use crate::domain::dispatch::{MailKind, Slot};
 use crate::domain::policy::Medium;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
 
 /// The most bytes of a line, its break left out: RFC 5545 section 3.1.
@@ -66,7 +67,6 @@ pub(super) fn file(
         Method::Request => "CONFIRMED",
         Method::Cancel => "CANCELLED",
     };
-    let end = slot.start + Span::minutes(slot.minutes);
     let mut out = Lines(String::with_capacity(1_024));
     out.line("BEGIN:VCALENDAR");
     out.line("PRODID:-//Ringback//Callbacks//EN");
@@ -78,7 +78,7 @@ pub(super) fn file(
     out.line(&format!("SEQUENCE:{}", item.sequence));
     out.line(&format!("DTSTAMP:{}", utc(item.at)));
     out.line(&format!("DTSTART:{}", utc(slot.start)));
-    out.line(&format!("DTEND:{}", utc(end)));
+    out.line(&format!("DTEND:{}", utc(slot.end())));
     out.line(&format!("SUMMARY:{}", text(summary)));
     out.line(&format!("DESCRIPTION:{}", text(description)));
     if let (Medium::Video, Some(join_url)) = (item.medium, &item.join_url) {

@@ -4,70 +4,12 @@
 //! however late it goes out.
 
 use crate::domain::callback::shown_number;
+use crate::domain::dispatch::{Estimate, MailKind, Slot};
 use crate::domain::ids::CallbackId;
 use crate::domain::phone::Email;
 use crate::domain::policy::Medium;
 use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
-
-/// Why a customer is written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MailKind {
-    /// It was asked for or booked.
-    Confirmation,
-    /// Its time was moved, by whomever.
-    Change,
-    /// It was canceled, by whomever.
-    Cancellation,
-    /// It will be soon.
-    Reminder,
-    /// They were called and not reached.
-    TriedToReach,
-    /// It is over without their having been reached.
-    Sorry,
-}
-
-impl MailKind {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Confirmation,
-        Self::Change,
-        Self::Cancellation,
-        Self::Reminder,
-        Self::TriedToReach,
-        Self::Sorry,
-    ];
-
-    /// Its word, which its templates' files have as their name too.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmation => "confirmation",
-            Self::Change => "change",
-            Self::Cancellation => "cancellation",
-            Self::Reminder => "reminder",
-            Self::TriedToReach => "tried_to_reach",
-            Self::Sorry => "sorry",
-        }
-    }
-}
-
-/// A booked time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
-    /// Its start.
-    pub start: Timestamp,
-    /// Its length.
-    pub minutes: u32,
-}
-
-/// How long a customer is likely to wait, in minutes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Estimate {
-    /// Hardly sooner.
-    pub low_minutes: u32,
-    /// Hardly later; not below `low_minutes`.
-    pub high_minutes: u32,
-}
 
 /// A mail to a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,17 +62,5 @@ impl MailItem {
     /// The number as people see it.
     pub fn shown_number(&self) -> String {
         shown_number(self.number)
-    }
-
-    /// From when on it would only confuse: a reminder of what has begun.
-    pub fn pointless_from(&self) -> Option<Timestamp> {
-        match self.kind {
-            MailKind::Reminder => self.slot.map(|slot| slot.start),
-            MailKind::Confirmation
-            | MailKind::Change
-            | MailKind::Cancellation
-            | MailKind::TriedToReach
-            | MailKind::Sorry => None,
-        }
     }
 }

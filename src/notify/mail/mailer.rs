@@ -21,23 +21,12 @@ use super::item::MailItem;
 use super::templates::{TemplateFaults, Templates};
 use super::words::one_line;
 use crate::config::{Encryption, Mail, MailServer};
+use crate::engine::outward::Outcome;
 
 /// How long to wait for the goodbye of a server that has answered for the mail already.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// The most characters of a reason.
 const REASON_MAX: usize = 300;
-
-/// What became of a mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The server has taken it.
-    Sent,
-    /// Not now, and why: the server can't be reached, doesn't answer, or says so (4xx). It may
-    /// have got the mail all the same, if what was lost is its answer.
-    Later(String),
-    /// Never, and why: it can't be put together, or the server won't have it (5xx).
-    Refused(String),
-}
 
 /// What keeps mails from being sent at all.
 #[derive(Debug, thiserror::Error)]
@@ -105,34 +94,36 @@ impl Mailer {
         let outcome = match compose(item, &self.settings) {
             Ok(message) => self.hand_over(&message).await,
             Err(error @ (ComposeError::Address | ComposeError::Mail(_))) => {
-                Outcome::Refused(error.to_string())
+                Outcome::given_up(error.to_string())
             }
             // The operator may mend it before the day is over.
-            Err(error @ ComposeError::Template(_)) => Outcome::Later(error.to_string()),
+            Err(error @ ComposeError::Template(_)) => Outcome::later(error.to_string()),
         };
         match outcome {
-            Outcome::Sent => Outcome::Sent,
-            Outcome::Later(reason) => Outcome::Later(shown(&reason)),
-            Outcome::Refused(reason) => Outcome::Refused(shown(&reason)),
+            Outcome::Delivered(()) => Outcome::Delivered(()),
+            Outcome::Later { reason, retry_after } => {
+                Outcome::Later { reason: shown(&reason), retry_after }
+            }
+            Outcome::GivenUp { reason } => Outcome::GivenUp { reason: shown(&reason) },
         }
     }
 
     async fn hand_over(&self, message: &Message) -> Outcome {
         let Ok(result) = tokio::time::timeout(self.timeout, self.converse(message)).await else {
             let seconds = self.timeout.as_secs();
-            return Outcome::Later(format!("the mail server took longer than {seconds} s"));
+            return Outcome::later(format!("the mail server took longer than {seconds} s"));
         };
         match result {
             Ok(mut connection) => {
                 // What the server says to this changes nothing: it has the mail.
                 let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
-                Outcome::Sent
+                Outcome::Delivered(())
             }
             Err(Failure::Mail(error)) if error.is_permanent() => {
-                Outcome::Refused(error.to_string())
+                Outcome::given_up(error.to_string())
             }
             Err(Failure::Greeting(error) | Failure::Mail(error)) => {
-                Outcome::Later(error.to_string())
+                Outcome::later(error.to_string())
             }
         }
     }

@@ -15,8 +15,8 @@ use std::path::Path;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value};
 
-use super::item::MailKind;
 use super::words;
+use crate::domain::dispatch::MailKind;
 
 /// The largest template taken, in bytes.
 const FILE_MAX: usize = 64 * 1_024;

@@ -6,8 +6,9 @@
 use minijinja::{Value, context};
 
 use super::calendar::{self, Method};
-use super::item::{Estimate, MailItem, MailKind, Slot};
+use super::item::MailItem;
 use super::templates::Templates;
+use crate::domain::dispatch::{Estimate, MailKind, Slot};
 use crate::domain::ids::CallbackId;
 use crate::domain::phone::Email;
 use crate::domain::policy::Medium;

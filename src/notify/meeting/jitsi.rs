@@ -11,12 +11,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::{Appointment, Meeting, Meetings, Provider};
 use crate::config::JitsiServer;
+use crate::domain::dispatch::{Meeting, Provider};
 use crate::domain::ids::{CallbackId, WorkspaceId};
 use crate::domain::time::Span;
+use crate::engine::outward::{Appointment, Meetings, Outcome};
 use crate::engine::ports::PortFuture;
-use crate::notify::outcome::Outcome;
 
 /// How long after its booked end a meeting's links still work: a call may begin late and last as
 /// long as `max_call_seconds` allows by default.
@@ -119,6 +119,10 @@ impl Jitsi {
 }
 
 impl Meetings for Jitsi {
+    fn provider(&self) -> Provider {
+        Provider::Jitsi
+    }
+
     fn create<'a>(&'a self, appointment: &'a Appointment) -> PortFuture<'a, Outcome<Meeting>> {
         Box::pin(ready(Outcome::Delivered(self.meeting(appointment))))
     }

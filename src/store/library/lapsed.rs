@@ -12,12 +12,14 @@ use futures_util::future::try_join_all;
 
 use super::{StoreLibrary, must_be, part};
 use crate::domain::callback::{Callback, Interaction, Phase, Request};
+use crate::domain::dispatch::{Failure, Item};
 use crate::domain::event::{CallbackEvent, Event};
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::time::Timestamp;
 use crate::engine::entry::{IdempotencyKey, Kept};
 use crate::engine::library::{Lapsed, Lapsing, Removal};
 use crate::engine::ports::{RangeRead, RowKey, RowWrite, StoreError, Table};
+use crate::store::index::outbox::{failure_keys, item_keys};
 use crate::store::index::{callback_index, request_index};
 use crate::store::keys;
 use crate::store::record::{EventRecord, Record, damaged};
@@ -34,6 +36,8 @@ struct Whole {
     requests: Vec<Arc<Request>>,
     ended: Vec<Interaction>,
     events: Vec<(u64, EventRecord)>,
+    items: Vec<Item>,
+    failures: Vec<Failure>,
 }
 
 /// The number in the row of a highest one.
@@ -190,7 +194,8 @@ impl StoreLibrary {
         let event = |(id, row)| Ok((id, must_be(Some(row))?));
         let events = ids.into_iter().zip(wanted.iter().zip(values)).map(event);
         let events = events.collect::<Result<_, StoreError>>()?;
-        Ok(Some(Whole { callback, requests, ended, events }))
+        let (items, failures) = (self.items_of(id).await?, self.failures_of(id).await?);
+        Ok(Some(Whole { callback, requests, ended, events, items, failures }))
     }
 
     async fn those_there<R: Record>(&self, wanted: Vec<RowKey>) -> Result<Vec<R>, StoreError> {
@@ -251,7 +256,7 @@ fn remove_events(whole: &Whole, rows: &mut Vec<RowWrite>) {
 
 /// Removes everything else.
 fn remove_callback(whole: &Whole, rows: &mut Vec<RowWrite>) {
-    let Whole { callback, requests, ended, events: _ } = whole;
+    let Whole { callback, requests, ended, events: _, items, failures } = whole;
     let id = callback.id;
     delete(keys::callback(id), rows);
     for key in callback_index(callback) {
@@ -262,6 +267,10 @@ fn remove_callback(whole: &Whole, rows: &mut Vec<RowWrite>) {
         for key in request_index(id, request) {
             delete_once(key, rows);
         }
+    }
+    let items = items.iter().flat_map(item_keys);
+    for key in items.chain(failures.iter().flat_map(failure_keys)) {
+        delete(key, rows);
     }
     for (index, interaction) in (0..).zip(ended) {
         delete(keys::interaction(id, index), rows);
@@ -309,6 +318,7 @@ fn agent_of(event: &CallbackEvent) -> Option<&AgentId> {
         | CallbackEvent::Stuck { .. }
         | CallbackEvent::CarriedOver { .. }
         | CallbackEvent::PromiseBroken { .. }
+        | CallbackEvent::MeetingReady { .. }
         | CallbackEvent::Closed { .. } => None,
     }
 }

@@ -4,6 +4,7 @@ mod contacts;
 mod filter;
 mod lapsed;
 mod list;
+mod outbox;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +15,14 @@ use bytes::Bytes;
 use super::keys;
 use super::record::{EventRecord, Record, damaged};
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, State};
+use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::ids::{CallbackId, QueueId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
 use crate::engine::entry::{IdempotencyKey, Kept};
 use crate::engine::library::{
-    FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, Page, Removal, StoredEvent,
+    FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace, Page, Removal,
+    StoredEvent,
 };
 use crate::engine::ports::{EntryNumber, PortFuture, RangeRead, RowKey, Rows, StoreError, Table};
 
@@ -357,6 +360,32 @@ impl Library for StoreLibrary {
         lapsed: Vec<(Timestamp, Lapsed)>,
     ) -> PortFuture<'_, Result<Removal, StoreError>> {
         Box::pin(self.remove(lapsed))
+    }
+
+    fn outbox_due(
+        &self,
+        carrier: Carrier,
+        after: Option<OutboxPlace>,
+        until: Timestamp,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<OutboxPlace>, StoreError>> {
+        Box::pin(self.items_due(carrier, after, until, limit))
+    }
+
+    fn outbox_of(&self, callback: CallbackId) -> PortFuture<'_, Result<Vec<Item>, StoreError>> {
+        Box::pin(self.items_of(callback))
+    }
+
+    fn failures(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<Failure>, StoreError>> {
+        Box::pin(self.given_up(after, limit))
+    }
+
+    fn failure(&self, id: u64) -> PortFuture<'_, Result<Option<Failure>, StoreError>> {
+        Box::pin(self.one_given_up(id))
     }
 
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {

@@ -7,6 +7,7 @@
 //! key, and never panic.
 
 mod codec;
+mod outward;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 pub(crate) use self::codec::{Broken, Reader, Stored, put_varint};
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Interaction, Request};
+use crate::domain::dispatch::{Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
@@ -112,6 +114,14 @@ impl Record for Arc<Progress> {
     const VERSION: u8 = 1;
 }
 
+impl Record for Box<Item> {
+    const VERSION: u8 = 1;
+}
+
+impl Record for Box<Failure> {
+    const VERSION: u8 = 1;
+}
+
 impl Record for EventRecord {
     const VERSION: u8 = 1;
 }
@@ -122,7 +132,7 @@ impl Record for Kept {
     fn check(&self) -> Result<(), Broken> {
         match &self.answer {
             KeptAnswer::Callback { callback, .. } => check_callback(callback),
-            KeptAnswer::Queue(_) => Ok(()),
+            KeptAnswer::Queue(_) | KeptAnswer::Failure(_) => Ok(()),
         }
     }
 }

@@ -186,6 +186,7 @@ stored_enum!(CallbackEvent {
     19 => CarriedOver { due, why },
     20 => PromiseBroken { promised_by },
     21 => Closed { state, reason, disposition, by },
+    22 => MeetingReady { provider, join_url },
 });
 stored_enum!(AgentEvent {
     0 => Connected { session },
@@ -320,6 +321,9 @@ stored_struct!(Callback {
     disposition,
     notes,
     cancel_reason,
+    has_email,
+    bookings,
+    meeting,
     created_at,
     updated_at,
     clock_gap,
@@ -417,6 +421,10 @@ impl Stored for KeptAnswer {
                 out.push(1);
                 queue.put(out);
             }
+            Self::Failure(failure) => {
+                out.push(2);
+                failure.put(out);
+            }
         }
     }
 
@@ -429,6 +437,7 @@ impl Stored for KeptAnswer {
                 duplicates: Stored::take(from)?,
             }),
             1 => Ok(Self::Queue(Stored::take(from)?)),
+            2 => Ok(Self::Failure(Stored::take(from)?)),
             other => Err(Broken(format!("{other} is no kept answer"))),
         }
     }

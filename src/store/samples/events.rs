@@ -4,6 +4,7 @@ use super::Sampler;
 use super::callbacks::{CLOSED_REASONS, FINAL_STATES, OPEN_REASONS};
 use crate::domain::agent::{AssignedBy, Presence, PresenceBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{CallbackType, Outcome};
+use crate::domain::dispatch::Provider;
 use crate::domain::event::{AgentEvent, By, CallbackEvent, Event, QueueEvent};
 use crate::domain::ids::CallbackId;
 use crate::domain::policy::Medium;
@@ -76,6 +77,10 @@ impl Sampler {
             CallbackEvent::Stuck { offers_lost: self.count() },
             CallbackEvent::CarriedOver { due: self.at(), why: self.pick(&OPEN_REASONS) },
             CallbackEvent::PromiseBroken { promised_by: self.at() },
+            CallbackEvent::MeetingReady {
+                provider: self.pick(&[Provider::Zoom, Provider::Jitsi]),
+                join_url: self.text(),
+            },
         ]
     }
 

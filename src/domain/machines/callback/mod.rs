@@ -11,6 +11,7 @@ mod change;
 pub mod deadlines;
 mod life;
 mod offer;
+mod outward;
 mod settle;
 #[cfg(test)]
 pub(in crate::domain) mod tests;
@@ -18,6 +19,7 @@ pub(in crate::domain) mod tests;
 use std::sync::Arc;
 
 pub(super) use change::bookable;
+pub use outward::still_holds;
 
 use super::digest::digest;
 use crate::domain::agent::{AssignedBy, UnassignReason};
@@ -89,6 +91,10 @@ struct Draft {
     released: Vec<AgentId>,
     /// It must be filed with the router anew.
     enqueue: bool,
+    /// The place in line that an asap request got.
+    position: Option<u32>,
+    /// The meeting's link is known only after mails went out without it.
+    late_link: bool,
 }
 
 impl Draft {
@@ -157,9 +163,11 @@ impl CallbackMachine {
         let before = previous.as_deref();
         let mut draft = Draft::default();
         if before.is_none() && !matches!(message, CallbackMessage::Create { .. }) {
-            // There is no such callback: only a command wants to hear it.
+            // There is no such callback: only who asked wants to hear it.
             if let CallbackMessage::Command(command) = message {
                 out.answer(command.token, Err(Refusal::NotFound));
+            } else if let CallbackMessage::MeetingMade { token, .. } = message {
+                out.answer(token, Err(Refusal::NotFound));
             }
             out.effects.push(Effect::LetGo);
             return;
@@ -167,6 +175,7 @@ impl CallbackMachine {
         match message {
             CallbackMessage::Create { create, queue, position } => {
                 let (token, duplicates) = (create.token, create.duplicates.clone());
+                draft.position = position;
                 self.create(now, *create, queue, &mut draft);
                 let after = self.settle(now, before, draft, None, out);
                 let created = true;
@@ -180,6 +189,12 @@ impl CallbackMachine {
             }
             CallbackMessage::Claimed { token, result } => {
                 self.claimed(now, token, result, before, out);
+                return;
+            }
+            CallbackMessage::MeetingMade { token, meeting, late } => {
+                self.meeting_made(meeting, late, &mut draft);
+                let callback = self.settle(now, before, draft, None, out);
+                out.answer(token, Ok(answer_with(callback)));
                 return;
             }
             CallbackMessage::Propose { agent } => self.propose(now, agent, &mut draft),

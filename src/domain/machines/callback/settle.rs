@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use super::outward::{has_email, is_moved, new_texts};
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State};
+use crate::domain::dispatch::OutboxChange;
 use crate::domain::effect::{Change, Effect, Outbox};
 use crate::domain::event::{CallbackEvent, Event};
 use crate::domain::ids::AgentId;
@@ -29,7 +31,10 @@ impl CallbackMachine {
         self.refresh_bounds(now);
         let changed = before != self.record.as_deref() || draft.request.is_some();
         if changed {
+            let has_email = new_texts(&draft).map(|request| has_email(request));
             let record = self.record_mut();
+            record.has_email = has_email.unwrap_or(record.has_email);
+            record.bookings += u32::from(before.is_some_and(|before| is_moved(before, record)));
             record.version += 1;
             record.updated_at = now.wall;
             record.clock_gap = now.wall.since(now.steady);
@@ -38,7 +43,7 @@ impl CallbackMachine {
         }
         let after: Snapshot = Arc::new(self.record().clone());
         if changed {
-            self.write_down(before, &after, &mut draft, out);
+            self.write_down(now, before, &after, &mut draft, out);
         }
         self.tell_router(now, before, &draft, out);
         self.tell_agents(before, &after, &draft, changed, out);
@@ -56,11 +61,13 @@ impl CallbackMachine {
 
     fn write_down(
         &self,
+        now: &Now,
         before: Option<&Callback>,
         after: &Snapshot,
         draft: &mut Draft,
         out: &mut Outbox,
     ) {
+        let dispatches = self.dispatches(now, before, after, draft);
         let first = after.ended_interactions() - u32::try_from(draft.ended.len()).unwrap_or(0);
         for (index, interaction) in (first..).zip(draft.ended.drain(..)) {
             let interaction = Box::new(interaction);
@@ -71,6 +78,8 @@ impl CallbackMachine {
         }
         let before = before.cloned().map(Box::new);
         out.changes.push(Change::Callback { before, after: Arc::clone(after) });
+        let new = dispatches.into_iter().map(|one| Box::new(OutboxChange::New(one)));
+        out.changes.extend(new.map(Change::Outbox));
         let id = self.id;
         out.events.extend(draft.events.drain(..).map(|event| Event::Callback(id, event)));
     }

@@ -9,6 +9,7 @@ mod ends;
 mod expiry;
 mod moves;
 mod offers;
+mod outward;
 mod table;
 
 use std::sync::Arc;

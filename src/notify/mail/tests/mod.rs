@@ -11,11 +11,13 @@ use mail_parser::{Message as Read, MessageParser, MimeHeaders};
 
 use super::*;
 use crate::domain::civil::parse_rfc3339;
+use crate::domain::dispatch::{Estimate, MailKind, Slot};
 use crate::domain::ids::CallbackId;
 use crate::domain::phone::Email;
 use crate::domain::policy::Medium;
 use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
+use crate::engine::outward::Outcome;
 
 fn at(text: &str) -> Timestamp {
     parse_rfc3339(text).expect("an instant")
@@ -169,11 +171,4 @@ fn a_mail_has_plain_text_before_html_and_the_entry_last() {
             "application/ics"
         ]
     );
-}
-
-#[test]
-fn a_reminder_is_pointless_once_it_has_begun() {
-    let reminder = booked(MailKind::Reminder);
-    assert_eq!(reminder.pointless_from(), Some(at("2026-11-24T09:00:00Z")));
-    assert_eq!(booked(MailKind::Cancellation).pointless_from(), None);
 }

@@ -38,14 +38,14 @@ async fn with(fault: Fault, timeout: Duration) -> (Outcome, Heard) {
 /// Why it is tried again.
 #[track_caller]
 fn later(outcome: Outcome) -> String {
-    let Outcome::Later(reason) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Later { reason, .. } = outcome else { panic!("{outcome:?}") };
     reason
 }
 
 #[tokio::test]
 async fn a_mail_is_handed_over_whole() {
     let (outcome, heard) = with(Fault::Never, PATIENCE).await;
-    assert_eq!(outcome, Outcome::Sent);
+    assert_eq!(outcome, Outcome::Delivered(()));
     let expected = [
         "EHLO example.org",
         "MAIL FROM:<callbacks@example.org>",
@@ -83,7 +83,7 @@ async fn a_server_that_says_never_is_not_asked_again() {
         (".", "554 looks like spam"),
     ] {
         let (outcome, _) = with(Fault::Says(at, says), PATIENCE).await;
-        let Outcome::Refused(reason) = outcome else { panic!("{at}: {outcome:?}") };
+        let Outcome::GivenUp { reason } = outcome else { panic!("{at}: {outcome:?}") };
         assert!(!reason.contains("ada@"), "{reason}");
         assert!(reason.contains(says.split(' ').next_back().expect("a word")), "{reason}");
     }
@@ -116,7 +116,7 @@ async fn a_server_that_is_down_is_asked_later() {
 #[tokio::test]
 async fn a_mail_is_sent_whatever_becomes_of_the_goodbye() {
     for fault in [Fault::Cuts("QUIT"), Fault::Hangs("QUIT"), Fault::Says("QUIT", "500 no")] {
-        assert_eq!(with(fault, PATIENCE).await.0, Outcome::Sent, "{fault:?}");
+        assert_eq!(with(fault, PATIENCE).await.0, Outcome::Delivered(()), "{fault:?}");
     }
 }
 
@@ -125,7 +125,7 @@ async fn after_a_lost_answer_the_second_mail_is_the_first_again() {
     let server = Server::start(Speaks::Clear, &[Fault::Cuts("."), Fault::Never]).await;
     let mailer = mailer(server.port, PATIENCE);
     later(mailer.send(&booked(MailKind::Change)).await);
-    assert_eq!(mailer.send(&booked(MailKind::Change)).await, Outcome::Sent);
+    assert_eq!(mailer.send(&booked(MailKind::Change)).await, Outcome::Delivered(()));
     let [first, second] = &server.heard().mails[..] else { panic!("two mails") };
     assert_eq!(first, second);
 }
@@ -136,8 +136,8 @@ async fn one_that_ran_out_of_time_leaves_nothing_for_the_next() {
     let server = Server::start(Speaks::Clear, &faults).await;
     later(mailer(server.port, BRIEF).send(&item(MailKind::Sorry)).await);
     let mailer = mailer(server.port, PATIENCE);
-    assert_eq!(mailer.send(&item(MailKind::Sorry)).await, Outcome::Sent);
-    assert!(matches!(mailer.send(&item(MailKind::Sorry)).await, Outcome::Refused(_)));
+    assert_eq!(mailer.send(&item(MailKind::Sorry)).await, Outcome::Delivered(()));
+    assert!(matches!(mailer.send(&item(MailKind::Sorry)).await, Outcome::GivenUp { .. }));
     assert_eq!(server.heard().mails.len(), 1);
 }
 
@@ -147,7 +147,7 @@ async fn an_address_that_cannot_be_written_to_meets_no_server() {
     let customer_email = Email::parse("a..b@example.com").expect("ours takes it");
     let item = MailItem { customer_email, ..item(MailKind::Sorry) };
     let outcome = mailer(server.port, PATIENCE).send(&item).await;
-    assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::GivenUp { .. }), "{outcome:?}");
     assert!(server.heard().commands.is_empty());
 }
 
@@ -170,7 +170,7 @@ async fn we_log_in_over_tls() {
     {
         let server = Server::start(speaks, &[Fault::Never]).await;
         let mailer = trusting(&with_login(server.port, encryption));
-        assert_eq!(mailer.send(&item(MailKind::Sorry)).await, Outcome::Sent, "{speaks:?}");
+        assert_eq!(mailer.send(&item(MailKind::Sorry)).await, Outcome::Delivered(()), "{speaks:?}");
         let heard = server.heard();
         assert_eq!(heard.mails.len(), 1);
         // "\0ringback\0horse"

@@ -17,14 +17,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::calls::{Calls, Failed};
-use super::{Appointment, Meeting, Meetings, Provider};
 use crate::config::{OutwardCalls, ZoomAccount};
 use crate::domain::civil::format_rfc3339;
+use crate::domain::dispatch::{Meeting, Provider};
 use crate::domain::ids::CallbackId;
 use crate::domain::time::Timestamp;
 use crate::engine::clock::Clock;
+use crate::engine::outward::{Appointment, Meetings, Outcome};
 use crate::engine::ports::PortFuture;
-use crate::notify::outcome::Outcome;
 
 /// The most that Zoom lists at once.
 const PAGE: &str = "300";
@@ -231,6 +231,10 @@ fn outcome<T>(done: Result<T, Failed>) -> Outcome<T> {
 }
 
 impl Meetings for Zoom {
+    fn provider(&self) -> Provider {
+        Provider::Zoom
+    }
+
     fn create<'a>(&'a self, appointment: &'a Appointment) -> PortFuture<'a, Outcome<Meeting>> {
         Box::pin(async move { outcome(self.make(appointment).await) })
     }

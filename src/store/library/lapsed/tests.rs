@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::super::tests::{MapRows, now};
 use super::*;
 use crate::domain::callback::{Channel, State};
+use crate::domain::dispatch::{OutboxChange, Undelivered};
 use crate::domain::effect::Change;
 use crate::domain::event::AgentEvent;
 use crate::domain::ids::{OfferId, QueueId, SessionId};
@@ -57,6 +58,14 @@ fn ended(rows: &MapRows, seed: u64, at: Timestamp, entries: usize) -> Callback {
         rows.write(&entry(Vec::new(), vec![Event::Callback(callback.id, event)]));
         rows.put(seen_by(&agent, callback.id));
     }
+    let dispatch = sampler.dispatch(seed);
+    let failure = Failure {
+        id: seed,
+        what: Undelivered::Dispatch(dispatch.clone()),
+        ..sampler.failure(seed)
+    };
+    rows.change(Change::Outbox(Box::new(OutboxChange::New(dispatch))));
+    rows.change(Change::Outbox(Box::new(OutboxChange::Failed(failure))));
     let after = Arc::new(callback.clone());
     rows.change(Change::Callback { before: None, after });
     callback
@@ -117,9 +126,10 @@ proptest! {
             }
         }
         let without_events = |rows: &MapRows| {
+            let outbox = [keys::OUTBOX, keys::OUTBOX_DUE, keys::OUTBOX_OF];
             let numbered = [keys::EVENT, keys::HISTORY, keys::META];
             let mut keys = rows.keys();
-            keys.retain(|key| !numbered.contains(&key.table));
+            keys.retain(|key| !numbered.contains(&key.table) && !outbox.contains(&key.table));
             keys
         };
         prop_assert_eq!(without_events(&rows), without_events(&kept_rows));

@@ -3,6 +3,8 @@
 //! A token is the callback's id, a nonce, and an HMAC of both under the workspace's secret. The
 //! nonce follows from the id and the secret, so that a token is never stored and a replayed
 //! answer has the same one.
+//!
+//! Here and not in `http`, because mails carry such links too.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,7 +20,7 @@ const MAC: usize = 32;
 const TOKEN: usize = ID + NONCE + MAC;
 
 /// The token of a callback.
-pub(super) fn token(secret: &[u8; 32], callback: CallbackId) -> String {
+pub fn token(secret: &[u8; 32], callback: CallbackId) -> String {
     let id = callback.to_bytes();
     let nonce = &mac(secret, b"nonce", &id)[..NONCE];
     let signed = [&id[..], nonce].concat();
@@ -26,8 +28,13 @@ pub(super) fn token(secret: &[u8; 32], callback: CallbackId) -> String {
     URL_SAFE_NO_PAD.encode([&signed[..], &mac[..]].concat())
 }
 
+/// Where a customer sees, moves and cancels the callback that the token is good for.
+pub fn url(public_url: &str, token: &str) -> String {
+    format!("{public_url}/callback/{token}")
+}
+
 /// The callback that a token is good for; none if it isn't signed with this secret.
-pub(super) fn verify(secret: &[u8; 32], token: &str) -> Option<CallbackId> {
+pub fn verify(secret: &[u8; 32], token: &str) -> Option<CallbackId> {
     let bytes: [u8; TOKEN] = URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
     let (signed, found) = bytes.split_at(ID + NONCE);
     let valid = mac(secret, b"manage", signed).ct_eq(found);
@@ -36,7 +43,7 @@ pub(super) fn verify(secret: &[u8; 32], token: &str) -> Option<CallbackId> {
 }
 
 /// Whether a text has the shape of a token, so that a secret needs to be asked at all.
-pub(super) fn is_token(text: &str) -> bool {
+pub fn is_token(text: &str) -> bool {
     text.len() == TOKEN.div_ceil(3) * 4 - 1 && !text.contains('.')
 }
 

@@ -1,0 +1,53 @@
+//! `/v1/outbox`: what was given up, and having it tried again.
+
+use super::call::Call;
+use super::reply::Reply;
+use crate::domain::dispatch::Failure;
+use crate::engine::entry::KeptAnswer;
+use crate::wire::failure::FailureBody;
+use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
+use crate::wire::problem::Problem;
+use crate::wire::query::Query;
+
+/// `GET /v1/outbox/failures`: by number, the oldest first.
+pub(super) async fn failures(call: &Call) -> Result<Reply, Problem> {
+    call.administers()?;
+    let pairs = call.query()?;
+    let mut query = Query::new(&pairs);
+    let PageQuery { limit, after } = PageQuery::read(&mut query);
+    query.finish().map_err(Problem::invalid)?;
+    let after = after.map(|after| after.try_into().map(u64::from_be_bytes));
+    let after = after.transpose().map_err(|_| Problem::invalid(vec![bad_cursor()]))?;
+    let handle = &call.workspace().handle;
+    let mut failures = handle.failures(after.unwrap_or(0), limit + 1).await?;
+    let more = failures.len() > limit;
+    failures.truncate(limit);
+    let last = failures.last().filter(|_| more);
+    let next_cursor = last.map(|failure| print_cursor(&failure.id.to_be_bytes()));
+    let items: Vec<_> = failures.iter().map(FailureBody::new).collect();
+    Ok(Reply::ok(&PageBody { items, next_cursor }))
+}
+
+/// `POST /v1/outbox/failures/{id}/retry`.
+pub(super) async fn retry(call: &Call) -> Result<Reply, Problem> {
+    call.administers()?;
+    let Ok(id) = call.part("id").parse() else { return Err(Problem::not_found()) };
+    if let Err(problem) = call.fields(|_| Some(())) {
+        return replayed_or(call, problem).await;
+    }
+    let answered = call.workspace().handle.retry_failure(id, call.keyed()?).await?;
+    Ok(show(&answered.value).replayed(answered.replayed))
+}
+
+fn show(failure: &Failure) -> Reply {
+    Reply::ok(&FailureBody::new(failure))
+}
+
+/// What was answered under the request's key before, else the problem.
+async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
+    let Some(keyed) = call.keyed()? else { return Err(problem) };
+    match call.workspace().handle.replayed(keyed).await? {
+        Some(KeptAnswer::Failure(failure)) => Ok(show(&failure).replayed(true)),
+        Some(KeptAnswer::Callback { .. } | KeptAnswer::Queue(_)) | None => Err(problem),
+    }
+}
