@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod callback;
 pub mod civil;
+pub mod denied;
 pub mod duplicates;
 pub mod effect;
 pub mod estimate;

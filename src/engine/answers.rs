@@ -127,8 +127,12 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
             })
         }
         Answer::Queue { queue, created: _ } => Some(KeptAnswer::Queue(queue.clone())),
+        Answer::Served { closed, kept } => {
+            Some(KeptAnswer::Served { closed: closed.clone(), kept: kept.clone() })
+        }
         Answer::Agent { .. }
         | Answer::Webhook { .. }
+        | Answer::Denied { .. }
         | Answer::Welcome(_)
         | Answer::Position(_)
         | Answer::Trace(_)
@@ -144,6 +148,7 @@ pub(crate) fn replay(kept: KeptAnswer) -> Answer {
             Answer::Callback { callback, position, created, duplicates }
         }
         KeptAnswer::Queue(queue) => Answer::Queue { queue, created: false },
+        KeptAnswer::Served { closed, kept } => Answer::Served { closed, kept },
     }
 }
 

@@ -7,9 +7,11 @@ use super::facts::FactKey;
 use super::handle::{QueuePause, SessionOutlet};
 use super::webhooks::WebhookAsk;
 use crate::domain::agent::{Presence, PresenceBy};
-use crate::domain::callback::{Channel, Reach, Snapshot};
+use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
+use crate::domain::denied::Denied;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, Who, Wish};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::time::Timestamp;
 
@@ -21,6 +23,17 @@ pub(crate) enum Ask {
         who: Who,
         action: Action,
         if_match: Option<u64>,
+    },
+    /// Tell these callbacks that their customer was served another way.
+    ServeElsewhere {
+        callbacks: Vec<CallbackId>,
+        who: Who,
+        include_scheduled: bool,
+    },
+    /// Put a number on the deny list, or take it off.
+    Deny {
+        phone: PhoneNumber,
+        denied: Option<Denied>,
     },
     PutQueue {
         settings: Arc<QueueSettings>,
@@ -88,6 +101,8 @@ impl Ask {
             | Self::Replayed => true,
             Self::Create(_)
             | Self::Act { .. }
+            | Self::ServeElsewhere { .. }
+            | Self::Deny { .. }
             | Self::PutQueue { .. }
             | Self::RemoveQueue { .. }
             | Self::PauseQueue { .. }
@@ -111,7 +126,16 @@ impl Ask {
                 let reach = Reach::of(&wish.request.customer);
                 keys.extend(reach.keys().map(FactKey::Contact));
             }
-            Self::Act { callback, .. } => keys.push(FactKey::Callback(*callback)),
+            Self::Act { callback, action, .. } => {
+                keys.push(FactKey::Callback(*callback));
+                // Whoever the callback will be for must not be denied meanwhile.
+                let reach = new_reach(action).into_iter();
+                keys.extend(reach.flat_map(|reach| reach.keys()).map(FactKey::Contact));
+            }
+            Self::ServeElsewhere { callbacks, .. } => {
+                keys.extend(callbacks.iter().copied().map(FactKey::Callback));
+            }
+            Self::Deny { phone, .. } => keys.push(FactKey::Contact(ContactKey::of(phone))),
             Self::PutQueue { .. }
             | Self::RemoveQueue { .. }
             | Self::PauseQueue { .. }
@@ -129,6 +153,13 @@ impl Ask {
         }
         keys
     }
+}
+
+/// Whom a patch makes a callback for, if it may be somebody else.
+pub(crate) fn new_reach(action: &Action) -> Option<Reach> {
+    let Action::Patch(patch) = action else { return None };
+    let (before, after) = patch.request.as_ref()?;
+    (before.customer != after.customer).then(|| Reach::of(&after.customer))
 }
 
 /// The external id that a request claims for its channel.

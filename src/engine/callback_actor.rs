@@ -182,8 +182,7 @@ impl CallbackDesk {
     }
 
     fn of(callback: &Snapshot, office: &Office) -> Self {
-        let queue = office.known.borrow().queue_of(&callback.queue);
-        let machine = CallbackMachine::restore(callback, queue);
+        let machine = restored(callback, office);
         Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
     }
 
@@ -223,6 +222,7 @@ impl Rebuilt for CallbackDesk {
             | CallbackMessage::AgentBack { .. }
             | CallbackMessage::QueueChanged(_)
             | CallbackMessage::CarryOver { .. }
+            | CallbackMessage::NumberDenied(_)
             | CallbackMessage::SetUnroutable(_) => Vec::new(),
         }
     }
@@ -263,8 +263,7 @@ impl Rebuilt for CallbackDesk {
             self.machine = CallbackMachine::new(self.id);
             return;
         };
-        let queue = office.known.borrow().queue_of(&newest.queue);
-        self.machine = CallbackMachine::restore(newest, queue);
+        self.machine = restored(newest, office);
         if !newest.state().is_live() {
             return;
         }
@@ -289,6 +288,15 @@ impl Rebuilt for CallbackDesk {
         // The router's answer to a claim must find the one who asked.
         idle && self.claims.is_empty() && self.orphans.is_empty()
     }
+}
+
+/// A machine made from its record, by what is known now.
+fn restored(callback: &Snapshot, office: &Office) -> CallbackMachine {
+    let known = office.known.borrow();
+    let queue = known.queue_of(&callback.queue);
+    let mut machine = CallbackMachine::restore(callback, queue);
+    machine.know_denied(known.is_denied(callback.reach.phone.as_ref()));
+    machine
 }
 
 fn take(claims: &mut Vec<(Token, AgentId)>, token: Token) -> Option<(Token, AgentId)> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answers::Reply;
-use super::ask::{Ask, external};
+use super::ask::{Ask, external, new_reach};
 use super::contacts::Contacts;
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
@@ -111,10 +111,12 @@ impl Intake {
             needs.external = self.externals_used.maybe(hash, now).then_some((channel, id));
             self.externals_used.put(hash, now);
         }
-        if let Ask::Create(wish) = &waiting.ask {
-            let contact = Reach::of(&wish.request.customer).contact;
-            needs.contact = contact.filter(|contact| self.contacts.maybe(*contact));
-        }
+        let contact = match &waiting.ask {
+            Ask::Create(wish) => Reach::of(&wish.request.customer).contact,
+            Ask::Deny { phone, .. } => Some(ContactKey::of(phone)),
+            _ => None,
+        };
+        needs.contact = contact.filter(|contact| self.contacts.maybe(*contact));
         needs
     }
 }
@@ -281,6 +283,14 @@ impl Office {
                 Ok(None)
             }
             Ask::Create(wish) => self.create(token, *wish, active),
+            Ask::ServeElsewhere { callbacks, who, include_scheduled } => {
+                self.serve_elsewhere(token, &callbacks, &who, include_scheduled, cause);
+                Ok(None)
+            }
+            Ask::Deny { phone, denied } => {
+                self.deny(token, (phone, denied), &active, cause);
+                Ok(None)
+            }
             Ask::Act { callback, who, action, if_match } => {
                 self.act(token, callback, CallbackCommand { token, who, if_match, action })
             }
@@ -350,6 +360,9 @@ impl Office {
         if self.known.borrow().queue(&queue).is_none() {
             return Err(Refusal::field("/queue", "there is no such queue"));
         }
+        if self.known.borrow().is_denied(wish.request.customer.phone.as_ref()) {
+            return Err(Refusal::NumberDenied);
+        }
         if !self.arrive(token, &queue) {
             return Err(Refusal::IntakePaused { until: None });
         }
@@ -368,6 +381,10 @@ impl Office {
         callback: CallbackId,
         command: CallbackCommand,
     ) -> Result<Option<Letter>, Refusal> {
+        let reach = new_reach(&command.action);
+        if reach.is_some_and(|it| self.known.borrow().is_denied(it.phone.as_ref())) {
+            return Err(Refusal::NumberDenied);
+        }
         if let Action::Requeue { queue: Some(queue), .. } = &command.action
             && !self.arrive(token, &queue.settings.id)
         {

@@ -96,7 +96,7 @@ pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, 
                 acted(call, answered).await
             }
         }
-        Some(KeptAnswer::Queue(_)) | None => Err(problem),
+        Some(KeptAnswer::Queue(_) | KeptAnswer::Served { .. }) | None => Err(problem),
     }
 }
 

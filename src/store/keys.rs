@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::callback::{Channel, State};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::time::Timestamp;
 use crate::engine::entry::IdempotencyKey;
 use crate::engine::ports::{RowKey, Table};
@@ -85,8 +86,11 @@ pub const WEBHOOK: Table = ordered(23, "webhook");
 /// webhook id → how far it has come.
 pub const WEBHOOK_PROGRESS: Table = plain(24, "webhook_progress");
 
+/// number → since when it is denied, by whom, why.
+pub const DENIED: Table = ordered(25, "denied");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 25] = [
+pub const ALL: [Table; 26] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -112,6 +116,7 @@ pub const ALL: [Table; 25] = [
     ACTIVE,
     WEBHOOK,
     WEBHOOK_PROGRESS,
+    DENIED,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -216,6 +221,11 @@ pub fn webhook(id: &WebhookId) -> RowKey {
 /// How far a webhook has come.
 pub fn webhook_progress(id: &WebhookId) -> RowKey {
     key(WEBHOOK_PROGRESS, id.as_str().as_bytes().to_vec())
+}
+
+/// A number on the deny list.
+pub fn denied(phone: &PhoneNumber) -> RowKey {
+    key(DENIED, phone.as_str().as_bytes().to_vec())
 }
 
 /// What was answered under a key.

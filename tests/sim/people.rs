@@ -141,6 +141,8 @@ impl People {
             | Answer::Position(_)
             | Answer::Trace(_)
             | Answer::QueueStats(_)
+            | Answer::Denied { .. }
+            | Answer::Served { .. }
             | Answer::Done => {}
         }
     }
@@ -315,7 +317,7 @@ impl People {
         let id = *rng.pick(&self.known);
         let agent = rng.pick(&self.agents).id.clone();
         let supervisor = Who::Supervisor(None);
-        let (who, action) = match rng.below(9) {
+        let (who, action) = match rng.below(10) {
             0 | 1 => (Who::Channel, Action::Cancel { reason: None }),
             2 => (Who::Customer, Action::Reschedule { booking: Some(booking(world.wall, rng)) }),
             3 => (Who::Channel, Action::Reschedule { booking: None }),
@@ -328,6 +330,7 @@ impl People {
                 let patch = Patch { priority, fields, ..Patch::default() };
                 (supervisor, Action::Patch(Box::new(patch)))
             }
+            8 => (Who::Channel, Action::ServeElsewhere { include_scheduled: rng.percent(50) }),
             _ => {
                 let close = Action::Close { disposition: None, notes: None, resolved: None };
                 (supervisor, close)

@@ -73,6 +73,7 @@ impl Records {
             Change::QueueRemoved(id) => {
                 self.queues.remove(id);
             }
+            Change::Denied(..) => {}
         }
     }
 }

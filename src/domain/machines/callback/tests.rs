@@ -4,6 +4,8 @@
 
 mod calls;
 mod closing;
+mod contact_hours;
+mod denied;
 mod ends;
 mod expiry;
 mod moves;
