@@ -74,7 +74,7 @@ pub enum Refusal {
     },
     /// The customer isn't to be called then unless they agreed to it.
     #[error(
-        "the customer isn't called at that time unless they agreed (customer_agreed); see next_allowed_at"
+        "the customer isn't called then unless they agreed (customer_agreed); see next_allowed_at"
     )]
     OutsideContactHours {
         /// The next instant at which they are, while the queue is open; if any.

@@ -5,9 +5,13 @@
 //! Roles and what a caller may see are checked by the caller (http, ws) before it asks; what
 //! depends on a callback's state is checked by its machine.
 
+mod contacts;
+
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+
+pub use contacts::ServedElsewhere;
 
 use super::answers::{acted, agent, keep, queue, strange, unkeyed};
 use super::ask::Ask;
@@ -15,17 +19,14 @@ use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
 use super::entry::{KeptAnswer, Keyed};
 use super::figures::Figures;
 use super::health::Health;
-use super::intake::ACTIVE_MAX;
 use super::library::{BAD_CURSOR, FullCallback, ListRead, Page, StoredEvent};
 use super::ports::StoreError;
 use super::shared::{Gate, Shared};
 use crate::domain::agent::{Agent, AgentView, Presence, PresenceBy, Welcome};
-use crate::domain::callback::{ContactKey, Snapshot};
-use crate::domain::denied::Denied;
+use crate::domain::callback::Snapshot;
 use crate::domain::effect::{Answer, Notice, QueueStats, Trace};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, Who, Wish};
-use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -62,15 +63,6 @@ pub struct Acted {
     pub created: bool,
     /// What the contact had waiting for the same, where an agent asked for one more.
     pub duplicates: Vec<CallbackId>,
-}
-
-/// What became of a contact's callbacks when they were served another way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServedElsewhere {
-    /// Called off by that.
-    pub closed: Vec<CallbackId>,
-    /// Kept.
-    pub kept: Vec<CallbackId>,
 }
 
 /// What a session is sent, in order: each is durable when it comes.
@@ -140,63 +132,6 @@ impl Handle {
         keyed: Option<Keyed>,
     ) -> Result<Answered<Acted>, CommandError> {
         acted(self.command(Ask::Act { callback, who, action, if_match }, keyed).await?)
-    }
-
-    /// Callbacks of a contact or a number that aren't final, with their texts: the oldest thousand.
-    pub async fn active(&self, contact: ContactKey) -> Result<Vec<FullCallback>, Refusal> {
-        let gate = self.shared.gate()?;
-        let found = gate.library.active(contact, ACTIVE_MAX).await.map_err(unreadable)?;
-        let mut all = Vec::with_capacity(found.len());
-        for callback in found {
-            all.push(gate.library.complete(callback).await.map_err(unreadable)?);
-        }
-        self.shown(&gate, all).await
-    }
-
-    /// Tells these callbacks that their customer was served another way: which were called off, and
-    /// which were kept.
-    pub async fn serve_elsewhere(
-        &self,
-        callbacks: Vec<CallbackId>,
-        who: Who,
-        include_scheduled: bool,
-        keyed: Option<Keyed>,
-    ) -> Result<Answered<ServedElsewhere>, CommandError> {
-        let ask = Ask::ServeElsewhere { callbacks, who, include_scheduled };
-        let Answered { value, replayed } = self.command(ask, keyed).await?;
-        match value {
-            Answer::Served { closed, kept } => {
-                Ok(Answered { value: ServedElsewhere { closed, kept }, replayed })
-            }
-            other => Err(strange(&other).into()),
-        }
-    }
-
-    /// Puts a number on the deny list; true: it wasn't there.
-    pub async fn deny(&self, denied: Denied) -> Result<(Arc<Denied>, bool), Refusal> {
-        let phone = denied.phone;
-        match self.plain(Ask::Deny { phone, denied: Some(denied) }).await? {
-            Answer::Denied { denied, created } => Ok((denied, created)),
-            other => Err(strange(&other)),
-        }
-    }
-
-    /// Takes a number off the deny list.
-    pub async fn allow(&self, phone: PhoneNumber) -> Result<(), Refusal> {
-        match self.plain(Ask::Deny { phone, denied: None }).await? {
-            Answer::Done => Ok(()),
-            other => Err(strange(&other)),
-        }
-    }
-
-    /// A number on the deny list, as durable.
-    pub fn denied(&self, phone: &PhoneNumber) -> Option<Arc<Denied>> {
-        self.shared.boards.denied.one(phone)
-    }
-
-    /// The deny list, by number, as durable.
-    pub fn all_denied(&self) -> Vec<Arc<Denied>> {
-        self.shared.boards.denied.all()
     }
 
     /// What a command under this key was answered with, if one was; waits for one under way.

@@ -279,17 +279,14 @@ impl Office {
             Ask::Replayed => {
                 // Nothing was found: it wasn't answered under this key.
                 cause.answered(token);
-                self.answer(token, CommandAnswer::Made(Box::new(Ok(Answer::Done))));
-                Ok(None)
+                return self.answer(token, CommandAnswer::Made(Box::new(Ok(Answer::Done))));
             }
             Ask::Create(wish) => self.create(token, *wish, active),
             Ask::ServeElsewhere { callbacks, who, include_scheduled } => {
-                self.serve_elsewhere(token, &callbacks, &who, include_scheduled, cause);
-                Ok(None)
+                return self.serve_elsewhere(token, &callbacks, &who, include_scheduled, cause);
             }
             Ask::Deny { phone, denied } => {
-                self.deny(token, (phone, denied), &active, cause);
-                Ok(None)
+                return self.deny(token, (phone, denied), &active, cause);
             }
             Ask::Act { callback, who, action, if_match } => {
                 self.act(token, callback, CallbackCommand { token, who, if_match, action })
@@ -298,14 +295,12 @@ impl Office {
                 self.remove_queue(token, &id, if_match, cause).map_or(Ok(None), Err)
             }
             Ask::PutQueue { settings, if_match } => {
-                let id = settings.id.clone();
-                let token = Some(token);
+                let (id, token) = (settings.id.clone(), Some(token));
                 Ok(Some(Letter::Queue(id, QueueMessage::Put { token, if_match, settings })))
             }
             Ask::PauseQueue { id, pause } => {
                 let QueuePause { intake, offers, reason, until } = pause;
-                let message = QueueMessage::Pause { token, intake, offers, reason, until };
-                self.to_queue(id, message)
+                self.to_queue(id, QueueMessage::Pause { token, intake, offers, reason, until })
             }
             Ask::ResumeQueue { id, intake, offers } => {
                 self.to_queue(id, QueueMessage::Resume { token, intake, offers })

@@ -3,7 +3,7 @@
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::server::{LATER, SIGNING, Server, asap, booked, send};
+use crate::server::{Answer, LATER, SIGNING, Server, asap, booked, send};
 
 fn token(claims: &Value) -> String {
     encode(&Header::default(), claims, &EncodingKey::from_secret(SIGNING)).expect("a token")
@@ -55,6 +55,13 @@ fn nothing_answers_without_a_good_credential() {
 /// What a role that may ask gets, or one that may not.
 fn expected(status: u16, may: bool) -> bool {
     if may { ![401, 403, 404, 405].contains(&status) } else { status == 403 }
+}
+
+/// A request with nothing in its body, where it has one.
+fn ask(server: &Server, method: &str, path: &str, credential: &str) -> Answer {
+    let request = server.request(&method.to_uppercase(), path, credential);
+    let body = ["post", "put", "patch"].contains(&method);
+    send(if body { request.json(&json!({})) } else { request })
 }
 
 #[test]
@@ -114,11 +121,7 @@ fn each_route_is_for_the_roles_that_it_is_described_for() {
                     // The one before may have taken it off the list.
                     server.put(&at(id), "lead-key-1", &json!({}));
                 }
-                let ask = |path: &str| {
-                    let request = server.request(&method.to_uppercase(), path, credential);
-                    let body = ["post", "put", "patch"].contains(&method.as_str());
-                    send(if body { request.json(&json!({})) } else { request })
-                };
+                let ask = |path: &str| ask(&server, method, path, credential);
                 let answer = ask(&at(id));
                 let may = roles.contains(&json!(role));
                 assert!(expected(answer.status, may), "{role}: {method} {path}: {}", answer.body);

@@ -60,7 +60,10 @@ impl Records {
             Change::Callback { after, .. } => {
                 self.callbacks.insert(after.id, Arc::clone(after));
             }
-            Change::Request { .. } | Change::Interaction { .. } | Change::Webhook(_) => {}
+            Change::Request { .. }
+            | Change::Interaction { .. }
+            | Change::Webhook(_)
+            | Change::Denied(..) => {}
             Change::Agent(agent) => {
                 self.agents.insert(agent.settings.id.clone(), Arc::clone(agent));
             }
@@ -73,7 +76,6 @@ impl Records {
             Change::QueueRemoved(id) => {
                 self.queues.remove(id);
             }
-            Change::Denied(..) => {}
         }
     }
 }

@@ -187,8 +187,8 @@ impl CallbackMachine {
         if opens_at <= at + Span::seconds(settings.lead_seconds) { at } else { opens_at }
     }
 
-    /// The queue has closed and its overrun is over, or contact hours are: what waits goes on at the
-    /// next opening that they allow. Where there is none, it has waited in vain.
+    /// The queue has closed and its overrun is over, or contact hours are: what waits goes on at
+    /// the next opening that they allow. Where there is none, it has waited in vain.
     pub(super) fn carry_over(
         &mut self,
         now: &Now,
