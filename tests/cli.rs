@@ -275,3 +275,19 @@ fn the_demo_serves_a_call_centre_with_people() {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[test]
+fn the_reference_products_defaults_are_a_configuration_that_checks() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/parity.toml");
+    let checked = run(&["config", "check", "--config", file]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let written = fs::read_to_string(file).expect("it is there");
+    for setting in [
+        "max_attempts = 5",
+        "expire_after_minutes = 60",
+        "retry_extends_expiry = false",
+        "lead_seconds = 60",
+    ] {
+        assert!(written.contains(setting), "{setting}");
+    }
+}

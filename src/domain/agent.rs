@@ -166,6 +166,8 @@ pub enum RevokeReason {
     AtCapacity,
     /// The engine started anew.
     Restarted,
+    /// The customer's number was put on the deny list.
+    NumberDenied,
 }
 
 impl RevokeReason {
@@ -184,6 +186,7 @@ impl RevokeReason {
             Self::Paused => "paused",
             Self::AtCapacity => "at_capacity",
             Self::Restarted => "restarted",
+            Self::NumberDenied => "number_denied",
         }
     }
 }

@@ -53,6 +53,8 @@ pub enum Unroutable {
     AllBarred,
     /// The required agent can't take it and nobody else may.
     RequiredAgent,
+    /// The customer's number is on the deny list.
+    NumberDenied,
 }
 
 impl Unroutable {
@@ -64,6 +66,7 @@ impl Unroutable {
             Self::TooLarge => "too_large".to_owned(),
             Self::AllBarred => "all_barred".to_owned(),
             Self::RequiredAgent => "required_agent".to_owned(),
+            Self::NumberDenied => "number_denied".to_owned(),
         }
     }
 }
@@ -81,6 +84,7 @@ pub struct LastAction {
 
 /// Where a callback stands: every fact of it but its texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that come and go each by itself")]
 pub struct Callback {
     /// Its id; sorts by when it was made.
     pub id: CallbackId,
@@ -132,6 +136,10 @@ pub struct Callback {
     pub declined: Vec<Declined>,
     /// Offers declined or missed.
     pub offers_lost: u32,
+    /// It waits for another attempt, and not for the time that was asked for.
+    pub retrying: bool,
+    /// The customer didn't choose the time that it waits for, so that contact hours bind it.
+    pub contact_hours_bind: bool,
     /// An earlier interaction reached the customer.
     pub reached: bool,
     /// When the customer was first called.

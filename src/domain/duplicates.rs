@@ -6,7 +6,7 @@
 
 use super::callback::{CallbackType, Reach, Snapshot, State};
 use super::ids::CallbackId;
-use super::message::{Who, Wish};
+use super::message::Wish;
 use super::policy::{DuplicatePolicy, QueueSettings};
 use super::time::Span;
 
@@ -29,10 +29,7 @@ pub fn judge(wish: &Wish, settings: &QueueSettings, active: &[Snapshot]) -> Verd
     same.retain(|callback| is_same(wish, settings, callback));
     same.sort_by_key(|callback| (apart(wish, callback), callback.id));
     let ids = || same.iter().map(|callback| callback.id).collect();
-    let by_customer = match wish.who {
-        Who::Customer | Who::Channel => true,
-        Who::Agent(_) | Who::Supervisor(_) => false,
-    };
+    let by_customer = wish.who.is_customers();
     match (same.first(), settings.duplicate_policy) {
         (Some(first), DuplicatePolicy::ReturnExisting) if by_customer => {
             Verdict::Existing((*first).clone())

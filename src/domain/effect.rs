@@ -7,9 +7,11 @@ use super::agent::{
 };
 use super::callback::{Callback, Interaction, Request, Snapshot};
 use super::dispatch::{Failure, OutboxChange};
+use super::denied::Denied;
 use super::event::Event;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::message::{Letter, Token};
+use super::phone::PhoneNumber;
 use super::queue::Queue;
 use super::refusal::Refusal;
 use super::time::Timestamp;
@@ -67,6 +69,8 @@ pub enum Change {
         /// As it ended.
         interaction: Box<Interaction>,
     },
+    /// A number was put on the deny list, or taken off it.
+    Denied(PhoneNumber, Option<Arc<Denied>>),
     /// An agent was made or changed.
     Agent(Arc<Agent>),
     /// An agent was removed.
@@ -187,6 +191,20 @@ pub enum Answer {
     QueueStats(QueueStats),
     /// A failure of the outbox, as it was before its item was tried again.
     Failure(Box<Failure>),
+    /// A number is on the deny list.
+    Denied {
+        /// It, with what is said of it.
+        denied: Arc<Denied>,
+        /// It was put there by the command.
+        created: bool,
+    },
+    /// What became of a contact's callbacks when they were served another way.
+    Served {
+        /// Called off by that.
+        closed: Vec<CallbackId>,
+        /// Kept.
+        kept: Vec<CallbackId>,
+    },
     /// Done, with nothing to show.
     Done,
 }

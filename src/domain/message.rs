@@ -84,6 +84,11 @@ impl Who {
         }
     }
 
+    /// Whether it is the customer, by whatever way.
+    pub const fn is_customers(&self) -> bool {
+        matches!(self, Self::Customer | Self::Channel)
+    }
+
     /// Whether a supervisor's rights apply.
     pub const fn supervises(&self) -> bool {
         matches!(self, Self::Supervisor(_))

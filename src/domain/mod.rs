@@ -7,6 +7,7 @@ pub mod back_off;
 pub mod callback;
 pub mod civil;
 pub mod dispatch;
+pub mod denied;
 pub mod duplicates;
 pub mod effect;
 pub mod estimate;

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use super::hours::Allowed;
 use super::policy::{Medium, QueueSettings};
 use super::time::{Span, Timestamp};
+use super::zone::TimeZone;
 
 /// A time during which offers were, or are, paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,30 +90,58 @@ impl Queue {
 
     /// How long the queue's clock ran between two instants: open, and offers not paused.
     pub fn ran_between(&self, from: Timestamp, to: Timestamp) -> Span {
-        let hours = &self.settings.hours;
-        let mut ran = hours.open_between(from, to);
+        self.ran_within(from, to, &[])
+    }
+
+    /// The same, counting only what contact hours allow in all `zones`.
+    fn ran_within(&self, from: Timestamp, to: Timestamp, zones: &[TimeZone]) -> Span {
+        let open_between = |from, to| match zones {
+            [] => self.settings.hours.open_between(from, to),
+            zones => self.allowed(zones).between(from, to),
+        };
+        let mut ran = open_between(from, to);
         for pause in &self.pauses {
             let (start, end) = (pause.from.max(from), pause.to.min(to));
             if start < end {
-                ran = ran - hours.open_between(start, end);
+                ran = ran - open_between(start, end);
             }
         }
         ran
+    }
+
+    fn allowed<'a>(&'a self, zones: &'a [TimeZone]) -> Allowed<'a> {
+        let contact = self.settings.contact_hours;
+        Allowed { hours: &self.settings.hours, contact, zones }
     }
 
     /// When something that began to wait at `base` and may wait for `bound` expires, seen from
     /// `now`: the past counts as it was, the future as the hours say, and a pause without end
     /// means never.
     pub fn runs_out_at(&self, base: Timestamp, bound: Span, now: Timestamp) -> Timestamp {
-        let hours = &self.settings.hours;
+        self.runs_out_within(base, bound, now, &[])
+    }
+
+    /// The same for something that contact hours bind in all `zones`: what they forbid doesn't
+    /// count either.
+    pub fn runs_out_within(
+        &self,
+        base: Timestamp,
+        bound: Span,
+        now: Timestamp,
+        zones: &[TimeZone],
+    ) -> Timestamp {
+        let add = |from, span| match zones {
+            [] => self.settings.hours.add_open(from, span),
+            zones => self.allowed(zones).add(from, span),
+        };
         if base >= now {
-            return hours.add_open(self.resumes_at(base), bound);
+            return add(self.resumes_at(base), bound);
         }
-        let left = bound - self.ran_between(base, now);
+        let left = bound - self.ran_within(base, now, zones);
         if left <= Span::ZERO {
             return now;
         }
-        hours.add_open(self.resumes_at(now), left)
+        add(self.resumes_at(now), left)
     }
 
     /// The end of the slot that a start falls in: slots begin at the opening of each interval and

@@ -72,9 +72,20 @@ pub enum Refusal {
         /// The next instant at which it is, if any.
         next_allowed_at: Option<Timestamp>,
     },
+    /// The customer isn't to be called then unless they agreed to it.
+    #[error(
+        "the customer isn't called then unless they agreed (customer_agreed); see next_allowed_at"
+    )]
+    OutsideContactHours {
+        /// The next instant at which they are, while the queue is open; if any.
+        next_allowed_at: Option<Timestamp>,
+    },
     /// A start that lies in the past.
     #[error("the start lies in the past; choose a later one")]
     StartPast,
+    /// The customer's number is on the deny list.
+    #[error("the number is on the deny list; take it off the list first, or give another")]
+    NumberDenied,
     /// Work is live there.
     #[error("{0}")]
     InUse(String),

@@ -7,12 +7,16 @@
 //! The rules are those of the tzdb bundled with this build and not the machine's, so that the same
 //! input has the same answer everywhere; [`tzdb`] is their source, and the only one.
 
+mod countries;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 use jiff::tz::{AmbiguousOffset, TimeZoneDatabase};
+
+pub use countries::zones_of;
 
 use super::civil::{Date, LocalTime, shown};
 use super::time::Timestamp;

@@ -154,6 +154,7 @@ impl Rebuilt for AgentDesk {
                 Change::Callback { .. }
                 | Change::Request { .. }
                 | Change::Interaction { .. }
+                | Change::Denied(..)
                 | Change::Queue(_)
                 | Change::QueueRemoved(_)
                 | Change::Webhook(_)

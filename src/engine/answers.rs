@@ -129,8 +129,12 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
         }
         Answer::Queue { queue, created: _ } => Some(KeptAnswer::Queue(queue.clone())),
         Answer::Failure(failure) => Some(KeptAnswer::Failure(failure.clone())),
+        Answer::Served { closed, kept } => {
+            Some(KeptAnswer::Served { closed: closed.clone(), kept: kept.clone() })
+        }
         Answer::Agent { .. }
         | Answer::Webhook { .. }
+        | Answer::Denied { .. }
         | Answer::Welcome(_)
         | Answer::Position(_)
         | Answer::Trace(_)
@@ -147,6 +151,7 @@ pub(crate) fn replay(kept: KeptAnswer) -> Answer {
         }
         KeptAnswer::Queue(queue) => Answer::Queue { queue, created: false },
         KeptAnswer::Failure(failure) => Answer::Failure(failure),
+        KeptAnswer::Served { closed, kept } => Answer::Served { closed, kept },
     }
 }
 

@@ -7,10 +7,12 @@ use super::facts::FactKey;
 use super::handle::{QueuePause, SessionOutlet};
 use super::webhooks::WebhookAsk;
 use crate::domain::agent::{Presence, PresenceBy};
-use crate::domain::callback::{Channel, Reach, Snapshot};
+use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
+use crate::domain::denied::Denied;
 use crate::domain::dispatch::Meeting;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, Who, Wish};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::time::Timestamp;
 
@@ -22,6 +24,17 @@ pub(crate) enum Ask {
         who: Who,
         action: Action,
         if_match: Option<u64>,
+    },
+    /// Tell these callbacks that their customer was served another way.
+    ServeElsewhere {
+        callbacks: Vec<CallbackId>,
+        who: Who,
+        include_scheduled: bool,
+    },
+    /// Put a number on the deny list, or take it off.
+    Deny {
+        phone: PhoneNumber,
+        denied: Option<Denied>,
     },
     PutQueue {
         settings: Arc<QueueSettings>,
@@ -99,6 +112,8 @@ impl Ask {
             | Self::MeetingMade { .. }
             | Self::RetryFailure { .. }
             | Self::Act { .. }
+            | Self::ServeElsewhere { .. }
+            | Self::Deny { .. }
             | Self::PutQueue { .. }
             | Self::RemoveQueue { .. }
             | Self::PauseQueue { .. }
@@ -122,10 +137,18 @@ impl Ask {
                 let reach = Reach::of(&wish.request.customer);
                 keys.extend(reach.keys().map(FactKey::Contact));
             }
-            Self::Act { callback, .. } | Self::MeetingMade { callback, .. } => {
-                keys.push(FactKey::Callback(*callback));
-            }
+            Self::MeetingMade { callback, .. } => keys.push(FactKey::Callback(*callback)),
             Self::RetryFailure { id } => keys.push(FactKey::Failure(*id)),
+            Self::Act { callback, action, .. } => {
+                keys.push(FactKey::Callback(*callback));
+                // Whoever the callback will be for must not be denied meanwhile.
+                let reach = new_reach(action).into_iter();
+                keys.extend(reach.flat_map(|reach| reach.keys()).map(FactKey::Contact));
+            }
+            Self::ServeElsewhere { callbacks, .. } => {
+                keys.extend(callbacks.iter().copied().map(FactKey::Callback));
+            }
+            Self::Deny { phone, .. } => keys.push(FactKey::Contact(ContactKey::of(phone))),
             Self::PutQueue { .. }
             | Self::RemoveQueue { .. }
             | Self::PauseQueue { .. }
@@ -143,6 +166,13 @@ impl Ask {
         }
         keys
     }
+}
+
+/// Whom a patch makes a callback for, if it may be somebody else.
+pub(crate) fn new_reach(action: &Action) -> Option<Reach> {
+    let Action::Patch(patch) = action else { return None };
+    let (before, after) = patch.request.as_ref()?;
+    (before.customer != after.customer).then(|| Reach::of(&after.customer))
 }
 
 /// The external id that a request claims for its channel.

@@ -1,5 +1,5 @@
-//! What readers on other threads see of queues, agents and webhooks without asking the
-//! workspace's thread.
+//! What readers on other threads see of queues, agents, webhooks and the deny list without asking
+//! the workspace's thread.
 //!
 //! Written when the entry that shows it is durable, so whatever stands here may leave the process.
 
@@ -9,7 +9,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use crate::domain::agent::AgentView;
+use crate::domain::denied::Denied;
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
 use crate::domain::webhook::Webhook;
 
@@ -35,6 +37,11 @@ impl<K: Ord, V> Board<K, V> {
         };
     }
 
+    /// Shows these, and nothing else.
+    pub(crate) fn show(&self, all: BTreeMap<K, Arc<V>>) {
+        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
     /// The thing of this id.
     pub(crate) fn one(&self, id: &K) -> Option<Arc<V>> {
         self.rows.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
@@ -57,4 +64,6 @@ pub(crate) struct Boards {
     pub(crate) webhooks: Board<WebhookId, Webhook>,
     /// Told when one of them is another.
     pub(crate) webhooks_changed: watch::Sender<()>,
+    /// Numbers that aren't called.
+    pub(crate) denied: Board<PhoneNumber, Denied>,
 }

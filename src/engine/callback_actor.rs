@@ -196,8 +196,7 @@ impl CallbackDesk {
     }
 
     fn of(callback: &Snapshot, office: &Office) -> Self {
-        let queue = office.known.borrow().queue_of(&callback.queue);
-        let machine = CallbackMachine::restore(callback, queue, &office.now());
+        let machine = restored(callback, office, &office.now());
         Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
     }
 
@@ -238,6 +237,7 @@ impl Rebuilt for CallbackDesk {
             | CallbackMessage::AgentBack { .. }
             | CallbackMessage::QueueChanged(_)
             | CallbackMessage::CarryOver { .. }
+            | CallbackMessage::NumberDenied(_)
             | CallbackMessage::SetUnroutable(_) => Vec::new(),
         }
     }
@@ -278,8 +278,7 @@ impl Rebuilt for CallbackDesk {
             self.machine = CallbackMachine::new(self.id);
             return;
         };
-        let queue = office.known.borrow().queue_of(&newest.queue);
-        self.machine = CallbackMachine::restore(newest, queue, now);
+        self.machine = restored(newest, office, now);
         if !newest.state().is_live() {
             return;
         }
@@ -304,6 +303,15 @@ impl Rebuilt for CallbackDesk {
         // The router's answer to a claim must find the one who asked.
         idle && self.claims.is_empty() && self.orphans.is_empty()
     }
+}
+
+/// A machine made from its record, by what is known now.
+fn restored(callback: &Snapshot, office: &Office, now: &Now) -> CallbackMachine {
+    let known = office.known.borrow();
+    let queue = known.queue_of(&callback.queue);
+    let mut machine = CallbackMachine::restore(callback, queue, now);
+    machine.know_denied(known.is_denied(callback.reach.phone.as_ref()));
+    machine
 }
 
 fn take(claims: &mut Vec<(Token, AgentId)>, token: Token) -> Option<(Token, AgentId)> {

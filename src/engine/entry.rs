@@ -80,6 +80,13 @@ pub enum KeptAnswer {
         /// What waited for the same then.
         duplicates: Vec<CallbackId>,
     },
+    /// What became of a contact's callbacks when they were served another way.
+    Served {
+        /// Called off by that.
+        closed: Vec<CallbackId>,
+        /// Kept.
+        kept: Vec<CallbackId>,
+    },
     /// A queue's version (pause, resume).
     Queue(std::sync::Arc<crate::domain::queue::Queue>),
     /// A failure of the outbox, as it was when it was tried again.

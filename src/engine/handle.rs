@@ -5,9 +5,13 @@
 //! Roles and what a caller may see are checked by the caller (http, ws) before it asks; what
 //! depends on a callback's state is checked by its machine.
 
+mod contacts;
+
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+
+pub use contacts::ServedElsewhere;
 
 use super::answers::{acted, agent, failure, keep, queue, strange, unkeyed};
 use super::ask::Ask;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answers::Reply;
-use super::ask::{Ask, external};
+use super::ask::{Ask, external, new_reach};
 use super::contacts::Contacts;
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
@@ -115,13 +115,15 @@ impl Intake {
             needs.external = self.externals_used.maybe(hash, now).then_some((channel, id));
             self.externals_used.put(hash, now);
         }
-        if let Ask::Create(wish) = &waiting.ask {
-            let contact = Reach::of(&wish.request.customer).contact;
-            needs.contact = contact.filter(|contact| self.contacts.maybe(*contact));
-        }
         if let Ask::RetryFailure { id } = waiting.ask {
             needs.failure = Some(id);
         }
+        let contact = match &waiting.ask {
+            Ask::Create(wish) => Reach::of(&wish.request.customer).contact,
+            Ask::Deny { phone, .. } => Some(ContactKey::of(phone)),
+            _ => None,
+        };
+        needs.contact = contact.filter(|contact| self.contacts.maybe(*contact));
         needs
     }
 }
@@ -288,10 +290,15 @@ impl Office {
             Ask::Replayed => {
                 // Nothing was found: it wasn't answered under this key.
                 cause.answered(token);
-                self.answer(token, CommandAnswer::Made(Box::new(Ok(Answer::Done))));
-                Ok(None)
+                return self.answer(token, CommandAnswer::Made(Box::new(Ok(Answer::Done))));
             }
             Ask::Create(wish) => self.create(token, *wish, active),
+            Ask::ServeElsewhere { callbacks, who, include_scheduled } => {
+                return self.serve_elsewhere(token, &callbacks, &who, include_scheduled, cause);
+            }
+            Ask::Deny { phone, denied } => {
+                return self.deny(token, (phone, denied), &active, cause);
+            }
             Ask::Act { callback, who, action, if_match } => {
                 self.act(token, callback, CallbackCommand { token, who, if_match, action })
             }
@@ -305,8 +312,7 @@ impl Office {
                 self.remove_queue(token, &id, if_match, cause).map_or(Ok(None), Err)
             }
             Ask::PutQueue { settings, if_match } => {
-                let id = settings.id.clone();
-                let token = Some(token);
+                let (id, token) = (settings.id.clone(), Some(token));
                 Ok(Some(Letter::Queue(id, QueueMessage::Put { token, if_match, settings })))
             }
             Ask::PauseQueue { id, pause } => self.to_queue(id, pause.message(token)),
@@ -363,6 +369,9 @@ impl Office {
         if self.known.borrow().queue(&queue).is_none() {
             return Err(Refusal::field("/queue", "there is no such queue"));
         }
+        if self.known.borrow().is_denied(wish.request.customer.phone.as_ref()) {
+            return Err(Refusal::NumberDenied);
+        }
         if !self.arrive(token, &queue) {
             return Err(Refusal::IntakePaused { until: None });
         }
@@ -381,6 +390,10 @@ impl Office {
         callback: CallbackId,
         command: CallbackCommand,
     ) -> Result<Option<Letter>, Refusal> {
+        let reach = new_reach(&command.action);
+        if reach.is_some_and(|it| self.known.borrow().is_denied(it.phone.as_ref())) {
+            return Err(Refusal::NumberDenied);
+        }
         if let Action::Requeue { queue: Some(queue), .. } = &command.action
             && !self.arrive(token, &queue.settings.id)
         {

@@ -1,4 +1,5 @@
-//! Settings of queues, agents and webhooks as they are now, which others depend on.
+//! Settings of queues, agents and webhooks and the deny list as they are now, which others depend
+//! on.
 //!
 //! An agent's timers are the largest among their queues', and a callback that is read from the
 //! store needs its queue; both are known here as soon as they are journaled. Also who is on the
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::domain::message::{AgentMessage, AgentTimers, Letter};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::time::Span;
@@ -21,6 +23,8 @@ pub(crate) struct Known {
     queues: BTreeMap<QueueId, Arc<Queue>>,
     agents: BTreeMap<AgentId, (Arc<AgentSettings>, AgentTimers)>,
     webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
+    /// Numbers that aren't called.
+    denied: BTreeSet<PhoneNumber>,
     /// Commands under way that bring a callback into a queue.
     arriving: BTreeMap<QueueId, u32>,
     /// Queues whose removal is under way.
@@ -50,6 +54,8 @@ impl Known {
                 Change::AgentRemoved(id) => {
                     self.agents.remove(id);
                 }
+                Change::Denied(phone, Some(_)) => drop(self.denied.insert(*phone)),
+                Change::Denied(phone, None) => drop(self.denied.remove(phone)),
                 Change::Webhook(WebhookChange::Put(webhook)) => {
                     self.webhooks.insert(webhook.settings.id.clone(), Arc::clone(webhook));
                 }
@@ -64,6 +70,16 @@ impl Known {
             }
         }
         letters
+    }
+
+    /// Whether the number, if there is one, is on the deny list.
+    pub(crate) fn is_denied(&self, phone: Option<&PhoneNumber>) -> bool {
+        phone.is_some_and(|phone| self.denied.contains(phone))
+    }
+
+    /// How many numbers are on the deny list.
+    pub(crate) fn denied_count(&self) -> usize {
+        self.denied.len()
     }
 
     /// A queue, as it is now.

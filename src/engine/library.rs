@@ -15,6 +15,7 @@ use crate::domain::callback::{
     Callback, CallbackType, Channel, ContactKey, Interaction, Request, State,
 };
 use crate::domain::dispatch::{Carrier, Failure, Item};
+use crate::domain::denied::Denied;
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::policy::Medium;
@@ -143,6 +144,8 @@ pub struct Inventory {
     pub agents: Vec<Arc<Agent>>,
     /// All webhooks.
     pub webhooks: Vec<Arc<Webhook>>,
+    /// The deny list, by number.
+    pub denied: Vec<Arc<Denied>>,
     /// The highest callback number given.
     pub last_number: u64,
     /// The workspace's own secret (32 bytes), if one was made.

@@ -309,11 +309,16 @@ async fn restore(
     let agents = inventory.agents.iter().cloned().map(Change::Agent);
     let webhooks = inventory.webhooks.iter().cloned();
     let webhooks = webhooks.map(|webhook| Change::Webhook(WebhookChange::Put(webhook)));
-    office.known.borrow_mut().learn(&queues.chain(agents).chain(webhooks).collect::<Vec<_>>());
+    let denied = inventory.denied.iter().cloned();
+    let denied = denied.map(|denied| Change::Denied(denied.phone, Some(denied)));
+    let known: Vec<_> = queues.chain(agents).chain(webhooks).chain(denied).collect();
+    office.known.borrow_mut().learn(&known);
     for webhook in &inventory.webhooks {
         let id = webhook.settings.id.clone();
         office.hold(Output::PublishWebhook(id, Some(Arc::clone(webhook))));
     }
+    let shown = inventory.denied.iter().map(|denied| (denied.phone, Arc::clone(denied)));
+    office.shared.boards.denied.show(shown.collect());
     let directory = &office.directory;
     for queue in &inventory.queues {
         let actor = QueueActor::recovered(Rc::clone(office), queue);

@@ -39,6 +39,7 @@ mod queue_actor;
 pub mod recovery;
 mod router_actor;
 mod scheduler_actor;
+mod served;
 mod sessions;
 mod shared;
 mod shared_log;

@@ -33,14 +33,17 @@ use super::outward::Outward;
 use super::queue_actor::QueueActor;
 use super::router_actor::RouterActor;
 use super::scheduler_actor::SchedulerActor;
+use super::served::Served;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::shell::{Envelope, post};
 use crate::domain::dispatch::{Carrier, OutboxChange};
+use crate::domain::denied::Denied;
 use crate::domain::effect::{Answer, Change, Effect, Outbox};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::message::{AgentMessage, CallbackMessage, Letter, QueueMessage, Token};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Timestamp};
 
@@ -72,6 +75,8 @@ pub(crate) struct Office {
     pub(crate) outbox: OutboxDesk,
     /// Who carries that out.
     pub(crate) outward: Outward,
+    /// Commands that became several.
+    pub(crate) served: RefCell<Served>,
     /// What sessions were told of queues' lines.
     pub(crate) line_notices: RefCell<LineNotices>,
     /// Nothing is offered any more.
@@ -132,6 +137,7 @@ impl Office {
             intake: RefCell::new(intake),
             outbox: OutboxDesk::new(journal.newest()),
             outward,
+            served: RefCell::default(),
             line_notices: RefCell::default(),
             draining: Cell::new(false),
             unanswered,
@@ -165,6 +171,7 @@ impl Office {
             match effect {
                 Effect::Send(letter) => letters.push(letter),
                 Effect::Answer { token, result } => {
+                    let Some((token, result)) = self.whole(token, result) else { continue };
                     if let Some(cause) = cause {
                         cause.answered(token);
                     }
@@ -257,6 +264,13 @@ impl Office {
         self.shared.gauges.taken(journal.newest());
     }
 
+    /// Writes down that a number is on the deny list, or isn't any more.
+    pub(super) fn write_denied(&self, phone: PhoneNumber, denied: Option<Arc<Denied>>) {
+        let changes = vec![Change::Denied(phone, denied)];
+        self.known.borrow_mut().learn(&changes);
+        self.write(self.shared.clock.wall(), changes, Vec::new(), Vec::new());
+    }
+
     /// Writes down the secret that the workspace has made for itself.
     pub(crate) fn write_secret(&self, secret: Secret) {
         let mut journal = self.journal.borrow_mut();
@@ -288,10 +302,17 @@ impl Office {
 
     /// Answers a command without a step.
     pub(crate) fn answer(self: &Rc<Self>, token: Token, result: CommandAnswer) {
+        let (token, result) = match result {
+            CommandAnswer::Made(made) => match self.whole(token, made) {
+                Some((token, made)) => (token, CommandAnswer::Made(made)),
+                None => return,
+            },
+            given @ (CommandAnswer::Replayed(_) | CommandAnswer::KeyReused) => (token, given),
+        };
         if let CommandAnswer::Made(made) = &result {
             let at = self.shared.clock.wall();
             let kept = self.answer_made(token, made, at);
-            assert!(kept.is_none(), "only steps carry commands out");
+            self.write(at, Vec::new(), Vec::new(), kept.into_iter().collect());
         } else if let Some(pending) = self.answers.borrow_mut().of(token) {
             pending.made = true;
         }
@@ -309,6 +330,7 @@ impl Office {
         let made = self.answers.borrow_mut().of(token).is_none_or(|pending| pending.made);
         if !made {
             tracing::error!(token = token.0, "a command was left without an answer");
+            self.served.borrow_mut().forget(token);
             self.refuse(token, Refusal::Internal);
         }
     }

@@ -14,9 +14,11 @@ use super::office::Office;
 use super::ports::EntryNumber;
 use crate::domain::agent::AgentView;
 use crate::domain::dispatch::Carrier;
+use crate::domain::denied::Denied;
 use crate::domain::effect::{Answer, Notice};
 use crate::domain::ids::{AgentId, QueueId, SessionId, WebhookId};
 use crate::domain::message::{AgentMessage, Letter, Token};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::webhook::Webhook;
@@ -40,6 +42,8 @@ pub(crate) enum Output {
     PublishQueue(QueueId, Option<Arc<Queue>>),
     /// Readers see a webhook.
     PublishWebhook(WebhookId, Option<Arc<Webhook>>),
+    /// Readers see that a number is denied, or isn't any more.
+    PublishDenied(PhoneNumber, Option<Arc<Denied>>),
 }
 
 /// How a command is answered.
@@ -105,6 +109,9 @@ impl Office {
                 self.shared.boards.agents.publish(id, view);
             }
             Output::GoesOut(carrier) => self.outbox.wake(carrier),
+            Output::PublishDenied(phone, denied) => {
+                self.shared.boards.denied.publish(phone, denied);
+            }
             Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
             Output::PublishWebhook(id, webhook) => {
                 let boards = &self.shared.boards;

@@ -217,6 +217,7 @@ impl Rebuilt for QueueDesk {
                 Change::Callback { .. }
                 | Change::Request { .. }
                 | Change::Interaction { .. }
+                | Change::Denied(..)
                 | Change::Agent(_)
                 | Change::AgentRemoved(_)
                 | Change::Webhook(_)

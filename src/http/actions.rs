@@ -9,7 +9,7 @@ use crate::engine::library::FullCallback;
 use crate::wire::action::{ActionName, check_action, read_action, read_assign, read_cancel};
 use crate::wire::problem::Problem;
 use crate::wire::request::invalid;
-use crate::wire::schedule::{IN_MOVE, Move, book, read_move, zone_of};
+use crate::wire::schedule::{IN_MOVE, Move, book, check_contact_hours, read_move, zone_of};
 use crate::wire::settings::fields::Item;
 
 /// An agent's action.
@@ -57,7 +57,7 @@ fn not_anothers(call: &Call, name: ActionName, callback: &Callback) -> Result<()
 /// anything of version and state.
 fn fits_queue(call: &Call, full: &FullCallback, action: Action) -> Result<Action, Problem> {
     match call.workspace().handle.queue(&full.callback.queue) {
-        Some(queue) => check_action(&action, &queue).map(|()| action),
+        Some(queue) => check_action(&action, &full.callback, &queue).map(|()| action),
         // The queue is gone, so the callback has ended: the machine says so.
         None => Ok(action),
     }
@@ -106,13 +106,17 @@ fn read_reschedule(call: &Call, full: &FullCallback) -> Result<Action, Problem> 
     if let Some(problem) = problem {
         return Err(problem);
     }
-    let Some(Move::To(schedule)) = moved else {
+    let Some(Move::To { schedule, agreed }) = moved else {
         return Ok(Action::Reschedule { booking: None });
     };
     let queue = live_queue(call, full, "reschedule")?;
     let zone = zone_of(Some(&schedule), &full.request.customer, &queue);
     let start = schedule.start.as_ref().expect("`read_move` asks for a start");
     let booking = book(start, zone, &queue, call.now, IN_MOVE)?;
+    if call.role().is_inside() && !agreed {
+        let customer = &full.request.customer;
+        check_contact_hours(start, &booking, customer, &queue, IN_MOVE)?;
+    }
     Ok(Action::Reschedule { booking: Some(booking) })
 }
 

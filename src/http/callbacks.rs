@@ -96,7 +96,9 @@ pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, 
                 acted(call, answered).await
             }
         }
-        Some(KeptAnswer::Queue(_) | KeptAnswer::Failure(_)) | None => Err(problem),
+        Some(KeptAnswer::Queue(_) | KeptAnswer::Failure(_) | KeptAnswer::Served { .. }) | None => {
+            Err(problem)
+        }
     }
 }
 

@@ -9,6 +9,8 @@ pub mod auth;
 mod body;
 mod call;
 mod callbacks;
+mod customers;
+mod deny_list;
 mod docs;
 mod events;
 mod health;

@@ -107,7 +107,8 @@ async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
     let Some(keyed) = call.keyed()? else { return Err(problem) };
     match call.workspace().handle.replayed(keyed).await? {
         Some(KeptAnswer::Queue(queue)) => Ok(show(call, &queue, StatusCode::OK).replayed(true)),
-        Some(KeptAnswer::Callback { .. } | KeptAnswer::Failure(_)) | None => Err(problem),
+        Some(KeptAnswer::Callback { .. } | KeptAnswer::Failure(_) | KeptAnswer::Served { .. })
+        | None => Err(problem),
     }
 }
 

@@ -19,7 +19,8 @@ use super::call::Call;
 use super::reply::Reply;
 use super::state::Shared;
 use super::{
-    actions, agents, callbacks, docs, events, health, openapi, outbox, queues, stats, webhooks,
+    actions, agents, callbacks, customers, deny_list, docs, events, health, openapi, outbox, queues,
+    stats, webhooks,
 };
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
@@ -84,7 +85,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 49] = [
+pub(super) static ROUTES: [Route; 54] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -103,6 +104,11 @@ pub(super) static ROUTES: [Route; 49] = [
     call!(POST "/v1/callbacks/{id}/assign" Json actions::assign),
     call!(GET "/v1/callbacks/{id}/routing" None callbacks::routing),
     call!(GET "/v1/callbacks/{id}/history" None callbacks::history),
+    call!(POST "/v1/customers/served_elsewhere" Json customers::served_elsewhere),
+    call!(GET "/v1/deny_list" None deny_list::list),
+    call!(GET "/v1/deny_list/{phone}" None deny_list::get),
+    call!(PUT "/v1/deny_list/{phone}" Optional deny_list::put),
+    call!(DELETE "/v1/deny_list/{phone}" None deny_list::delete),
     call!(GET "/v1/queues" None queues::list),
     call!(GET "/v1/queues/{id}" None queues::get),
     call!(PUT "/v1/queues/{id}" Json queues::put),

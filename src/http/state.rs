@@ -10,6 +10,7 @@ use super::events::MAX_STREAMS;
 use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
 use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, Choice};
 use crate::domain::queue::Queue;
 use crate::domain::time::{Span, Timestamp};
@@ -139,6 +140,10 @@ impl Workspace {
 impl Known for Workspace {
     fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
         self.handle.queue(id)
+    }
+
+    fn is_denied(&self, phone: &PhoneNumber) -> bool {
+        self.handle.denied(phone).is_some()
     }
 
     fn has_agent(&self, id: &AgentId) -> bool {

@@ -145,6 +145,8 @@ fn of_change(change: &Change, rows: &mut Vec<RowWrite>) {
         Change::AgentRemoved(id) => delete(keys::agent(id), rows),
         Change::Queue(queue) => put(keys::queue(&queue.settings.id), queue.to_row(), rows),
         Change::QueueRemoved(id) => delete(keys::queue(id), rows),
+        Change::Denied(phone, Some(denied)) => put(keys::denied(phone), denied.to_row(), rows),
+        Change::Denied(phone, None) => delete(keys::denied(phone), rows),
         Change::Webhook(change) => of_webhook(change, rows),
         Change::Outbox(_) => unreachable!("its rows need the entry's number"),
     }

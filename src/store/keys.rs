@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::callback::{Channel, State};
 use crate::domain::dispatch::Carrier;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::time::Timestamp;
 use crate::engine::entry::IdempotencyKey;
 use crate::engine::ports::{RowKey, Table};
@@ -97,8 +98,11 @@ pub const FAILURE: Table = ordered(28, "failure");
 /// callback id, number → nothing: a callback's failures.
 pub const FAILURE_OF: Table = ordered(29, "failure_of");
 
+/// number → since when it is denied, by whom, why.
+pub const DENIED: Table = ordered(30, "denied");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 30] = [
+pub const ALL: [Table; 31] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -129,6 +133,7 @@ pub const ALL: [Table; 30] = [
     OUTBOX_OF,
     FAILURE,
     FAILURE_OF,
+    DENIED,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -233,6 +238,11 @@ pub fn webhook(id: &WebhookId) -> RowKey {
 /// How far a webhook has come.
 pub fn webhook_progress(id: &WebhookId) -> RowKey {
     key(WEBHOOK_PROGRESS, id.as_str().as_bytes().to_vec())
+}
+
+/// A number on the deny list.
+pub fn denied(phone: &PhoneNumber) -> RowKey {
+    key(DENIED, phone.as_str().as_bytes().to_vec())
 }
 
 /// What was answered under a key.

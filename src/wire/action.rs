@@ -9,9 +9,11 @@ use super::problem::Problem;
 use super::settings::YEAR_SECONDS;
 use super::settings::fields::{Fields, Item};
 use super::text::{DISPOSITION_MAX, NOTES_MAX, REASON_MAX, instant, prose};
-use crate::domain::callback::Outcome;
+use crate::domain::callback::{Callback, Outcome};
 use crate::domain::ids::{AgentId, OfferId, QueueId};
+use crate::domain::machines::callback::contact::agents_choice;
 use crate::domain::message::Action;
+use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::Choice;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -66,6 +68,8 @@ impl ActionName {
 pub trait Known {
     /// A queue.
     fn queue(&self, id: &QueueId) -> Option<Arc<Queue>>;
+    /// Whether the number is on the deny list.
+    fn is_denied(&self, phone: &PhoneNumber) -> bool;
     /// Whether there is such an agent.
     fn has_agent(&self, id: &AgentId) -> bool;
     /// The wall clock.
@@ -113,7 +117,7 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
 
 /// Holds an action against its callback's queue: codes that it lists, times at which it is open.
 /// The machine does so too when the action's turn comes; by then the settings may be others.
-pub fn check_action(action: &Action, queue: &Queue) -> Result<(), Problem> {
+pub fn check_action(action: &Action, callback: &Callback, queue: &Queue) -> Result<(), Problem> {
     let settings = &queue.settings;
     match action {
         Action::Decline { reason: Some(reason), .. } => {
@@ -129,6 +133,11 @@ pub fn check_action(action: &Action, queue: &Queue) -> Result<(), Problem> {
             let problem = Problem::from(Refusal::OutsideHours { next_allowed_at });
             Err(problem.at("/at", "the queue isn't open then"))
         }
+        Action::Retry { at: Some(at), customer_agreed: false, .. } => {
+            agents_choice(&callback.reach, settings, *at).map_err(|refusal| {
+                Problem::from(refusal).at("/at", "the customer isn't called then")
+            })
+        }
         Action::Accept { .. }
         | Action::Decline { .. }
         | Action::Call
@@ -141,6 +150,7 @@ pub fn check_action(action: &Action, queue: &Queue) -> Result<(), Problem> {
         | Action::Assign { .. }
         | Action::Cancel { .. }
         | Action::Reschedule { .. }
+        | Action::ServeElsewhere { .. }
         | Action::Patch(_) => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use super::instant::Instant;
 use super::link::{Links, record_url};
 use crate::domain::callback::{
     Booking, Callback, ClosedReason, Customer, CustomerKind, Fallback, Interaction, Origin,
-    Outcome, Phase, PreferMode, Preferred, Request, RequestedBy, State, Unroutable,
+    Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, State, Unroutable,
 };
 use crate::domain::dispatch::Meeting;
 use crate::domain::ids::AgentId;
@@ -175,6 +175,8 @@ struct CustomerBody<'a> {
     phone_extension: Option<&'a str>,
     email: Option<&'a str>,
     time_zone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    time_zone_candidates: Vec<String>,
     locale: Option<&'a str>,
 }
 
@@ -192,8 +194,20 @@ impl<'a> CustomerBody<'a> {
             phone_extension: customer.phone_extension.as_ref().map(Extension::as_str),
             email: customer.email.as_ref().map(Email::as_str),
             time_zone: customer.time_zone.as_ref().map(TimeZone::name),
+            time_zone_candidates: candidates(customer),
             locale: customer.locale.as_deref(),
         }
+    }
+}
+
+/// Where a customer may be who gave no zone, if that isn't clear.
+fn candidates(customer: &Customer) -> Vec<String> {
+    if customer.time_zone.is_some() {
+        return Vec::new();
+    }
+    match &*Reach::of(customer).zones() {
+        [] | [_] => Vec::new(),
+        zones => zones.iter().map(|zone| zone.name().to_owned()).collect(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::action::Known;
 use super::problem::{Kind, Problem};
 use super::settings::fields::{Fields, Item};
 use super::text::{NAME_MAX, locale, prose, reference};
@@ -18,17 +19,19 @@ use crate::domain::zone::TimeZone;
 pub const KINDS: [(&str, CustomerKind); 2] =
     [("contact", CustomerKind::Contact), ("consumer", CustomerKind::Consumer)];
 
-/// Which numbers are called: those of the queue's regions, and of its own for who may be anybody.
-#[derive(Debug, Clone, Copy)]
+/// Which numbers are called: those of the queue's regions, and of its own for who may be anybody,
+/// but for the deny list's.
+#[derive(Clone, Copy)]
 pub struct Dialling<'a> {
     queue: Option<&'a QueueSettings>,
     public: bool,
+    known: &'a dyn Known,
 }
 
 impl<'a> Dialling<'a> {
     /// The rules of a queue, as far as it is known; `public` for a key that stands in a page.
-    pub const fn of(queue: Option<&'a QueueSettings>, public: bool) -> Self {
-        Self { queue, public }
+    pub const fn of(queue: Option<&'a QueueSettings>, public: bool, known: &'a dyn Known) -> Self {
+        Self { queue, public, known }
     }
 
     fn default_region(&self) -> Option<Region> {
@@ -42,6 +45,9 @@ impl<'a> Dialling<'a> {
             PhoneKind::Premium => return Some("is a premium-rate number; give another"),
             PhoneKind::SharedCost => return Some("is a shared-cost number; give another"),
             PhoneKind::Satellite => return Some("is a satellite number; give another"),
+        }
+        if self.known.is_denied(phone) {
+            return Some("is on the deny list; give another");
         }
         let queue = self.queue?;
         let home = queue.default_region.as_slice();

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod callback;
 pub mod context;
 pub mod customer;
+pub mod denied;
 pub mod event;
 pub mod failure;
 pub mod frame;
@@ -27,6 +28,7 @@ pub mod role;
 #[cfg(test)]
 mod samples;
 pub mod schedule;
+pub mod served;
 pub mod settings;
 pub mod text;
 pub mod trace;

@@ -190,7 +190,7 @@ impl Reader<'_> {
         let mut merged = print_customer(old);
         merge(&mut merged, self.body.get("customer")?);
         let (queue, medium) = (self.target.queue, self.target.full.callback.medium);
-        let dialling = Dialling::of(Some(&queue.settings), false);
+        let dialling = Dialling::of(Some(&queue.settings), false, self.target.known);
         let body = Value::Object(Map::from_iter([("customer".to_owned(), merged)]));
         let problem = &mut *self.problem;
         let customer = Item::root(&body, &mut self.late).table(|fields| {

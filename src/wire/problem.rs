@@ -224,7 +224,13 @@ impl From<Refusal> for Problem {
             Refusal::OutsideHours { next_allowed_at } => {
                 of(Kind::OutsideHours).instant("next_allowed_at", next_allowed_at)
             }
+            Refusal::OutsideContactHours { next_allowed_at } => {
+                of(Kind::OutsideContactHours).instant("next_allowed_at", next_allowed_at)
+            }
             Refusal::StartPast => of(Kind::StartPast),
+            Refusal::NumberDenied => {
+                of(Kind::PhoneRefused).at("/customer/phone", "is on the deny list")
+            }
             Refusal::InUse(_) => of(Kind::InUse),
             Refusal::Invalid(errors) => Self::invalid(errors),
             Refusal::Internal => of(Kind::Internal),

@@ -13,7 +13,7 @@ use super::context::read_context;
 use super::customer::{Dialling, read_customer};
 use super::problem::Problem;
 use super::role::Role;
-use super::schedule::{IN_REQUEST, Schedule, book, read_schedule, zone_of};
+use super::schedule::{IN_REQUEST, Schedule, book, check_contact_hours, read_schedule, zone_of};
 use super::settings::fields::{Fault, Fields, Item};
 use super::settings::{COUNTS, YEAR_MINUTES, YEAR_SECONDS, read_requirements};
 use super::text::{
@@ -114,7 +114,7 @@ impl Reader<'_> {
             fields.fault("type", "must be scheduled for video");
         }
         let schedule = self.schedule(fields, kind);
-        let dialling = Dialling::of(settings, self.is_public());
+        let dialling = Dialling::of(settings, self.is_public(), self.known);
         let customer = fields
             .required("customer")
             .and_then(|item| read_customer(item, medium, dialling, &mut self.problem));
@@ -303,6 +303,13 @@ impl Draft {
         let start = self.schedule.as_ref().and_then(|schedule| schedule.start.as_ref());
         let book = |start| book(start, zone.clone(), &self.queue, now, IN_REQUEST);
         let booking = start.map(book).transpose()?;
+        if let (Some(start), Some(booking)) = (start, &booking)
+            && role.is_inside()
+            && !self.request.customer_agreed
+        {
+            let customer = &self.request.customer;
+            check_contact_hours(start, booking, customer, &self.queue, IN_REQUEST)?;
+        }
         Ok(Wish {
             queue: self.queue.settings.id.clone(),
             who: role.who(),

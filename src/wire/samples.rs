@@ -16,7 +16,7 @@ use crate::domain::civil::parse_rfc3339;
 use crate::domain::hours::{DayInterval, Hours};
 use crate::domain::ids::{AgentId, CallbackId, InteractionId, OfferId, QueueId};
 use crate::domain::message::Wish;
-use crate::domain::phone::Region;
+use crate::domain::phone::{PhoneNumber, Region};
 use crate::domain::policy::{Choice, Labels, Medium, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::time::{Span, Timestamp};
@@ -50,6 +50,10 @@ impl World {
 impl Known for World {
     fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
         self.queues.get(id).cloned()
+    }
+
+    fn is_denied(&self, phone: &PhoneNumber) -> bool {
+        phone.as_str() == "+493099999999"
     }
 
     fn has_agent(&self, id: &AgentId) -> bool {
@@ -178,6 +182,8 @@ fn full(wish: Wish) -> FullCallback {
         queued_since: None,
         declined: Vec::new(),
         offers_lost: 0,
+        retrying: false,
+        contact_hours_bind: false,
         reached: false,
         first_called_at: None,
         promise_broken: false,

@@ -6,8 +6,9 @@ use super::customer::read_zone;
 use super::problem::Problem;
 use super::settings::fields::{Fields, Item};
 use super::text::instant;
-use crate::domain::callback::{Booking, Customer};
+use crate::domain::callback::{Booking, Customer, Reach};
 use crate::domain::civil::LocalTime;
+use crate::domain::machines::callback::contact::agents_choice;
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -53,8 +54,13 @@ pub fn read_schedule(item: Item<'_>, problem: &mut Option<Problem>) -> Option<Sc
 pub enum Move {
     /// As soon as possible.
     Asap,
-    /// To a start.
-    To(Schedule),
+    /// To a start, to which the customer has agreed whatever the contact hours say, or not.
+    To {
+        /// The start.
+        schedule: Schedule,
+        /// They have.
+        agreed: bool,
+    },
 }
 
 /// Reads the body of a reschedule.
@@ -64,6 +70,7 @@ pub fn read_move(
     problem: &mut Option<Problem>,
 ) -> Option<Move> {
     let asap = fields.flag("asap", false);
+    let agreed = fields.flag("customer_agreed", false);
     let given = fields.count_of(&["start", "local_start"]);
     let schedule = read(fields, "", problem);
     match (asap, given) {
@@ -80,7 +87,7 @@ pub fn read_move(
             fields.fault("", "must have start, local_start, or asap: true");
             None
         }
-        (false, _) => schedule.start.is_some().then_some(Move::To(schedule)),
+        (false, _) => schedule.start.is_some().then_some(Move::To { schedule, agreed }),
     }
 }
 
@@ -139,4 +146,23 @@ pub fn book(
     let local_start = zone.local(at);
     let repeated = zone.resolve(local_start).is_ok_and(|first| first.repeated && first.at == at);
     Ok(Booking { start: at, end: at, local_start, zone, repeated })
+}
+
+/// Holds a start that a person chose for the customer against contact hours.
+pub fn check_contact_hours(
+    start: &Start,
+    booking: &Booking,
+    customer: &Customer,
+    queue: &Queue,
+    place: Place,
+) -> Result<(), Problem> {
+    let pointer = match start {
+        Start::At(_) => place.start,
+        Start::Local(_) => place.local_start,
+    };
+    let reach = Reach::of(customer);
+    agents_choice(&reach, &queue.settings, booking.start).map_err(|refusal| {
+        let detail = refusal.to_string();
+        Problem::from(refusal).at(pointer, detail)
+    })
 }

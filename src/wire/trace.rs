@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::callback::Callback;
+use crate::domain::callback::{Callback, Unroutable};
 use crate::domain::effect::{Candidate, Failed, Trace};
 
 /// The state, the place in line, and each agent's reason.
@@ -11,7 +11,7 @@ pub struct TraceBody<'a> {
     state: &'static str,
     position: Option<u32>,
     candidates: Vec<CandidateBody<'a>>,
-    would_change: &'a [String],
+    would_change: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,7 +35,10 @@ impl<'a> TraceBody<'a> {
             state: callback.state().as_str(),
             position,
             candidates: trace.candidates.iter().map(candidate).collect(),
-            would_change: &trace.would_change,
+            would_change: match &callback.unroutable {
+                Some(Unroutable::NumberDenied) => vec!["take the number off the deny list"],
+                Some(_) | None => trace.would_change.iter().map(String::as_str).collect(),
+            },
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::domain::agent::Welcome;
 use crate::domain::callback::Snapshot;
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, QueueId, SessionId};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::engine::handle::{Handle, RESTART, SessionOutlet, ToSession};
@@ -431,6 +432,10 @@ struct KnownTo<'a>(&'a Handle);
 impl Known for KnownTo<'_> {
     fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
         self.0.queue(id)
+    }
+
+    fn is_denied(&self, phone: &PhoneNumber) -> bool {
+        self.0.denied(phone).is_some()
     }
 
     fn has_agent(&self, id: &AgentId) -> bool {

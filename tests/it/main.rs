@@ -4,8 +4,10 @@
 mod abuse;
 mod actions;
 mod admin;
+mod booking;
 mod contacts;
 mod cycle;
+mod denied;
 mod events;
 mod fields;
 mod hooks;

@@ -142,6 +142,8 @@ impl People {
             | Answer::Trace(_)
             | Answer::QueueStats(_)
             | Answer::Failure(_)
+            | Answer::Denied { .. }
+            | Answer::Served { .. }
             | Answer::Done => {}
         }
     }
@@ -316,7 +318,7 @@ impl People {
         let id = *rng.pick(&self.known);
         let agent = rng.pick(&self.agents).id.clone();
         let supervisor = Who::Supervisor(None);
-        let (who, action) = match rng.below(9) {
+        let (who, action) = match rng.below(10) {
             0 | 1 => (Who::Channel, Action::Cancel { reason: None }),
             2 => (Who::Customer, Action::Reschedule { booking: Some(booking(world.wall, rng)) }),
             3 => (Who::Channel, Action::Reschedule { booking: None }),
@@ -329,6 +331,7 @@ impl People {
                 let patch = Patch { priority, fields, ..Patch::default() };
                 (supervisor, Action::Patch(Box::new(patch)))
             }
+            8 => (Who::Channel, Action::ServeElsewhere { include_scheduled: rng.percent(50) }),
             _ => {
                 let close = Action::Close { disposition: None, notes: None, resolved: None };
                 (supervisor, close)

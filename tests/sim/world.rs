@@ -63,7 +63,8 @@ impl Records {
             Change::Request { .. }
             | Change::Interaction { .. }
             | Change::Webhook(_)
-            | Change::Outbox(_) => {}
+            | Change::Outbox(_)
+            | Change::Denied(..) => {}
             Change::Agent(agent) => {
                 self.agents.insert(agent.settings.id.clone(), Arc::clone(agent));
             }

@@ -3,11 +3,13 @@
 //! A contact's texts stand in the request, which steps don't read. What rules about contacts need
 //! (who it is, their number, their zone) is small, so it stands in the callback's record.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::request::Customer;
 use crate::domain::phone::PhoneNumber;
-use crate::domain::zone::TimeZone;
+use crate::domain::zone::{TimeZone, zones_of};
 
 /// What tells a contact, in 16 bytes: a number as it is, any other text as a digest.
 ///
@@ -80,6 +82,15 @@ impl Reach {
         }
     }
 
+    /// Where they may be: the zone that they gave, else those of their number's country.
+    pub fn zones(&self) -> Arc<[TimeZone]> {
+        match (&self.zone, self.phone.as_ref().and_then(PhoneNumber::region)) {
+            (Some(zone), _) => Arc::from([zone.clone()]),
+            (None, Some(region)) => zones_of(region),
+            (None, None) => Arc::default(),
+        }
+    }
+
     /// The keys under which their callbacks are found, each once.
     pub fn keys(&self) -> impl Iterator<Item = ContactKey> + use<> {
         let phone = self.phone.as_ref().map(ContactKey::of);
@@ -116,6 +127,20 @@ mod tests {
         assert_eq!(told(None, phone, "", email).as_deref(), Some(phone));
         assert_eq!(told(None, "", "", email).as_deref(), Some("ada@example.com"));
         assert_eq!(told(None, "", "", ""), None);
+    }
+
+    #[test]
+    fn a_customer_may_be_where_they_say_else_where_their_number_is() {
+        let zones = |phone: &str, zone: Option<&str>| {
+            let mut reach = Reach::of(&customer(None, phone, "", ""));
+            reach.zone = zone.map(|zone| TimeZone::parse(zone).expect("a zone"));
+            reach.zones().iter().map(|zone| zone.name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(zones("+4930123456", Some("Asia/Tokyo")), ["Asia/Tokyo"]);
+        assert_eq!(zones("+4930123456", None), ["Europe/Berlin"]);
+        assert_eq!(zones("+14155550123", None).len(), 8, "anywhere in the country");
+        assert_eq!(zones("+80012345678", None), [""; 0], "a number of no country");
+        assert_eq!(zones("", None), [""; 0]);
     }
 
     #[test]

@@ -51,6 +51,19 @@ impl ContactHours {
         agree(at, zones.len(), |zone, at| self.in_zone(&zones[zone], |walk| walk.next_open(at)))
     }
 
+    /// Whether they allow any time.
+    pub fn is_always(self) -> bool {
+        let interval = self.interval();
+        interval.end_second() - interval.start_second() >= 86_400
+    }
+
+    /// Until when calls at the instant and after it are allowed in all `zones`; none where they
+    /// aren't allowed at it, or without end.
+    pub fn ends(self, at: Timestamp, zones: &[TimeZone]) -> Option<Timestamp> {
+        let ends = zones.iter().filter_map(|zone| self.in_zone(zone, |walk| walk.closes_at(at)));
+        if self.allows(at, zones) { ends.min() } else { None }
+    }
+
     fn in_zone<T>(self, zone: &TimeZone, ask: impl FnOnce(Walk<'_, EveryDay<'_>>) -> T) -> T {
         ask(Walk(&EveryDay { hours: self, zone }))
     }
@@ -157,8 +170,7 @@ impl Week for EveryDay<'_> {
     }
 
     fn is_unbroken(&self, _: Date, _: Date) -> bool {
-        let interval = self.hours.interval();
-        interval.end_second() - interval.start_second() >= 86_400
+        self.hours.is_always()
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn digest(action: &Action) -> u64 {
         | Action::Assign { .. }
         | Action::Cancel { .. }
         | Action::Reschedule { .. }
+        | Action::ServeElsewhere { .. }
         | Action::Patch(_) => {}
     }
     fnv.0

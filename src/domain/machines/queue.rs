@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::callback::bookable;
-use crate::domain::callback::CallbackType;
+use super::callback::contact::agents_choice;
+use super::callback::{asap_ever, bookable};
+use crate::domain::callback::{CallbackType, Reach};
 use crate::domain::duplicates::{Verdict, judge};
 use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};
 use crate::domain::event::{Event, QueueEvent};
@@ -374,15 +375,17 @@ impl QueueMachine {
 /// Whether a request may come in now.
 fn admit(now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
     let wish = &create.wish;
+    let reach = Reach::of(&wish.request.customer);
     if let Some(paused) = &queue.intake_paused {
         return Err(Refusal::IntakePaused { until: paused.until });
     }
     match &wish.booking {
-        Some(booking) => bookable(queue, booking.start, now.wall),
-        None if queue.settings.hours.next_open(now.wall).is_none() => {
-            Err(Refusal::OutsideHours { next_allowed_at: None })
+        Some(booking) => {
+            bookable(queue, booking.start, now.wall)?;
+            let chosen = wish.who.is_customers() || wish.request.customer_agreed;
+            if chosen { Ok(()) } else { agents_choice(&reach, &queue.settings, booking.start) }
         }
-        None => Ok(()),
+        None => asap_ever(queue, &reach, now.wall),
     }
 }
 

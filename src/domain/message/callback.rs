@@ -135,6 +135,8 @@ pub enum CallbackMessage {
         /// When that is; `None` if never.
         next_open: Option<Timestamp>,
     },
+    /// The customer's number was put on the deny list, or taken off it.
+    NumberDenied(bool),
     /// As things are nobody could ever take it; `None`: somebody can.
     SetUnroutable(Option<Unroutable>),
 }
@@ -228,6 +230,11 @@ pub enum Action {
         /// The new time, resolved.
         booking: Option<Booking>,
     },
+    /// The customer was served another way: call off what waits for them.
+    ServeElsewhere {
+        /// What is booked for a time to come too.
+        include_scheduled: bool,
+    },
     /// Change fields.
     Patch(Box<Patch>),
 }
@@ -248,6 +255,7 @@ impl Action {
             Self::Assign { .. } => "assign",
             Self::Cancel { .. } => "cancel",
             Self::Reschedule { .. } => "reschedule",
+            Self::ServeElsewhere { .. } => "serve_elsewhere",
             Self::Patch(_) => "patch",
         }
     }

@@ -16,9 +16,11 @@ pub(super) use self::log::{NoTables, VaultLog};
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, Request, State};
 use crate::domain::dispatch::{Carrier, Failure, Item, OutboxChange};
+use crate::domain::denied::Denied;
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
+use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
@@ -53,6 +55,7 @@ struct World {
     ended: BTreeMap<(CallbackId, u32), Interaction>,
     queues: BTreeMap<QueueId, Arc<Queue>>,
     agents: BTreeMap<AgentId, Arc<Agent>>,
+    denied: BTreeMap<PhoneNumber, Arc<Denied>>,
     kept: BTreeMap<IdempotencyKey, Kept>,
     externals: BTreeMap<(Channel, String), CallbackId>,
     events: Vec<StoredEvent>,
@@ -91,6 +94,10 @@ impl World {
                 }
                 Change::QueueRemoved(id) => drop(self.queues.remove(id)),
                 Change::Webhook(change) => self.apply_webhook(change),
+                Change::Denied(phone, Some(denied)) => {
+                    self.denied.insert(*phone, Arc::clone(denied));
+                }
+                Change::Denied(phone, None) => drop(self.denied.remove(phone)),
             }
         }
         for (place, event) in (0..).zip(&entry.events) {
@@ -477,6 +484,7 @@ impl Library for VaultLibrary {
             queues: world.queues.values().cloned().collect(),
             agents: world.agents.values().cloned().collect(),
             webhooks: world.webhooks.values().cloned().collect(),
+            denied: world.denied.values().cloned().collect(),
             last_number: world.callbacks.values().map(|one| one.number).max().unwrap_or(0),
             secret: world.secret.clone(),
         }))

@@ -26,8 +26,11 @@ impl Operation {
 
     /// Whether a request without a body isn't taken.
     pub(super) fn needs_body(&self) -> bool {
-        matches!(self.method, "put" | "patch")
-            || matches!(self.body, Some("NewCallback" | "Reschedule" | "Assign"))
+        (matches!(self.method, "put" | "patch") && self.body != Some("Deny"))
+            || matches!(
+                self.body,
+                Some("NewCallback" | "Reschedule" | "Assign" | "ServedElsewhere")
+            )
     }
 }
 
@@ -135,6 +138,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Tells why it isn't assigned, agent by agent"),
     get("/v1/callbacks/{id}/history", INSIDE, PAGE, &[(200, Some("Event[]"))],
         "Lists its events, oldest first"),
+    write("post", "/v1/customers/served_elsewhere", INTAKE, "ServedElsewhere",
+        &[(200, Some("Served"))],
+        "Calls off what waits for a customer who was served another way"),
+    get("/v1/deny_list", LEAD, PAGE, &[(200, Some("Denied[]"))], "Lists numbers not to be called"),
+    get("/v1/deny_list/{phone}", LEAD, &[], &[(200, Some("Denied"))], "Shows why it is denied"),
+    write("put", "/v1/deny_list/{phone}", LEAD, "Deny",
+        &[(200, Some("Denied")), (201, Some("Denied"))], "Puts a number on the deny list"),
+    Operation { roles: LEAD, ..delete("/v1/deny_list/{phone}", "Takes it off the deny list") },
     get("/v1/queues", LEAD, PAGE, &[(200, Some("Queue[]"))], "Lists queues"),
     get("/v1/queues/{id}", LEAD, &[], &[(200, Some("Queue"))], "Shows a queue"),
     write("put", "/v1/queues/{id}", ADMIN, "Queue", &[(200, Some("Queue")), (201, Some("Queue"))],

@@ -396,6 +396,7 @@ impl Library for StoreLibrary {
                 queues: self.all(keys::QUEUE).await?,
                 agents: self.all(keys::AGENT).await?,
                 webhooks: self.all(keys::WEBHOOK).await?,
+                denied: self.all(keys::DENIED).await?,
                 last_number: self.last_number().await?.max(removed),
                 secret: secret.map(Into::into),
             })

@@ -21,6 +21,7 @@ pub(crate) use self::codec::{Broken, Reader, Stored, put_varint};
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Interaction, Request};
 use crate::domain::dispatch::{Failure, Item};
+use crate::domain::denied::Denied;
 use crate::domain::event::Event;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
@@ -106,6 +107,10 @@ impl Record for Arc<Queue> {
     const VERSION: u8 = 1;
 }
 
+impl Record for Arc<Denied> {
+    const VERSION: u8 = 1;
+}
+
 impl Record for Arc<Webhook> {
     const VERSION: u8 = 1;
 }
@@ -132,7 +137,7 @@ impl Record for Kept {
     fn check(&self) -> Result<(), Broken> {
         match &self.answer {
             KeptAnswer::Callback { callback, .. } => check_callback(callback),
-            KeptAnswer::Queue(_) | KeptAnswer::Failure(_) => Ok(()),
+            KeptAnswer::Queue(_) | KeptAnswer::Failure(_) | KeptAnswer::Served { .. } => Ok(()),
         }
     }
 }

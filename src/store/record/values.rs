@@ -17,6 +17,7 @@ use crate::domain::callback::{
     Unroutable,
 };
 use crate::domain::civil::{Date, LocalTime, Weekday};
+use crate::domain::denied::Denied;
 use crate::domain::event::{AgentEvent, By, CallbackEvent, Event, QueueEvent};
 use crate::domain::hours::{ContactHours, DayInterval, Hours};
 use crate::domain::ids::{
@@ -145,7 +146,7 @@ stored_enum!(AssignedBy { 0 => Accept, 1 => Supervisor, 2 => Claim });
 stored_enum!(RevokeReason {
     0 => Canceled, 1 => Rescheduled, 2 => AcceptedElsewhere, 3 => SessionLost, 4 => AgentAway,
     5 => Reassigned, 6 => Expired, 7 => Closed, 8 => CarriedOver, 9 => Paused, 10 => AtCapacity,
-    11 => Restarted,
+    11 => Restarted, 12 => NumberDenied,
 });
 stored_enum!(UnassignReason {
     0 => Closed, 1 => Retry, 2 => Requeued, 3 => Canceled, 4 => Reassigned, 5 => NoCall,
@@ -228,7 +229,7 @@ pub(super) use stored_tuples;
 
 stored_tuples!(Unroutable {
     0 => NoAgentInQueue, 1 => MissingSkill(skill), 2 => TooLarge, 3 => AllBarred,
-    4 => RequiredAgent,
+    4 => RequiredAgent, 5 => NumberDenied,
 });
 stored_tuples!(RequestedBy { 0 => Customer, 1 => Agent(agent) });
 stored_tuples!(By { 0 => Customer, 1 => Channel, 2 => Agent(agent), 3 => Supervisor, 4 => Engine });
@@ -311,6 +312,8 @@ stored_struct!(Callback {
     phase,
     declined,
     offers_lost,
+    retrying,
+    contact_hours_bind,
     reached,
     first_called_at,
     promise_broken,
@@ -399,6 +402,7 @@ stored_struct!(QueueSettings {
     max_outstanding,
     reminder_minutes,
 });
+stored_struct!(Denied { phone, since, by, reason });
 stored_struct!(Pause { from, to });
 stored_struct!(Paused { since, until, reason });
 stored_struct!(Queue { settings, version, intake_paused, offers_paused, pauses });
@@ -425,6 +429,11 @@ impl Stored for KeptAnswer {
                 out.push(2);
                 failure.put(out);
             }
+            Self::Served { closed, kept } => {
+                out.push(3);
+                closed.put(out);
+                kept.put(out);
+            }
         }
     }
 
@@ -438,6 +447,7 @@ impl Stored for KeptAnswer {
             }),
             1 => Ok(Self::Queue(Stored::take(from)?)),
             2 => Ok(Self::Failure(Stored::take(from)?)),
+            3 => Ok(Self::Served { closed: Stored::take(from)?, kept: Stored::take(from)? }),
             other => Err(Broken(format!("{other} is no kept answer"))),
         }
     }

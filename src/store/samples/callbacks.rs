@@ -85,6 +85,8 @@ impl Sampler {
             phase,
             declined: self.some(Self::declined),
             offers_lost: self.count(),
+            retrying: self.yes(),
+            contact_hours_bind: self.yes(),
             reached: self.yes(),
             first_called_at: self.maybe(Self::at),
             promise_broken: self.yes(),
@@ -211,6 +213,7 @@ impl Sampler {
             Unroutable::TooLarge,
             Unroutable::AllBarred,
             Unroutable::RequiredAgent,
+            Unroutable::NumberDenied,
         ])
     }
 

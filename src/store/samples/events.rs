@@ -9,7 +9,7 @@ use crate::domain::event::{AgentEvent, By, CallbackEvent, Event, QueueEvent};
 use crate::domain::ids::CallbackId;
 use crate::domain::policy::Medium;
 
-const REVOKED: [RevokeReason; 12] = [
+const REVOKED: [RevokeReason; 13] = [
     RevokeReason::Canceled,
     RevokeReason::Rescheduled,
     RevokeReason::AcceptedElsewhere,
@@ -22,6 +22,7 @@ const REVOKED: [RevokeReason; 12] = [
     RevokeReason::Paused,
     RevokeReason::AtCapacity,
     RevokeReason::Restarted,
+    RevokeReason::NumberDenied,
 ];
 
 const UNASSIGNED: [UnassignReason; 7] = [

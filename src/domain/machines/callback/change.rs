@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::call::prefer;
+use super::contact::ever_allowed;
 use super::{CallbackMachine, Draft, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{
@@ -44,6 +45,27 @@ impl CallbackMachine {
         Ok(Taken::Done)
     }
 
+    /// The customer was served another way: what waits is called off, a booking only where that is
+    /// asked for. What an agent has goes on.
+    pub(super) fn serve_elsewhere(
+        &mut self,
+        now: &Now,
+        who: &Who,
+        include_scheduled: bool,
+        draft: &mut Draft,
+    ) -> Taken {
+        let record = self.record();
+        let waits = matches!(record.state(), State::Open | State::Queued | State::Offered);
+        let booked = record.kind == CallbackType::Scheduled && !record.retrying;
+        if !waits || (booked && !include_scheduled) {
+            return Taken::Again;
+        }
+        self.end_offer(OfferEnd::Revoked(RevokeReason::Canceled), draft);
+        let reason = ClosedReason::ServedElsewhere;
+        self.end(now, FinalState::Canceled, reason, who.by(), draft);
+        Taken::Done
+    }
+
     /// Moves it to another time, or to as soon as possible.
     pub(super) fn reschedule(
         &mut self,
@@ -61,10 +83,7 @@ impl CallbackMachine {
             None if self.record().medium == Medium::Video => {
                 return Err(Refusal::field("/asap", "a video callback must have a start"));
             }
-            None if queue.settings.hours.next_open(now.wall).is_none() => {
-                return Err(Refusal::OutsideHours { next_allowed_at: None });
-            }
-            None => {}
+            None => asap_ever(&queue, &self.record().reach, now.wall)?,
         }
         let start = booking.as_ref().map(|booking| booking.start);
         draft.events.push(CallbackEvent::Rescheduled { start, by: who.by() });
@@ -73,6 +92,8 @@ impl CallbackMachine {
         let record = self.record_mut();
         record.promise_broken = false;
         record.unroutable = None;
+        record.retrying = false;
+        record.contact_hours_bind = false;
         if let Some(mut booking) = booking {
             booking.end = queue.slot_end(booking.start);
             record.kind = CallbackType::Scheduled;
@@ -93,7 +114,7 @@ impl CallbackMachine {
             if opens <= now.wall {
                 self.queue_anew(now, draft);
             } else {
-                self.open(now, opens, OpenReason::Opening);
+                self.open_at_opening(now, opens);
             }
         }
         Ok(Taken::Done)
@@ -144,6 +165,8 @@ impl CallbackMachine {
             self.cool_down(now, assigned, false);
         }
         self.wait_no_later(now);
+        // Whoever sends it back has decided that it shall be called now.
+        self.record_mut().contact_hours_bind = false;
         if let Some(queue) = queue {
             self.record_mut().queue = queue.settings.id.clone();
             self.queue = Some(queue);
@@ -155,6 +178,7 @@ impl CallbackMachine {
         draft.events.push(CallbackEvent::Requeued { queue: to, agent, by: who.by() });
         if fresh {
             self.end_interaction(now, draft);
+            self.record_mut().retrying |= from == State::WrapUp;
             if self.queue().settings.retry_extends_expiry {
                 self.record_mut().expiry_base = now.wall;
             }
@@ -170,6 +194,9 @@ impl CallbackMachine {
     pub(super) fn assign(&self, who: &Who, agent: &AgentId, force: bool) -> Result<Taken, Refusal> {
         if !self.assignable() {
             return Err(self.illegal("assign"));
+        }
+        if self.denied {
+            return Err(Refusal::NumberDenied);
         }
         if !who.supervises() {
             if who.agent() != Some(agent) || force {
@@ -283,24 +310,52 @@ impl CallbackMachine {
             record.max_attempts = max_attempts;
         }
         if let Some((read, wished)) = &patch.request {
-            record.request_version += 1;
-            let mut request = Request::clone(wished);
-            record.reach = Reach::of(&request.customer);
-            request.version = record.request_version;
-            draft.request = Some((Some(Arc::clone(read)), Arc::new(request)));
+            self.rewrite(read, wished, draft);
         }
         if patch.fields.is_empty() {
             return Ok(Taken::Again);
         }
-        draft.enqueue = record.state() == State::Queued;
+        let state = self.record().state();
+        draft.enqueue = state == State::Queued;
+        if state != State::Open {
+            // Where the customer is may have changed, and with it what contact hours allow.
+            self.waits_until = None;
+        }
         draft.events.push(CallbackEvent::Updated { by: who.by(), fields: patch.fields.clone() });
         self.refresh_bounds(now);
         Ok(Taken::Done)
     }
 
+    /// Other texts from now on; what the record has of them follows.
+    fn rewrite(&mut self, read: &Arc<Request>, wished: &Request, draft: &mut Draft) {
+        let reach = Reach::of(&wished.customer);
+        // A denied number isn't taken, so that a new one isn't denied.
+        self.denied &= reach.phone == self.record().reach.phone;
+        let record = self.record_mut();
+        record.reach = reach;
+        record.request_version += 1;
+        let request = Request { version: record.request_version, ..wished.clone() };
+        draft.request = Some((Some(Arc::clone(read)), Arc::new(request)));
+    }
+
     /// A supervisor closed it while it was offered.
     pub(super) fn end_offer_closed(&mut self, draft: &mut Draft) {
         self.end_offer(OfferEnd::Revoked(RevokeReason::Closed), draft);
+    }
+}
+
+/// Whether what is asked for as soon as possible can ever be served.
+pub(in crate::domain::machines) fn asap_ever(
+    queue: &Queue,
+    reach: &Reach,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    match queue.settings.hours.next_open(now) {
+        None => Err(Refusal::OutsideHours { next_allowed_at: None }),
+        Some(opens_at) if opens_at > now && !ever_allowed(reach, &queue.settings, opens_at) => {
+            Err(Refusal::OutsideContactHours { next_allowed_at: None })
+        }
+        Some(_) => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a callback does by itself, and when.
 
+use super::contact::binding_zones;
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::UnassignReason;
 use crate::domain::callback::{Callback, CallbackType, Outcome, Phase, State};
@@ -80,7 +81,9 @@ pub fn next_deadline(
 
 /// When its time to wait is over, seen from `now`.
 pub fn runs_out(callback: &Callback, queue: &Queue, now: Timestamp) -> Timestamp {
-    let waits = queue.runs_out_at(callback.expiry_base, callback.expire_after(), now);
+    let zones = binding_zones(callback, &queue.settings);
+    let (base, after) = (callback.expiry_base, callback.expire_after());
+    let waits = queue.runs_out_within(base, after, now, &zones);
     waits.min(retries_end(callback, queue).unwrap_or(Timestamp::NEVER))
 }
 
@@ -151,6 +154,7 @@ impl CallbackMachine {
             let queue = self.queue();
             self.promise = promised_by(self.record(), queue, now.wall).map(steady);
         }
+        self.allowed_until = self.allowed_until(now);
     }
 
     /// Its deadlines: one by the wall clock, one by the steady clock.
@@ -160,9 +164,12 @@ impl CallbackMachine {
         let promise = if record.promise_broken { None } else { self.promise };
         let steady = match &record.phase {
             Phase::Open { .. } | Phase::Ended { .. } => None,
-            Phase::Queued { .. } => earliest([self.waits_until, promise, None]),
+            Phase::Queued { .. } => earliest([self.waits_until, promise, self.allowed_until]),
             Phase::Offered { offer, .. } => {
-                earliest([self.waits_until, promise, Some(offer.expires_at)])
+                let expires_at = self
+                    .allowed_until
+                    .map_or(offer.expires_at, |until| until.min(offer.expires_at));
+                earliest([self.waits_until, promise, Some(expires_at)])
             }
             Phase::Accepted { assignment, .. } => {
                 let end = assignment.since + Span::seconds(settings.preview_seconds);
@@ -191,6 +198,7 @@ impl CallbackMachine {
         let due = |at: Timestamp| Deadline::Steady(at).is_due(now);
         self.break_promise(now, draft);
         let expired = self.waits_until.is_some_and(due);
+        let forbidden = self.is_waiting() && self.is_forbidden(now.wall);
         let settings = std::sync::Arc::clone(&self.queue().settings);
         match &self.record().phase {
             Phase::Open { due: at, wake_at, .. } => {
@@ -201,6 +209,9 @@ impl CallbackMachine {
                 }
             }
             Phase::Queued { .. } | Phase::Offered { .. } if expired => self.expire(now, draft),
+            Phase::Queued { .. } | Phase::Offered { .. } if forbidden => {
+                self.carry_over(now, Some(now.wall), draft);
+            }
             Phase::Offered { offer, .. } if due(offer.expires_at) => {
                 self.offer_expired(now, draft);
             }

@@ -44,8 +44,15 @@ impl CallbackMachine {
                 }
             }
             CallbackType::Asap if opens_at <= now.wall => self.queue_anew(now, draft),
-            CallbackType::Asap => self.open(now, opens_at, OpenReason::Opening),
+            CallbackType::Asap => self.open_at_opening(now, opens_at),
         }
+    }
+
+    /// Waits for the queue's next opening, which nobody chose.
+    pub(super) fn open_at_opening(&mut self, now: &Now, opens_at: Timestamp) {
+        self.record_mut().contact_hours_bind = true;
+        let due = self.allowed_from(opens_at).unwrap_or(Timestamp::NEVER);
+        self.open(now, due, OpenReason::Opening);
     }
 
     /// When a booked callback falls due: its start, less the lead.
@@ -101,8 +108,10 @@ impl CallbackMachine {
         record.phase = Phase::Queued { interaction };
         self.begin_waiting(now);
         let expired = self.waits_until.is_some_and(|until| until <= now.steady);
-        if !expired && self.queue().is_shut(now.wall) {
-            let next_open = self.queue().settings.hours.next_open(now.wall);
+        let shut = self.queue().is_shut(now.wall);
+        if !expired && (shut || self.is_forbidden(now.wall)) {
+            let hours = &self.queue().settings.hours;
+            let next_open = if shut { hours.next_open(now.wall) } else { Some(now.wall) };
             self.carry_over(now, next_open, draft);
             return;
         }
@@ -140,6 +149,14 @@ impl CallbackMachine {
         let in_time = self.serves_at(due) <= due && !self.queue().is_shut(now.wall);
         let serves_at = if in_time { now.wall } else { self.serves_at(now.wall) };
         if serves_at > now.wall {
+            // Another opening than the one that it was for.
+            self.record_mut().contact_hours_bind = true;
+        }
+        let Some(serves_at) = self.allowed_from(serves_at) else {
+            self.expire(now, draft);
+            return;
+        };
+        if serves_at > now.wall {
             draft.events.push(CallbackEvent::CarriedOver { due: serves_at, why });
             self.open_with(now, serves_at, why, carried);
             return;
@@ -170,7 +187,8 @@ impl CallbackMachine {
         if opens_at <= at + Span::seconds(settings.lead_seconds) { at } else { opens_at }
     }
 
-    /// The queue has closed and its overrun is over: what waits goes on at the next opening.
+    /// The queue has closed and its overrun is over, or contact hours are: what waits goes on at
+    /// the next opening that they allow. Where there is none, it has waited in vain.
     pub(super) fn carry_over(
         &mut self,
         now: &Now,
@@ -180,8 +198,12 @@ impl CallbackMachine {
         if !matches!(self.record().state(), State::Queued | State::Offered) {
             return;
         }
+        self.record_mut().contact_hours_bind = true;
+        let Some(due) = self.allowed_from(next_open.unwrap_or(Timestamp::NEVER)) else {
+            self.expire(now, draft);
+            return;
+        };
         self.end_offer(OfferEnd::Revoked(RevokeReason::CarriedOver), draft);
-        let due = next_open.unwrap_or(Timestamp::NEVER);
         self.record_mut().unroutable = None;
         let carried = self.take_interaction().map(|mut interaction| {
             interaction.state = InteractionState::Queued;
@@ -283,6 +305,9 @@ impl CallbackMachine {
     }
 
     pub(super) fn set_unroutable(&mut self, reason: Option<Unroutable>, draft: &mut Draft) {
+        if self.denied {
+            return;
+        }
         let record = self.record_mut();
         let waits = record.state() == State::Queued;
         if record.unroutable == reason || (reason.is_some() && !waits) {
@@ -334,6 +359,8 @@ fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
         },
         declined: Vec::new(),
         offers_lost: 0,
+        retrying: false,
+        contact_hours_bind: false,
         reached: false,
         first_called_at: None,
         promise_broken: false,

@@ -8,17 +8,20 @@
 
 mod call;
 mod change;
+pub mod contact;
 pub mod deadlines;
+mod denied;
 mod life;
 mod offer;
 mod outward;
+mod retry;
 mod settle;
 #[cfg(test)]
 pub(in crate::domain) mod tests;
 
 use std::sync::Arc;
 
-pub(super) use change::bookable;
+pub(super) use change::{asap_ever, bookable};
 pub use outward::still_holds;
 
 use super::digest::digest;
@@ -51,12 +54,16 @@ pub struct CallbackMachine {
     /// from the queue's hours when waiting begins and whenever the queue changes.
     waits_until: Option<Timestamp>,
     promise: Option<Timestamp>,
+    /// Until when contact hours allow what waits, by the steady clock, where they bind it.
+    allowed_until: Option<Timestamp>,
     /// Since when it waits, by the steady clock.
     waiting_since: Timestamp,
     /// The agent asked for, and since when it waits for them, by the steady clock.
     preferred_since: Option<(Preferred, Timestamp)>,
     /// The agent was told that time runs out.
     warned: bool,
+    /// The customer's number is on the deny list.
+    denied: bool,
     /// Since when the assigned agent has no session, by the steady clock.
     agent_lost: Option<Timestamp>,
 }
@@ -129,9 +136,11 @@ impl CallbackMachine {
             told: Told::default(),
             waits_until: None,
             promise: None,
+            allowed_until: None,
             waiting_since: Timestamp::default(),
             preferred_since: None,
             warned: false,
+            denied: false,
             agent_lost: None,
         }
     }
@@ -212,6 +221,7 @@ impl CallbackMachine {
             CallbackMessage::CarryOver { next_open } => {
                 self.carry_over(now, next_open, &mut draft);
             }
+            CallbackMessage::NumberDenied(denied) => self.number_denied(now, denied, &mut draft),
             CallbackMessage::SetUnroutable(reason) => self.set_unroutable(reason, &mut draft),
         }
         self.settle(now, before, draft, None, out);
@@ -281,8 +291,9 @@ impl CallbackMachine {
             }
             Action::EndCall { notes } => self.end_call(now, who, notes.clone(), draft),
             Action::ExtendWrapUp { seconds } => self.extend_wrap_up(who, *seconds, draft),
-            Action::Retry { at, mine, customer_agreed: _ } => {
-                self.retry(now, who, *at, *mine, draft)
+            Action::Retry { at, mine, customer_agreed } => {
+                let wish = retry::RetryWish { at: *at, mine: *mine, agreed: *customer_agreed };
+                self.retry(now, who, &wish, draft)
             }
             Action::Requeue { queue, agent } => {
                 self.requeue(now, who, queue.clone(), agent.clone(), draft)
@@ -298,6 +309,9 @@ impl CallbackMachine {
             Action::Assign { agent, force } => self.assign(who, agent, *force),
             Action::Cancel { reason } => self.cancel(now, who, reason.clone(), draft),
             Action::Reschedule { booking } => self.reschedule(now, who, booking.clone(), draft),
+            Action::ServeElsewhere { include_scheduled } => {
+                Ok(self.serve_elsewhere(now, who, *include_scheduled, draft))
+            }
             Action::Patch(patch) => self.patch(now, who, patch, draft),
         }
     }
@@ -400,6 +414,7 @@ fn repeatable(action: &Action) -> bool {
         | Action::Assign { .. }
         | Action::Cancel { .. }
         | Action::Reschedule { .. }
+        | Action::ServeElsewhere { .. }
         | Action::Patch(_) => false,
     }
 }

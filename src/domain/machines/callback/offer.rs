@@ -14,11 +14,11 @@ use crate::domain::time::{Now, Span, Timestamp};
 
 impl CallbackMachine {
     /// An agent is reserved: offer it to them, unless it waits no more, waits for another, or the
-    /// queue's offers were paused meanwhile.
+    /// queue's offers were paused or the number was denied meanwhile.
     pub(super) fn propose(&mut self, now: &Now, agent: AgentId, draft: &mut Draft) {
         let waits = self.record.as_ref().is_some_and(|record| record.state() == State::Queued);
-        let paused = self.queue().offers_paused.is_some();
-        if !waits || paused || !self.claims.is_empty() {
+        let held = self.queue().offers_paused.is_some() || self.denied;
+        if !waits || held || !self.claims.is_empty() {
             draft.released.push(agent);
             draft.enqueue = waits && self.claims.is_empty();
             return;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::outward::{has_email, is_moved, new_texts};
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::RevokeReason;
-use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State};
+use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State, Unroutable};
 use crate::domain::dispatch::OutboxChange;
 use crate::domain::effect::{Change, Effect, Outbox};
 use crate::domain::event::{CallbackEvent, Event};
@@ -28,6 +28,7 @@ impl CallbackMachine {
         last: Option<(AgentId, u64)>,
         out: &mut Outbox,
     ) -> Snapshot {
+        self.show_denied(&mut draft);
         self.refresh_bounds(now);
         let changed = before != self.record.as_deref() || draft.request.is_some();
         if changed {
@@ -106,6 +107,13 @@ impl CallbackMachine {
         }
         let waited = before.is_some_and(|before| before.state() == State::Queued);
         match self.record().state() {
+            State::Queued if self.denied => {
+                // Unless it was denied before: then the router doesn't know it.
+                let shown = before.and_then(|before| before.unroutable.as_ref());
+                if waited && shown != Some(&Unroutable::NumberDenied) {
+                    out.send(Letter::Router(RouterMessage::Withdraw(self.id)));
+                }
+            }
             State::Queued if !waited || draft.enqueue => {
                 let work = Box::new(self.work(now));
                 out.send(Letter::Router(RouterMessage::Enqueue(work)));

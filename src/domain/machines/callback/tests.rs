@@ -5,6 +5,8 @@
 mod calls;
 mod clocks;
 mod closing;
+mod contact_hours;
+mod denied;
 mod ends;
 mod expiry;
 mod moves;

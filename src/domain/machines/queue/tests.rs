@@ -348,3 +348,35 @@ fn a_contact_who_waits_already_gets_what_the_policy_says() {
         assert_eq!(made, Some(vec![id]), "{policy:?} {who:?}");
     }
 }
+
+#[test]
+fn an_agent_books_in_contact_hours_or_with_the_customers_word() {
+    let night = START + Span::minutes(13 * 60);
+    let ask = |who: Who, agreed: bool| {
+        let mut bench = Bench::new(&callbacks::queue(|_| ()));
+        let mut wish = callbacks::wish_of("+4930123456", CallbackType::Scheduled, Some(night));
+        Arc::make_mut(&mut wish.request).customer_agreed = agreed;
+        bench.create(1, Wish { who, ..wish });
+        bench.answer().map(|answer| answer.map(|_| ()).map_err(Clone::clone))
+    };
+    let agent = || Who::Agent(AgentId::parse("mara").expect("an id"));
+    let next_allowed_at = Some(START + Span::minutes(23 * 60));
+    let refused = Some(Err(Refusal::OutsideContactHours { next_allowed_at }));
+    assert_eq!(ask(agent(), false), refused, "22 o'clock in Berlin");
+    assert_eq!(ask(Who::Supervisor(None), false), refused);
+    assert_eq!(ask(agent(), true), None, "passed on to the callback");
+    assert_eq!(ask(Who::Channel, false), None, "the customer has picked it");
+}
+
+#[test]
+fn what_can_never_be_served_in_contact_hours_is_not_taken_while_closed() {
+    let mut bench = Bench::office();
+    let ask = |bench: &mut Bench| {
+        bench.create(1, callbacks::wish_of("+14155550123", CallbackType::Asap, None));
+        bench.answer().map(|answer| answer.map(|_| ()).map_err(Clone::clone))
+    };
+    assert_eq!(ask(&mut bench), None, "while it is open that doesn't matter");
+    bench.at = START + Span::minutes(13 * 60);
+    let refused = Refusal::OutsideContactHours { next_allowed_at: None };
+    assert_eq!(ask(&mut bench), Some(Err(refused)), "8 to 18 is night somewhere in the country");
+}

@@ -1,0 +1,23 @@
+//! The deny list: numbers that aren't called, whoever asks.
+
+use super::event::By;
+use super::phone::PhoneNumber;
+use super::time::Timestamp;
+
+/// A number on the deny list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The number.
+    pub phone: PhoneNumber,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who put it there.
+    pub by: By,
+    /// Why, in words.
+    pub reason: Option<String>,
+}
+
+impl Denied {
+    /// The most numbers on a workspace's list, which is kept in memory: some 100 bytes each.
+    pub const MAX: usize = 100_000;
+}

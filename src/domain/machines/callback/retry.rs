@@ -1,0 +1,132 @@
+//! Another attempt: when the policy makes it, when an agent asks for it, and when there is none.
+
+use super::call::prefer;
+use super::contact::agents_choice;
+use super::deadlines::retries_end;
+use super::{CallbackMachine, Draft, ENGINE, Taken};
+use crate::domain::agent::UnassignReason;
+use crate::domain::callback::{ClosedReason, FinalState, OpenReason, Outcome, Preferred, State};
+use crate::domain::event::{By, CallbackEvent};
+use crate::domain::message::Who;
+use crate::domain::policy::Medium;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Now, Span, Timestamp};
+
+/// When an agent wants it tried again.
+pub(super) struct RetryWish {
+    /// At this time; by policy if not said.
+    pub(super) at: Option<Timestamp>,
+    /// The same agent is preferred then.
+    pub(super) mine: bool,
+    /// The customer agreed to be called outside contact hours.
+    pub(super) agreed: bool,
+}
+
+impl CallbackMachine {
+    /// When the policy tries again: after the outcome's delay, moved into operating hours, and into
+    /// contact hours where they bind.
+    pub(super) fn policy_retry_at(&self, now: Timestamp, outcome: Outcome) -> Timestamp {
+        let settings = &self.queue().settings;
+        let delays = &settings.retry_delays_minutes;
+        let minutes = match outcome {
+            Outcome::NoAnswer => delays.no_answer,
+            Outcome::Busy => delays.busy,
+            Outcome::Voicemail => delays.voicemail,
+            Outcome::Refused => delays.refused,
+            Outcome::Failed => delays.failed,
+            Outcome::Unknown | Outcome::Answered | Outcome::WrongNumber => delays.unknown,
+        };
+        let at = now + Span::minutes(minutes);
+        let opens_at = settings.hours.next_open(at);
+        opens_at.and_then(|at| self.allowed_from(at)).unwrap_or(Timestamp::NEVER)
+    }
+
+    pub(super) fn retry_at(
+        &mut self,
+        now: &Now,
+        due: Timestamp,
+        by: By,
+        why: UnassignReason,
+        draft: &mut Draft,
+    ) {
+        if due > self.last_retry_at(now.wall) {
+            let reason = ClosedReason::Expired;
+            self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
+            return;
+        }
+        let why = if why == UnassignReason::Closed { UnassignReason::Retry } else { why };
+        self.unassign(why, draft);
+        self.end_interaction(now, draft);
+        let extends = self.queue().settings.retry_extends_expiry;
+        let record = self.record_mut();
+        if extends {
+            record.expiry_base = due;
+        }
+        record.queued_since = Some(due);
+        record.retrying = true;
+        let attempts = record.attempts;
+        draft.events.push(CallbackEvent::RetryScheduled { at: due, attempts, by });
+        self.open(now, due, OpenReason::Retry);
+    }
+
+    /// No retry is made later than this. What was never called is put off from now.
+    fn last_retry_at(&self, now: Timestamp) -> Timestamp {
+        let bound = retries_end(self.record(), self.queue());
+        bound.unwrap_or_else(|| now + Span::days(self.queue().settings.retry_days))
+    }
+
+    /// The agent wants it tried again later.
+    pub(super) fn retry(
+        &mut self,
+        now: &Now,
+        who: &Who,
+        wish: &RetryWish,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
+        if !matches!(self.record().state(), State::Accepted | State::WrapUp) {
+            return Err(self.illegal("retry"));
+        }
+        let agent = self.assigned_actor(who, "retry")?;
+        self.attempts_left()?;
+        // Who has agreed, or chosen a time, has chosen.
+        self.record_mut().contact_hours_bind = wish.at.is_none() && !wish.agreed;
+        let due = if let Some(at) = wish.at {
+            self.wished_retry_at(now, at, wish)?
+        } else if self.record().medium == Medium::Video {
+            let detail = "a video callback has no retry by policy: say when, or close it";
+            return Err(Refusal::field("/at", detail));
+        } else {
+            let outcome = self.interaction_mut().outcome.unwrap_or(Outcome::Unknown);
+            self.policy_retry_at(now.wall, outcome)
+        };
+        if wish.mine {
+            self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::PREFER_SECONDS));
+        }
+        self.retry_at(now, due, By::Agent(agent), UnassignReason::Retry, draft);
+        Ok(Taken::Done)
+    }
+
+    fn wished_retry_at(
+        &self,
+        now: &Now,
+        at: Timestamp,
+        wish: &RetryWish,
+    ) -> Result<Timestamp, Refusal> {
+        if at <= now.wall {
+            return Err(Refusal::StartPast);
+        }
+        let hours = &self.queue().settings.hours;
+        if !hours.is_open(at) {
+            return Err(Refusal::OutsideHours { next_allowed_at: hours.next_open(at) });
+        }
+        if !wish.agreed {
+            agents_choice(&self.record().reach, &self.queue().settings, at)?;
+        }
+        if at > self.last_retry_at(now.wall) {
+            let days = self.queue().settings.retry_days;
+            let detail = format!("must be within {days} days of the first call (retry_days)");
+            return Err(Refusal::field("/at", detail));
+        }
+        Ok(at)
+    }
+}
