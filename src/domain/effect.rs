@@ -11,6 +11,7 @@ use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::message::{Letter, Token};
 use super::queue::Queue;
 use super::refusal::Refusal;
+use super::slots::{Bookings, SlotRoom, Staffing};
 use super::time::Timestamp;
 use super::webhook::{Progress, Webhook};
 
@@ -182,6 +183,17 @@ pub enum Answer {
     Trace(Box<Trace>),
     /// How a queue's line is.
     QueueStats(QueueStats),
+    /// Slots, free ones.
+    Slots(Vec<SlotRoom>),
+    /// What is taken of a queue's slots, to work a list out from.
+    Booked {
+        /// The queue, as it is.
+        queue: Arc<Queue>,
+        /// What is taken.
+        bookings: Bookings,
+        /// Who serves it.
+        staffing: Staffing,
+    },
     /// Done, with nothing to show.
     Done,
 }

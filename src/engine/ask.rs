@@ -9,7 +9,7 @@ use super::webhooks::WebhookAsk;
 use crate::domain::agent::{Presence, PresenceBy};
 use crate::domain::callback::{Channel, Reach, Snapshot};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
-use crate::domain::message::{Action, Who, Wish};
+use crate::domain::message::{Action, SlotQuestion, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::time::Timestamp;
 
@@ -74,6 +74,10 @@ pub(crate) enum Ask {
         id: QueueId,
     },
     Webhook(WebhookAsk),
+    Slots {
+        queue: QueueId,
+        question: SlotQuestion,
+    },
     /// What was answered under the key that it comes with.
     Replayed,
 }
@@ -85,6 +89,7 @@ impl Ask {
             Self::Position { .. }
             | Self::Trace { .. }
             | Self::QueueStats { .. }
+            | Self::Slots { .. }
             | Self::Replayed => true,
             Self::Create(_)
             | Self::Act { .. }
@@ -125,6 +130,7 @@ impl Ask {
             | Self::Trace { .. }
             | Self::QueueStats { .. }
             | Self::Webhook(_)
+            | Self::Slots { .. }
             | Self::Replayed => {}
         }
         keys

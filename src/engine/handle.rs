@@ -5,7 +5,11 @@
 //! Roles and what a caller may see are checked by the caller (http, ws) before it asks; what
 //! depends on a callback's state is checked by its machine.
 
+mod slots;
+
 use std::sync::Arc;
+
+pub use slots::{Booked, Conflicts};
 
 use tokio::sync::oneshot;
 

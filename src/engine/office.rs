@@ -5,6 +5,7 @@
 //! here decides anything about a callback, and nothing waits: reads are futures of their own.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -66,6 +67,10 @@ pub(crate) struct Office {
     pub(crate) intake: RefCell<Intake>,
     /// What sessions were told of queues' lines.
     pub(crate) line_notices: RefCell<LineNotices>,
+    /// Queues whose bookings are being looked at again.
+    pub(super) rechecking: RefCell<BTreeSet<QueueId>>,
+    /// The zone rules by which all bookings were looked at, as this life found them.
+    pub(super) zone_rules: Cell<Option<u64>>,
     /// Nothing is offered any more.
     pub(crate) draining: Cell<bool>,
     /// Where commands are told that nobody answered.
@@ -122,6 +127,8 @@ impl Office {
             answers: RefCell::default(),
             intake: RefCell::new(intake),
             line_notices: RefCell::default(),
+            rechecking: RefCell::default(),
+            zone_rules: Cell::new(None),
             draining: Cell::new(false),
             unanswered,
             journal: RefCell::new(Some(journal)),
@@ -178,6 +185,7 @@ impl Office {
             }
         }
         let timers = self.known.borrow_mut().learn(&changes);
+        self.recheck_changed(&changes);
         self.intake.borrow_mut().contacts.learn(&changes);
         self.write(now.wall, changes, events, kept);
         for output in shown.into_iter().chain(answers).chain(notices) {

@@ -18,7 +18,9 @@ use super::body::{self, Body, BodyRule};
 use super::call::Call;
 use super::reply::Reply;
 use super::state::Shared;
-use super::{actions, agents, callbacks, docs, events, health, openapi, queues, stats, webhooks};
+use super::{
+    actions, agents, callbacks, docs, events, health, openapi, queues, slots, stats, webhooks,
+};
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
 use crate::wire::problem::{Kind, Problem};
@@ -82,7 +84,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 47] = [
+pub(super) static ROUTES: [Route; 48] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -105,6 +107,7 @@ pub(super) static ROUTES: [Route; 47] = [
     call!(GET "/v1/queues/{id}" None queues::get),
     call!(PUT "/v1/queues/{id}" Json queues::put),
     call!(DELETE "/v1/queues/{id}" None queues::delete),
+    call!(GET "/v1/queues/{id}/slots" None slots::list),
     call!(POST "/v1/queues/{id}/pause" Optional queues::pause),
     call!(POST "/v1/queues/{id}/resume" Optional queues::resume),
     call!(GET "/v1/agents" None agents::list),

@@ -26,6 +26,7 @@ pub mod role;
 mod samples;
 pub mod schedule;
 pub mod settings;
+pub mod slot;
 pub mod text;
 pub mod trace;
 pub mod webhook;

@@ -7,6 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::slot::slot_list;
 use crate::domain::civil::format_rfc3339;
 use crate::domain::refusal::{FieldFault, Refusal};
 use crate::domain::time::Timestamp;
@@ -225,6 +226,16 @@ impl From<Refusal> for Problem {
                 of(Kind::OutsideHours).instant("next_allowed_at", next_allowed_at)
             }
             Refusal::StartPast => of(Kind::StartPast),
+            Refusal::TooSoon { soonest } => {
+                of(Kind::TooSoon).instant("soonest_start", Some(soonest))
+            }
+            Refusal::TooFar { latest } => of(Kind::TooFar).instant("latest_start", Some(latest)),
+            Refusal::NotASlot { nearest } => {
+                of(Kind::NotASlot).with("nearest", slot_list(&nearest.slots, &nearest.zone))
+            }
+            Refusal::SlotFull { nearest } => {
+                of(Kind::SlotFull).with("nearest", slot_list(&nearest.slots, &nearest.zone))
+            }
             Refusal::InUse(_) => of(Kind::InUse),
             Refusal::Invalid(errors) => Self::invalid(errors),
             Refusal::Internal => of(Kind::Internal),

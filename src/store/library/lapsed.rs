@@ -308,6 +308,7 @@ fn agent_of(event: &CallbackEvent) -> Option<&AgentId> {
         | CallbackEvent::Unroutable { .. }
         | CallbackEvent::Stuck { .. }
         | CallbackEvent::CarriedOver { .. }
+        | CallbackEvent::ScheduleConflict { .. }
         | CallbackEvent::PromiseBroken { .. }
         | CallbackEvent::Closed { .. } => None,
     }

@@ -96,8 +96,14 @@ fn the_published_shape_has_the_same_members() {
     for name in shown.as_object().expect("an object").keys() {
         assert!(told.contains_key(name), "{name}");
     }
-    let only_at_times =
-        ["position", "estimated_wait_seconds", "manage_token", "manage_url", "existing"];
+    let only_at_times = [
+        "position",
+        "estimated_wait_seconds",
+        "manage_token",
+        "manage_url",
+        "overbooked",
+        "existing",
+    ];
     assert_eq!(told.len(), 44 + only_at_times.len());
     assert!(only_at_times.iter().all(|name| told.contains_key(*name)));
     let asked = schemas["NewCallback"]["properties"].as_object().expect("an object");

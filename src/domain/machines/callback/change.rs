@@ -5,16 +5,13 @@ use std::sync::Arc;
 use super::call::prefer;
 use super::{CallbackMachine, Draft, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
-use crate::domain::callback::{
-    Booking, CallbackType, ClosedReason, FinalState, OpenReason, Preferred, Reach, Request, State,
-};
+use crate::domain::callback::{ClosedReason, FinalState, Preferred, Reach, Request, State};
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
 use crate::domain::message::{OfferEnd, Patch, Who};
-use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::{Now, Timestamp};
+use crate::domain::time::Now;
 
 impl CallbackMachine {
     /// Calls it off.
@@ -41,61 +38,6 @@ impl CallbackMachine {
             Who::Supervisor(_) => ClosedReason::BySupervisor,
         };
         self.end(now, FinalState::Canceled, why, who.by(), draft);
-        Ok(Taken::Done)
-    }
-
-    /// Moves it to another time, or to as soon as possible.
-    pub(super) fn reschedule(
-        &mut self,
-        now: &Now,
-        who: &Who,
-        booking: Option<Booking>,
-        draft: &mut Draft,
-    ) -> Result<Taken, Refusal> {
-        if !matches!(self.record().state(), State::Open | State::Queued | State::Offered) {
-            return Err(self.illegal("reschedule"));
-        }
-        let queue = Arc::clone(self.queue());
-        match &booking {
-            Some(booking) => bookable(&queue, booking.start, now.wall)?,
-            None if self.record().medium == Medium::Video => {
-                return Err(Refusal::field("/asap", "a video callback must have a start"));
-            }
-            None if queue.settings.hours.next_open(now.wall).is_none() => {
-                return Err(Refusal::OutsideHours { next_allowed_at: None });
-            }
-            None => {}
-        }
-        let start = booking.as_ref().map(|booking| booking.start);
-        draft.events.push(CallbackEvent::Rescheduled { start, by: who.by() });
-        self.end_offer(OfferEnd::Revoked(RevokeReason::Rescheduled), draft);
-        self.end_interaction(now, draft);
-        let record = self.record_mut();
-        record.promise_broken = false;
-        record.unroutable = None;
-        if let Some(mut booking) = booking {
-            booking.end = queue.slot_end(booking.start);
-            record.kind = CallbackType::Scheduled;
-            record.expiry_base = booking.end;
-            record.queued_since = None;
-            record.booking = Some(booking);
-            let due = self.due_for_booking();
-            self.open(now, due, OpenReason::Booked);
-            if due <= now.wall {
-                self.fall_due(now, draft);
-            }
-        } else {
-            record.kind = CallbackType::Asap;
-            record.booking = None;
-            record.expiry_base = now.wall;
-            record.queued_since = Some(now.wall);
-            let opens = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
-            if opens <= now.wall {
-                self.queue_anew(now, draft);
-            } else {
-                self.open(now, opens, OpenReason::Opening);
-            }
-        }
         Ok(Taken::Done)
     }
 
@@ -302,20 +244,4 @@ impl CallbackMachine {
     pub(super) fn end_offer_closed(&mut self, draft: &mut Draft) {
         self.end_offer(OfferEnd::Revoked(RevokeReason::Closed), draft);
     }
-}
-
-/// Whether a start may be booked: in the future, and while the queue is open.
-pub(in crate::domain::machines) fn bookable(
-    queue: &Queue,
-    start: Timestamp,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    if start <= now {
-        return Err(Refusal::StartPast);
-    }
-    if !queue.is_open(start) {
-        let next_allowed_at = queue.settings.hours.next_open(start);
-        return Err(Refusal::OutsideHours { next_allowed_at });
-    }
-    Ok(())
 }
