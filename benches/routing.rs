@@ -179,6 +179,7 @@ impl World {
                 intake_paused: None,
                 offers_paused: None,
                 pauses: Vec::new(),
+                unchecked: false,
             };
             self.step(RouterMessage::PutQueue(Arc::new(queue)));
         }

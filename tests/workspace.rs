@@ -216,7 +216,15 @@ async fn what_was_acknowledged_is_there_again() {
         let start = handle.now() + Span::days(1);
         let zone = TimeZone::utc();
         let local_start = zone.local(start);
-        let booking = Some(Booking { start, end: start, local_start, zone, repeated: false });
+        let booking = Some(Booking {
+            start,
+            end: start,
+            local_start,
+            zone,
+            repeated: false,
+            overbooked: false,
+            in_conflict: false,
+        });
         let scheduled = Wish { kind: CallbackType::Scheduled, booking, ..wish("X-3") };
         let booked = handle.create(scheduled, None).await.expect("taken").value.callback.id;
         assert_eq!(running.drain().await, Ended::Drained);

@@ -25,6 +25,7 @@ use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::rank::Priority;
 use crate::domain::skills::Requirements;
+use crate::domain::slots::Grid;
 use crate::domain::time::Span;
 use crate::engine::handle::{Handle, SessionOutlet, ToSession};
 
@@ -102,14 +103,18 @@ async fn customers(handle: Handle) {
 
 fn wish(handle: &Handle, queue: &Queue) -> Wish {
     let zone = queue.settings.time_zone.clone();
-    let start = handle.now() + Span::seconds(u32::try_from(draw(90, 400)).unwrap_or(90));
-    let booked = draw(0, 9) < 3 && queue.is_open(start);
-    let booking = booked.then(|| Booking {
-        start,
-        end: start,
-        local_start: zone.local(start),
+    // The demo's slots are short, so that some of them begin while somebody looks.
+    let (from, to) = (handle.now() + Span::seconds(90), handle.now() + Span::seconds(400));
+    let mut slots = Grid::of(&queue.settings).slots(from, to);
+    let slot = (draw(0, 9) < 3).then(|| slots.nth(usize::try_from(draw(0, 1)).unwrap_or(0)));
+    let booking = slot.flatten().map(|slot| Booking {
+        start: slot.start,
+        end: slot.end,
+        local_start: zone.local(slot.start),
         zone: zone.clone(),
         repeated: false,
+        overbooked: false,
+        in_conflict: false,
     });
     let digits = draw(0, 99);
     let request = Request {
@@ -144,7 +149,7 @@ fn wish(handle: &Handle, queue: &Queue) -> Wish {
         queue: queue.settings.id.clone(),
         who: Who::Channel,
         request: Arc::new(request),
-        kind: if booked { CallbackType::Scheduled } else { CallbackType::Asap },
+        kind: if booking.is_some() { CallbackType::Scheduled } else { CallbackType::Asap },
         medium: Medium::Voice,
         booking,
         zone,

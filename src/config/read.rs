@@ -10,6 +10,7 @@ use super::outward::{calls, webhooks};
 use super::tree::Tree;
 use super::workspace::{Warnings, workspaces};
 use super::{ConfigError, Input, Limits, Loaded, Settings, StoreUrl};
+use crate::domain::zone;
 use crate::wire::settings::fields::{Fault, Fields, Item};
 
 /// Reads and checks the whole configuration; every fault is told at once.
@@ -17,6 +18,12 @@ pub fn load(input: &Input) -> Result<Loaded, ConfigError> {
     let tree = Tree::build(input)?;
     let values = tree.to_json();
     let mut faults = Vec::new();
+    // Before anything else: zones are read all over the settings.
+    if let Some(folder) = values["tzdb"].as_str().filter(|folder| !folder.is_empty())
+        && let Err(why) = zone::use_folder(folder)
+    {
+        faults.push(Fault { pointer: "/tzdb".to_owned(), detail: why });
+    }
     let mut warnings = Warnings::default();
     let settings =
         Item::root(&values, &mut faults).table(|fields| read(fields, &mut warnings)).flatten();
@@ -33,6 +40,8 @@ pub fn load(input: &Input) -> Result<Loaded, ConfigError> {
 fn read(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Settings> {
     let listen = fields.required("listen").and_then(|item| item.parsed(listen));
     let store = fields.required("store").and_then(|item| item.parsed(store));
+    // Used already, before all others.
+    fields.parsed("tzdb", |text| Ok::<_, &str>(text.to_owned()));
     let public_url = fields.parsed("public_url", |text| web_address(text, true));
     let metrics_open = fields.flag("metrics_open", true);
     let limits = fields.required("limits").and_then(|item| item.table(limits));

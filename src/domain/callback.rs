@@ -24,6 +24,7 @@ use super::ids::{AgentId, CallbackId, OfferId, QueueId};
 use super::policy::Medium;
 use super::rank::Priority;
 use super::skills::Requirements;
+use super::slots::Seat;
 use super::time::{Now, Span, Timestamp};
 use super::zone::TimeZone;
 
@@ -267,6 +268,12 @@ impl Callback {
             | Phase::WrapUp { .. }
             | Phase::Ended { .. } => None,
         }
+    }
+
+    /// What it takes of its queue; nothing once it is final. A retry keeps the seat of its booking.
+    pub fn seat(&self) -> Option<Seat> {
+        let start = self.booking.as_ref().map(|booking| booking.start);
+        (!self.state().is_final()).then_some(Seat { medium: self.medium, start })
     }
 
     /// How long it may wait.

@@ -14,6 +14,7 @@ use super::message::{Letter, Token};
 use super::phone::PhoneNumber;
 use super::queue::Queue;
 use super::refusal::Refusal;
+use super::slots::{Bookings, SlotRoom, Staffing};
 use super::time::Timestamp;
 use super::webhook::{Progress, Webhook};
 
@@ -204,6 +205,17 @@ pub enum Answer {
         closed: Vec<CallbackId>,
         /// Kept.
         kept: Vec<CallbackId>,
+    },
+    /// Slots, free ones.
+    Slots(Vec<SlotRoom>),
+    /// What is taken of a queue's slots, to work a list out from.
+    Booked {
+        /// The queue, as it is.
+        queue: Arc<Queue>,
+        /// What is taken.
+        bookings: Bookings,
+        /// Who serves it.
+        staffing: Staffing,
     },
     /// Done, with nothing to show.
     Done,

@@ -201,6 +201,13 @@ pub enum CallbackEvent {
         /// Why it waits.
         why: OpenReason,
     },
+    /// `callback.schedule_conflict`: the queue's hours have changed under its booking.
+    ScheduleConflict {
+        /// The booked start, at which the queue isn't open any more.
+        start: Timestamp,
+        /// When it opens after that; unmoved, it falls due then.
+        next_open: Option<Timestamp>,
+    },
     /// `callback.promise_broken`.
     PromiseBroken {
         /// What had been promised.
@@ -317,6 +324,7 @@ impl CallbackEvent {
             Self::Unroutable { .. } => "callback.unroutable",
             Self::Stuck { .. } => "callback.stuck",
             Self::CarriedOver { .. } => "callback.carried_over",
+            Self::ScheduleConflict { .. } => "callback.schedule_conflict",
             Self::PromiseBroken { .. } => "callback.promise_broken",
             Self::MeetingReady { .. } => "callback.meeting_ready",
             Self::Closed { .. } => "callback.closed",

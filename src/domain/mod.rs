@@ -24,6 +24,7 @@ pub mod rank;
 pub mod ranked;
 pub mod refusal;
 pub mod skills;
+pub mod slots;
 pub mod time;
 pub mod webhook;
 pub mod zone;

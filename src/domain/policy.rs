@@ -63,6 +63,15 @@ impl<T: Copy> PerMedium<T> {
     }
 }
 
+/// How many callbacks of a medium a slot takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SlotCapacity {
+    /// So many; 0 for no limit.
+    Fixed(u32),
+    /// As many as the queue's agents can call in that time.
+    Staff,
+}
+
 /// Which of several equally fitting agents takes arriving work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Strategy {
@@ -248,8 +257,10 @@ pub struct QueueSettings {
     pub duplicate_policy: DuplicatePolicy,
     /// Length of a slot.
     pub slot_minutes: u32,
-    /// Room in a slot; 0 for no limit.
-    pub slot_capacity: PerMedium<u32>,
+    /// Room in a slot.
+    pub slot_capacity: PerMedium<SlotCapacity>,
+    /// Share of the staff's time that slots leave free, in thousandths.
+    pub slot_reserve: u32,
     /// How soon a slot may be booked.
     pub min_notice_minutes: u32,
     /// How far ahead.
@@ -311,7 +322,8 @@ impl QueueSettings {
             duplicate_window_minutes: 60,
             duplicate_policy: DuplicatePolicy::ReturnExisting,
             slot_minutes: 15,
-            slot_capacity: PerMedium::both(4),
+            slot_capacity: PerMedium::both(SlotCapacity::Fixed(4)),
+            slot_reserve: 200,
             min_notice_minutes: 30,
             max_days_ahead: 30,
             max_outstanding: PerMedium::both(0),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::hours::Allowed;
 use super::policy::{Medium, QueueSettings};
+use super::slots::Grid;
 use super::time::{Span, Timestamp};
 use super::zone::TimeZone;
 
@@ -44,6 +45,8 @@ pub struct Queue {
     pub offers_paused: Option<Paused>,
     /// Pauses of offers, oldest first, the running one last; as old as [`Queue::PAUSES_KEPT`].
     pub pauses: Vec<Pause>,
+    /// Its hours have changed, and not all bookings were looked at since.
+    pub unchecked: bool,
 }
 
 impl Queue {
@@ -144,14 +147,9 @@ impl Queue {
         add(self.resumes_at(now), left)
     }
 
-    /// The end of the slot that a start falls in: slots begin at the opening of each interval and
-    /// every `slot_minutes` after.
+    /// The end of the slot that a start falls in.
     pub fn slot_end(&self, start: Timestamp) -> Timestamp {
-        let slot = Span::minutes(self.settings.slot_minutes.max(1));
-        let opening =
-            self.settings.hours.interval_at(start).map_or(start, |interval| interval.start);
-        let whole = start.since(opening).0.div_euclid(slot.0) + 1;
-        opening + Span(whole * slot.0)
+        Grid::of(&self.settings).end_after(start)
     }
 
     fn resumes_at(&self, at: Timestamp) -> Timestamp {

@@ -2,6 +2,7 @@
 
 use super::callback::State;
 use super::ids::CallbackId;
+use super::slots::Nearest;
 use super::time::Timestamp;
 
 /// What stood in the way, with what the caller needs to go on.
@@ -86,6 +87,30 @@ pub enum Refusal {
     /// The customer's number is on the deny list.
     #[error("the number is on the deny list; take it off the list first, or give another")]
     NumberDenied,
+    /// A start within the notice that customers must give.
+    #[error("the start is too soon; choose one from soonest_start on")]
+    TooSoon {
+        /// The soonest that there is.
+        soonest: Timestamp,
+    },
+    /// A start beyond how far ahead customers may book.
+    #[error("the start is too far ahead; choose one until latest_start")]
+    TooFar {
+        /// The latest that there is.
+        latest: Timestamp,
+    },
+    /// Customers book slots, and none starts then.
+    #[error("no slot starts at that time; choose one of the queue's slots, see nearest")]
+    NotASlot {
+        /// Free ones near it.
+        nearest: Nearest,
+    },
+    /// The slot is taken.
+    #[error("the slot is full; choose another, see nearest")]
+    SlotFull {
+        /// Free ones near it.
+        nearest: Nearest,
+    },
     /// Work is live there.
     #[error("{0}")]
     InUse(String),

@@ -5,11 +5,12 @@
 //! or an offset for a zone: `PST` names three countries' times, and an offset forgets the summer.
 //!
 //! The rules are those of the tzdb bundled with this build and not the machine's, so that the same
-//! input has the same answer everywhere; [`tzdb`] is their source, and the only one.
+//! input has the same answer everywhere, unless a folder with newer ones was named at start.
 
 mod countries;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
@@ -73,7 +74,7 @@ impl TimeZone {
             return Err(BadZone::Offset(shown(text)));
         }
         let known = || {
-            let zone = if text.len() > NAME_MAX { None } else { tzdb().get(text).ok() }?;
+            let zone = if text.len() > NAME_MAX { None } else { rules_of(text) }?;
             let usable = zone.iana_name().is_some_and(|name| name != "Factory");
             usable.then_some(Self(zone))
         };
@@ -270,6 +271,67 @@ impl BadZone {
             Self::Unknown { near, .. } => {
                 near.as_deref().unwrap_or("an IANA name such as Europe/Berlin, or UTC")
             }
+        }
+    }
+}
+
+/// Zones of a folder, which go before those of the build.
+static NEWER: OnceLock<TimeZoneDatabase> = OnceLock::new();
+
+/// Lets the zones that a folder has (compiled, as in `/usr/share/zoneinfo`) go before those of this
+/// build, for as long as the process lives. For its very start: zones that were read before stay
+/// as they were.
+pub fn use_folder(folder: &str) -> Result<(), String> {
+    let newer = TimeZoneDatabase::from_dir(folder).map_err(|error| error.to_string())?;
+    if newer.available().next().is_none() {
+        return Err("there is no time zone in it".to_owned());
+    }
+    NEWER.set(newer).map_err(|_second| "one folder was named already".to_owned())
+}
+
+fn rules_of(name: &str) -> Option<jiff::tz::TimeZone> {
+    NEWER.get().and_then(|newer| newer.get(name).ok()).or_else(|| tzdb().get(name).ok())
+}
+
+/// A digest of all rules that hold: whether they have changed since another start. Reads every
+/// zone, which takes some milliseconds, and keeps none.
+pub fn rules() -> u64 {
+    // The years that bookings can lie in, for as long as a release may be in use.
+    let from = jiff::Timestamp::from_second(1_704_067_200).expect("2024 is in range");
+    let to = jiff::Timestamp::from_second(2_051_222_400).expect("2035 is in range");
+    let bundled = TimeZoneDatabase::bundled();
+    let names = |all: &TimeZoneDatabase| -> Vec<String> {
+        all.available().map(|name| name.as_str().to_owned()).collect()
+    };
+    let newer = NEWER.get().map(names).unwrap_or_default();
+    let names: BTreeSet<String> = names(&bundled).into_iter().chain(newer).collect();
+    let mut digest = Digest::default();
+    for name in names {
+        let newer = NEWER.get().and_then(|newer| newer.get(&name).ok());
+        let Some(zone) = newer.or_else(|| bundled.get(&name).ok()) else { continue };
+        digest.take(name.as_bytes());
+        digest.take(&zone.to_offset(from).seconds().to_be_bytes());
+        for change in zone.following(from).take_while(|change| change.timestamp() < to) {
+            digest.take(&change.timestamp().as_second().to_be_bytes());
+            digest.take(&change.offset().seconds().to_be_bytes());
+        }
+    }
+    digest.0
+}
+
+/// FNV-1a: it must stay the same over releases, which the standard library's doesn't promise.
+struct Digest(u64);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Digest {
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
 }

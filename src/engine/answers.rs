@@ -139,6 +139,8 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
         | Answer::Position(_)
         | Answer::Trace(_)
         | Answer::QueueStats(_)
+        | Answer::Slots(_)
+        | Answer::Booked { .. }
         | Answer::Done => None,
     }
 }

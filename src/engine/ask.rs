@@ -11,7 +11,7 @@ use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
 use crate::domain::denied::Denied;
 use crate::domain::dispatch::Meeting;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
-use crate::domain::message::{Action, Who, Wish};
+use crate::domain::message::{Action, SlotQuestion, Who, Wish};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::time::Timestamp;
@@ -96,6 +96,10 @@ pub(crate) enum Ask {
         id: QueueId,
     },
     Webhook(WebhookAsk),
+    Slots {
+        queue: QueueId,
+        question: SlotQuestion,
+    },
     /// What was answered under the key that it comes with.
     Replayed,
 }
@@ -107,6 +111,7 @@ impl Ask {
             Self::Position { .. }
             | Self::Trace { .. }
             | Self::QueueStats { .. }
+            | Self::Slots { .. }
             | Self::Replayed => true,
             Self::Create(_)
             | Self::MeetingMade { .. }
@@ -162,6 +167,7 @@ impl Ask {
             | Self::Trace { .. }
             | Self::QueueStats { .. }
             | Self::Webhook(_)
+            | Self::Slots { .. }
             | Self::Replayed => {}
         }
         keys

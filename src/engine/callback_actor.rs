@@ -20,6 +20,7 @@ use crate::domain::message::{
     AgentMessage, CallbackMessage, Letter, OfferEnd, QueueMessage, RouterMessage, Token,
 };
 use crate::domain::refusal::Refusal;
+use crate::domain::slots::Seat;
 use crate::domain::time::{Now, Span};
 
 /// How long after a failed read the store is asked again.
@@ -116,6 +117,9 @@ impl CallbackActor {
                 CallbackMessage::Create { .. }
                 | CallbackMessage::Propose { .. }
                 | CallbackMessage::Claimed { .. }
+                | CallbackMessage::Reserved { .. }
+                | CallbackMessage::Recheck
+                | CallbackMessage::NumberDenied(_)
                 | CallbackMessage::Wake
                 | CallbackMessage::RevokeOffer { .. }
                 | CallbackMessage::GraceOver { .. }
@@ -187,12 +191,16 @@ pub(crate) struct CallbackDesk {
     claims: Vec<(Token, AgentId)>,
     /// Claims of a machine that was made anew since.
     orphans: Vec<(Token, AgentId)>,
+    /// Commands that asked the queue for a seat and weren't answered yet. One that comes to a
+    /// machine made anew since is given back by it.
+    reserving: Vec<Token>,
 }
 
 impl CallbackDesk {
     fn new(id: CallbackId) -> Self {
-        let (claims, orphans) = (Vec::new(), Vec::new());
-        Self { id, machine: CallbackMachine::new(id), newest: None, claims, orphans }
+        let (claims, orphans, reserving) = (Vec::new(), Vec::new(), Vec::new());
+        let machine = CallbackMachine::new(id);
+        Self { id, machine, newest: None, claims, orphans, reserving }
     }
 
     fn of(callback: &Snapshot, office: &Office) -> Self {
@@ -218,15 +226,25 @@ impl Rebuilt for CallbackDesk {
         match message {
             CallbackMessage::Propose { agent } => vec![self.release(agent.clone())],
             CallbackMessage::Create { create, .. } => {
-                // The queue has given it a place in line.
+                // The queue has given it a place in line, and a seat.
                 let leave = QueueMessage::Leave { callback: self.id };
-                vec![Letter::Queue(create.wish.queue.clone(), leave)]
+                let wish = &create.wish;
+                let start = wish.booking.as_ref().map(|booking| booking.start);
+                let free = QueueMessage::FreeSeat(Seat { medium: wish.medium, start });
+                [leave, free].map(|message| Letter::Queue(wish.queue.clone(), message)).into()
             }
             CallbackMessage::Claimed { token, result } => {
                 match (take(&mut self.claims, *token), result) {
                     (Some((_, agent)), Ok(())) => vec![self.release(agent)],
                     (Some(_) | None, _) => Vec::new(),
                 }
+            }
+            CallbackMessage::Reserved { token, result } => {
+                self.reserving.retain(|one| one != token);
+                let kept = result.as_ref().map(|seated| {
+                    Letter::Queue(seated.queue.clone(), QueueMessage::FreeSeat(seated.seat))
+                });
+                kept.into_iter().collect()
             }
             CallbackMessage::Command(_)
             | CallbackMessage::MeetingMade { .. }
@@ -236,6 +254,7 @@ impl Rebuilt for CallbackDesk {
             | CallbackMessage::AgentLost { .. }
             | CallbackMessage::AgentBack { .. }
             | CallbackMessage::QueueChanged(_)
+            | CallbackMessage::Recheck
             | CallbackMessage::CarryOver { .. }
             | CallbackMessage::NumberDenied(_)
             | CallbackMessage::SetUnroutable(_) => Vec::new(),
@@ -262,8 +281,12 @@ impl Rebuilt for CallbackDesk {
             }
         }
         for effect in &out.effects {
-            if let Effect::Send(Letter::Router(RouterMessage::Claim(claim))) = effect {
+            let Effect::Send(letter) = effect else { continue };
+            if let Letter::Router(RouterMessage::Claim(claim)) = letter {
                 self.claims.push((claim.token, claim.agent.clone()));
+            }
+            if let Letter::Queue(_, QueueMessage::Reserve(reserve)) = letter {
+                self.reserving.push(reserve.token);
             }
         }
     }
@@ -300,8 +323,8 @@ impl Rebuilt for CallbackDesk {
 
     fn may_go(&self, let_go: bool) -> bool {
         let idle = let_go || self.newest.as_ref().is_none_or(|newest| !newest.state().is_live());
-        // The router's answer to a claim must find the one who asked.
-        idle && self.claims.is_empty() && self.orphans.is_empty()
+        // The answer to a claim must find the one who asked.
+        idle && self.claims.is_empty() && self.orphans.is_empty() && self.reserving.is_empty()
     }
 }
 

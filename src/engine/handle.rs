@@ -6,12 +6,14 @@
 //! depends on a callback's state is checked by its machine.
 
 mod contacts;
+mod slots;
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 pub use contacts::ServedElsewhere;
+pub use slots::{Booked, Conflicts};
+
+use tokio::sync::oneshot;
 
 use super::answers::{acted, agent, failure, keep, queue, strange, unkeyed};
 use super::ask::Ask;

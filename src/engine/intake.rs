@@ -322,6 +322,9 @@ impl Office {
             Ask::Position { queue, callback } => {
                 self.to_queue(queue, QueueMessage::Position { token, callback })
             }
+            Ask::Slots { queue, question } => {
+                self.to_queue(queue, QueueMessage::Slots { token, question })
+            }
             Ask::QueueStats { id } => self.to_queue(id, QueueMessage::Stats { token }),
             Ask::PutAgent { settings, if_match } => {
                 let timers = self.known.borrow().timers(&settings);

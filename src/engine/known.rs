@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
-use crate::domain::message::{AgentMessage, AgentTimers, Letter};
+use crate::domain::message::{AgentMessage, AgentTimers, Letter, QueueMessage};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::queue::Queue;
@@ -22,6 +22,8 @@ use crate::domain::webhook::Webhook;
 pub(crate) struct Known {
     queues: BTreeMap<QueueId, Arc<Queue>>,
     agents: BTreeMap<AgentId, (Arc<AgentSettings>, AgentTimers)>,
+    /// How many agents serve each queue.
+    staff: BTreeMap<QueueId, u32>,
     webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
     /// Numbers that aren't called.
     denied: BTreeSet<PhoneNumber>,
@@ -32,15 +34,20 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// Takes note of changes; returns what agents must be told of their timers.
+    /// Takes note of changes; returns what agents must be told of their timers, and queues of their
+    /// agents.
     pub(crate) fn learn(&mut self, changes: &[Change]) -> Vec<Letter> {
         let mut letters = Vec::new();
         for change in changes {
             match change {
                 Change::Queue(queue) => {
                     let id = queue.settings.id.clone();
-                    self.queues.insert(id.clone(), Arc::clone(queue));
+                    let known = self.queues.insert(id.clone(), Arc::clone(queue));
                     letters.extend(self.refresh_timers(&id));
+                    // Agents may serve a queue before it is made.
+                    if known.is_none() && self.agents_of(&id) > 0 {
+                        letters.push(self.tell_staff(&id));
+                    }
                 }
                 Change::QueueRemoved(id) => {
                     self.queues.remove(id);
@@ -49,10 +56,14 @@ impl Known {
                 Change::Agent(agent) => {
                     let timers = self.timers(&agent.settings);
                     let id = agent.settings.id.clone();
-                    self.agents.insert(id, (Arc::clone(&agent.settings), timers));
+                    let old = self.agents.insert(id, (Arc::clone(&agent.settings), timers));
+                    let old = old.as_ref().map(|(settings, _)| &**settings);
+                    letters.extend(self.staff(old, Some(&agent.settings)));
                 }
                 Change::AgentRemoved(id) => {
-                    self.agents.remove(id);
+                    let old = self.agents.remove(id);
+                    let old = old.as_ref().map(|(settings, _)| &**settings);
+                    letters.extend(self.staff(old, None));
                 }
                 Change::Denied(phone, Some(_)) => drop(self.denied.insert(*phone)),
                 Change::Denied(phone, None) => drop(self.denied.remove(phone)),
@@ -107,8 +118,38 @@ impl Known {
                 intake_paused: None,
                 offers_paused: None,
                 pauses: Vec::new(),
+                unchecked: false,
             })
         })
+    }
+
+    /// How many agents serve the queue.
+    pub(crate) fn agents_of(&self, queue: &QueueId) -> u32 {
+        self.staff.get(queue).copied().unwrap_or(0)
+    }
+
+    /// An agent is set up otherwise, or gone: returns what their queues must be told.
+    fn staff(&mut self, old: Option<&AgentSettings>, new: Option<&AgentSettings>) -> Vec<Letter> {
+        let queues = |settings: Option<&AgentSettings>| -> BTreeSet<QueueId> {
+            let places = settings.into_iter().flat_map(|settings| &settings.queues);
+            places.map(|place| place.queue.clone()).collect()
+        };
+        let (old, new) = (queues(old), queues(new));
+        for queue in old.difference(&new) {
+            if let Some(count) = self.staff.get_mut(queue) {
+                *count -= 1;
+            }
+        }
+        for queue in new.difference(&old) {
+            *self.staff.entry(queue.clone()).or_default() += 1;
+        }
+        self.staff.retain(|_, count| *count > 0);
+        old.symmetric_difference(&new).map(|queue| self.tell_staff(queue)).collect()
+    }
+
+    fn tell_staff(&self, queue: &QueueId) -> Letter {
+        let agents = self.agents_of(queue);
+        Letter::Queue(queue.clone(), QueueMessage::Staff { agents })
     }
 
     /// All queues' ids.

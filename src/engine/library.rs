@@ -4,6 +4,7 @@
 //! every read shows the newest journaled state. Each answer comes with the newest entry number
 //! that it may show; whoever lets it out of the process waits until that number is durable.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
+use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
 
@@ -150,6 +152,25 @@ pub struct Inventory {
     pub last_number: u64,
     /// The workspace's own secret (32 bytes), if one was made.
     pub secret: Option<Vec<u8>>,
+    /// Digest of the zone rules by which all bookings were looked at last.
+    pub zone_rules: Option<u64>,
+}
+
+/// Booked callbacks to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookedRead {
+    /// In which queue.
+    pub queue: QueueId,
+    /// Of which medium.
+    pub medium: Medium,
+    /// Behind this one; else from `from` on.
+    pub after: Option<(Timestamp, CallbackId)>,
+    /// From here, inclusive.
+    pub from: Timestamp,
+    /// To here, exclusive.
+    pub until: Timestamp,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// What is kept for a time only, by the kinds that are walked each in the order of its time.
@@ -295,6 +316,25 @@ pub trait Library: Send + Sync {
         after: Option<(ContactKey, CallbackId)>,
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<(ContactKey, CallbackId)>, StoreError>>;
+
+    /// What is taken of each queue by callbacks that aren't final, counted once over all of them.
+    fn seats(&self) -> PortFuture<'_, Result<BTreeMap<QueueId, Bookings>, StoreError>>;
+
+    /// Callbacks that have a seat in a queue, by their booked start.
+    fn booked(
+        &self,
+        read: BookedRead,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, CallbackId)>, StoreError>>;
+
+    /// The records of these callbacks that are there, in their order.
+    fn callbacks(
+        &self,
+        ids: Vec<CallbackId>,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>>;
+
+    /// The row that keeps which zone rules all bookings were looked at by; none where no rows are
+    /// kept.
+    fn zone_rules_row(&self, rules: u64) -> Option<RowWrite>;
 
     /// What lapsed, by when, ascending: `after` exclusive, `until` inclusive.
     fn lapsed(

@@ -118,6 +118,7 @@ impl Life<'_> {
         post(office.scheduler(), Ring);
         office.drop_what_lapses();
         office.send_what_goes_out(elsewhere);
+        office.recheck_all(office.zone_rules.get());
         if let Some(ready) = ready.take() {
             // Whoever started it may have gone away; then it is drained soon.
             let _ = ready.send(Ok(()));
@@ -157,6 +158,7 @@ impl Life<'_> {
         if let Some(made) = made {
             office.write_secret(made);
         }
+        office.zone_rules.set(inventory.zone_rules);
         restore(&office, &inventory, self.config).await?;
         let life = self.shared.door.standing().life;
         let door = DoorActor::new(Rc::clone(&office)).start();
@@ -320,8 +322,10 @@ async fn restore(
     let shown = inventory.denied.iter().map(|denied| (denied.phone, Arc::clone(denied)));
     office.shared.boards.denied.show(shown.collect());
     let directory = &office.directory;
+    let mut seats = office.library.seats().await?;
     for queue in &inventory.queues {
-        let actor = QueueActor::recovered(Rc::clone(office), queue);
+        let seats = seats.remove(&queue.settings.id).unwrap_or_default();
+        let actor = QueueActor::recovered(Rc::clone(office), queue, seats);
         directory.queues.insert(queue.settings.id.clone(), actor);
     }
     for agent in &inventory.agents {

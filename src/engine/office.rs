@@ -79,6 +79,10 @@ pub(crate) struct Office {
     pub(crate) served: RefCell<Served>,
     /// What sessions were told of queues' lines.
     pub(crate) line_notices: RefCell<LineNotices>,
+    /// Queues whose bookings are being looked at again.
+    pub(super) rechecking: RefCell<BTreeSet<QueueId>>,
+    /// The zone rules by which all bookings were looked at, as this life found them.
+    pub(super) zone_rules: Cell<Option<u64>>,
     /// Nothing is offered any more.
     pub(crate) draining: Cell<bool>,
     /// Where commands are told that nobody answered.
@@ -139,6 +143,8 @@ impl Office {
             outward,
             served: RefCell::default(),
             line_notices: RefCell::default(),
+            rechecking: RefCell::default(),
+            zone_rules: Cell::new(None),
             draining: Cell::new(false),
             unanswered,
             journal: RefCell::new(Some(journal)),
@@ -196,6 +202,7 @@ impl Office {
             }
         }
         let timers = self.known.borrow_mut().learn(&changes);
+        self.recheck_changed(&changes);
         self.intake.borrow_mut().contacts.learn(&changes);
         let going_out = self.keep_out(&mut changes);
         self.write(now.wall, changes, events, kept);

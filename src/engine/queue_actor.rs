@@ -11,12 +11,13 @@ use super::figures::Line;
 use super::office::Office;
 use super::ports::StoreError;
 use super::shell::{Envelope, Rebuilt, Shell, post};
-use crate::domain::effect::{Change, Outbox};
+use crate::domain::effect::{Change, Effect, Outbox};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::machines::queue::QueueMachine;
-use crate::domain::message::{Letter, Place, QueueMessage, RouterMessage, Token};
+use crate::domain::message::{CallbackMessage, Letter, Place, QueueMessage, RouterMessage, Token};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
+use crate::domain::slots::{Bookings, Seat};
 use crate::domain::time::Now;
 
 /// Dormant callbacks are counted up to here: enough to say that a queue is in use.
@@ -67,10 +68,12 @@ impl QueueActor {
     }
 
     /// Starts the actor of a known queue in recovery.
-    pub(crate) fn recovered(office: Rc<Office>, queue: &Arc<Queue>) -> Addr<Self> {
+    pub(crate) fn recovered(office: Rc<Office>, queue: &Arc<Queue>, seats: Bookings) -> Addr<Self> {
         let id = queue.settings.id.clone();
-        let (machine, newest) = (QueueMachine::restore(Arc::clone(queue)), Arc::clone(queue));
-        let desk = QueueDesk { machine, newest: Some(newest), ..QueueDesk::new(id.clone()) };
+        let agents = office.known.borrow().agents_of(&id);
+        let machine = QueueMachine::restore(Arc::clone(queue)).with_seats(seats.clone(), agents);
+        let newest = Some(Arc::clone(queue));
+        let desk = QueueDesk { machine, newest, seats, agents, ..QueueDesk::new(id.clone()) };
         let shell = Shell::recovered(Rc::clone(&office), desk);
         Self::up(office, id, shell)
     }
@@ -167,12 +170,17 @@ struct QueueDesk {
     /// What callbacks have told of themselves, and the version of the queue that they know: the
     /// queue's record doesn't have it.
     line: BTreeMap<CallbackId, (Option<Place>, u64)>,
+    /// The seats taken: by what callbacks have told, and by what good steps have kept for them.
+    seats: Bookings,
+    /// Agents who serve it, as told last.
+    agents: u32,
 }
 
 impl QueueDesk {
     fn new(id: QueueId) -> Self {
         let machine = QueueMachine::new(id.clone());
-        Self { id, machine, newest: None, line: BTreeMap::new() }
+        let (line, seats) = (BTreeMap::new(), Bookings::default());
+        Self { id, machine, newest: None, line, seats, agents: 0 }
     }
 }
 
@@ -193,12 +201,27 @@ impl Rebuilt for QueueDesk {
             QueueMessage::Leave { callback } => {
                 self.line.remove(callback);
             }
+            QueueMessage::TakeSeat(seat) => self.seats.take(*seat),
+            QueueMessage::FreeSeat(seat) => {
+                if !self.seats.free(*seat) {
+                    tracing::error!(queue = %self.id, "a seat that nobody has was given back");
+                }
+            }
+            QueueMessage::Reserve(reserve) => {
+                // Whoever asked must hear that there is no answer.
+                let (token, result) = (reserve.token, Err(Refusal::Internal));
+                let message = CallbackMessage::Reserved { token, result };
+                return vec![Letter::Callback(reserve.callback, message)];
+            }
+            QueueMessage::Staff { agents } => self.agents = *agents,
             QueueMessage::Create(_)
             | QueueMessage::Put { .. }
             | QueueMessage::Remove { .. }
             | QueueMessage::Pause { .. }
             | QueueMessage::Resume { .. }
             | QueueMessage::Stats { .. }
+            | QueueMessage::Slots { .. }
+            | QueueMessage::Rechecked { .. }
             | QueueMessage::Position { .. }
             | QueueMessage::Wake => {}
         }
@@ -224,6 +247,16 @@ impl Rebuilt for QueueDesk {
                 | Change::Outbox(_) => {}
             }
         }
+        for effect in &out.effects {
+            let Effect::Send(Letter::Callback(_, message)) = effect else { continue };
+            if let CallbackMessage::Create { create, .. } = message {
+                let start = create.wish.booking.as_ref().map(|booking| booking.start);
+                self.seats.take(Seat { medium: create.wish.medium, start });
+            }
+            if let CallbackMessage::Reserved { result: Ok(seated), .. } = message {
+                self.seats.take(seated.seat);
+            }
+        }
     }
 
     fn recover(&mut self, now: &Now, out: &mut Outbox) {
@@ -231,10 +264,11 @@ impl Rebuilt for QueueDesk {
     }
 
     fn rebuild(&mut self, _office: &Office, now: &Now, out: &mut Outbox) {
-        self.machine = match &self.newest {
+        let machine = match &self.newest {
             Some(newest) => QueueMachine::restore(Arc::clone(newest)),
             None => QueueMachine::new(self.id.clone()),
         };
+        self.machine = machine.with_seats(self.seats.clone(), self.agents);
         self.machine.recover(now, out);
         for (callback, (place, version)) in &self.line {
             let (callback, place, version) = (*callback, *place, *version);

@@ -3,13 +3,16 @@
 use super::call::Call;
 use super::callbacks::{acted, live_queue, replayed_or};
 use super::reply::Reply;
+use super::slots;
 use crate::domain::callback::Callback;
 use crate::domain::message::Action;
 use crate::engine::library::FullCallback;
 use crate::wire::action::{ActionName, check_action, read_action, read_assign, read_cancel};
 use crate::wire::problem::Problem;
 use crate::wire::request::invalid;
-use crate::wire::schedule::{IN_MOVE, Move, book, check_contact_hours, read_move, zone_of};
+use crate::wire::schedule::{
+    Asked, IN_MOVE, Move, book, check_contact_hours, read_move, zone_of,
+};
 use crate::wire::settings::fields::Item;
 
 /// An agent's action.
@@ -90,7 +93,10 @@ pub(super) async fn cancel(call: &Call) -> Result<Reply, Problem> {
 pub(super) async fn reschedule(call: &Call) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.not_public()?;
-    let action = read_reschedule(call, &full);
+    let action = match read_reschedule(call, &full) {
+        Ok(action) => slots::fits_action(call, &full.callback, action).await,
+        Err(problem) => Err(problem),
+    };
     act(call, &full, action).await
 }
 
@@ -112,7 +118,8 @@ fn read_reschedule(call: &Call, full: &FullCallback) -> Result<Action, Problem> 
     let queue = live_queue(call, full, "reschedule")?;
     let zone = zone_of(Some(&schedule), &full.request.customer, &queue);
     let start = schedule.start.as_ref().expect("`read_move` asks for a start");
-    let booking = book(start, zone, &queue, call.now, IN_MOVE)?;
+    let asked = Asked { bound: call.role().bound(), now: call.now, place: IN_MOVE };
+    let booking = book(start, zone, &queue, asked)?;
     if call.role().is_inside() && !agreed {
         let customer = &full.request.customer;
         check_contact_hours(start, &booking, customer, &queue, IN_MOVE)?;

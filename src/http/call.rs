@@ -187,6 +187,16 @@ impl Call {
         Ok(full)
     }
 
+    /// The one callback that a manage token is good for; none for other credentials.
+    pub(super) async fn own_callback(&self) -> Result<Option<FullCallback>, Problem> {
+        let Role::Customer(own) = self.role() else { return Ok(None) };
+        let full = self.workspace().handle.callback(*own).await?.ok_or_else(Problem::not_found)?;
+        if self.is_over_for_customer(&full) {
+            return Err(Problem::not_found());
+        }
+        Ok(Some(full))
+    }
+
     /// A customer's link ends some days after their callback did.
     fn is_over_for_customer(&self, full: &FullCallback) -> bool {
         let callback = &full.callback;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::reply::Reply;
+use super::slots;
 use crate::domain::callback::State;
 use crate::domain::message::Action;
 use crate::domain::queue::Queue;
@@ -61,6 +62,10 @@ pub(super) async fn create(call: &Call) -> Result<Reply, Problem> {
     let workspace = call.workspace();
     let most = call.shared.limits.max_requirements;
     let wish = match read_request(&call.body.value, call.role(), workspace, most) {
+        Ok(wish) => slots::fits(call, &wish).await.map(|()| wish),
+        Err(problem) => Err(problem),
+    };
+    let wish = match wish {
         Ok(wish) => wish,
         Err(problem) => return replayed_or(call, problem).await,
     };

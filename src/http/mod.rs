@@ -25,6 +25,7 @@ mod queues;
 mod reply;
 mod routes;
 mod server;
+mod slots;
 mod state;
 mod stats;
 mod webhooks;

@@ -48,6 +48,7 @@ async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
     let Some(keyed) = call.keyed()? else { return Err(problem) };
     match call.workspace().handle.replayed(keyed).await? {
         Some(KeptAnswer::Failure(failure)) => Ok(show(&failure).replayed(true)),
-        Some(KeptAnswer::Callback { .. } | KeptAnswer::Queue(_)) | None => Err(problem),
+        Some(KeptAnswer::Callback { .. } | KeptAnswer::Queue(_) | KeptAnswer::Served { .. })
+        | None => Err(problem),
     }
 }

@@ -11,7 +11,7 @@ use crate::engine::entry::KeptAnswer;
 use crate::wire::page::{PageBody, PageQuery, page_of};
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
-use crate::wire::queue::{STATUS, queue_body, read_pause, read_resume};
+use crate::wire::queue::{CONFLICTS, STATUS, conflicts_body, queue_body, read_pause, read_resume};
 use crate::wire::request::invalid;
 use crate::wire::settings;
 
@@ -50,6 +50,7 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
         .map_err(|error| Problem::field("/id", error.to_string()))?;
     let mut body = call.body.object()?.clone();
     body.remove(STATUS);
+    body.remove(CONFLICTS);
     let most = call.shared.limits.max_requirements;
     let settings = settings::queue(&Value::Object(body), &id, most).map_err(invalid)?;
     let there = call.workspace().handle.queue(&id).map(|queue| queue.version);
@@ -57,7 +58,10 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let if_match = call.if_match(there.unwrap_or_default());
     let (queue, made) = call.workspace().handle.put_queue(settings, if_match).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    let reply = show(call, &queue, status);
+    let conflicts = call.workspace().handle.conflicts(&queue).await?;
+    let mut shown = queue_body(&queue, call.now);
+    shown.insert(CONFLICTS.to_owned(), conflicts_body(&conflicts));
+    let reply = Reply::json(status, &shown).version(queue.version);
     Ok(if made { reply.location(&format!("/v1/queues/{id}")) } else { reply })
 }
 

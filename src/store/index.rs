@@ -204,6 +204,9 @@ pub(super) fn callback_index(callback: &Callback) -> Vec<RowKey> {
     if let Some(booking) = &callback.booking {
         add(keys::BY_START, &keys::instant(booking.start));
     }
+    if let Some(seat) = callback.seat() {
+        add(keys::SEAT, &keys::seat(&callback.queue, seat));
+    }
     if let Some(since) = callback.queued_since {
         add(keys::BY_QUEUED, &keys::instant(since));
     }

@@ -15,6 +15,8 @@ use crate::domain::callback::{Channel, State};
 use crate::domain::dispatch::Carrier;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::phone::PhoneNumber;
+use crate::domain::policy::Medium;
+use crate::domain::slots::Seat;
 use crate::domain::time::Timestamp;
 use crate::engine::entry::IdempotencyKey;
 use crate::engine::ports::{RowKey, Table};
@@ -49,6 +51,8 @@ pub const KEPT_BY_TIME: Table = ordered(8, "kept_by_time");
 pub const META: Table = plain(9, "meta");
 /// In [`META`]: the 32 bytes that manage links are signed with.
 pub const SECRET: &str = "secret";
+/// In [`META`]: digest of the zone rules by which all bookings were looked at last.
+pub const ZONE_RULES: &str = "zone_rules";
 /// In [`META`]: the highest number of a callback that was removed, so that none is given twice.
 pub const HIGHEST_REMOVED: &str = "highest_removed";
 /// In [`META`]: the highest id of an event that was removed: who has read less misses something.
@@ -101,8 +105,12 @@ pub const FAILURE_OF: Table = ordered(29, "failure_of");
 /// number → since when it is denied, by whom, why.
 pub const DENIED: Table = ordered(30, "denied");
 
+/// queue, zero, medium, instant of the booked start (the last of all for none), callback id →
+/// nothing: the seats of callbacks that aren't final.
+pub const SEAT: Table = ordered(31, "seat");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 31] = [
+pub const ALL: [Table; 32] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -134,6 +142,7 @@ pub const ALL: [Table; 31] = [
     FAILURE,
     FAILURE_OF,
     DENIED,
+    SEAT,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -263,6 +272,11 @@ pub fn secret() -> RowKey {
     key(META, SECRET.as_bytes())
 }
 
+/// The zone rules by which all bookings were looked at last.
+pub fn zone_rules() -> RowKey {
+    key(META, ZONE_RULES.as_bytes())
+}
+
 /// The highest number of a callback that was removed.
 pub fn highest_removed() -> RowKey {
     key(META, HIGHEST_REMOVED.as_bytes())
@@ -344,6 +358,37 @@ pub const fn by_state(state: State) -> [u8; 1] {
 /// The front of [`BY_QUEUE`].
 pub fn by_queue(queue: &QueueId, state: State) -> Vec<u8> {
     [queue.as_str().as_bytes(), &[0], &by_state(state)].concat()
+}
+
+/// The front of [`SEAT`] for all of a queue's of one medium.
+pub fn seats(queue: &QueueId, medium: Medium) -> Vec<u8> {
+    // Numbers of their own: a new medium must not move the others.
+    let medium = match medium {
+        Medium::Voice => 0,
+        Medium::Video => 1,
+    };
+    [queue.as_str().as_bytes(), &[0, medium]].concat()
+}
+
+/// The front of [`SEAT`].
+pub fn seat(queue: &QueueId, seat: Seat) -> Vec<u8> {
+    let start = instant(seat.start.unwrap_or(Timestamp::NEVER));
+    [seats(queue, seat.medium).as_slice(), &start].concat()
+}
+
+/// The queue and the seat of a key of [`SEAT`].
+pub fn seat_of(key: &[u8]) -> Option<(QueueId, Seat)> {
+    let zero = key.iter().position(|byte| *byte == 0)?;
+    let (queue, rest) = key.split_at(zero);
+    let medium = match rest.get(1)? {
+        0 => Medium::Voice,
+        1 => Medium::Video,
+        _ => return None,
+    };
+    let start = instant_of(*rest.get(2..)?.first_chunk::<8>()?);
+    let start = (start != Timestamp::NEVER).then_some(start);
+    let queue = QueueId::parse(std::str::from_utf8(queue).ok()?).ok()?;
+    Some((queue, Seat { medium, start }))
 }
 
 /// The front of [`BY_AGENT`].

@@ -123,6 +123,8 @@ pub struct CallbackBody<'a> {
     #[serde(skip_serializing_if = "Omittable::is_omitted")]
     estimated_wait_seconds: Omittable<Option<u32>>,
     #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    overbooked: Omittable<bool>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
     context_omitted: Omittable<bool>,
 }
 
@@ -145,6 +147,10 @@ impl<'a> ExistingBody<'a> {
             schedule: ScheduleBody::of(callback),
         }
     }
+}
+
+fn overbooked(callback: &Callback) -> bool {
+    callback.booking.as_ref().is_some_and(|booking| booking.overbooked)
 }
 
 /// A field that some views don't have at all, which is another thing than having it as null.
@@ -427,6 +433,7 @@ impl<'a> CallbackBody<'a> {
             closed_at: ended(callback).map(|(_, at)| Instant(at)),
             position: Omittable::only(queued, frame.position),
             estimated_wait_seconds: Omittable::only(queued, None),
+            overbooked: Omittable::only(inside && overbooked(callback), true),
             context_omitted: Omittable::only(frame.omit_context, true),
         }
     }

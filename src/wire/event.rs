@@ -100,6 +100,9 @@ fn callback_data(event: &CallbackEvent) -> Value {
         CallbackEvent::CarriedOver { due, why } => json!({
             "next_attempt_at": format_rfc3339(*due), "reason": open_reason(*why),
         }),
+        CallbackEvent::ScheduleConflict { start, next_open } => json!({
+            "start": format_rfc3339(*start), "next_open_at": instant(*next_open),
+        }),
         CallbackEvent::PromiseBroken { promised_by } => {
             json!({"promised_by": format_rfc3339(*promised_by)})
         }
@@ -170,6 +173,7 @@ fn handling_data(event: &CallbackEvent) -> Value {
         | CallbackEvent::Unroutable { .. }
         | CallbackEvent::Stuck { .. }
         | CallbackEvent::CarriedOver { .. }
+        | CallbackEvent::ScheduleConflict { .. }
         | CallbackEvent::PromiseBroken { .. }
         | CallbackEvent::MeetingReady { .. }
         | CallbackEvent::Closed { .. } => unreachable!("`callback_data` tells these itself"),

@@ -30,6 +30,7 @@ mod samples;
 pub mod schedule;
 pub mod served;
 pub mod settings;
+pub mod slot;
 pub mod text;
 pub mod trace;
 pub mod webhook;

@@ -7,6 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::slot::slot_list;
 use crate::domain::civil::format_rfc3339;
 use crate::domain::refusal::{FieldFault, Refusal};
 use crate::domain::time::Timestamp;
@@ -230,6 +231,16 @@ impl From<Refusal> for Problem {
             Refusal::StartPast => of(Kind::StartPast),
             Refusal::NumberDenied => {
                 of(Kind::PhoneRefused).at("/customer/phone", "is on the deny list")
+            }
+            Refusal::TooSoon { soonest } => {
+                of(Kind::TooSoon).instant("soonest_start", Some(soonest))
+            }
+            Refusal::TooFar { latest } => of(Kind::TooFar).instant("latest_start", Some(latest)),
+            Refusal::NotASlot { nearest } => {
+                of(Kind::NotASlot).with("nearest", slot_list(&nearest.slots, &nearest.zone))
+            }
+            Refusal::SlotFull { nearest } => {
+                of(Kind::SlotFull).with("nearest", slot_list(&nearest.slots, &nearest.zone))
             }
             Refusal::InUse(_) => of(Kind::InUse),
             Refusal::Invalid(errors) => Self::invalid(errors),

@@ -10,11 +10,20 @@ use super::text::{REASON_MAX, instant, prose};
 use crate::domain::effect::QueueStats;
 use crate::domain::queue::{Paused, Queue};
 use crate::domain::time::Timestamp;
-use crate::engine::handle::QueuePause;
+use crate::engine::handle::{Conflicts, QueuePause};
 
 /// The member of a queue's body that isn't a setting; a PUT passes it over, so that what a GET
 /// gave can be sent back.
 pub const STATUS: &str = "status";
+
+/// The member of a PUT's answer that isn't a setting; passed over as well.
+pub const CONFLICTS: &str = "conflicts";
+
+/// Bookings that a PUT has left outside the hours.
+pub fn conflicts_body(conflicts: &Conflicts) -> Value {
+    let first: Vec<String> = conflicts.first.iter().map(ToString::to_string).collect();
+    json!({"count": conflicts.count, "first": first})
+}
 
 /// A queue as `GET /v1/queues/{id}` shows it: what a PUT takes, and how it stands.
 pub fn queue_body(queue: &Queue, now: Timestamp) -> Map<String, Value> {

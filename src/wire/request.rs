@@ -13,7 +13,9 @@ use super::context::read_context;
 use super::customer::{Dialling, read_customer};
 use super::problem::Problem;
 use super::role::Role;
-use super::schedule::{IN_REQUEST, Schedule, book, check_contact_hours, read_schedule, zone_of};
+use super::schedule::{
+    Asked, IN_REQUEST, Schedule, book, check_contact_hours, read_schedule, zone_of,
+};
 use super::settings::fields::{Fault, Fields, Item};
 use super::settings::{COUNTS, YEAR_MINUTES, YEAR_SECONDS, read_requirements};
 use super::text::{
@@ -301,7 +303,8 @@ impl Draft {
         }
         let zone = zone_of(self.schedule.as_ref(), &self.request.customer, &self.queue);
         let start = self.schedule.as_ref().and_then(|schedule| schedule.start.as_ref());
-        let book = |start| book(start, zone.clone(), &self.queue, now, IN_REQUEST);
+        let asked = Asked { bound: role.bound(), now, place: IN_REQUEST };
+        let book = |start| book(start, zone.clone(), &self.queue, asked);
         let booking = start.map(book).transpose()?;
         if let (Some(start), Some(booking)) = (start, &booking)
             && role.is_inside()

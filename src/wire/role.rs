@@ -6,6 +6,7 @@ use crate::domain::agent::PresenceBy;
 use crate::domain::callback::Channel;
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::message::Who;
+use crate::domain::slots::Bound;
 
 /// The bearer of a credential, within one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,11 @@ impl Role {
             Self::Agent(agent) => Who::Agent(agent.clone()),
             Self::Supervisor(agent) | Self::Admin(agent) => Who::Supervisor(agent.clone()),
         }
+    }
+
+    /// Whether the rules of slots bind the bearer.
+    pub const fn bound(&self) -> Bound {
+        if self.is_inside() { Bound::ToHours } else { Bound::ToSlots }
     }
 
     /// Who sets the presence of `agent`, if the bearer may.

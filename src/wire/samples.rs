@@ -72,6 +72,7 @@ fn queue(settings: QueueSettings) -> Queue {
         intake_paused: None,
         offers_paused: None,
         pauses: Vec::new(),
+        unchecked: false,
     }
 }
 

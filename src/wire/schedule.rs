@@ -12,6 +12,7 @@ use crate::domain::machines::callback::contact::agents_choice;
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
+use crate::domain::slots::{Bookings, Bound, Grid, Nearest, SlotBook, Staffing, Unbookable};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
 
@@ -114,15 +115,27 @@ pub const IN_REQUEST: Place =
 /// In the body of a reschedule.
 pub const IN_MOVE: Place = Place { start: "/start", local_start: "/local_start" };
 
-/// Resolves a start in its zone, and holds it against the queue's hours. The booking's end is the
-/// queue's to set.
+/// Who books, when, and where it stands in the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Whether the rules of slots bind them.
+    pub bound: Bound,
+    /// Now.
+    pub now: Timestamp,
+    /// For problems.
+    pub place: Place,
+}
+
+/// Resolves a start in its zone, and holds it against all that the queue's settings say, but for
+/// whether a slot starts then: who tells that names the free ones near it. The booking's end is
+/// the queue's to set.
 pub fn book(
     start: &Start,
     zone: TimeZone,
     queue: &Queue,
-    now: Timestamp,
-    place: Place,
+    asked: Asked,
 ) -> Result<Booking, Problem> {
+    let Asked { bound, now, place } = asked;
     let (at, pointer) = match start {
         Start::At(at) => (*at, place.start),
         Start::Local(local) => {
@@ -136,16 +149,32 @@ pub fn book(
         let detail = refusal.to_string();
         Problem::from(refusal).at(pointer, detail)
     };
-    if at <= now {
-        return Err(refused(Refusal::StartPast));
-    }
-    if !queue.is_open(at) {
-        let next_allowed_at = queue.settings.hours.next_open(at);
-        return Err(refused(Refusal::OutsideHours { next_allowed_at }));
+    let (bookings, staffing) = (Bookings::default(), Staffing::default());
+    let book = SlotBook { settings: &queue.settings, bookings: &bookings, staffing, now };
+    match book.bookable(at, bound) {
+        Ok(()) | Err(Unbookable::NotASlot) => {}
+        Err(why) => {
+            let nearest = || Nearest { slots: Vec::new(), zone: zone.clone() };
+            return Err(refused(why.refusal(nearest)));
+        }
     }
     let local_start = zone.local(at);
     let repeated = zone.resolve(local_start).is_ok_and(|first| first.repeated && first.at == at);
-    Ok(Booking { start: at, end: at, local_start, zone, repeated })
+    Ok(Booking {
+        start: at,
+        end: at,
+        local_start,
+        zone,
+        repeated,
+        overbooked: false,
+        in_conflict: false,
+    })
+}
+
+/// Whether a booking is one that its maker may make: customers and channels book slots.
+pub fn is_slot(booking: &Booking, queue: &Queue, bound: Bound) -> bool {
+    let slot = || Grid::of(&queue.settings).slot_at(booking.start);
+    bound == Bound::ToHours || slot().is_some_and(|slot| slot.start == booking.start)
 }
 
 /// Holds a start that a person chose for the customer against contact hours.

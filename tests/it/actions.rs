@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{LATER, Server, asap, booked, send};
+use crate::server::{Server, asap, booked, send, slot};
 
 fn path(made: &Value, action: &str) -> String {
     format!("/v1/callbacks/{}{action}", made["id"].as_str().expect("an id"))
@@ -33,7 +33,7 @@ fn an_agent_who_is_not_there_gets_nothing() {
 #[test]
 fn a_supervisor_calls_now_and_closes() {
     let server = Server::start();
-    let made = server.callback(&booked("030 123456", LATER));
+    let made = server.callback(&booked("030 123456", &slot(2)));
     let mut body = json!({"queue": "sales"});
     let moved = server.post(&path(&made, "/requeue"), "lead-key-1", &body);
     assert_eq!(moved.status, 200, "{}", moved.body);

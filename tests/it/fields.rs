@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Server, asap, booked};
+use crate::server::{Answer, Server, asap, booked, slot};
 
 fn ask(server: &Server, credential: &str, body: &Value) -> Answer {
     server.post("/v1/callbacks", credential, body)
@@ -131,7 +131,8 @@ fn a_start_is_an_instant_or_a_local_time_in_its_zone() {
         number += 1;
         let mut body = booked(&format!("030 {}", 300_000 + number), "");
         body["schedule"] = schedule;
-        ask(&server, "portal-key", &body)
+        // Agents book any instant at which the queue is open.
+        ask(&server, "lead-key-1", &body)
     };
     let made = schedule(json!({"start": "2037-11-23T10:00:00.250+01:00"}));
     assert_eq!(made.body["schedule"]["start"], "2037-11-23T09:00:00.250Z", "{}", made.body);
@@ -172,8 +173,8 @@ fn a_start_is_an_instant_or_a_local_time_in_its_zone() {
 #[test]
 fn what_a_type_or_medium_needs_must_be_there() {
     let server = Server::start();
-    let start = "2037-11-24T15:00:00Z";
-    let mut video = booked("+4930123456", start);
+    let start = slot(2);
+    let mut video = booked("+4930123456", &start);
     video["medium"] = json!("video");
     ask(&server, "portal-key", &video).is_problem(422, "invalid");
     video["customer"] = json!({"name": "Ada", "email": "ada@example.com"});

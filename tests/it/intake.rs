@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::server::{LATER, Server, asap, booked, send};
+use crate::server::{LATER, Server, asap, booked, send, slot};
 
 #[test]
 fn a_channel_gets_what_it_asked_for_with_a_link_for_the_customer() {
@@ -98,15 +98,20 @@ fn one_key_at_once_makes_one_callback() {
 #[test]
 fn a_customer_moves_and_cancels_their_own() {
     let server = Server::start();
-    let made = server.callback(&booked("030 123456", LATER));
+    let made = server.callback(&booked("030 123456", &slot(2)));
     let (id, token) = (made["id"].as_str().expect("id"), made["manage_token"].as_str().expect("t"));
     assert_eq!(made["state"], "open");
     let path = |action: &str| format!("/v1/callbacks/{id}/{action}");
 
-    let moved = json!({"local_start": "2037-12-01T10:00", "time_zone": "Europe/Berlin"});
+    let to = slot(5);
+    let instant: jiff::Timestamp = to.parse().expect("an instant");
+    let local =
+        instant.in_tz("Europe/Berlin").expect("a zone").strftime("%Y-%m-%dT%H:%M").to_string();
+    let moved = json!({"local_start": local, "time_zone": "Europe/Berlin"});
     let moved = server.post(&path("reschedule"), token, &moved);
     assert_eq!(moved.status, 200, "{}", moved.body);
-    assert_eq!(moved.body["schedule"]["start"], "2037-12-01T09:00:00Z");
+    assert_eq!(moved.body["schedule"]["start"], to);
+    assert_eq!(moved.body["schedule"]["local_start"], local);
     assert_eq!(moved.header("etag"), Some("\"2\""));
     let past = server.post(&path("reschedule"), token, &json!({"start": "2020-01-01T00:00:00Z"}));
     past.is_problem(422, "start-past");
@@ -289,7 +294,7 @@ fn lists_are_filtered_by_what_a_desk_knows() {
     body["origin"] = json!({"case_id": "CS1", "interaction_ref": "IMS1"});
     body["external_id"] = json!("X-1");
     server.callback(&body);
-    server.callback(&booked("030 123457", LATER));
+    server.callback(&booked("030 123457", &slot(2)));
     let count = |query: &str| {
         let list = server.get(&format!("/v1/callbacks?{query}"), "lead-key-1");
         assert_eq!(list.status, 200, "{query}: {}", list.body);

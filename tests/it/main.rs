@@ -25,5 +25,7 @@ mod replay;
 mod roles;
 mod schema;
 mod server;
+mod slots;
 mod socket;
 mod stores;
+mod zones;

@@ -141,6 +141,11 @@ impl Server {
         Self::launch(folder, store, CONFIG, &[])
     }
 
+    /// Starts it on `store`, with settings in its environment.
+    pub(crate) fn start_on_with(folder: &Path, store: &str, settings: &[(&str, &str)]) -> Self {
+        Self::launch(folder, store, CONFIG, settings)
+    }
+
     /// Starts it on `store` with a configuration of the test's own, written into `folder`.
     pub(crate) fn start_configured_on(folder: &Path, store: &str, config: &str) -> Self {
         Self::launch(folder, store, config, &[])
@@ -337,5 +342,11 @@ pub(crate) fn booked(phone: &str, start: &str) -> Value {
     })
 }
 
-/// Far enough ahead for every test.
+/// A slot of every queue that a channel may book: on the hour, some days from now.
+pub(crate) fn slot(days: i64) -> String {
+    let at = jiff::Timestamp::now().round(jiff::Unit::Hour).expect("in range");
+    (at + jiff::SignedDuration::from_hours(days * 24)).to_string()
+}
+
+/// Far enough ahead for every test; agents alone may book it.
 pub(crate) const LATER: &str = "2037-11-24T15:00:00Z";

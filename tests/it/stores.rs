@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::lists::check_lists;
 use crate::redis::RedisServer;
 use crate::schema::Api;
-use crate::server::{Answer, LATER, Server, asap, booked, send};
+use crate::server::{Answer, LATER, Server, asap, booked, send, slot};
 
 /// A server, and what it says of itself; every answer is held against that.
 pub(crate) struct Walk {
@@ -160,10 +160,7 @@ fn fill(walk: &Walk) {
         let mut body = if pick(2) {
             asap(&format!("+49301234{:02}", number / 4))
         } else {
-            booked(
-                &format!("+49301234{:02}", number / 4),
-                &format!("2037-11-{:02}T09:00:00Z", number + 1),
-            )
+            booked(&format!("+49301234{:02}", number / 4), &slot(i64::from(number) + 1))
         };
         body["customer"]["name"] = json!(["Ada", "ADELE", "Örsted", "Zoë"][number as usize % 4]);
         if pick(3) {
@@ -204,9 +201,9 @@ fn handle(walk: &Walk) {
     };
     assert_eq!(load(1).body["external_units"], 1);
     assert_eq!(presence("available").status, 200);
-    let made = walk.create("portal-key", &booked("+4930999901", LATER));
+    let made = walk.create("portal-key", &booked("+4930999901", &slot(2)));
     let id = id_of(&made);
-    walk.act("reschedule", id, "portal-key", &json!({"start": "2037-11-25T15:00:00Z"}));
+    walk.act("reschedule", id, "portal-key", &json!({"start": slot(3)}));
     let patch = json!({"priority": 9, "customer": {"name": "Ada K."}, "description": "More"});
     let patched = walk.ask(("PATCH", "/v1/callbacks/{id}"), id, supervisor, Some(("", &patch)));
     assert_eq!(patched.body["description"], "More", "{}", patched.body);
@@ -217,6 +214,7 @@ fn handle(walk: &Walk) {
     walk.act("call", id, agent, &json!({}));
     walk.act("outcome", id, agent, &json!({"outcome": "no_answer", "notes": "Silence"}));
     walk.act("extend_wrap_up", id, agent, &json!({"seconds": 60}));
+    walk.get("/v1/queues/{id}/slots", "billing", "portal-key");
     assert_eq!(walk.act("retry", id, agent, &json!({"mine": true}))["state"], "open");
     assert_eq!(walk.act("requeue", id, supervisor, &json!({}))["state"], "queued");
     assert_eq!(walk.get("/v1/callbacks/{id}/routing", id, supervisor)["state"], "queued");

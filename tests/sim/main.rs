@@ -62,6 +62,7 @@ fn planted_faults_are_found() {
         Planted::OffersNotRevoked,
         Planted::ReleasesLost,
         Planted::SleepersForgotten,
+        Planted::SeatsLost,
     ];
     for fault in faults {
         let found: BTreeSet<String> = (1..=PLANTED_SEEDS)

@@ -24,6 +24,9 @@ use ringback::domain::zone::TimeZone;
 use crate::rng::Rng;
 use crate::world::World;
 
+/// Slots are short, so that many ask for the same.
+pub(crate) const SLOT_MINUTES: u32 = 5;
+
 /// An agent's browser.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
@@ -144,6 +147,8 @@ impl People {
             | Answer::Failure(_)
             | Answer::Denied { .. }
             | Answer::Served { .. }
+            | Answer::Slots(_)
+            | Answer::Booked { .. }
             | Answer::Done => {}
         }
     }
@@ -285,11 +290,12 @@ impl People {
         self.numbers += 1;
         let queue = rng.pick(&self.queues).clone();
         let id = CallbackId(world.fresh());
-        let booking = rng.percent(40).then(|| booking(world.wall, rng));
+        let who = if rng.percent(15) { Who::Supervisor(None) } else { Who::Channel };
+        let booking = rng.percent(50).then(|| booking(world.wall, &who, rng));
         let kind = if booking.is_some() { CallbackType::Scheduled } else { CallbackType::Asap };
         let wish = Wish {
             queue: queue.clone(),
-            who: Who::Channel,
+            who,
             request: Arc::new(request()),
             kind,
             medium: Medium::Voice,
@@ -320,7 +326,11 @@ impl People {
         let supervisor = Who::Supervisor(None);
         let (who, action) = match rng.below(10) {
             0 | 1 => (Who::Channel, Action::Cancel { reason: None }),
-            2 => (Who::Customer, Action::Reschedule { booking: Some(booking(world.wall, rng)) }),
+            2 => {
+                let who = if rng.percent(20) { supervisor } else { Who::Customer };
+                let booking = Some(booking(world.wall, &who, rng));
+                (who, Action::Reschedule { booking })
+            }
             3 => (Who::Channel, Action::Reschedule { booking: None }),
             4 => (supervisor, Action::Requeue { queue: None, agent: Some(agent) }),
             5 => (supervisor, Action::Assign { agent, force: false }),
@@ -374,12 +384,28 @@ impl Person {
     }
 }
 
-fn booking(now: Timestamp, rng: &mut Rng) -> Booking {
-    let minutes = u32::try_from(rng.between(1, 180)).expect("small");
-    let start = now + Span::minutes(minutes);
+/// What a customer chooses: a slot, most of the time; agents book any minute.
+fn booking(now: Timestamp, who: &Who, rng: &mut Rng) -> Booking {
+    let minute = Span::minutes(1).0;
+    let slot = Span::minutes(SLOT_MINUTES).0;
+    let between = |rng: &mut Rng, low, high| i64::try_from(rng.between(low, high)).expect("small");
+    let start = match who {
+        Who::Customer | Who::Channel if rng.percent(95) => {
+            Timestamp((now.0 / slot + between(rng, 1, 12)) * slot)
+        }
+        _ => Timestamp(now.0 + between(rng, 1, 180) * minute),
+    };
     let zone = TimeZone::utc();
     let local_start = zone.local(start);
-    Booking { start, end: start, local_start, zone, repeated: false }
+    Booking {
+        start,
+        end: start,
+        local_start,
+        zone,
+        repeated: false,
+        overbooked: false,
+        in_conflict: false,
+    }
 }
 
 fn request() -> Request {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use ringback::domain::ids::{AgentId, QueueId};
 use ringback::domain::message::{AgentMessage, AgentTimers, Letter, QueueMessage, Token};
 use ringback::domain::policy::{
-    AgentSettings, Capacity, Membership, PerMedium, QueueSettings, WrapUpMode,
+    AgentSettings, Capacity, Membership, PerMedium, QueueSettings, SlotCapacity, WrapUpMode,
 };
 use ringback::domain::skills::Skills;
 use ringback::domain::time::{Span, Timestamp};
 
-use crate::people::{Asked, People, Sent};
+use crate::people::{Asked, People, SLOT_MINUTES, Sent};
 use crate::rng::Rng;
 use crate::world::{Output, Planted, World};
 
@@ -323,6 +323,10 @@ fn queue_settings(id: &QueueId, rng: &mut Rng) -> QueueSettings {
     settings.max_attempts = small(rng, 1, 5);
     settings.max_interactions = small(rng, 5, 20);
     settings.lead_seconds = small(rng, 0, 120);
+    settings.slot_minutes = SLOT_MINUTES;
+    settings.slot_capacity = PerMedium::both(SlotCapacity::Fixed(small(rng, 0, 3)));
+    settings.min_notice_minutes = 0;
+    settings.max_outstanding = PerMedium::both(if rng.percent(30) { small(rng, 3, 12) } else { 0 });
     settings.auto_accept = rng.percent(10);
     settings.retry_extends_expiry = rng.percent(80);
     settings.expire_after_minutes = small(rng, 5, 60);

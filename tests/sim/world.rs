@@ -1,6 +1,8 @@
 //! The engine's part of the simulation: the real machines, a mailbox each, a journal that is
 //! durable up to some entry, outputs that are held until theirs is, and a crash between any two.
 
+mod seats;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -15,7 +17,8 @@ use ringback::domain::machines::queue::QueueMachine;
 use ringback::domain::machines::router::{RouterLimits, RouterMachine};
 use ringback::domain::machines::scheduler::{SchedulerMachine, WindowLimits};
 use ringback::domain::message::{
-    AgentTimers, CallbackMessage, Letter, Machine, RouterMessage, SchedulerMessage, Token,
+    AgentTimers, CallbackMessage, Letter, Machine, QueueMessage, RouterMessage, SchedulerMessage,
+    Token,
 };
 use ringback::domain::queue::Queue;
 use ringback::domain::refusal::Refusal;
@@ -37,6 +40,8 @@ pub(crate) enum Planted {
     ReleasesLost,
     /// Callbacks are forgotten by the scheduler when they fall asleep.
     SleepersForgotten,
+    /// Seats that callbacks give back go on being counted.
+    SeatsLost,
 }
 
 /// What leaves the engine.
@@ -175,6 +180,9 @@ impl World {
             Planted::SleepersForgotten => {
                 matches!(letter, Letter::Scheduler(SchedulerMessage::Slept { .. }))
             }
+            Planted::SeatsLost => {
+                matches!(letter, Letter::Queue(_, QueueMessage::FreeSeat(_)))
+            }
         }
     }
 
@@ -218,6 +226,10 @@ impl World {
             Letter::Scheduler(message) => self.scheduler.step(&now, message, &mut out),
         }
         self.carry_out(&now, out, lets_go);
+        // It looks at everything: now and then while letters are on their way, and when none is.
+        if self.steps.is_multiple_of(16) || !self.has_mail() {
+            self.check_seats();
+        }
     }
 
     /// The machine of a callback, made from its record if it isn't live.
@@ -335,7 +347,8 @@ impl World {
     fn recover(&mut self) {
         let records = self.newest.clone();
         for (id, queue) in &records.queues {
-            let mut machine = QueueMachine::restore(Arc::clone(queue));
+            let seats = records.seats(id);
+            let mut machine = QueueMachine::restore(Arc::clone(queue)).with_seats(seats, 0);
             let (now, mut out) = (self.now(), Outbox::default());
             machine.recover(&now, &mut out);
             self.queues.insert(id.clone(), machine);

@@ -168,6 +168,10 @@ pub struct Booking {
     pub zone: TimeZone,
     /// The wall time exists twice that day; the first is meant.
     pub repeated: bool,
+    /// The slot was full when an agent booked it.
+    pub overbooked: bool,
+    /// It was told that the queue's hours have changed under it.
+    pub in_conflict: bool,
 }
 
 /// How firmly an agent is preferred.

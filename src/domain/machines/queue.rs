@@ -4,11 +4,13 @@
 //! request is taken here and passed on to its callback, so that what a queue bounds is decided in
 //! one place. It must never choose an agent: that is the router's.
 
+mod seats;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::callback::contact::agents_choice;
-use super::callback::{asap_ever, bookable};
+use super::callback::asap_ever;
 use crate::domain::callback::{CallbackType, Reach};
 use crate::domain::duplicates::{Verdict, judge};
 use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};
@@ -23,6 +25,7 @@ use crate::domain::queue::{Pause, Paused, Queue};
 use crate::domain::rank::{Rank, rank};
 use crate::domain::ranked::RankedSet;
 use crate::domain::refusal::Refusal;
+use crate::domain::slots::Bookings;
 use crate::domain::time::{Now, Span, Timestamp};
 
 /// The machine of one queue.
@@ -37,6 +40,10 @@ pub struct QueueMachine {
     line: RankedSet<(Rank, CallbackId)>,
     /// Those queued, longest waiting first.
     waiting: RankedSet<(Timestamp, CallbackId)>,
+    /// The seats taken, by callbacks that aren't final.
+    bookings: Bookings,
+    /// How many agents serve the queue.
+    agents: u32,
     /// The scheduler's timer, as told last.
     told_timer: Option<Timestamp>,
 }
@@ -57,6 +64,8 @@ impl QueueMachine {
             live: BTreeMap::new(),
             line: RankedSet::new(),
             waiting: RankedSet::new(),
+            bookings: Bookings::default(),
+            agents: 0,
             told_timer: None,
         }
     }
@@ -98,6 +107,14 @@ impl QueueMachine {
                 self.update(callback, version, out);
             }
             QueueMessage::Leave { callback } => self.leave(callback),
+            QueueMessage::Reserve(reserve) => self.reserve(now, *reserve, out),
+            QueueMessage::TakeSeat(seat) => self.take_seat(seat),
+            QueueMessage::FreeSeat(seat) => self.free_seat(seat),
+            QueueMessage::Rechecked { version } => self.rechecked(version, out),
+            QueueMessage::Staff { agents } => self.agents = agents,
+            QueueMessage::Slots { token, question } => {
+                self.tell_slots(now, token, &question, out);
+            }
             QueueMessage::Stats { token } => {
                 out.answer(token, Ok(Answer::QueueStats(self.stats())));
             }
@@ -119,12 +136,11 @@ impl QueueMachine {
             out.answer(token, Err(Refusal::field("/queue", "there is no such queue")));
             return;
         };
-        if let Err(refusal) = admit(now, &create, &queue) {
+        let admitted = admit(now, &create, &queue);
+        let bookable = admitted.and_then(|()| self.bookable(now, &queue, &create.wish));
+        if let Err(refusal) = bookable {
             out.answer(token, Err(refusal));
             return;
-        }
-        if let Some(booking) = &mut create.wish.booking {
-            booking.end = queue.slot_end(booking.start);
         }
         match judge(&create.wish, &queue.settings, &create.active) {
             Verdict::Take(duplicates) => create.duplicates = duplicates,
@@ -139,6 +155,10 @@ impl QueueMachine {
                 out.answer(token, Err(Refusal::DuplicateContact { id }));
                 return;
             }
+        }
+        if let Err(refusal) = self.seat_new(now, &queue, &mut create.wish) {
+            out.answer(token, Err(refusal));
+            return;
         }
         let id = create.id;
         let position = (create.wish.kind == CallbackType::Asap && queue.is_open(now.wall))
@@ -170,13 +190,18 @@ impl QueueMachine {
         }
         let created = self.record.is_none();
         let queue = match &self.record {
-            Some(old) => Queue { settings, ..Queue::clone(old) },
+            Some(old) => {
+                let changed = old.settings.hours != settings.hours && !self.bookings.is_empty();
+                let unchecked = old.unchecked || changed;
+                Queue { settings, unchecked, ..Queue::clone(old) }
+            }
             None => Queue {
                 settings,
                 version: 0,
                 intake_paused: None,
                 offers_paused: None,
                 pauses: Vec::new(),
+                unchecked: false,
             },
         };
         let queue = self.replace(queue, out);
@@ -381,7 +406,6 @@ fn admit(now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
     }
     match &wish.booking {
         Some(booking) => {
-            bookable(queue, booking.start, now.wall)?;
             let chosen = wish.who.is_customers() || wish.request.customer_agreed;
             if chosen { Ok(()) } else { agents_choice(&reach, &queue.settings, booking.start) }
         }

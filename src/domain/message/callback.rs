@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::queue::Seated;
 use super::{Token, Who};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{
@@ -101,6 +102,13 @@ pub enum CallbackMessage {
         /// Mails that should have had its link went out without.
         late: bool,
     },
+    /// The queue's answer to `QueueMessage::Reserve`.
+    Reserved {
+        /// The command that asked for it.
+        token: Token,
+        /// The seat that is kept, or why there is none.
+        result: Result<Seated, Refusal>,
+    },
     /// A deadline may have come.
     Wake,
     /// Take the pending offer back from this agent, without penalty.
@@ -130,6 +138,8 @@ pub enum CallbackMessage {
     },
     /// The queue's settings, pauses or hours have changed.
     QueueChanged(Arc<Queue>),
+    /// Look at the booking again: the queue's hours, or the rules of a zone, have changed.
+    Recheck,
     /// The queue has been closed for `overrun_minutes`: wait for its next opening.
     CarryOver {
         /// When that is; `None` if never.

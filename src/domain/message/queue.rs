@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Token;
 use super::callback::Create;
-use crate::domain::ids::CallbackId;
-use crate::domain::policy::QueueSettings;
+use super::{Token, Who};
+use crate::domain::callback::Booking;
+use crate::domain::ids::{CallbackId, QueueId};
+use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::rank::Rank;
+use crate::domain::slots::Seat;
 use crate::domain::time::Timestamp;
 
 /// What a queue is told.
@@ -68,6 +70,29 @@ pub enum QueueMessage {
         /// Which.
         callback: CallbackId,
     },
+    /// Keep a seat for a callback that shall be moved, or refuse it.
+    Reserve(Box<Reserve>),
+    /// A callback has taken a seat that nobody kept for it.
+    TakeSeat(Seat),
+    /// A callback gives a seat back.
+    FreeSeat(Seat),
+    /// Its bookings were looked at again, by the record of that version.
+    Rechecked {
+        /// Which.
+        version: u64,
+    },
+    /// So many agents serve the queue.
+    Staff {
+        /// How many.
+        agents: u32,
+    },
+    /// Tell about slots.
+    Slots {
+        /// Marks the question.
+        token: Token,
+        /// What about them.
+        question: SlotQuestion,
+    },
     /// Tell how many wait, for the stats of now.
     Stats {
         /// Marks the question.
@@ -82,6 +107,77 @@ pub enum QueueMessage {
     },
     /// A deadline may have come.
     Wake,
+}
+
+/// A callback that shall be moved to another start.
+#[derive(Debug, Clone)]
+pub struct Reserve {
+    /// The command that moves it.
+    pub token: Token,
+    /// Which callback.
+    pub callback: CallbackId,
+    /// Its medium.
+    pub medium: Medium,
+    /// Where it shall be.
+    pub booking: Booking,
+    /// Where it is booked now.
+    pub own: Option<Timestamp>,
+    /// In whose name: customers and channels are bound to free slots.
+    pub who: Who,
+}
+
+/// A seat that is kept for a callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seated {
+    /// In this queue.
+    pub queue: QueueId,
+    /// The seat.
+    pub seat: Seat,
+    /// The end of its slot.
+    pub end: Timestamp,
+    /// The slot was full.
+    pub overbooked: bool,
+}
+
+/// What is asked about slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlotQuestion {
+    /// What is taken of those that start in `from .. to`.
+    Between {
+        /// Of this medium.
+        medium: Medium,
+        /// From here.
+        from: Timestamp,
+        /// To here.
+        to: Timestamp,
+    },
+    /// The next free ones.
+    Next {
+        /// Of this medium.
+        medium: Medium,
+        /// From here.
+        from: Timestamp,
+        /// At most so many.
+        count: usize,
+    },
+    /// The free ones nearest to a start that is none.
+    Near {
+        /// Of this medium.
+        medium: Medium,
+        /// The start.
+        start: Timestamp,
+    },
+}
+
+impl SlotQuestion {
+    /// Phone or video.
+    pub const fn medium(&self) -> Medium {
+        match self {
+            Self::Between { medium, .. }
+            | Self::Next { medium, .. }
+            | Self::Near { medium, .. } => *medium,
+        }
+    }
 }
 
 /// A callback's place in a queue's line.

@@ -314,9 +314,18 @@ pub(super) fn asap() -> Wish {
 pub(super) fn scheduled(after: Span) -> Wish {
     let zone = TimeZone::utc();
     let start = START + after;
-    let booking =
-        Booking { start, end: start, local_start: zone.local(start), zone, repeated: false };
-    Wish { kind: CallbackType::Scheduled, booking: Some(booking), ..asap() }
+    let booking = Booking {
+        start,
+        end: start,
+        local_start: zone.local(start),
+        zone,
+        repeated: false,
+        overbooked: false,
+        in_conflict: false,
+    };
+    // Agents book any instant.
+    let who = Who::Supervisor(None);
+    Wish { kind: CallbackType::Scheduled, booking: Some(booking), who, ..asap() }
 }
 
 /// With an external id.

@@ -22,12 +22,13 @@ use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
+use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
-    Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace, Page, Removal,
-    StoredEvent,
+    BookedRead, Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace,
+    Page, Removal, StoredEvent,
 };
 use crate::engine::ports::{EntryNumber, Epoch, PortFuture, RowKey, RowWrite, StoreError, Table};
 
@@ -417,6 +418,50 @@ impl Library for VaultLibrary {
         }))
     }
 
+    fn seats(&self) -> PortFuture<'_, Result<BTreeMap<QueueId, Bookings>, StoreError>> {
+        Box::pin(self.0.read(|world| {
+            let mut all: BTreeMap<QueueId, Bookings> = BTreeMap::new();
+            for callback in world.callbacks.values() {
+                if let Some(seat) = callback.seat() {
+                    all.entry(callback.queue.clone()).or_default().take(seat);
+                }
+            }
+            all
+        }))
+    }
+
+    fn booked(
+        &self,
+        read: BookedRead,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, CallbackId)>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let seated =
+                |one: &&Arc<Callback>| one.queue == read.queue && one.medium == read.medium;
+            let place = |one: &Arc<Callback>| Some((one.seat()?.start?, one.id));
+            let mut all: Vec<_> =
+                world.callbacks.values().filter(seated).filter_map(place).collect();
+            all.sort();
+            let within = |edge: &(Timestamp, CallbackId)| {
+                Some(*edge) > read.after && (read.from..read.until).contains(&edge.0)
+            };
+            all.into_iter().filter(within).take(read.limit).collect()
+        }))
+    }
+
+    fn callbacks(
+        &self,
+        ids: Vec<CallbackId>,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            ids.iter().filter_map(|id| world.callbacks.get(id).cloned()).collect()
+        }))
+    }
+
+    fn zone_rules_row(&self, _rules: u64) -> Option<RowWrite> {
+        // A vault keeps changes and no rows: its bookings are looked at by each life.
+        None
+    }
+
     fn lapsed(
         &self,
         _kind: Lapsing,
@@ -487,6 +532,7 @@ impl Library for VaultLibrary {
             denied: world.denied.values().cloned().collect(),
             last_number: world.callbacks.values().map(|one| one.number).max().unwrap_or(0),
             secret: world.secret.clone(),
+            zone_rules: None,
         }))
     }
 }

@@ -151,6 +151,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
     write("put", "/v1/queues/{id}", ADMIN, "Queue", &[(200, Some("Queue")), (201, Some("Queue"))],
         "Makes or replaces a queue"),
     delete("/v1/queues/{id}", "Removes a queue in which nothing waits"),
+    get("/v1/queues/{id}/slots", ALL, &["medium", "from", "to", "time_zone"],
+        &[(200, Some("Slots"))],
+        "Lists the starts that customers may choose, full ones too; a week from now on unless \
+         said, 31 days at most"),
     write("post", "/v1/queues/{id}/pause", LEAD, "Pause", &[(200, Some("Queue"))],
         "Stops requests, offers, or both"),
     write("post", "/v1/queues/{id}/resume", LEAD, "Resume", &[(200, Some("Queue"))],

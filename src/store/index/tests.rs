@@ -148,6 +148,7 @@ fn a_change_of_state_moves_the_rows_of_that_state_alone() {
         ("by_state", true),
         ("callback", true),
         ("live", false),
+        ("seat", false),
     ];
     assert_eq!(written, expected);
 }

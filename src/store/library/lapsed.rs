@@ -317,6 +317,7 @@ fn agent_of(event: &CallbackEvent) -> Option<&AgentId> {
         | CallbackEvent::Unroutable { .. }
         | CallbackEvent::Stuck { .. }
         | CallbackEvent::CarriedOver { .. }
+        | CallbackEvent::ScheduleConflict { .. }
         | CallbackEvent::PromiseBroken { .. }
         | CallbackEvent::MeetingReady { .. }
         | CallbackEvent::Closed { .. } => None,

@@ -5,9 +5,11 @@ mod filter;
 mod lapsed;
 mod list;
 mod outbox;
+mod seats;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,14 +19,17 @@ use super::record::{EventRecord, Record, damaged};
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, State};
 use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::ids::{CallbackId, QueueId, WebhookId};
+use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
 use crate::engine::entry::{IdempotencyKey, Kept};
 use crate::engine::library::{
-    FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace, Page, Removal,
-    StoredEvent,
+    BookedRead, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace, Page,
+    Removal, StoredEvent,
 };
-use crate::engine::ports::{EntryNumber, PortFuture, RangeRead, RowKey, Rows, StoreError, Table};
+use crate::engine::ports::{
+    EntryNumber, PortFuture, RangeRead, RowKey, RowWrite, Rows, StoreError, Table,
+};
 
 /// Rows of one round trip where all of a table is read.
 const CHUNK: usize = 1_000;
@@ -345,6 +350,29 @@ impl Library for StoreLibrary {
         Box::pin(self.all_active(after, limit))
     }
 
+    fn seats(&self) -> PortFuture<'_, Result<BTreeMap<QueueId, Bookings>, StoreError>> {
+        Box::pin(self.all_seats())
+    }
+
+    fn booked(
+        &self,
+        read: BookedRead,
+    ) -> PortFuture<'_, Result<Vec<(Timestamp, CallbackId)>, StoreError>> {
+        Box::pin(self.booked_seats(read))
+    }
+
+    fn callbacks(
+        &self,
+        ids: Vec<CallbackId>,
+    ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>> {
+        Box::pin(async move { Ok(self.callbacks(&ids).await?.into_iter().flatten().collect()) })
+    }
+
+    fn zone_rules_row(&self, rules: u64) -> Option<RowWrite> {
+        let value = Some(Bytes::copy_from_slice(&rules.to_be_bytes()));
+        Some(RowWrite { key: keys::zone_rules(), value })
+    }
+
     fn lapsed(
         &self,
         kind: Lapsing,
@@ -391,6 +419,7 @@ impl Library for StoreLibrary {
     fn inventory(&self) -> PortFuture<'_, Result<Inventory, StoreError>> {
         Box::pin(async move {
             let secret = self.rows.get(vec![keys::secret()]).await?.pop().flatten();
+            let rules = self.rows.get(vec![keys::zone_rules()]).await?.pop().flatten();
             let removed = self.highest(keys::highest_removed()).await?;
             Ok(Inventory {
                 queues: self.all(keys::QUEUE).await?,
@@ -399,6 +428,9 @@ impl Library for StoreLibrary {
                 denied: self.all(keys::DENIED).await?,
                 last_number: self.last_number().await?.max(removed),
                 secret: secret.map(Into::into),
+                // Rules that can't be read are others than those that hold.
+                zone_rules: rules
+                    .and_then(|rules| rules.first_chunk().copied().map(u64::from_be_bytes)),
             })
         })
     }

@@ -26,7 +26,7 @@ use crate::domain::ids::{
 use crate::domain::phone::{Email, Extension, PhoneNumber, Region};
 use crate::domain::policy::{
     AgentSettings, Capacity, Choice, DeclineReason, Disposition, DuplicatePolicy, Medium,
-    Membership, PerMedium, QueueSettings, RetryDelays, Strategy, WrapUpMode,
+    Membership, PerMedium, QueueSettings, RetryDelays, SlotCapacity, Strategy, WrapUpMode,
 };
 use crate::domain::queue::{Pause, Paused, Queue};
 use crate::domain::rank::Priority;
@@ -188,6 +188,7 @@ stored_enum!(CallbackEvent {
     20 => PromiseBroken { promised_by },
     21 => Closed { state, reason, disposition, by },
     22 => MeetingReady { provider, join_url },
+    23 => ScheduleConflict { start, next_open },
 });
 stored_enum!(AgentEvent {
     0 => Connected { session },
@@ -231,12 +232,14 @@ stored_tuples!(Unroutable {
     0 => NoAgentInQueue, 1 => MissingSkill(skill), 2 => TooLarge, 3 => AllBarred,
     4 => RequiredAgent, 5 => NumberDenied,
 });
+stored_tuples!(SlotCapacity { 0 => Fixed(places), 1 => Staff });
 stored_tuples!(RequestedBy { 0 => Customer, 1 => Agent(agent) });
 stored_tuples!(By { 0 => Customer, 1 => Channel, 2 => Agent(agent), 3 => Supervisor, 4 => Engine });
 stored_tuples!(Event { 0 => Callback(id, event), 1 => Agent(id, event), 2 => Queue(id, event) });
 
 stored_struct!(PerMedium<u32> { voice, video });
 stored_struct!(PerMedium<Option<u32>> { voice, video });
+stored_struct!(PerMedium<SlotCapacity> { voice, video });
 stored_struct!(Held { level, preference });
 stored_struct!(Requirement { skill, mandatory, min_level, expires_after_seconds });
 stored_struct!(Customer {
@@ -262,7 +265,7 @@ stored_struct!(Request {
     external_id,
     customer_agreed,
 });
-stored_struct!(Booking { start, end, local_start, zone, repeated });
+stored_struct!(Booking { start, end, local_start, zone, repeated, overbooked, in_conflict });
 stored_struct!(Preferred { agent, mode, wait_seconds, fallback });
 stored_struct!(Interaction {
     id,
@@ -397,6 +400,7 @@ stored_struct!(QueueSettings {
     duplicate_policy,
     slot_minutes,
     slot_capacity,
+    slot_reserve,
     min_notice_minutes,
     max_days_ahead,
     max_outstanding,
@@ -405,7 +409,7 @@ stored_struct!(QueueSettings {
 stored_struct!(Denied { phone, since, by, reason });
 stored_struct!(Pause { from, to });
 stored_struct!(Paused { since, until, reason });
-stored_struct!(Queue { settings, version, intake_paused, offers_paused, pauses });
+stored_struct!(Queue { settings, version, intake_paused, offers_paused, pauses, unchecked });
 stored_struct!(EventRecord { at, event });
 stored_as!(IdempotencyKey as [u8; 32], |it: &IdempotencyKey| it.0, |key| Ok(IdempotencyKey(key)));
 stored_struct!(Keyed { key, fingerprint });

@@ -166,6 +166,8 @@ impl Sampler {
             local_start: LocalTime::from_civil_seconds(EPOCH / 1_000),
             zone: self.zone(),
             repeated: self.yes(),
+            overbooked: self.yes(),
+            in_conflict: self.yes(),
         }
     }
 

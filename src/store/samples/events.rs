@@ -77,6 +77,7 @@ impl Sampler {
             CallbackEvent::Unroutable { reason: self.maybe(Self::unroutable) },
             CallbackEvent::Stuck { offers_lost: self.count() },
             CallbackEvent::CarriedOver { due: self.at(), why: self.pick(&OPEN_REASONS) },
+            CallbackEvent::ScheduleConflict { start: self.at(), next_open: self.maybe(Self::at) },
             CallbackEvent::PromiseBroken { promised_by: self.at() },
             CallbackEvent::MeetingReady {
                 provider: self.pick(&[Provider::Zoom, Provider::Jitsi]),

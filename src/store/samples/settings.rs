@@ -11,7 +11,7 @@ use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::phone::Region;
 use crate::domain::policy::{
     AgentSettings, Capacity, Choice, DeclineReason, Disposition, DuplicatePolicy, Labels, Medium,
-    Membership, PerMedium, QueueSettings, RetryDelays, Strategy, WrapUpMode,
+    Membership, PerMedium, QueueSettings, RetryDelays, SlotCapacity, Strategy, WrapUpMode,
 };
 use crate::domain::queue::{Pause, Paused, Queue};
 use crate::domain::skills::{Held, Preference, Skills};
@@ -59,6 +59,7 @@ impl Sampler {
             intake_paused: self.maybe(Self::paused),
             offers_paused: self.maybe(Self::paused),
             pauses: self.some(|it| Pause { from: it.at(), to: it.at() }),
+            unchecked: self.yes(),
         }
     }
 
@@ -153,12 +154,17 @@ impl Sampler {
                 DuplicatePolicy::Allow,
             ]),
             slot_minutes: self.count(),
-            slot_capacity: PerMedium { voice: self.count(), video: self.count() },
+            slot_capacity: PerMedium { voice: self.places(), video: self.places() },
+            slot_reserve: self.count(),
             min_notice_minutes: self.count(),
             max_days_ahead: self.count(),
             max_outstanding: PerMedium { voice: self.count(), video: self.count() },
             reminder_minutes: self.count(),
         }
+    }
+
+    fn places(&mut self) -> SlotCapacity {
+        if self.yes() { SlotCapacity::Staff } else { SlotCapacity::Fixed(self.count()) }
     }
 
     fn retry_delays(&mut self) -> RetryDelays {

@@ -103,6 +103,8 @@ fn the_published_shape_has_the_same_members() {
         "manage_url",
         "existing",
         "duplicates",
+        "overbooked",
+        "existing",
     ];
     assert_eq!(told.len(), 44 + only_at_times.len());
     assert!(only_at_times.iter().all(|name| told.contains_key(*name)));

@@ -47,6 +47,7 @@ fn callback_events() -> Vec<CallbackEvent> {
         CallbackEvent::Unroutable { reason: Some(Unroutable::TooLarge) },
         CallbackEvent::Stuck { offers_lost: 8 },
         CallbackEvent::CarriedOver { due: at(NOW), why: OpenReason::CarriedOver },
+        CallbackEvent::ScheduleConflict { start: at(NOW), next_open: None },
         CallbackEvent::PromiseBroken { promised_by: at(NOW) },
         CallbackEvent::Closed {
             state: FinalState::ClosedComplete,

@@ -64,6 +64,17 @@ impl<'a> Item<'a> {
         number
     }
 
+    /// A share from 0 to 1, in thousandths.
+    pub fn share(self) -> Option<u32> {
+        let thousandths = self.value.as_f64().map(|share| share * 1_000.0);
+        // Three decimals are near a whole number of thousandths, however they are kept.
+        let whole = |it: &f64| (0.0..=1_000.0).contains(it) && (it - it.round()).abs() < 1e-6;
+        match thousandths.filter(whole) {
+            Some(thousandths) => (0..=1_000).find(|it| f64::from(*it) >= thousandths.round()),
+            None => self.fault("must be a number from 0 to 1, with three decimals at most"),
+        }
+    }
+
     /// `true` or `false`.
     pub fn flag(self) -> Option<bool> {
         match self.value.as_bool() {

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::fields::name_of;
-use super::queue::{MEDIA, MODES, POLICIES, STRATEGIES};
+use super::queue::{MEDIA, MODES, POLICIES, STAFF, STRATEGIES};
 use crate::domain::civil::Weekday;
 use crate::domain::hours::{DayInterval, Hours};
 use crate::domain::phone::Region;
-use crate::domain::policy::{AgentSettings, Choice, PerMedium, QueueSettings, RetryDelays};
+use crate::domain::policy::{
+    AgentSettings, Choice, PerMedium, QueueSettings, RetryDelays, SlotCapacity,
+};
 use crate::domain::skills::Requirements;
 
 /// A queue's settings.
@@ -96,7 +98,8 @@ fn booking(queue: &QueueSettings) -> Value {
         "duplicate_window_minutes": queue.duplicate_window_minutes,
         "duplicate_policy": name_of(&POLICIES, queue.duplicate_policy),
         "slot_minutes": queue.slot_minutes,
-        "slot_capacity": per_medium(queue.slot_capacity),
+        "slot_capacity": slot_capacity(queue.slot_capacity),
+        "slot_reserve": f64::from(queue.slot_reserve) / 1_000.0,
         "min_notice_minutes": queue.min_notice_minutes,
         "max_days_ahead": queue.max_days_ahead,
         "max_outstanding": per_medium(queue.max_outstanding),
@@ -174,6 +177,17 @@ fn choice(choice: &Choice) -> Value {
 
 fn coded(choice: &Choice, flag: &str, set: bool) -> Value {
     json!({"id": choice.id, "labels": choice.labels, flag: set})
+}
+
+fn slot_capacity(value: PerMedium<SlotCapacity>) -> Value {
+    let places = |capacity| match capacity {
+        SlotCapacity::Fixed(places) => json!(places),
+        SlotCapacity::Staff => json!(STAFF),
+    };
+    if value.voice == value.video {
+        return places(value.voice);
+    }
+    json!({"voice": places(value.voice), "video": places(value.video)})
 }
 
 fn per_medium(value: PerMedium<u32>) -> Value {

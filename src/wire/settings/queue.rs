@@ -9,7 +9,7 @@ use crate::domain::ids::{QueueId, SkillName};
 use crate::domain::phone::Region;
 use crate::domain::policy::{
     Choice, DeclineReason, Disposition, DuplicatePolicy, Labels, Medium, PerMedium, QueueSettings,
-    RetryDelays, Strategy, WrapUpMode,
+    RetryDelays, SlotCapacity, Strategy, WrapUpMode,
 };
 use crate::domain::skills::{Level, Requirement, Requirements};
 use crate::domain::zone::TimeZone;
@@ -159,7 +159,9 @@ fn slots(fields: &mut Fields<'_>, queue: &mut QueueSettings) {
     queue.duplicate_policy = fields.word("duplicate_policy", queue.duplicate_policy, &POLICIES);
     // A slot without length would fit into a day without end.
     queue.slot_minutes = fields.number("slot_minutes", queue.slot_minutes, 1..=1_440);
-    per_medium(fields, "slot_capacity", &mut queue.slot_capacity);
+    slot_capacity(fields, &mut queue.slot_capacity);
+    let reserve = fields.take("slot_reserve").and_then(Item::share);
+    queue.slot_reserve = reserve.unwrap_or(queue.slot_reserve);
     minutes(fields, "min_notice_minutes", &mut queue.min_notice_minutes);
     days(fields, "max_days_ahead", &mut queue.max_days_ahead);
     per_medium(fields, "max_outstanding", &mut queue.max_outstanding);
@@ -255,6 +257,32 @@ fn per_medium(fields: &mut Fields<'_>, key: &'static str, value: &mut PerMedium<
         count(fields, "voice", &mut value.voice);
         count(fields, "video", &mut value.video);
     });
+}
+
+/// The word for as many as the agents can call.
+pub(super) const STAFF: &str = "staff";
+
+/// One capacity for all media, or a table with some of them.
+fn slot_capacity(fields: &mut Fields<'_>, value: &mut PerMedium<SlotCapacity>) {
+    let Some(item) = fields.take("slot_capacity") else { return };
+    if item.is_number() || item.is_text() {
+        *value = places(item).map_or(*value, PerMedium::both);
+        return;
+    }
+    item.table(|fields| {
+        let mut one = |key, value: &mut SlotCapacity| {
+            *value = fields.take(key).and_then(places).unwrap_or(*value);
+        };
+        one("voice", &mut value.voice);
+        one("video", &mut value.video);
+    });
+}
+
+fn places(item: Item<'_>) -> Option<SlotCapacity> {
+    if item.is_text() {
+        return item.word(&[(STAFF, SlotCapacity::Staff)]);
+    }
+    item.number(COUNTS).map(SlotCapacity::Fixed)
 }
 
 /// What is asked of the agent who takes a callback: of all of a queue's, or of one.

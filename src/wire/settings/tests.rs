@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::hours::ContactHours;
-use crate::domain::policy::{Medium, PerMedium, Strategy};
+use crate::domain::policy::{Medium, PerMedium, SlotCapacity, Strategy};
 
 fn id(text: &str) -> QueueId {
     QueueId::parse(text).expect("a slug")
@@ -43,7 +43,8 @@ fn full() -> Value {
         "dispositions": [{"id": "sold", "labels": {"en": "Sold"}, "resolved": true}],
         "reasons": ["invoice"], "wrap_up_mode": "required",
         "retry_delays_minutes": {"busy": 0}, "duplicate_policy": "reject",
-        "slot_capacity": {"video": 1}, "max_outstanding": 50,
+        "slot_capacity": {"voice": "staff", "video": 1}, "slot_reserve": 0.125,
+        "max_outstanding": 50,
         "offer_timeout_seconds": 600, "lead_seconds": 31_536_000, "max_attempts": 4_294_967_295_u32,
     })
 }
@@ -70,7 +71,11 @@ fn values_arrive_where_they_belong() {
     assert_eq!(settings.contact_hours, ContactHours::ALWAYS);
     assert_eq!(settings.media, [Medium::Voice, Medium::Video]);
     assert_eq!(settings.strategy, Strategy::BestSkilled);
-    assert_eq!(settings.slot_capacity, PerMedium { voice: 4, video: 1 });
+    assert_eq!(
+        settings.slot_capacity,
+        PerMedium { voice: SlotCapacity::Staff, video: SlotCapacity::Fixed(1) }
+    );
+    assert_eq!(settings.slot_reserve, 125);
     assert_eq!(settings.max_outstanding, PerMedium::both(50));
     assert_eq!(settings.retry_delays_minutes.busy, 0);
     assert_eq!(settings.retry_delays_minutes.no_answer, 15);

@@ -12,6 +12,7 @@ mod instant;
 mod keys;
 mod ledger;
 mod outage;
+mod places;
 mod rounds;
 mod takeover;
 

@@ -7,12 +7,11 @@ use super::contact::ever_allowed;
 use super::{CallbackMachine, Draft, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{
-    Booking, CallbackType, ClosedReason, FinalState, OpenReason, Preferred, Reach, Request, State,
+    CallbackType, ClosedReason, FinalState, Preferred, Reach, Request, State,
 };
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
 use crate::domain::message::{OfferEnd, Patch, Who};
-use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Timestamp};
@@ -64,60 +63,6 @@ impl CallbackMachine {
         let reason = ClosedReason::ServedElsewhere;
         self.end(now, FinalState::Canceled, reason, who.by(), draft);
         Taken::Done
-    }
-
-    /// Moves it to another time, or to as soon as possible.
-    pub(super) fn reschedule(
-        &mut self,
-        now: &Now,
-        who: &Who,
-        booking: Option<Booking>,
-        draft: &mut Draft,
-    ) -> Result<Taken, Refusal> {
-        if !matches!(self.record().state(), State::Open | State::Queued | State::Offered) {
-            return Err(self.illegal("reschedule"));
-        }
-        let queue = Arc::clone(self.queue());
-        match &booking {
-            Some(booking) => bookable(&queue, booking.start, now.wall)?,
-            None if self.record().medium == Medium::Video => {
-                return Err(Refusal::field("/asap", "a video callback must have a start"));
-            }
-            None => asap_ever(&queue, &self.record().reach, now.wall)?,
-        }
-        let start = booking.as_ref().map(|booking| booking.start);
-        draft.events.push(CallbackEvent::Rescheduled { start, by: who.by() });
-        self.end_offer(OfferEnd::Revoked(RevokeReason::Rescheduled), draft);
-        self.end_interaction(now, draft);
-        let record = self.record_mut();
-        record.promise_broken = false;
-        record.unroutable = None;
-        record.retrying = false;
-        record.contact_hours_bind = false;
-        if let Some(mut booking) = booking {
-            booking.end = queue.slot_end(booking.start);
-            record.kind = CallbackType::Scheduled;
-            record.expiry_base = booking.end;
-            record.queued_since = None;
-            record.booking = Some(booking);
-            let due = self.due_for_booking();
-            self.open(now, due, OpenReason::Booked);
-            if due <= now.wall {
-                self.fall_due(now, draft);
-            }
-        } else {
-            record.kind = CallbackType::Asap;
-            record.booking = None;
-            record.expiry_base = now.wall;
-            record.queued_since = Some(now.wall);
-            let opens = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
-            if opens <= now.wall {
-                self.queue_anew(now, draft);
-            } else {
-                self.open_at_opening(now, opens);
-            }
-        }
-        Ok(Taken::Done)
     }
 
     /// Sends it back to a queue, its place kept.
@@ -357,20 +302,4 @@ pub(in crate::domain::machines) fn asap_ever(
         }
         Some(_) => Ok(()),
     }
-}
-
-/// Whether a start may be booked: in the future, and while the queue is open.
-pub(in crate::domain::machines) fn bookable(
-    queue: &Queue,
-    start: Timestamp,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    if start <= now {
-        return Err(Refusal::StartPast);
-    }
-    if !queue.is_open(start) {
-        let next_allowed_at = queue.settings.hours.next_open(start);
-        return Err(Refusal::OutsideHours { next_allowed_at });
-    }
-    Ok(())
 }

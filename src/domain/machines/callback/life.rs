@@ -33,7 +33,10 @@ impl CallbackMachine {
         });
         draft.request = Some((None, Arc::clone(&wish.request)));
         let opens_at = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
-        self.record = Some(Box::new(first_record(now, create, &queue)));
+        let record = first_record(now, create, &queue);
+        // The queue counts it already.
+        self.told.seats.extend(record.seat().map(|seat| (record.queue.clone(), seat)));
+        self.record = Some(Box::new(record));
         self.queue = Some(queue);
         match self.record().kind {
             CallbackType::Scheduled => {

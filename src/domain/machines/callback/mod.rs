@@ -15,13 +15,15 @@ mod life;
 mod offer;
 mod outward;
 mod retry;
+pub mod recheck;
+mod reschedule;
 mod settle;
 #[cfg(test)]
 pub(in crate::domain) mod tests;
 
 use std::sync::Arc;
 
-pub(super) use change::{asap_ever, bookable};
+pub(super) use change::asap_ever;
 pub use outward::still_holds;
 
 use super::digest::digest;
@@ -29,13 +31,14 @@ use crate::domain::agent::{AssignedBy, UnassignReason};
 use crate::domain::callback::{Callback, Interaction, Preferred, Request, Snapshot, State};
 use crate::domain::effect::{Answer, Effect, Outbox};
 use crate::domain::event::{By, CallbackEvent};
-use crate::domain::ids::{AgentId, CallbackId, OfferId};
+use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
 use crate::domain::message::{
     Action, CallbackCommand, CallbackMessage, Claim, Letter, Missed, OfferEnd, RouterMessage,
     Token, Who,
 };
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
+use crate::domain::slots::Seat;
 use crate::domain::time::{Now, Timestamp};
 
 /// The machine of one callback.
@@ -46,7 +49,7 @@ pub struct CallbackMachine {
     record: Option<Box<Callback>>,
     /// The queue it waits in, as last heard of.
     queue: Option<Arc<Queue>>,
-    /// Wishes for an agent that the router hasn't answered yet.
+    /// Wishes for an agent or a seat that the router or the queue hasn't answered yet.
     claims: Vec<CallbackCommand>,
     /// What the others were told last, so that they are told only what is new.
     told: Told,
@@ -73,6 +76,8 @@ pub struct CallbackMachine {
 struct Told {
     /// The queue counts it as live.
     joined: bool,
+    /// Seats that are counted as its own, by queue: the one it has, and one kept for it.
+    seats: Vec<(QueueId, Seat)>,
     /// The scheduler's timers for it.
     timers: (Option<Timestamp>, Option<Timestamp>),
     /// The scheduler's note of when to wake it from sleep.
@@ -121,7 +126,7 @@ enum Taken {
     Done,
     /// It was carried out before; nothing changed now.
     Again,
-    /// The router was asked; the answer comes later.
+    /// The router or the queue was asked; the answer comes later.
     Asked,
 }
 
@@ -154,6 +159,7 @@ impl CallbackMachine {
         machine.record = Some(Box::new(record));
         machine.queue = Some(queue);
         machine.told.sleeps = callback.state() == State::Open;
+        machine.told.seats.extend(callback.seat().map(|seat| (callback.queue.clone(), seat)));
         machine
     }
 
@@ -206,6 +212,10 @@ impl CallbackMachine {
                 out.answer(token, Ok(answer_with(callback)));
                 return;
             }
+            CallbackMessage::Reserved { token, result } => {
+                self.reserved(now, token, result, before, out);
+                return;
+            }
             CallbackMessage::Propose { agent } => self.propose(now, agent, &mut draft),
             CallbackMessage::Wake => {
                 self.told.timers = (None, None);
@@ -218,6 +228,7 @@ impl CallbackMachine {
             CallbackMessage::AgentLost { agent, since } => self.agent_lost(&agent, Some(since)),
             CallbackMessage::AgentBack { agent } => self.agent_lost(&agent, None),
             CallbackMessage::QueueChanged(queue) => self.queue_changed(now, queue, &mut draft),
+            CallbackMessage::Recheck => self.recheck(now, &mut draft),
             CallbackMessage::CarryOver { next_open } => {
                 self.carry_over(now, next_open, &mut draft);
             }
@@ -248,7 +259,7 @@ impl CallbackMachine {
                 out.answer(token, Ok(answer_with(callback)));
             }
             Ok(Taken::Asked) => {
-                self.ask_router(command, out);
+                self.ask(command, out);
                 self.settle(now, before, draft, None, out);
             }
             Err(refusal) => {
@@ -308,19 +319,25 @@ impl CallbackMachine {
             }
             Action::Assign { agent, force } => self.assign(who, agent, *force),
             Action::Cancel { reason } => self.cancel(now, who, reason.clone(), draft),
-            Action::Reschedule { booking } => self.reschedule(now, who, booking.clone(), draft),
             Action::ServeElsewhere { include_scheduled } => {
                 Ok(self.serve_elsewhere(now, who, *include_scheduled, draft))
             }
+            Action::Reschedule { booking: Some(_) } => self.reschedulable(),
+            Action::Reschedule { booking: None } => self.reschedule_to_asap(now, who, draft),
             Action::Patch(patch) => self.patch(now, who, patch, draft),
         }
     }
 
-    fn ask_router(&mut self, command: CallbackCommand, out: &mut Outbox) {
+    fn ask(&mut self, command: CallbackCommand, out: &mut Outbox) {
+        let record = self.record();
+        if let Action::Reschedule { booking: Some(booking) } = &command.action {
+            self.ask_queue(&command, booking, out);
+            self.claims.push(command);
+            return;
+        }
         let Action::Assign { agent, force } = &command.action else {
             unreachable!("only an assignment asks the router");
         };
-        let record = self.record();
         out.send(Letter::Router(RouterMessage::Claim(Box::new(Claim {
             token: command.token,
             callback: self.id,

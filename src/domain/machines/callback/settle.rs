@@ -49,6 +49,7 @@ impl CallbackMachine {
         self.tell_router(now, before, &draft, out);
         self.tell_agents(before, &after, &draft, changed, out);
         self.tell_queue(before, &after, changed, out);
+        self.tell_seats(&after, out);
         if self.warns(now) {
             self.warned = true;
             if let Some(agent) = after.assigned_agent() {
@@ -241,6 +242,22 @@ impl CallbackMachine {
                 QueueMessage::Join { callback, place, version },
             ));
         }
+    }
+
+    /// The seat that it has must be counted, in its queue, and no other.
+    fn tell_seats(&mut self, after: &Callback, out: &mut Outbox) {
+        let wanted = after.seat().map(|seat| (after.queue.clone(), seat));
+        let mut counted = std::mem::take(&mut self.told.seats);
+        if let Some((queue, seat)) = &wanted {
+            match counted.iter().position(|(at, one)| at == queue && one == seat) {
+                Some(place) => drop(counted.remove(place)),
+                None => out.send(Letter::Queue(queue.clone(), QueueMessage::TakeSeat(*seat))),
+            }
+        }
+        for (queue, seat) in counted {
+            out.send(Letter::Queue(queue, QueueMessage::FreeSeat(seat)));
+        }
+        self.told.seats.extend(wanted);
     }
 
     fn place(&self, after: &Callback) -> Option<Place> {

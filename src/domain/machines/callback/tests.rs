@@ -12,6 +12,8 @@ mod expiry;
 mod moves;
 mod offers;
 mod outward;
+mod recheck;
+mod seats;
 mod table;
 
 use std::sync::Arc;
@@ -27,8 +29,8 @@ use crate::domain::event::Event;
 use crate::domain::hours::{DayInterval, Hours};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, OfferId, QueueId};
 use crate::domain::message::{
-    Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, RouterMessage, Token,
-    Who, Wish, Work,
+    Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, QueueMessage,
+    RouterMessage, Seated, Token, Who, Wish, Work,
 };
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{Medium, QueueSettings};
@@ -36,6 +38,7 @@ use crate::domain::queue::Queue;
 use crate::domain::rank::Priority;
 use crate::domain::refusal::Refusal;
 use crate::domain::skills::Requirements;
+use crate::domain::slots::Seat;
 use crate::domain::time::{Now, Span, Timestamp};
 use crate::domain::zone::TimeZone;
 
@@ -68,13 +71,22 @@ pub(in crate::domain) fn queue(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Que
         intake_paused: None,
         offers_paused: None,
         pauses: Vec::new(),
+        unchecked: false,
     })
 }
 
 fn booking(start: Timestamp) -> Booking {
     let zone = TimeZone::utc();
     let local_start = zone.local(start);
-    Booking { start, end: start + Span::minutes(15), local_start, zone, repeated: false }
+    Booking {
+        start,
+        end: start + Span::minutes(15),
+        local_start,
+        zone,
+        repeated: false,
+        overbooked: false,
+        in_conflict: false,
+    }
 }
 
 fn request() -> Arc<Request> {
@@ -198,7 +210,37 @@ impl Bench {
     fn act(&mut self, who: &Who, action: Action) -> Result<(), Refusal> {
         let command = CallbackCommand { token: Token(2), who: who.clone(), if_match: None, action };
         self.tell(CallbackMessage::Command(Box::new(command)));
+        if let Some(seated) = self.asks_for_seat() {
+            self.tell(CallbackMessage::Reserved { token: Token(2), result: Ok(seated) });
+        }
         self.answer().expect("a command is answered").map(|_| ())
+    }
+
+    /// The seat that the last step has asked the queue for.
+    fn asks_for_seat(&self) -> Option<Seated> {
+        self.out.effects.iter().find_map(|effect| match effect {
+            Effect::Send(Letter::Queue(queue, QueueMessage::Reserve(reserve))) => {
+                let start = reserve.booking.start;
+                let seat = Seat { medium: reserve.medium, start: Some(start) };
+                let end = self.machine.queue().slot_end(start);
+                Some(Seated { queue: queue.clone(), seat, end, overbooked: false })
+            }
+            _ => None,
+        })
+    }
+
+    /// Seats that the last step has taken or given back: true for taken.
+    fn seats(&self) -> Vec<(String, bool, Option<Timestamp>)> {
+        let told = self.out.effects.iter().filter_map(|effect| match effect {
+            Effect::Send(Letter::Queue(queue, QueueMessage::TakeSeat(seat))) => {
+                Some((queue.to_string(), true, seat.start))
+            }
+            Effect::Send(Letter::Queue(queue, QueueMessage::FreeSeat(seat))) => {
+                Some((queue.to_string(), false, seat.start))
+            }
+            _ => None,
+        });
+        told.collect()
     }
 
     fn answer(&self) -> Option<Result<Answer, Refusal>> {

@@ -1,5 +1,7 @@
 //! A queue's machine on a bench: what may come in, pauses, the line, closing, settings.
 
+mod seats;
+
 use std::sync::Arc;
 
 use super::QueueMachine;
@@ -151,7 +153,8 @@ fn a_start_must_lie_in_the_future_and_in_the_hours() {
     bench.create(1, booked(START + Span(HOUR.0 * 10)));
     let next_allowed_at = Some(START + Span::days(1));
     assert_eq!(bench.refused(), Some(&Refusal::OutsideHours { next_allowed_at }));
-    bench.create(1, booked(START + Span(HOUR.0 * 10) - Span::millis(1)));
+    let who = Who::Supervisor(None);
+    bench.create(1, Wish { who, ..booked(START + Span(HOUR.0 * 10) - Span::millis(1)) });
     assert!(bench.answer().is_none(), "the callback answers");
 }
 

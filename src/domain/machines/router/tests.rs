@@ -51,6 +51,7 @@ pub(super) fn queue_with(settings: QueueSettings, offers_paused: Option<Paused>)
         intake_paused: None,
         offers_paused,
         pauses: Vec::new(),
+        unchecked: false,
     })
 }
 

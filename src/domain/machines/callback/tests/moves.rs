@@ -42,9 +42,6 @@ fn moving_takes_a_new_place_in_line_and_keeps_the_attempts() {
     bench.act(&Who::Channel, Action::Reschedule { booking: None }).expect("moved");
     assert_eq!((bench.state(), bench.record().kind), (State::Queued, CallbackType::Asap));
     assert_eq!(bench.record().queued_since, Some(bench.at));
-    let past = Action::Reschedule { booking: Some(booking(START)) };
-    assert_eq!(bench.act(&Who::Channel, past), Err(Refusal::StartPast));
-    assert_eq!(bench.state(), State::Queued, "a refusal changes nothing");
 }
 
 #[test]
@@ -174,15 +171,6 @@ fn video_is_never_as_soon_as_possible_and_a_queue_that_never_opens_takes_nothing
     voice.tell(CallbackMessage::QueueChanged(never));
     let refused = voice.act(&BOSS, asap());
     assert_eq!(refused, Err(Refusal::OutsideHours { next_allowed_at: None }));
-}
-
-#[test]
-fn a_start_outside_the_hours_is_refused_with_the_next_one() {
-    let mut bench = Bench::new(Bench::office(|_| ()), Medium::Voice, None);
-    let closed = START + Span::minutes(10 * 60);
-    let action = Action::Reschedule { booking: Some(booking(closed)) };
-    let next_allowed_at = Some(START + Span::days(1));
-    assert_eq!(bench.act(&Who::Customer, action), Err(Refusal::OutsideHours { next_allowed_at }));
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! Bookings looked at again: moved by their wall time, told to lie outside the hours, once.
+
+use std::sync::Arc;
+
+use super::{Bench, START, booking, queue};
+use crate::domain::callback::{Booking, Callback, State};
+use crate::domain::civil::{LocalTime, parse_rfc3339};
+use crate::domain::machines::callback::recheck::looked_at_again;
+use crate::domain::message::CallbackMessage;
+use crate::domain::policy::Medium;
+use crate::domain::queue::Queue;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::zone::TimeZone;
+
+const HOUR: Span = Span::minutes(60);
+
+fn later() -> Timestamp {
+    START + Span(HOUR.0 * 2)
+}
+
+/// Booked when the clocks of its zone were told to show an hour more at that time.
+fn under_old_rules() -> Bench {
+    Bench::asked(queue(|_| ()), Medium::Voice, Some(later()), |wish| {
+        let mut booking = booking(later());
+        booking.local_start = booking.zone.local(later() + HOUR);
+        wish.booking = Some(booking);
+    })
+}
+
+fn booked(bench: &Bench) -> &Booking {
+    bench.record().booking.as_ref().expect("it is booked")
+}
+
+#[test]
+fn a_booking_moves_with_its_wall_time_and_once() {
+    let mut bench = under_old_rules();
+    let (version, local) = (bench.record().version, booked(&bench).local_start);
+    bench.tell(CallbackMessage::Recheck);
+    let moved = booked(&bench).clone();
+    assert_eq!((moved.start, moved.local_start), (later() + HOUR, local));
+    assert_eq!(moved.end, later() + HOUR + Span::minutes(15));
+    assert_eq!(bench.record().next_attempt_at(), Some(moved.start - Span::seconds(60)));
+    assert_eq!(bench.record().expiry_base, moved.end);
+    assert_eq!(bench.record().version, version + 1);
+    assert_eq!(bench.events(), ["callback.rescheduled"]);
+    let of = |taken, start| ("billing".to_owned(), taken, Some(start));
+    assert_eq!(bench.seats(), [of(true, moved.start), of(false, later())]);
+    bench.tell(CallbackMessage::Recheck);
+    assert!(bench.out.changes.is_empty() && bench.out.events.is_empty());
+}
+
+#[test]
+fn a_wall_time_that_is_gone_becomes_the_first_instant_after_the_gap() {
+    let zone = TimeZone::parse("Europe/Berlin").expect("a zone");
+    let at = |text: &str| parse_rfc3339(text).expect("an instant");
+    let old = Booking {
+        start: at("2027-03-28T01:30:00Z"),
+        local_start: LocalTime::parse("2027-03-28T02:30").expect("a time"),
+        zone: zone.clone(),
+        ..booking(later())
+    };
+    let callback = Callback { booking: Some(old), ..under_old_rules().record().clone() };
+    let found = looked_at_again(&callback, &queue(|_| ()), START).expect("it moves");
+    assert_eq!(found.start, at("2027-03-28T01:00:00Z"));
+    assert_eq!(found.local_start.to_string(), "2027-03-28T03:00");
+    // The second pass of an hour shows its wall time still: it was meant, and stays.
+    let start = at("2027-10-31T01:30:00Z");
+    let second = Booking { start, local_start: zone.local(start), zone, ..booking(later()) };
+    let callback = Callback { booking: Some(second), ..callback };
+    assert_eq!(looked_at_again(&callback, &queue(|_| ()), START), None);
+}
+
+#[test]
+fn a_booking_outside_the_hours_stays_and_is_told_of_once_for_each_time() {
+    let mut bench = Bench::new(Bench::office(|_| ()), Medium::Voice, Some(later()));
+    let hours = |to: &str| -> Arc<Queue> {
+        let queue = Bench::open_until(to, |_| ());
+        Arc::new(Queue { version: 2, ..Queue::clone(&queue) })
+    };
+    let mut look = |queue: &Arc<Queue>| {
+        bench.tell(CallbackMessage::QueueChanged(Arc::clone(queue)));
+        bench.tell(CallbackMessage::Recheck);
+        (bench.events(), bench.record().booking.as_ref().map(|one| (one.start, one.in_conflict)))
+    };
+    let (short, long) = (hours("09:00"), hours("18:00"));
+    let stays = |in_conflict| Some((later(), in_conflict));
+    assert_eq!(look(&long), (vec![], stays(false)));
+    assert_eq!(look(&short), (vec!["callback.schedule_conflict"], stays(true)));
+    assert_eq!(look(&short), (vec![], stays(true)));
+    assert_eq!(look(&long), (vec![], stays(false)));
+    assert_eq!(look(&short), (vec!["callback.schedule_conflict"], stays(true)));
+    // Unmoved, it falls due at the next opening.
+    bench.tell(CallbackMessage::QueueChanged(short));
+    bench.at = later() - Span::seconds(60);
+    bench.tell(CallbackMessage::Wake);
+    assert_eq!(bench.state(), State::Open);
+    assert_eq!(bench.record().next_attempt_at(), Some(START + Span::days(1)));
+    bench.at = START + Span::days(1);
+    bench.tell(CallbackMessage::Wake);
+    assert_eq!(bench.state(), State::Queued);
+}
+
+#[test]
+fn what_waits_for_nothing_booked_is_left_alone() {
+    for mut bench in [Bench::asap(), Bench::accepted()] {
+        bench.tell(CallbackMessage::Recheck);
+        assert!(bench.out.changes.is_empty());
+    }
+    let mut due = under_old_rules();
+    due.pass(HOUR);
+    due.pass(HOUR);
+    assert_eq!(due.state(), State::Queued);
+    due.tell(CallbackMessage::Recheck);
+    assert!(due.out.changes.is_empty(), "its time has come");
+}

@@ -1,0 +1,90 @@
+//! What is taken of the queues' slots, read from the seats of callbacks that aren't final.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{StoreLibrary, part};
+use crate::domain::ids::{CallbackId, QueueId};
+use crate::domain::slots::{Bookings, Seat};
+use crate::domain::time::Timestamp;
+use crate::engine::library::BookedRead;
+use crate::engine::ports::{RangeRead, StoreError};
+use crate::store::keys;
+
+/// Rows of one round trip: all of them are read while nobody is served yet.
+const AT_ONCE: usize = 10_000;
+
+/// A callback's id, which a key ends with.
+const ID: usize = 16;
+
+impl StoreLibrary {
+    /// Counts all seats. Those of one start stand beside each other, so that a key is only looked
+    /// into where it differs from the one before.
+    pub(super) async fn all_seats(&self) -> Result<BTreeMap<QueueId, Bookings>, StoreError> {
+        let mut all: BTreeMap<QueueId, Bookings> = BTreeMap::new();
+        let mut run = Run::default();
+        let mut after: Option<Bytes> = None;
+        loop {
+            let rows = self.range(keys::SEAT, &[], after.as_deref(), AT_ONCE).await?;
+            for (key, _) in &rows {
+                let front = key.len().saturating_sub(ID);
+                if run.count > 0 && run.key[..run.front] == key[..front] {
+                    run.count += 1;
+                    continue;
+                }
+                run.end(&mut all)?;
+                run = Run { key: key.clone(), front, count: 1 };
+            }
+            after = rows.last().map(|(key, _)| key.clone());
+            if rows.len() < AT_ONCE {
+                run.end(&mut all)?;
+                return Ok(all);
+            }
+        }
+    }
+}
+
+impl StoreLibrary {
+    pub(super) async fn booked_seats(
+        &self,
+        read: BookedRead,
+    ) -> Result<Vec<(Timestamp, CallbackId)>, StoreError> {
+        let BookedRead { queue, medium, after, from, until, limit } = read;
+        let at = |start| keys::seat(&queue, Seat { medium, start: Some(start) });
+        let start = after.map_or_else(
+            || at(from),
+            |(start, id)| {
+                // The first key behind it in byte order.
+                [keys::with_id(&at(start), id).as_slice(), &[0]].concat()
+            },
+        );
+        let end = Some(at(until).into());
+        let read = RangeRead { table: keys::SEAT, start: start.into(), end, reverse: false, limit };
+        let rows = self.rows.range(read).await?;
+        let row = |key: &[u8]| {
+            let (_, seat) = keys::seat_of(key)?;
+            Some((seat.start?, keys::id_at_end(key)?))
+        };
+        rows.iter().map(|(key, _)| part(keys::SEAT, key, row)).collect()
+    }
+}
+
+/// Keys that differ in their callbacks alone.
+#[derive(Debug, Default)]
+struct Run {
+    key: Bytes,
+    front: usize,
+    count: u32,
+}
+
+impl Run {
+    fn end(&self, all: &mut BTreeMap<QueueId, Bookings>) -> Result<(), StoreError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let (queue, seat): (QueueId, Seat) = part(keys::SEAT, &self.key, keys::seat_of)?;
+        all.entry(queue).or_default().take_many(seat, self.count);
+        Ok(())
+    }
+}
