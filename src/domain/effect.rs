@@ -6,8 +6,8 @@ use super::agent::{
     Agent, AgentView, AssignedBy, PresenceBy, RevokeReason, UnassignReason, Welcome,
 };
 use super::callback::{Callback, Interaction, Request, Snapshot};
-use super::dispatch::{Failure, OutboxChange};
 use super::denied::Denied;
+use super::dispatch::{Failure, OutboxChange};
 use super::event::Event;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::message::{Letter, Token};

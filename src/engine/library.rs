@@ -15,8 +15,8 @@ use crate::domain::agent::Agent;
 use crate::domain::callback::{
     Callback, CallbackType, Channel, ContactKey, Interaction, Request, State,
 };
-use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::denied::Denied;
+use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::policy::Medium;

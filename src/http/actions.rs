@@ -10,9 +10,7 @@ use crate::engine::library::FullCallback;
 use crate::wire::action::{ActionName, check_action, read_action, read_assign, read_cancel};
 use crate::wire::problem::Problem;
 use crate::wire::request::invalid;
-use crate::wire::schedule::{
-    Asked, IN_MOVE, Move, book, check_contact_hours, read_move, zone_of,
-};
+use crate::wire::schedule::{Asked, IN_MOVE, Move, book, check_contact_hours, read_move, zone_of};
 use crate::wire::settings::fields::Item;
 
 /// An agent's action.

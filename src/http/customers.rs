@@ -64,8 +64,7 @@ async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
         Some(KeptAnswer::Served { closed, kept }) => {
             Ok(show(&ServedElsewhere { closed, kept }).replayed(true))
         }
-        Some(KeptAnswer::Callback { .. } | KeptAnswer::Queue(_) | KeptAnswer::Failure(_)) | None => {
-            Err(problem)
-        }
+        Some(KeptAnswer::Callback { .. } | KeptAnswer::Queue(_) | KeptAnswer::Failure(_))
+        | None => Err(problem),
     }
 }

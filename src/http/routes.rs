@@ -19,8 +19,8 @@ use super::call::Call;
 use super::reply::Reply;
 use super::state::Shared;
 use super::{
-    actions, agents, callbacks, customers, deny_list, docs, events, health, openapi, outbox, queues,
-    slots, stats, webhooks,
+    actions, agents, callbacks, customers, deny_list, docs, events, health, openapi, outbox,
+    queues, slots, stats, webhooks,
 };
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;

@@ -344,8 +344,14 @@ pub(crate) fn booked(phone: &str, start: &str) -> Value {
 
 /// A slot of every queue that a channel may book: on the hour, some days from now.
 pub(crate) fn slot(days: i64) -> String {
-    let at = jiff::Timestamp::now().round(jiff::Unit::Hour).expect("in range");
+    let at = wall_now().round(jiff::Unit::Hour).expect("in range");
     (at + jiff::SignedDuration::from_hours(days * 24)).to_string()
+}
+
+/// The wall clock, which the server goes by too.
+#[expect(clippy::disallowed_methods, reason = "slots are booked by the server's clock")]
+pub(crate) fn wall_now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 /// Far enough ahead for every test; agents alone may book it.

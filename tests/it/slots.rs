@@ -5,10 +5,10 @@ use std::sync::Barrier;
 use serde_json::{Value, json};
 
 use crate::redis::now;
-use crate::server::{Answer, Server, asap, booked, send, slot};
+use crate::server::{Answer, Server, asap, booked, send, slot, wall_now};
 
 /// A queue in Berlin, always open, one place in each half hour.
-fn set_up(server: &Server, more: Value) {
+fn set_up(server: &Server, more: &Value) {
     let mut settings = json!({
         "default_region": "DE", "time_zone": "Europe/Berlin", "slot_minutes": 30,
         "slot_capacity": 1, "media": ["voice", "video"],
@@ -39,7 +39,7 @@ fn remaining(server: &Server, start: &str) -> Value {
 #[test]
 fn what_is_listed_can_be_booked_and_what_is_full_names_the_nearest() {
     let server = Server::start();
-    set_up(&server, json!({}));
+    set_up(&server, &json!({}));
     let list = server.get("/v1/queues/billing/slots?time_zone=America/New_York", "portal-key").body;
     assert_eq!(list["time_zone"], "America/New_York");
     let items = list["items"].as_array().expect("a list");
@@ -77,7 +77,7 @@ fn what_is_listed_can_be_booked_and_what_is_full_names_the_nearest() {
 #[test]
 fn moving_and_calling_off_free_the_place() {
     let server = Server::start();
-    set_up(&server, json!({}));
+    set_up(&server, &json!({}));
     let (start, to) = (slot(2), slot(3));
     let made = ask(&server, "portal-key", &booked("030 123456", &start)).body;
     let (id, token) = (made["id"].as_str().expect("id"), made["manage_token"].as_str().expect("t"));
@@ -106,8 +106,8 @@ fn moving_and_calling_off_free_the_place() {
 #[test]
 fn customers_give_notice_and_agents_book_as_they_like() {
     let server = Server::start();
-    set_up(&server, json!({"max_days_ahead": 3}));
-    let now = jiff::Timestamp::now().to_string();
+    set_up(&server, &json!({"max_days_ahead": 3}));
+    let now = wall_now().to_string();
     let soon = ask(&server, "portal-key", &booked("030 123456", &after(&now, 10)));
     assert!(soon.is_problem(422, "too-soon")["soonest_start"].is_string());
     let far = ask(&server, "portal-key", &booked("030 123456", &slot(5)));
@@ -134,7 +134,7 @@ fn customers_give_notice_and_agents_book_as_they_like() {
 #[test]
 fn an_answer_given_again_still_says_that_it_was_overbooked() {
     let server = Server::start();
-    set_up(&server, json!({}));
+    set_up(&server, &json!({}));
     let start = slot(2);
     ask(&server, "mara-key-1", &booked("030 123456", &start));
     let again = || {
@@ -149,7 +149,7 @@ fn an_answer_given_again_still_says_that_it_was_overbooked() {
 #[test]
 fn what_is_outstanding_is_bounded_for_channels() {
     let server = Server::start();
-    set_up(&server, json!({"max_outstanding": {"voice": 2}, "slot_capacity": 0}));
+    set_up(&server, &json!({"max_outstanding": {"voice": 2}, "slot_capacity": 0}));
     let first = ask(&server, "portal-key", &asap("030 123456")).body;
     assert_eq!(ask(&server, "portal-key", &booked("030 123457", &slot(2))).status, 201);
     assert_eq!(remaining(&server, &slot(2)), Value::Null, "no limit of its own");
@@ -160,14 +160,14 @@ fn what_is_outstanding_is_bounded_for_channels() {
     let id = first["id"].as_str().expect("an id");
     server.post(&format!("/v1/callbacks/{id}/cancel"), "portal-key", &json!({}));
     ask(&server, "portal-key", &asap("030 123459")).is_problem(409, "limit-reached");
-    set_up(&server, json!({"max_outstanding": 3, "slot_capacity": 0}));
+    set_up(&server, &json!({"max_outstanding": 3, "slot_capacity": 0}));
     assert_eq!(ask(&server, "portal-key", &asap("030 123459")).status, 201);
 }
 
 #[test]
 fn questions_about_slots_are_for_whoever_may_ask_and_told_what_is_wrong() {
     let server = Server::start();
-    set_up(&server, json!({}));
+    set_up(&server, &json!({}));
     let list =
         |query: &str, token: &str| server.get(&format!("/v1/queues/billing/slots?{query}"), token);
     let mine = ask(&server, "portal-key", &booked("030 123456", &slot(2))).body;
@@ -190,7 +190,7 @@ fn questions_about_slots_are_for_whoever_may_ask_and_told_what_is_wrong() {
     }
     let zone = list("time_zone=CET", "portal-key");
     assert_eq!(zone.is_problem(422, "unknown-zone")["hint"], "Europe/Berlin");
-    set_up(&server, json!({"media": ["voice"]}));
+    set_up(&server, &json!({"media": ["voice"]}));
     list("medium=video", "portal-key").is_problem(422, "medium-not-offered");
     let past = list("from=2026-01-01T00:00:00Z&to=2026-01-31T00:00:00Z", "portal-key");
     assert_eq!(past.body["items"], json!([]), "what is past can't be booked");
@@ -285,7 +285,7 @@ const RACES: usize = 100;
 #[test]
 fn the_last_place_of_a_slot_is_given_to_one_of_two_hundred_a_hundred_times() {
     let server = Server::start_with(&[("RINGBACK_WORKSPACE__0__PHONE_REQUESTS_PER_MINUTE", "0")]);
-    set_up(&server, json!({"max_days_ahead": 30}));
+    set_up(&server, &json!({"max_days_ahead": 30}));
     let first: jiff::Timestamp = slot(2).parse().expect("an instant");
     let starts: Vec<String> = (0..i64::try_from(RACES).expect("few"))
         .map(|number| (first + jiff::SignedDuration::from_mins(30 * number)).to_string())

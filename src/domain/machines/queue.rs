@@ -9,8 +9,8 @@ mod seats;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::callback::contact::agents_choice;
 use super::callback::asap_ever;
+use super::callback::contact::agents_choice;
 use crate::domain::callback::{CallbackType, Reach};
 use crate::domain::duplicates::{Verdict, judge};
 use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};

@@ -14,9 +14,9 @@ mod denied;
 mod life;
 mod offer;
 mod outward;
-mod retry;
 pub mod recheck;
 mod reschedule;
+mod retry;
 mod settle;
 #[cfg(test)]
 pub(in crate::domain) mod tests;

@@ -64,7 +64,7 @@ impl CallbackMachine {
         };
         let command = self.claims.remove(place);
         let mut draft = Draft::default();
-        let moved = result.and_then(|seated| self.reschedule(now, &command, seated, &mut draft));
+        let moved = result.and_then(|seated| self.reschedule(now, &command, &seated, &mut draft));
         match moved {
             Ok(()) => {
                 let callback = self.settle(now, before, draft, None, out);
@@ -83,7 +83,7 @@ impl CallbackMachine {
         &mut self,
         now: &Now,
         command: &CallbackCommand,
-        seated: Seated,
+        seated: &Seated,
         draft: &mut Draft,
     ) -> Result<(), Refusal> {
         let Action::Reschedule { booking: Some(booking) } = &command.action else {
@@ -98,7 +98,7 @@ impl CallbackMachine {
             // It went to another queue meanwhile, whose slots nobody has looked at.
             return Err(Refusal::VersionStale { version: self.record().version });
         }
-        let Seated { end, overbooked, .. } = seated;
+        let Seated { end, overbooked, .. } = *seated;
         let booking = Booking { end, overbooked, ..booking.clone() };
         self.leave_its_time(now, &command.who, Some(booking.start), draft);
         self.move_to(now, booking, draft);
