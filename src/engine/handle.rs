@@ -6,11 +6,13 @@
 //! depends on a callback's state is checked by its machine.
 
 mod contacts;
+mod pause;
 mod slots;
 
 use std::sync::Arc;
 
 pub use contacts::ServedElsewhere;
+pub use pause::QueuePause;
 pub use slots::{Booked, Conflicts};
 
 use tokio::sync::oneshot;
@@ -29,7 +31,7 @@ use crate::domain::callback::Snapshot;
 use crate::domain::dispatch::Failure;
 use crate::domain::effect::{Answer, Notice, QueueStats, Trace};
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
-use crate::domain::message::{Action, QueueMessage, Token, Who, Wish};
+use crate::domain::message::{Action, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -477,25 +479,4 @@ impl Handle {
 pub(super) fn unreadable(error: StoreError) -> Refusal {
     tracing::warn!(error = %error, "the store can't be read");
     Refusal::Unavailable
-}
-
-/// What a supervisor stops.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueuePause {
-    /// New requests.
-    pub intake: bool,
-    /// Offers.
-    pub offers: bool,
-    /// Why.
-    pub reason: Option<String>,
-    /// Until when.
-    pub until: Option<Timestamp>,
-}
-
-impl QueuePause {
-    /// The queue's machine is told so.
-    pub(crate) fn message(self, token: Token) -> QueueMessage {
-        let Self { intake, offers, reason, until } = self;
-        QueueMessage::Pause { token, intake, offers, reason, until }
-    }
 }

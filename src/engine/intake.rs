@@ -3,12 +3,16 @@
 //! Reads are futures on this thread, so nobody waits for another's; a command that was told
 //! `unavailable` before its turn came is dropped here, without a step.
 
+mod needs;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+pub(super) use self::needs::ACTIVE_MAX;
+use self::needs::{Found, Needs, read};
 use super::answers::Reply;
 use super::ask::{Ask, external, new_reach};
 use super::contacts::Contacts;
@@ -18,14 +22,12 @@ use super::facts::{FactKey, Lines};
 use super::figures::Refused;
 use super::filter::Filter;
 use super::handle::SessionOutlet;
-use super::library::Library;
 use super::office::Office;
 use super::outputs::CommandAnswer;
 use super::ports::StoreError;
 use super::queue_actor::BeginRemoval;
 use super::shell::post;
 use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
-use crate::domain::dispatch::Failure;
 use crate::domain::effect::Answer;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::machines::callback::CallbackMachine;
@@ -33,11 +35,9 @@ use crate::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, QueueMessage,
     RouterMessage, Token, Wish,
 };
+use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
-
-/// Of one contact's callbacks so many are looked at: the oldest that aren't final.
-pub(super) const ACTIVE_MAX: usize = 1_000;
 
 /// Commands that wait for their turn or their facts, and what is needed to decide about them.
 pub(crate) struct Intake {
@@ -55,31 +55,6 @@ struct Waiting {
     ask: Ask,
     keyed: Option<Keyed>,
     cause: Arc<Cause>,
-}
-
-/// What must be read before a command can be decided about.
-#[derive(Debug, Default)]
-struct Needs {
-    kept: Option<Keyed>,
-    external: Option<(Channel, String)>,
-    contact: Option<ContactKey>,
-    failure: Option<u64>,
-}
-
-impl Needs {
-    fn is_empty(&self) -> bool {
-        let of_key = self.kept.is_none() && self.failure.is_none();
-        of_key && self.external.is_none() && self.contact.is_none()
-    }
-}
-
-/// What was read.
-#[derive(Debug, Default)]
-struct Found {
-    kept: Option<Kept>,
-    external: Option<CallbackId>,
-    active: Vec<Snapshot>,
-    failure: Option<Failure>,
 }
 
 impl Intake {
@@ -311,10 +286,7 @@ impl Office {
             Ask::RemoveQueue { id, if_match } => {
                 self.remove_queue(token, &id, if_match, cause).map_or(Ok(None), Err)
             }
-            Ask::PutQueue { settings, if_match } => {
-                let (id, token) = (settings.id.clone(), Some(token));
-                Ok(Some(Letter::Queue(id, QueueMessage::Put { token, if_match, settings })))
-            }
+            Ask::PutQueue { settings, if_match } => Ok(Some(put_queue(token, settings, if_match))),
             Ask::PauseQueue { id, pause } => self.to_queue(id, pause.message(token)),
             Ask::ResumeQueue { id, intake, offers } => {
                 self.to_queue(id, QueueMessage::Resume { token, intake, offers })
@@ -327,10 +299,7 @@ impl Office {
             }
             Ask::QueueStats { id } => self.to_queue(id, QueueMessage::Stats { token }),
             Ask::PutAgent { settings, if_match } => {
-                let timers = self.known.borrow().timers(&settings);
-                let (id, token) = (settings.id.clone(), Some(token));
-                let message = AgentMessage::Put { token, if_match, settings, timers };
-                Ok(Some(Letter::Agent(id, message)))
+                Ok(Some(self.put_agent(token, settings, if_match)))
             }
             Ask::RemoveAgent { id, if_match } => {
                 self.to_agent(id, AgentMessage::Remove { token, if_match })
@@ -415,6 +384,18 @@ impl Office {
         arrives
     }
 
+    /// An agent's timers are those of their queues, as these are now.
+    fn put_agent(
+        &self,
+        token: Token,
+        settings: Arc<AgentSettings>,
+        if_match: Option<u64>,
+    ) -> Letter {
+        let timers = self.known.borrow().timers(&settings);
+        let (id, token) = (settings.id.clone(), Some(token));
+        Letter::Agent(id, AgentMessage::Put { token, if_match, settings, timers })
+    }
+
     /// The queue's actor counts dormant callbacks itself, once its line is empty.
     fn remove_queue(
         &self,
@@ -465,25 +446,13 @@ impl Office {
     }
 }
 
-fn made(refusal: Refusal) -> CommandAnswer {
-    CommandAnswer::Made(Box::new(Err(refusal)))
+fn put_queue(token: Token, settings: Arc<QueueSettings>, if_match: Option<u64>) -> Letter {
+    let (id, token) = (settings.id.clone(), Some(token));
+    Letter::Queue(id, QueueMessage::Put { token, if_match, settings })
 }
 
-async fn read(library: &dyn Library, needs: Needs, now: Timestamp) -> Result<Found, StoreError> {
-    let mut found = Found::default();
-    if let Some(keyed) = needs.kept {
-        found.kept = library.kept(keyed.key, now).await?;
-    }
-    if let (Some((channel, id)), None) = (needs.external, &found.kept) {
-        found.external = library.external(channel, id).await?;
-    }
-    if let (Some(contact), None, None) = (needs.contact, &found.kept, found.external) {
-        found.active = library.active(contact, ACTIVE_MAX).await?;
-    }
-    if let (Some(id), None) = (needs.failure, &found.kept) {
-        found.failure = library.failure(id).await?;
-    }
-    Ok(found)
+fn made(refusal: Refusal) -> CommandAnswer {
+    CommandAnswer::Made(Box::new(Err(refusal)))
 }
 
 /// The key is a digest already.

@@ -3,21 +3,23 @@
 //! Separate from what comes in (`wire::request`), because the two share few fields and change for
 //! different reasons. Customers and channels never get what is agents' only.
 
+mod wishes;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use self::wishes::{PreferredBody, RequirementBody};
 use super::instant::Instant;
 use super::link::{Links, record_url};
 use crate::domain::callback::{
-    Booking, Callback, ClosedReason, Customer, CustomerKind, Fallback, Interaction, Origin,
-    Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, State, Unroutable,
+    Booking, Callback, ClosedReason, Customer, CustomerKind, Interaction, Origin, Outcome, Phase,
+    Reach, Request, RequestedBy, State, Unroutable,
 };
 use crate::domain::dispatch::Meeting;
 use crate::domain::ids::AgentId;
 use crate::domain::machines::callback::deadlines::{next_deadline, promised_by, runs_out};
 use crate::domain::phone::{Email, Extension, PhoneNumber};
 use crate::domain::queue::Queue;
-use crate::domain::skills::Requirement;
 use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
 use crate::engine::library::FullCallback;
@@ -258,50 +260,6 @@ impl<'a> OriginBody<'a> {
             case_id: origin.case_id.as_deref(),
             page_url: origin.page_url.as_deref(),
             waiting_since: origin.waiting_since.map(Instant),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct RequirementBody<'a> {
-    skill: &'a str,
-    min_level: u8,
-    mandatory: bool,
-    expires_after_seconds: Option<u32>,
-}
-
-impl<'a> RequirementBody<'a> {
-    fn of(asked: &'a Requirement) -> Self {
-        Self {
-            skill: asked.skill.as_str(),
-            min_level: asked.min_level.value(),
-            mandatory: asked.mandatory,
-            expires_after_seconds: asked.expires_after_seconds,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct PreferredBody<'a> {
-    agent_id: &'a str,
-    mode: &'static str,
-    wait_seconds: u32,
-    fallback: &'static str,
-}
-
-impl<'a> PreferredBody<'a> {
-    fn of(preferred: &'a Preferred) -> Self {
-        Self {
-            agent_id: preferred.agent.as_str(),
-            mode: match preferred.mode {
-                PreferMode::Prefer => "prefer",
-                PreferMode::Require => "require",
-            },
-            wait_seconds: preferred.wait_seconds,
-            fallback: match preferred.fallback {
-                Fallback::Anyone => "anyone",
-                Fallback::None => "none",
-            },
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the engine, not how records are encoded.
 
 mod log;
+mod world;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,18 +14,14 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 pub(super) use self::log::{NoTables, VaultLog};
-use crate::domain::agent::Agent;
-use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, Request, State};
-use crate::domain::denied::Denied;
-use crate::domain::dispatch::{Carrier, Failure, Item, OutboxChange};
-use crate::domain::effect::{Change, WebhookChange};
+use self::world::World;
+use crate::domain::callback::{Callback, Channel, ContactKey, State};
+use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::event::Event;
-use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
-use crate::domain::phone::PhoneNumber;
-use crate::domain::queue::Queue;
+use crate::domain::ids::{CallbackId, QueueId, WebhookId};
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
-use crate::domain::webhook::{Progress, Webhook};
+use crate::domain::webhook::Progress;
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
     BookedRead, Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace,
@@ -46,114 +43,6 @@ pub(super) struct Vault {
     pub(super) log_open: watch::Sender<bool>,
     /// Reads are answered.
     pub(super) reads_open: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct World {
-    newest: EntryNumber,
-    callbacks: BTreeMap<CallbackId, Arc<Callback>>,
-    requests: BTreeMap<(CallbackId, u32), Arc<Request>>,
-    ended: BTreeMap<(CallbackId, u32), Interaction>,
-    queues: BTreeMap<QueueId, Arc<Queue>>,
-    agents: BTreeMap<AgentId, Arc<Agent>>,
-    denied: BTreeMap<PhoneNumber, Arc<Denied>>,
-    kept: BTreeMap<IdempotencyKey, Kept>,
-    externals: BTreeMap<(Channel, String), CallbackId>,
-    events: Vec<StoredEvent>,
-    webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
-    progress: BTreeMap<WebhookId, Progress>,
-    items: BTreeMap<u64, Item>,
-    failures: BTreeMap<u64, Failure>,
-    secret: Option<Vec<u8>>,
-}
-
-impl World {
-    fn apply(&mut self, number: EntryNumber, entry: &Entry) {
-        self.newest = number;
-        let mut dispatches = 0;
-        for change in &entry.changes {
-            match change {
-                Change::Outbox(change) => self.outbox(number, change, &mut dispatches),
-                Change::Callback { after, .. } => {
-                    self.callbacks.insert(after.id, Arc::clone(after));
-                }
-                Change::Request { callback, after, .. } => {
-                    self.requests.insert((*callback, after.version), Arc::clone(after));
-                    if let Some(id) = &after.external_id {
-                        self.externals.insert((after.origin.channel, id.clone()), *callback);
-                    }
-                }
-                Change::Interaction { callback, index, interaction } => {
-                    self.ended.insert((*callback, *index), Interaction::clone(interaction));
-                }
-                Change::Agent(agent) => {
-                    self.agents.insert(agent.settings.id.clone(), Arc::clone(agent));
-                }
-                Change::AgentRemoved(id) => drop(self.agents.remove(id)),
-                Change::Queue(queue) => {
-                    self.queues.insert(queue.settings.id.clone(), Arc::clone(queue));
-                }
-                Change::QueueRemoved(id) => drop(self.queues.remove(id)),
-                Change::Webhook(change) => self.apply_webhook(change),
-                Change::Denied(phone, Some(denied)) => {
-                    self.denied.insert(*phone, Arc::clone(denied));
-                }
-                Change::Denied(phone, None) => drop(self.denied.remove(phone)),
-            }
-        }
-        for (place, event) in (0..).zip(&entry.events) {
-            let id = number * Entry::MAX_EVENTS + place;
-            self.events.push(StoredEvent { id, at: entry.at, event: event.clone() });
-        }
-        if let Some(secret) = &entry.secret {
-            self.secret = Some(secret.0.to_vec());
-        }
-        if let Some(kept) = &entry.kept {
-            self.kept.insert(kept.keyed.key, kept.clone());
-        }
-    }
-
-    fn outbox(&mut self, number: EntryNumber, change: &OutboxChange, dispatches: &mut u64) {
-        match change {
-            OutboxChange::New(dispatch) => {
-                let id = number * Entry::MAX_EVENTS + *dispatches;
-                *dispatches += 1;
-                self.items.insert(id, Item::new(id, dispatch.clone()));
-            }
-            OutboxChange::Later { after, .. } => {
-                self.items.insert(after.id, after.clone());
-            }
-            OutboxChange::Done(item) => drop(self.items.remove(&item.id)),
-            OutboxChange::GivenUp { item, failure } => {
-                self.items.remove(&item.id);
-                self.failures.insert(failure.id, failure.clone());
-            }
-            OutboxChange::Failed(failure) => {
-                self.failures.insert(failure.id, failure.clone());
-            }
-            OutboxChange::Again { failure, item } => {
-                self.failures.remove(&failure.id);
-                self.items.extend(item.clone().map(|item| (item.id, item)));
-            }
-        }
-    }
-}
-
-impl World {
-    fn apply_webhook(&mut self, change: &WebhookChange) {
-        match change {
-            WebhookChange::Put(webhook) => {
-                self.webhooks.insert(webhook.settings.id.clone(), Arc::clone(webhook));
-            }
-            WebhookChange::Removed(id) => {
-                self.webhooks.remove(id);
-                self.progress.remove(id);
-            }
-            WebhookChange::Progress(progress) => {
-                self.progress.insert(progress.webhook.clone(), Progress::clone(progress));
-            }
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

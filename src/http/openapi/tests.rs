@@ -28,7 +28,9 @@ fn settings_are_described_each_with_the_default_that_holds() {
     let id = QueueId::parse("billing").expect("a slug");
     let printed = Value::Object(print_queue(&QueueSettings::new(id)));
     let mut described = members("Queue");
-    assert!(described.remove("status"), "shown beside the settings");
+    for beside in ["status", "conflicts"] {
+        assert!(described.remove(beside), "{beside} is shown beside the settings");
+    }
     assert_eq!(described, keys(&printed));
     for (name, schema) in schemas()["Queue"]["properties"].as_object().expect("an object") {
         if let Some(default) = schema.get("default") {

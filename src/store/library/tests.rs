@@ -203,7 +203,7 @@ fn history_is_a_callbacks_own_events_oldest_first() {
             let events = (first..).zip(events);
             expected.extend(events.map(|(id, event)| StoredEvent { id, at: AT, event }));
         }
-        assert_eq!(expected.len() as u64, number * 23);
+        assert_eq!(expected.len() as u64, number * 24);
     }
     assert_eq!(now(library.history(id(2), 0, 1_000)).expect("no damage"), expected);
     let mut paged = Vec::new();

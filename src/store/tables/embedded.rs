@@ -182,8 +182,9 @@ impl Inner {
 
     /// Synchronises. When nothing came since the last time, what is gathered in memory is written
     /// out too: what then waits for hours is on disk alone, and a start has little to read again.
-    /// Only the next rotation drops it from memory: fjall keeps what older snapshots could read, and
-    /// looks through that when it rotates anything (then the facts, which taking the tables writes).
+    /// Only the next rotation drops it from memory: fjall keeps what older snapshots could read,
+    /// and looks through that when it rotates anything (then the facts, which taking the tables
+    /// writes).
     fn settle(&self) -> Result<(), StoreError> {
         let watermark = *lock(&self.watermark);
         self.database.persist(PersistMode::SyncAll).map_err(failed)?;

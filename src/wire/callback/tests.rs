@@ -101,10 +101,9 @@ fn the_published_shape_has_the_same_members() {
         "estimated_wait_seconds",
         "manage_token",
         "manage_url",
-        "existing",
-        "duplicates",
         "overbooked",
         "existing",
+        "duplicates",
     ];
     assert_eq!(told.len(), 44 + only_at_times.len());
     assert!(only_at_times.iter().all(|name| told.contains_key(*name)));

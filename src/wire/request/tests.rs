@@ -202,6 +202,7 @@ fn local_times_that_are_skipped_or_repeated_are_told() {
         let mut body = with("/queue", json!("video"));
         body["schedule"] = json!({"local_start": local, "time_zone": "Europe/Berlin"});
         body["reason"] = json!("anything");
+        body["customer_agreed"] = json!(true);
         // Agents book as far ahead as they like.
         read(&body, &Role::Supervisor(None))
     };

@@ -1,0 +1,25 @@
+//! What a supervisor stops of a queue, as callers say it.
+
+use crate::domain::message::{QueueMessage, Token};
+use crate::domain::time::Timestamp;
+
+/// What a supervisor stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuePause {
+    /// New requests.
+    pub intake: bool,
+    /// Offers.
+    pub offers: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// Until when.
+    pub until: Option<Timestamp>,
+}
+
+impl QueuePause {
+    /// The queue's machine is told so.
+    pub(crate) fn message(self, token: Token) -> QueueMessage {
+        let Self { intake, offers, reason, until } = self;
+        QueueMessage::Pause { token, intake, offers, reason, until }
+    }
+}
