@@ -45,6 +45,8 @@ pub(super) struct Stored {
     pub(super) rows: BTreeMap<RowKey, Bytes>,
     /// What the tables have for certain; the rest is gone when they are opened again.
     pub(super) settled: (EntryNumber, BTreeMap<RowKey, Bytes>),
+    /// How often the tables were settled.
+    pub(super) settles: u32,
     /// Groups that were tried to append: first number and how many.
     pub(super) appends: Vec<(EntryNumber, usize)>,
     /// Batches that were applied.
@@ -75,6 +77,7 @@ impl World {
             watermark: 0,
             rows: BTreeMap::new(),
             settled: (0, BTreeMap::new()),
+            settles: 0,
             appends: Vec::new(),
             batches: Vec::new(),
             keeps_all: false,
@@ -309,6 +312,7 @@ impl Tables for DoubleTables {
     fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
         Box::pin(self.world.pass(&self.world.tables, |stored| {
             stored.settled = (stored.watermark, stored.rows.clone());
+            stored.settles += 1;
             Ok(())
         }))
     }

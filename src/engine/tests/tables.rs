@@ -116,6 +116,21 @@ async fn an_idle_workspace_keeps_nothing_that_the_tables_have() {
     assert_eq!(world.position(), (4, 4, 0), "last entry, watermark, entries in the log");
 }
 
+/// Once with what is new, once to write out what they gathered, once to forget it.
+#[tokio::test(start_paused = true)]
+async fn an_idle_workspace_settles_its_tables_until_they_can_forget_and_then_rests() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    desk.write_some(4);
+    desk.until_durable().await;
+    desk.until_projected().await;
+    pass(30_000).await;
+    let settles = world.stored().settles;
+    assert!(settles >= 3, "{settles}");
+    pass(60_000).await;
+    assert_eq!(world.stored().settles, settles, "whoever is at rest leaves the store alone");
+}
+
 /// Two entries, and tables that have lost the second.
 async fn gone_back(settings: JournalSettings) -> Desk {
     let world = World::new();
