@@ -95,6 +95,20 @@ pub enum WebhookChange {
     Removed(WebhookId),
     /// It has come further.
     Progress(Arc<Progress>),
+    /// It is to be sent an event again that was given up.
+    Again {
+        /// Which webhook.
+        webhook: WebhookId,
+        /// The event's id.
+        event: u64,
+    },
+    /// An event that was to be sent again stands in its progress now.
+    TakenAgain {
+        /// Which webhook.
+        webhook: WebhookId,
+        /// The event's id.
+        event: u64,
+    },
 }
 
 /// What to do.

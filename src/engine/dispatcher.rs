@@ -22,6 +22,7 @@ use super::office::Office;
 use super::outbox::{Turn, entry_of, item_again, turn};
 use super::outward::{Appointment, MailToSend, Meetings, Outcome};
 use super::ports::{EntryNumber, PortFuture, StoreError};
+use super::webhooks::shown;
 use crate::domain::back_off;
 use crate::domain::callback::{Callback, shown_number};
 use crate::domain::dispatch::{
@@ -348,11 +349,24 @@ impl Office {
         cause: &Arc<Cause>,
     ) {
         let now = self.now();
-        let item = item_again(&failure.what, failure.id, now.wall);
         let mut out = Outbox::default();
+        if let Undelivered::Webhook { webhook, event, callback: _ } = &failure.what {
+            match self.webhook_again(webhook, *event) {
+                Ok(again) => out.changes.push(again),
+                Err(refusal) => {
+                    cause.answered(token);
+                    return self.refuse(token, refusal);
+                }
+            }
+        }
+        let shown = out.changes.first().and_then(shown);
+        let item = item_again(&failure.what, failure.id, now.wall);
         out.answer(token, Ok(Answer::Failure(Box::new(failure.clone()))));
         out.changes.push(Change::Outbox(Box::new(OutboxChange::Again { failure, item })));
         self.carry_out(&now, out, Some(cause));
+        if let Some(output) = shown {
+            self.hold(output);
+        }
     }
 
     fn write_outbox(&self, change: OutboxChange) -> Option<EntryNumber> {

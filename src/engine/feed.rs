@@ -80,9 +80,13 @@ pub(super) fn last_event_of(entry: EntryNumber) -> u64 {
 }
 
 impl Handle {
-    /// The newest id that an event can have which is durable.
-    pub fn newest_event(&self) -> u64 {
-        last_event_of(self.shared.door.standing().durable)
+    /// The newest id that an event can have by now. All that was answered before has lower ones,
+    /// and all of those are durable.
+    pub async fn newest_event(&self) -> Result<u64, Refusal> {
+        let gate = self.shared.gate()?;
+        // What is durable may have been answered already, and not yet told at the door.
+        let newest = last_event_of(gate.library.newest());
+        self.shown(&gate, newest).await
     }
 
     /// The highest id of an event that was removed when its time was over; 0: none was.

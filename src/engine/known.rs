@@ -77,7 +77,11 @@ impl Known {
                 | Change::Request { .. }
                 | Change::Interaction { .. }
                 | Change::Outbox(_)
-                | Change::Webhook(WebhookChange::Progress(_)) => {}
+                | Change::Webhook(
+                    WebhookChange::Progress(_)
+                    | WebhookChange::Again { .. }
+                    | WebhookChange::TakenAgain { .. },
+                ) => {}
             }
         }
         letters

@@ -270,6 +270,13 @@ pub trait Library: Send + Sync {
     /// How far a webhook has come.
     fn progress(&self, webhook: WebhookId) -> PortFuture<'_, Result<Option<Progress>, StoreError>>;
 
+    /// Events that a webhook is to be sent again, at most so many.
+    fn webhook_again(
+        &self,
+        webhook: WebhookId,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<u64>, StoreError>>;
+
     /// What was answered under a key, within the last 24 h before `now`.
     fn kept(
         &self,

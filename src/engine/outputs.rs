@@ -40,6 +40,8 @@ pub(crate) enum Output {
     GoesOut(Carrier),
     /// Readers see a queue.
     PublishQueue(QueueId, Option<Arc<Queue>>),
+    /// Whoever delivers for webhooks has something new to do.
+    WakeWebhooks,
     /// Readers see a webhook.
     PublishWebhook(WebhookId, Option<Arc<Webhook>>),
     /// Readers see that a number is denied, or isn't any more.
@@ -113,6 +115,7 @@ impl Office {
                 self.shared.boards.denied.publish(phone, denied);
             }
             Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
+            Output::WakeWebhooks => self.shared.boards.webhooks_changed.send_replace(()),
             Output::PublishWebhook(id, webhook) => {
                 let boards = &self.shared.boards;
                 boards.webhooks.publish(id, webhook);

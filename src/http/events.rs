@@ -74,7 +74,7 @@ pub(super) async fn stream(call: &Call) -> Result<Reply, Problem> {
 
 /// The id after which it begins: the client's last, or the newest now.
 async fn begin(call: &Call, handle: &Handle) -> Result<u64, Problem> {
-    let newest = handle.newest_event();
+    let newest = handle.newest_event().await?;
     let Some(text) = call.request.headers().get(LAST_EVENT_ID) else { return Ok(newest) };
     let last = text.to_str().ok().and_then(|text| text.trim().parse().ok());
     let Some(last) = last.filter(|last: &u64| *last <= newest) else {

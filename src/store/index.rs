@@ -168,6 +168,12 @@ fn of_webhook(change: &WebhookChange, rows: &mut Vec<RowWrite>) {
         WebhookChange::Progress(progress) => {
             put(keys::webhook_progress(&progress.webhook), progress.to_row(), rows);
         }
+        WebhookChange::Again { webhook, event } => {
+            put(keys::webhook_again(webhook, *event), Bytes::new(), rows);
+        }
+        WebhookChange::TakenAgain { webhook, event } => {
+            delete(keys::webhook_again(webhook, *event), rows);
+        }
     }
 }
 

@@ -109,8 +109,11 @@ pub const DENIED: Table = ordered(30, "denied");
 /// nothing: the seats of callbacks that aren't final.
 pub const SEAT: Table = ordered(31, "seat");
 
+/// webhook id, zero, event id → nothing: what was given up and is to be sent again.
+pub const WEBHOOK_AGAIN: Table = ordered(32, "webhook_again");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 32] = [
+pub const ALL: [Table; 33] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -143,6 +146,7 @@ pub const ALL: [Table; 32] = [
     FAILURE_OF,
     DENIED,
     SEAT,
+    WEBHOOK_AGAIN,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -252,6 +256,16 @@ pub fn webhook_progress(id: &WebhookId) -> RowKey {
 /// A number on the deny list.
 pub fn denied(phone: &PhoneNumber) -> RowKey {
     key(DENIED, phone.as_str().as_bytes().to_vec())
+}
+
+/// The front of [`WEBHOOK_AGAIN`].
+pub fn webhook_again_front(id: &WebhookId) -> Vec<u8> {
+    [id.as_str().as_bytes(), &[0]].concat()
+}
+
+/// An event that a webhook is to be sent again.
+pub fn webhook_again(id: &WebhookId, event: u64) -> RowKey {
+    key(WEBHOOK_AGAIN, [&webhook_again_front(id)[..], &event.to_be_bytes()].concat())
 }
 
 /// What was answered under a key.

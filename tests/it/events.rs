@@ -172,6 +172,47 @@ fn no_more_streams_are_open_than_there_may_be() {
     }
 }
 
+/// A reader whose system takes in little, and who doesn't read at all.
+fn stand_still(server: &Server) -> std::net::TcpStream {
+    use std::io::Write;
+    let address = server.url.strip_prefix("http://").expect("the address");
+    let address: std::net::SocketAddr = address.parse().expect("an address");
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let socket = socket.expect("a socket");
+    socket.set_recv_buffer_size(4_096).expect("it can be set");
+    socket.connect(&address.into()).expect("it listens");
+    let mut stream = std::net::TcpStream::from(socket);
+    let request = "GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer lead-key-1\r\n\
+                   Last-Event-ID: 0\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("it is taken");
+    stream
+}
+
+#[test]
+fn who_does_not_read_is_cut_off_and_comes_again() {
+    use std::io::{Read, Write};
+    let server = Server::start_with(&[("RINGBACK_LIMITS__SOCKET_WRITE_SECONDS", "1")]);
+    for number in 0..500 {
+        short_life(&server, &format!("030 {:06}", 120_000 + number));
+    }
+    let mut still = stand_still(&server);
+    let mut other = Stream::open(&server, "lead-key-1", Some(0));
+    assert_eq!(other.take(1_500).len(), 1_500, "others don't notice");
+    // Once the system has given the connection up, what comes of it is answered with a reset.
+    still.set_nonblocking(true).expect("it can be set");
+    let deadline = crate::redis::now() + Duration::from_secs(30);
+    let waits = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+    while still.write(b"\r\n").map_or_else(waits, |_| true) {
+        assert!(crate::redis::now() < deadline, "it is cut off");
+    }
+    let mut read = String::new();
+    // What had come before is there still, up to the reset.
+    let _ = still.read_to_string(&mut read);
+    let ids = read.lines().filter_map(|line| line.strip_prefix("id: ")?.parse::<u64>().ok());
+    let mut again = Stream::open(&server, "lead-key-1", ids.max().or(Some(0)));
+    assert!(again.next().is_some());
+}
+
 #[test]
 fn a_token_that_ends_ends_its_stream() {
     use jsonwebtoken::{EncodingKey, Header, encode};

@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 pub use filter::{EVENT_TYPES, Filter, is_type};
-pub use progress::{OpenEvent, Progress, Stream};
+pub use progress::{GivenUp, OpenEvent, Progress, Step, Stream};
 
 use super::ids::WebhookId;
 use super::time::{Span, Timestamp};

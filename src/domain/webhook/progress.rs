@@ -45,6 +45,28 @@ pub struct OpenEvent {
     pub next_at: Timestamp,
 }
 
+/// An event that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The event, with the attempts that failed.
+    pub event: OpenEvent,
+    /// When it was given up.
+    pub at: Timestamp,
+    /// Why the last attempt failed.
+    pub reason: String,
+}
+
+/// How far a webhook has come since it was written down last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Where it stands.
+    pub progress: Progress,
+    /// What was given up meanwhile.
+    pub given_up: Vec<GivenUp>,
+    /// Events that somebody asked for again, and that stand among the open ones from here on.
+    pub taken_again: Vec<u64>,
+}
+
 /// How far a webhook has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {

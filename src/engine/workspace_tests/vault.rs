@@ -4,6 +4,7 @@
 //! the engine, not how records are encoded.
 
 mod log;
+mod webhooks;
 mod world;
 
 use std::collections::BTreeMap;
@@ -214,7 +215,15 @@ impl Library for VaultLibrary {
     }
 
     fn progress(&self, webhook: WebhookId) -> PortFuture<'_, Result<Option<Progress>, StoreError>> {
-        Box::pin(self.0.read(move |world| world.progress.get(&webhook).cloned()))
+        Box::pin(self.0.read(move |world| world.webhooks.progress(&webhook)))
+    }
+
+    fn webhook_again(
+        &self,
+        webhook: WebhookId,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<u64>, StoreError>> {
+        Box::pin(self.0.read(move |world| world.webhooks.again(&webhook, limit)))
     }
 
     fn kept(
@@ -417,8 +426,8 @@ impl Library for VaultLibrary {
         Box::pin(self.0.read(|world| Inventory {
             queues: world.queues.values().cloned().collect(),
             agents: world.agents.values().cloned().collect(),
-            webhooks: world.webhooks.values().cloned().collect(),
             denied: world.denied.values().cloned().collect(),
+            webhooks: world.webhooks.all(),
             last_number: world.callbacks.values().map(|one| one.number).max().unwrap_or(0),
             secret: world.secret.clone(),
             zone_rules: None,

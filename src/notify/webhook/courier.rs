@@ -4,7 +4,7 @@
 //! receiver but the attempt itself. How far it has come is written down once a second while it
 //! moves, so after a crash what was delivered within the last second is delivered again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::{Stream, Webhook};
+use crate::domain::webhook::{GivenUp, Step, Stream, Webhook};
 use crate::engine::feed::EventFeed;
 use crate::engine::figures::deliveries::Delivered;
 use crate::engine::handle::Handle;
@@ -27,6 +27,12 @@ use crate::notify::outcome::Outcome;
 
 /// Between two times that it is written down how far it has come.
 const SAVE_EVERY: Span = Span::seconds(1);
+
+/// Events given up that are written down at once.
+const GIVEN_UP_AT_ONCE: usize = 32;
+
+/// Events taken up again at once.
+const AGAIN_AT_ONCE: usize = 32;
 
 /// After the engine or its store refused something.
 const AGAIN: Span = Span::seconds(1);
@@ -54,7 +60,13 @@ enum Flight {
 }
 
 type Attempt = Pin<Box<dyn Future<Output = (u64, Flight)> + Send>>;
-type Saving = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+
+/// What is being written down: how many of what was given up, and what was taken up again.
+struct Saving {
+    given_up: usize,
+    taken_again: Vec<u64>,
+    result: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
+}
 
 /// Delivers for one webhook.
 pub(super) struct Courier {
@@ -68,6 +80,12 @@ pub(super) struct Courier {
     fresh: BTreeMap<u64, StoredEvent>,
     saving: Option<Saving>,
     save_at: Timestamp,
+    /// Events given up, until that is written down.
+    given_up: Vec<GivenUp>,
+    /// Events taken up again, until that is written down.
+    taken_again: BTreeSet<u64>,
+    /// There may be events to be taken up again.
+    look_again: bool,
     read_again_at: Timestamp,
     /// That events were gone before they were read was told.
     told_gone: bool,
@@ -93,6 +111,9 @@ impl Courier {
             fresh: BTreeMap::new(),
             saving: None,
             save_at: now,
+            given_up: Vec::new(),
+            taken_again: BTreeSet::new(),
+            look_again: true,
             read_again_at: now,
             told_gone: false,
         })
@@ -107,6 +128,7 @@ impl Courier {
                 break;
             }
             let now = self.office.handle.running();
+            self.read_again(now).await;
             self.read(&webhook, now).await;
             self.start(&webhook, now);
             self.save(now);
@@ -115,22 +137,49 @@ impl Courier {
             let wants_more = self.outgoing.room(now) > 0 && now >= self.read_again_at;
             tokio::select! {
                 Some((event, flight)) = self.attempts.next() => self.land(event, flight).await,
-                result = saved(&mut self.saving) => {
-                    self.saving = None;
-                    match result {
-                        Ok(()) => {}
-                        Err(Refusal::NotFound) => break,
-                        Err(_later) => self.outgoing.not_saved(),
+                result = saved(&mut self.saving) => match result {
+                    Ok(()) => self.saved(),
+                    Err(Refusal::NotFound) => break,
+                    Err(_later) => {
+                        self.saving = None;
+                        self.outgoing.not_saved();
                     }
-                }
+                },
                 () = self.feed.more(), if wants_more => {}
                 () = self.office.handle.wait(wake.unwrap_or(Span::ZERO)), if wake.is_some() => {}
                 // The sender lives as long as the handle.
-                _ = changed.changed() => {}
+                _ = changed.changed() => self.look_again = true,
                 _ = stop.changed() => {}
             }
         }
         self.end().await;
+    }
+
+    /// Takes up again what somebody asked for.
+    async fn read_again(&mut self, now: Timestamp) {
+        if !self.look_again || now < self.read_again_at {
+            return;
+        }
+        let id = &self.webhook.settings.id;
+        let handle = &self.office.handle;
+        let Ok(mut again) = handle.again(id, AGAIN_AT_ONCE).await else {
+            self.read_again_at = now + AGAIN;
+            return;
+        };
+        again.retain(|event| !self.taken_again.contains(event));
+        if again.is_empty() {
+            self.look_again = false;
+            return;
+        }
+        let Ok(found) = handle.events_of(again.clone()).await else {
+            self.read_again_at = now + AGAIN;
+            return;
+        };
+        self.look_again = false;
+        self.taken_again.extend(again);
+        for event in found {
+            self.outgoing.read_again(event.id, Stream::of(&event.event), now);
+        }
     }
 
     /// Reads more, as far as there is room.
@@ -173,6 +222,10 @@ impl Courier {
 
     /// Begins as many attempts as may be under way.
     fn start(&mut self, webhook: &Arc<Webhook>, now: Timestamp) {
+        // What can't be written down must not grow.
+        if self.given_up.len() >= GIVEN_UP_AT_ONCE {
+            return;
+        }
         while let Some(event) = self.outgoing.start(now) {
             let fresh = self.fresh.remove(&event);
             let (office, webhook) = (self.office.clone(), Arc::clone(webhook));
@@ -196,10 +249,11 @@ impl Courier {
         match self.outgoing.settle(event, outcome, now, dice) {
             Settled::Done => deliveries.count(Delivered::Delivered),
             Settled::Held => deliveries.count(Delivered::Failed),
-            Settled::GivenUp(one, reason) => {
+            Settled::GivenUp(given_up) => {
                 deliveries.count(Delivered::GivenUp);
-                let attempts = one.failed;
+                let (attempts, reason) = (given_up.event.failed, &given_up.reason);
                 tracing::warn!(%webhook, event, attempts, reason, "a webhook's event is given up");
+                self.given_up.push(given_up);
             }
             Settled::Refused(reason) => {
                 deliveries.count(Delivered::GivenUp);
@@ -232,10 +286,38 @@ impl Courier {
 
     /// Begins to write down how far it has come, if it is time.
     fn save(&mut self, now: Timestamp) {
-        if self.saving.is_none() && self.outgoing.is_unsaved() && now >= self.save_at {
+        if self.saving.is_none() && self.is_unsaved() && now >= self.save_at {
             self.save_at = now + SAVE_EVERY;
-            let (handle, progress) = (self.office.handle.clone(), self.outgoing.take_unsaved());
-            self.saving = Some(Box::pin(async move { handle.save_progress(progress).await }));
+            let (handle, step) = (self.office.handle.clone(), self.step());
+            self.saving = Some(Saving {
+                given_up: step.given_up.len(),
+                taken_again: step.taken_again.clone(),
+                result: Box::pin(async move { handle.save_progress(step).await }),
+            });
+        }
+    }
+
+    fn is_unsaved(&self) -> bool {
+        self.outgoing.is_unsaved() || !self.given_up.is_empty() || !self.taken_again.is_empty()
+    }
+
+    /// How far it has come, to be written down.
+    fn step(&mut self) -> Step {
+        Step {
+            progress: self.outgoing.take_unsaved(),
+            given_up: self.given_up.iter().take(GIVEN_UP_AT_ONCE).cloned().collect(),
+            taken_again: self.taken_again.iter().copied().collect(),
+        }
+    }
+
+    /// What was to be written down is.
+    fn saved(&mut self) {
+        let Some(Saving { given_up, taken_again, .. }) = self.saving.take() else { return };
+        self.given_up.drain(..given_up);
+        // There may be more behind those that are off the list now.
+        self.look_again |= !taken_again.is_empty();
+        for event in taken_again {
+            self.taken_again.remove(&event);
         }
     }
 
@@ -246,7 +328,7 @@ impl Courier {
 
     /// How long nothing needs to be looked at, if nothing comes.
     fn wakes_at(&self, now: Timestamp) -> Option<Span> {
-        let save = self.outgoing.is_unsaved() && self.saving.is_none();
+        let save = self.is_unsaved() && self.saving.is_none();
         let read = now < self.read_again_at;
         let times = [
             self.outgoing.wakes_at(),
@@ -260,12 +342,15 @@ impl Courier {
     /// The last word: what was delivered since it was written down last needn't be again.
     async fn end(mut self) {
         self.office.handle.deliveries().show(&self.webhook.settings.id, None);
-        if let Some(saving) = self.saving.take() {
+        if self.saving.is_some() {
             // Either way the next one says more.
-            let _ = saving.await;
+            if let Ok(()) = saved(&mut self.saving).await {
+                self.saved();
+            }
         }
-        if self.office.now_of(&self.webhook).is_some() && self.outgoing.is_unsaved() {
-            let saved = self.office.handle.save_progress(self.outgoing.take_unsaved()).await;
+        if self.office.now_of(&self.webhook).is_some() && self.is_unsaved() {
+            let step = self.step();
+            let saved = self.office.handle.save_progress(step).await;
             if let Err(error) = saved {
                 tracing::debug!(%error, "what was delivered last is delivered again");
             }
@@ -299,7 +384,7 @@ impl Office {
 /// Waits for what is being written down; for ever where nothing is.
 async fn saved(saving: &mut Option<Saving>) -> Result<(), Refusal> {
     match saving {
-        Some(saving) => saving.await,
+        Some(saving) => (&mut saving.result).await,
         None => std::future::pending().await,
     }
 }

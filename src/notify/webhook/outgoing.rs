@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::back_off::Schedule;
 use super::super::outcome::Outcome;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::{OpenEvent, Progress, Stream};
+use crate::domain::webhook::{GivenUp, OpenEvent, Progress, Stream};
 use crate::engine::figures::deliveries::WebhookStanding;
 
 /// Events read at once.
@@ -42,7 +42,7 @@ pub(super) enum Settled {
     /// It is tried again.
     Held,
     /// It isn't.
-    GivenUp(OpenEvent, String),
+    GivenUp(GivenUp),
     /// The receiver wants nothing any more.
     Refused(String),
 }
@@ -112,6 +112,14 @@ impl Outgoing {
         }
     }
 
+    /// An event that was given up is to be sent again.
+    pub(super) fn read_again(&mut self, event: u64, stream: Stream, now: Timestamp) {
+        self.unsaved = true;
+        self.streams.entry(stream.clone()).or_default().insert(event);
+        let one = OpenEvent { event, stream, failed: 0, since: now, next_at: now };
+        self.open.entry(event).or_insert(one);
+    }
+
     /// The next event to be sent now; an attempt at it is under way from here on.
     pub(super) fn start(&mut self, now: Timestamp) -> Option<u64> {
         let most = if self.is_failing() { 1 } else { self.bounds.concurrency };
@@ -130,7 +138,10 @@ impl Outgoing {
         self.streams.values().filter_map(move |events| {
             let first = *events.first()?;
             let due = self.open.get(&first).is_some_and(|one| one.next_at <= now);
-            (due && !self.under_way.contains(&first)).then_some(first)
+            // Few are under way; one that is may have been passed by an older one that is sent
+            // again.
+            let busy = || self.under_way.iter().any(|event| events.contains(event));
+            (due && !busy()).then_some(first)
         })
     }
 
@@ -218,7 +229,7 @@ impl Outgoing {
         match wait {
             Some(_) => Settled::Held,
             None => match self.remove(event) {
-                Some(one) => Settled::GivenUp(one, reason),
+                Some(event) => Settled::GivenUp(GivenUp { event, at: now, reason }),
                 None => Settled::Held,
             },
         }
@@ -367,16 +378,16 @@ mod tests {
         let mut out = with(&[1, 1]);
         let mut now = NOW;
         let mut attempts = 0;
-        let (given_up, reason) = loop {
+        let GivenUp { event, at, reason } = loop {
             assert_eq!(out.start(now), Some(101));
             attempts += 1;
             match failed(&mut out, 101, now) {
                 Settled::Held => now = out.wakes_at().expect("it is tried again"),
-                Settled::GivenUp(one, reason) => break (one, reason),
+                Settled::GivenUp(given_up) => break given_up,
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!((attempts, now, given_up.failed), (8, NOW + Span::days(1), 8));
+        assert_eq!((attempts, at, event.failed), (8, NOW + Span::days(1), 8));
         assert_eq!(reason, "answered 500");
         assert_eq!(out.start(now), Some(102), "it has had its day too, but no attempt yet");
         assert!(matches!(failed(&mut out, 102, now), Settled::GivenUp(..)));
@@ -431,6 +442,18 @@ mod tests {
         let mut again = Outgoing::new(saved, bounds());
         assert_eq!(started(&mut again, NOW), [104]);
         assert_eq!(started(&mut again, after(5)), [101]);
+    }
+
+    #[test]
+    fn what_was_given_up_can_be_sent_again() {
+        let mut out = with(&[1, 2]);
+        assert_eq!(started(&mut out, NOW), [101, 102]);
+        out.read_again(50, stream(1), NOW);
+        out.read_again(101, stream(1), NOW);
+        assert_eq!(out.start(NOW), None, "101 is under way");
+        assert_eq!(out.take_unsaved().open.len(), 3);
+        delivered(&mut out, 101, NOW);
+        assert_eq!(out.start(NOW), Some(50));
     }
 
     #[test]

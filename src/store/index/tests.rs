@@ -266,6 +266,12 @@ fn a_webhook_keeps_its_progress_while_it_is_active() {
     let further = Arc::new(Sampler::new(2).progress(id.clone()));
     let written = rows(Change::Webhook(WebhookChange::Progress(further)));
     assert_eq!(written[0].key, progress);
+    let again = keys::webhook_again(&id, 77);
+    let row = |change, value: Option<Bytes>| {
+        assert_eq!(rows(Change::Webhook(change)), [RowWrite { key: again.clone(), value }]);
+    };
+    row(WebhookChange::Again { webhook: id.clone(), event: 77 }, Some(Bytes::new()));
+    row(WebhookChange::TakenAgain { webhook: id.clone(), event: 77 }, None);
     let deleted = [record, progress].map(|key| RowWrite { key, value: None });
     assert_eq!(rows(Change::Webhook(WebhookChange::Removed(id))), deleted);
 }

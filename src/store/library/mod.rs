@@ -244,6 +244,9 @@ impl Library for StoreLibrary {
     fn events_of(&self, ids: Vec<u64>) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
         Box::pin(async move {
             let wanted: Vec<RowKey> = ids.into_iter().map(keys::event).collect();
+            if wanted.is_empty() {
+                return Ok(Vec::new());
+            }
             let values = self.rows.get(wanted.clone()).await?;
             let there = wanted.into_iter().zip(values);
             let there = there.filter_map(|(key, value)| Some((key.key, value?)));
@@ -255,6 +258,20 @@ impl Library for StoreLibrary {
         Box::pin(async move {
             let found: Option<Arc<Progress>> = self.one(keys::webhook_progress(&webhook)).await?;
             Ok(found.map(Arc::unwrap_or_clone))
+        })
+    }
+
+    fn webhook_again(
+        &self,
+        webhook: WebhookId,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<u64>, StoreError>> {
+        Box::pin(async move {
+            let front = keys::webhook_again_front(&webhook);
+            let rows = self.range(keys::WEBHOOK_AGAIN, &front, None, limit).await?;
+            let event =
+                |(key, _): &(Bytes, Bytes)| part(keys::WEBHOOK_AGAIN, key, keys::event_at_end);
+            rows.iter().map(event).collect()
         })
     }
 

@@ -127,11 +127,14 @@ fn a_receiver_that_hangs_holds_up_neither_others_nor_callbacks() {
 }
 
 #[test]
-fn an_event_that_is_not_taken_is_given_up_in_time_and_the_next_is_sent() {
+fn an_event_that_is_not_taken_is_given_up_in_time_and_can_be_sent_again() {
     let second = ("RINGBACK_WEBHOOKS__GIVE_UP_AFTER_SECONDS", "1");
     let server = Server::start_with(&[LAB, second]);
-    let receiver = Receiver::start(|hook| {
-        Reply::Status(if hook.kind() == "callback.queued" { 500 } else { 200 })
+    let up = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&up);
+    let receiver = Receiver::start(move |hook| {
+        let fails = hook.kind() == "callback.queued" && !told.load(Ordering::SeqCst);
+        Reply::Status(if fails { 500 } else { 200 })
     });
     set(&server, "crm", &json!({"url": receiver.url()}));
     let id = short_life(&server, "030 123456");
@@ -142,6 +145,24 @@ fn an_event_that_is_not_taken_is_given_up_in_time_and_the_next_is_sent() {
     assert!(failed > 2, "{failed} attempts");
     let given_up = "ringback_webhook_attempts_total{workspace=\"main\",result=\"given_up\"}";
     until("it is counted", || figure(&server, given_up) > 0.0);
+    let failures = || server.get("/v1/outbox/failures", "admin-key").body["items"].clone();
+    until("it is listed", || failures()[0].is_object());
+    let failure = failures()[0].clone();
+    assert_eq!((&failure["kind"], &failure["name"]), (&json!("webhook"), &json!("crm")));
+    assert_eq!((&failure["callback_id"], &failure["attempts"]), (&json!(id), &json!(failed)));
+    assert_eq!(failure["reason"], "answered 500");
+
+    let retry = format!("/v1/outbox/failures/{}/retry", failure["id"]);
+    let inactive = json!({"url": receiver.url(), "active": false});
+    set(&server, "crm", &inactive);
+    server.post(&retry, "admin-key", &json!({})).is_problem(409, "in-use");
+    set(&server, "crm", &json!({"url": receiver.url()}));
+    up.store(true, Ordering::SeqCst);
+    assert_eq!(server.post(&retry, "admin-key", &json!({})).status, 200);
+    let hooks = receiver.wait_for("the third", |hooks| of(hooks, &id).len() == 3);
+    assert_eq!(json!(of(&hooks, &id)[2].id()), failure["event_id"]);
+    assert_eq!(failures(), json!([]));
+    server.post(&retry, "admin-key", &json!({})).is_problem(404, "not-found");
 }
 
 #[test]

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::webhooks::Webhooks;
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Channel, Interaction, Request};
 use crate::domain::denied::Denied;
 use crate::domain::dispatch::{Failure, Item, OutboxChange};
-use crate::domain::effect::{Change, WebhookChange};
-use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
+use crate::domain::effect::Change;
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
-use crate::domain::webhook::{Progress, Webhook};
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::StoredEvent;
 use crate::engine::ports::EntryNumber;
@@ -29,8 +29,7 @@ pub(super) struct World {
     pub(super) kept: BTreeMap<IdempotencyKey, Kept>,
     pub(super) externals: BTreeMap<(Channel, String), CallbackId>,
     pub(super) events: Vec<StoredEvent>,
-    pub(super) webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
-    pub(super) progress: BTreeMap<WebhookId, Progress>,
+    pub(super) webhooks: Webhooks,
     pub(super) items: BTreeMap<u64, Item>,
     pub(super) failures: BTreeMap<u64, Failure>,
     pub(super) secret: Option<Vec<u8>>,
@@ -63,7 +62,7 @@ impl World {
                     self.queues.insert(queue.settings.id.clone(), Arc::clone(queue));
                 }
                 Change::QueueRemoved(id) => drop(self.queues.remove(id)),
-                Change::Webhook(change) => self.apply_webhook(change),
+                Change::Webhook(change) => self.webhooks.apply(change),
                 Change::Denied(phone, Some(denied)) => {
                     self.denied.insert(*phone, Arc::clone(denied));
                 }
@@ -103,21 +102,6 @@ impl World {
             OutboxChange::Again { failure, item } => {
                 self.failures.remove(&failure.id);
                 self.items.extend(item.clone().map(|item| (item.id, item)));
-            }
-        }
-    }
-
-    fn apply_webhook(&mut self, change: &WebhookChange) {
-        match change {
-            WebhookChange::Put(webhook) => {
-                self.webhooks.insert(webhook.settings.id.clone(), Arc::clone(webhook));
-            }
-            WebhookChange::Removed(id) => {
-                self.webhooks.remove(id);
-                self.progress.remove(id);
-            }
-            WebhookChange::Progress(progress) => {
-                self.progress.insert(progress.webhook.clone(), Progress::clone(progress));
             }
         }
     }
