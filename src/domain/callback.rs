@@ -20,6 +20,7 @@ pub use request::{
 };
 
 use super::dispatch::Meeting;
+use super::estimate::Estimate;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId};
 use super::policy::Medium;
 use super::rank::Priority;
@@ -70,6 +71,15 @@ impl Unroutable {
             Self::NumberDenied => "number_denied".to_owned(),
         }
     }
+}
+
+/// What a customer was told of the wait, and when; scored by the first call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub estimate: Estimate,
 }
 
 /// An agent's last action, so that its repetition gets the same answer.
@@ -143,6 +153,8 @@ pub struct Callback {
     pub contact_hours_bind: bool,
     /// An earlier interaction reached the customer.
     pub reached: bool,
+    /// What its customer was told of the wait when they were queued.
+    pub told: Option<Told>,
     /// When the customer was first called.
     pub first_called_at: Option<Timestamp>,
     /// The promise was not kept, and that was told.
@@ -274,6 +286,15 @@ impl Callback {
     pub fn seat(&self) -> Option<Seat> {
         let start = self.booking.as_ref().map(|booking| booking.start);
         (!self.state().is_final()).then_some(Seat { medium: self.medium, start })
+    }
+
+    /// Whether it ended because it was called off, or its time to wait was over.
+    pub const fn gave_up(&self) -> bool {
+        matches!(
+            &self.phase,
+            Phase::Ended { state: FinalState::Canceled, .. }
+                | Phase::Ended { reason: ClosedReason::Expired, .. }
+        )
     }
 
     /// How long it may wait.

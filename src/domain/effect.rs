@@ -8,11 +8,13 @@ use super::agent::{
 use super::callback::{Callback, Interaction, Request, Snapshot};
 use super::denied::Denied;
 use super::dispatch::{Failure, OutboxChange};
+use super::estimate::{Accuracy, Estimate};
 use super::event::Event;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::message::{Letter, Token};
+use super::offer::Offer;
 use super::phone::PhoneNumber;
-use super::queue::Queue;
+use super::queue::{Queue, Staff};
 use super::refusal::Refusal;
 use super::slots::{Bookings, SlotRoom, Staffing};
 use super::time::Timestamp;
@@ -199,7 +201,9 @@ pub enum Answer {
     /// A session's first frame.
     Welcome(Box<Welcome>),
     /// A place in line; `None` if it isn't queued there.
-    Position(Option<u32>),
+    Position(Option<InLine>),
+    /// Whether a callback is offered.
+    Availability(Box<Availability>),
     /// Why a callback isn't assigned.
     Trace(Box<Trace>),
     /// How a queue's line is.
@@ -235,8 +239,36 @@ pub enum Answer {
     Done,
 }
 
+/// A callback's place in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InLine {
+    /// 1 is next.
+    pub position: u32,
+    /// For how long it will stand there; none where too little is known.
+    pub estimate: Option<Estimate>,
+}
+
+/// What a customer is told before they choose.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Availability {
+    /// The queue, as it is.
+    pub queue: Arc<Queue>,
+    /// Its agents.
+    pub staff: Staff,
+    /// Callbacks queued.
+    pub waiting: u32,
+    /// The wait of whoever joins now; none where too little is known.
+    pub estimate: Option<Estimate>,
+    /// From request to first call, lately; none where too few were called.
+    pub average_callback_seconds: Option<u32>,
+    /// What is offered, and why.
+    pub offer: Offer,
+    /// The next free slots.
+    pub next_slots: Vec<SlotRoom>,
+}
+
 /// A queue's line, now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct QueueStats {
     /// Callbacks queued.
     pub waiting: u32,
@@ -244,6 +276,14 @@ pub struct QueueStats {
     pub oldest_since: Option<Timestamp>,
     /// Callbacks that an agent was offered or has.
     pub with_agents: u32,
+    /// How good estimates were; none before the first was scored.
+    pub accuracy: Option<Accuracy>,
+    /// Requests for a callback as soon as possible, by customers and channels.
+    pub asap_requests: u64,
+    /// Times that a callback was offered.
+    pub offers_made: u64,
+    /// From request to first call, lately; worked out for answers, none in the figures.
+    pub average_callback_seconds: Option<u32>,
 }
 
 /// Why a callback isn't assigned, agent by agent.

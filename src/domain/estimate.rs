@@ -140,6 +140,13 @@ impl Estimator {
         (self.services.len() >= SERVICES_LEAST && mean > 0.0).then_some(mean)
     }
 
+    /// The same as a span.
+    pub fn handling(&self) -> Option<Span> {
+        let count = i64::try_from(self.services.len()).ok()?;
+        let enough = self.services.len() >= SERVICES_LEAST && self.services_total > Span::ZERO;
+        enough.then(|| Span(self.services_total.0 / count))
+    }
+
     /// Learns from an estimate whose wait is over. True: the wait was inside its range.
     pub fn score(&mut self, estimate: &Estimate, waited: Span) -> bool {
         self.band.learn(estimate, waited)

@@ -11,7 +11,9 @@ mod scheduler;
 
 pub use agent::{AgentMessage, AgentTimers, OfferEnd};
 pub use callback::{Action, CallbackCommand, CallbackMessage, Create, Patch, Wish};
-pub use queue::{Place, QueueMessage, Reserve, Seated, SlotQuestion};
+pub use queue::{
+    AvailabilityQuestion, Past, Place, QueueMessage, Reserve, Seated, Seen, SlotQuestion,
+};
 pub use router::{AgentReport, Claim, Missed, RouterMessage, Work};
 pub use scheduler::SchedulerMessage;
 

@@ -17,6 +17,7 @@ pub mod ids;
 pub mod machines;
 pub(crate) mod matching;
 pub mod message;
+pub mod offer;
 pub mod phone;
 pub mod policy;
 pub mod queue;

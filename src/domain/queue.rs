@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::hours::Allowed;
-use super::policy::{Medium, QueueSettings};
+use super::policy::{Medium, PerMedium, QueueSettings};
 use super::slots::Grid;
 use super::time::{Span, Timestamp};
 use super::zone::TimeZone;
@@ -158,6 +158,17 @@ impl Queue {
             None => at,
         }
     }
+}
+
+/// Agents of a queue, as they are now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Staff {
+    /// With a session.
+    pub connected: u32,
+    /// With a session, and available.
+    pub available: u32,
+    /// Of these, with room for one more of a medium.
+    pub free: PerMedium<u32>,
 }
 
 /// A queue as readers see it; published with each change.

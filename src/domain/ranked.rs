@@ -64,6 +64,14 @@ impl<K: Ord + Copy> RankedSet<K> {
         Some(before + within)
     }
 
+    /// How many keys are smaller than `key`, whether it is there or not.
+    pub fn below(&self, key: &K) -> usize {
+        let chunk = self.chunk_of(key);
+        let before: usize = self.chunks[..chunk].iter().map(Vec::len).sum();
+        let within = self.chunks.get(chunk);
+        before + within.map_or(0, |chunk| chunk.partition_point(|one| one < key))
+    }
+
     /// Puts `key` in; false if it was there.
     pub fn insert(&mut self, key: K) -> bool {
         if self.chunks.is_empty() {
@@ -199,6 +207,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(set.rank_of(&key), list.binary_search(&key).ok());
+                prop_assert_eq!(set.below(&key), list.partition_point(|one| *one < key));
                 prop_assert_eq!(set.contains(&key), list.binary_search(&key).is_ok());
                 prop_assert_eq!(set.first(), list.first());
             }

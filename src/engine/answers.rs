@@ -137,6 +137,7 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
         | Answer::Denied { .. }
         | Answer::Welcome(_)
         | Answer::Position(_)
+        | Answer::Availability(_)
         | Answer::Trace(_)
         | Answer::QueueStats(_)
         | Answer::Slots(_)

@@ -13,7 +13,7 @@ use crate::domain::dispatch::Meeting;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, SlotQuestion, Who, Wish};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::policy::{AgentSettings, QueueSettings};
+use crate::domain::policy::{AgentSettings, Medium, QueueSettings};
 use crate::domain::time::Timestamp;
 
 /// What is asked of a workspace.
@@ -88,6 +88,12 @@ pub(crate) enum Ask {
     Position {
         queue: QueueId,
         callback: CallbackId,
+        medium: Medium,
+    },
+    Availability {
+        queue: QueueId,
+        medium: Medium,
+        live_wait_seconds: Option<u32>,
     },
     Trace {
         callback: Snapshot,
@@ -109,6 +115,7 @@ impl Ask {
     pub(crate) fn only_asks(&self) -> bool {
         match self {
             Self::Position { .. }
+            | Self::Availability { .. }
             | Self::Trace { .. }
             | Self::QueueStats { .. }
             | Self::Slots { .. }
@@ -164,6 +171,7 @@ impl Ask {
             | Self::SetExternalLoad { .. }
             | Self::Connect { .. }
             | Self::Position { .. }
+            | Self::Availability { .. }
             | Self::Trace { .. }
             | Self::QueueStats { .. }
             | Self::Webhook(_)

@@ -4,15 +4,15 @@
 //! Written when the entry that shows it is durable, so whatever stands here may leave the process.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-use crate::domain::agent::AgentView;
+use crate::domain::agent::{AgentView, Presence};
 use crate::domain::denied::Denied;
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::queue::Queue;
+use crate::domain::queue::{Queue, Staff};
 use crate::domain::webhook::Webhook;
 
 /// One board: things by their ids.
@@ -66,4 +66,71 @@ pub(crate) struct Boards {
     pub(crate) webhooks_changed: watch::Sender<()>,
     /// Numbers that aren't called.
     pub(crate) denied: Board<PhoneNumber, Denied>,
+    /// Agents by queue, counted.
+    staff: Mutex<BTreeMap<QueueId, Staff>>,
+}
+
+impl Boards {
+    /// Shows an agent as they are now; none: they're gone. Their queues' counts follow, so that
+    /// nobody counts agents when a customer asks.
+    pub(crate) fn publish_agent(&self, id: AgentId, view: Option<Arc<AgentView>>) {
+        let before = self.agents.one(&id);
+        let mut staff = self.staff.lock().unwrap_or_else(PoisonError::into_inner);
+        for (view, count) in [(before.as_deref(), Count::Out), (view.as_deref(), Count::In)] {
+            let Some(view) = view else { continue };
+            for membership in &view.agent.settings.queues {
+                let of_queue = staff.entry(membership.queue.clone()).or_default();
+                count.apply(of_queue, view);
+                if *of_queue == Staff::default() {
+                    staff.remove(&membership.queue);
+                }
+            }
+        }
+        drop(staff);
+        self.agents.publish(id, view);
+    }
+
+    /// The agents of a queue, counted.
+    pub(crate) fn staff(&self, queue: &QueueId) -> Staff {
+        let staff = self.staff.lock().unwrap_or_else(PoisonError::into_inner);
+        staff.get(queue).copied().unwrap_or_default()
+    }
+}
+
+/// Whether an agent is counted in or out.
+#[derive(Clone, Copy)]
+enum Count {
+    In,
+    Out,
+}
+
+impl Count {
+    fn apply(self, staff: &mut Staff, view: &AgentView) {
+        if view.sessions.is_empty() {
+            return;
+        }
+        self.one(&mut staff.connected);
+        if view.agent.presence != Presence::Available {
+            return;
+        }
+        self.one(&mut staff.available);
+        let external = view.agent.external.map_or(0, |load| load.units);
+        let capacity = view.agent.settings.capacity;
+        if view.held_units.saturating_add(external) >= capacity.units {
+            return;
+        }
+        if capacity.media.voice != Some(0) {
+            self.one(&mut staff.free.voice);
+        }
+        if capacity.media.video != Some(0) {
+            self.one(&mut staff.free.video);
+        }
+    }
+
+    fn one(self, count: &mut u32) {
+        *count = match self {
+            Self::In => *count + 1,
+            Self::Out => count.saturating_sub(1),
+        };
+    }
 }

@@ -18,6 +18,7 @@ pub use super::outbox::CarrierFigures;
 use crate::domain::agent::{Engagement, Presence};
 use crate::domain::callback::{Callback, Phase, State};
 use crate::domain::effect::{Change, QueueStats};
+use crate::domain::estimate::Accuracy;
 use crate::domain::event::Event;
 use crate::domain::ids::QueueId;
 use crate::domain::time::{Span, Timestamp};
@@ -281,6 +282,9 @@ pub(crate) struct Line {
     /// Since when the oldest waits; the least number for none.
     oldest: AtomicI64,
     with_agents: AtomicU64,
+    asap_requests: AtomicU64,
+    offers_made: AtomicU64,
+    accuracy: Mutex<Option<Accuracy>>,
 }
 
 impl Default for Line {
@@ -289,6 +293,9 @@ impl Default for Line {
             waiting: AtomicU64::new(0),
             oldest: AtomicI64::new(i64::MIN),
             with_agents: AtomicU64::new(0),
+            asap_requests: AtomicU64::new(0),
+            offers_made: AtomicU64::new(0),
+            accuracy: Mutex::default(),
         }
     }
 }
@@ -300,6 +307,9 @@ impl Line {
         let oldest = stats.oldest_since.map_or(i64::MIN, |at| at.0);
         self.oldest.store(oldest, Ordering::Relaxed);
         self.with_agents.store(u64::from(stats.with_agents), Ordering::Relaxed);
+        self.asap_requests.store(stats.asap_requests, Ordering::Relaxed);
+        self.offers_made.store(stats.offers_made, Ordering::Relaxed);
+        *self.accuracy.lock().unwrap_or_else(PoisonError::into_inner) = stats.accuracy;
     }
 
     pub(crate) fn read(&self, queue: QueueId, now: Timestamp) -> LineFigures {
@@ -310,12 +320,15 @@ impl Line {
             waiting: self.waiting.load(Ordering::Relaxed),
             oldest_wait: oldest.map_or(Span::ZERO, |at| now.since(at).max(Span::ZERO)),
             with_agents: self.with_agents.load(Ordering::Relaxed),
+            asap_requests: self.asap_requests.load(Ordering::Relaxed),
+            offers_made: self.offers_made.load(Ordering::Relaxed),
+            accuracy: *self.accuracy.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
 
 /// A queue's line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LineFigures {
     /// Whose.
     pub queue: QueueId,
@@ -325,6 +338,12 @@ pub struct LineFigures {
     pub oldest_wait: Span,
     /// Callbacks that an agent was offered or has.
     pub with_agents: u64,
+    /// Requests for a callback as soon as possible, by customers and channels.
+    pub asap_requests: u64,
+    /// Times that a callback was offered.
+    pub offers_made: u64,
+    /// How good estimates were; none before the first was scored.
+    pub accuracy: Option<Accuracy>,
 }
 
 /// Why the door let a command wait in vain.
@@ -376,7 +395,7 @@ impl SocketCounts {
 }
 
 /// What a workspace's figures are at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures {
     /// Its journal and tables.
     pub journal: JournalFigures,
@@ -446,7 +465,9 @@ mod tests {
         let read = |now| line.read(queue.clone(), Timestamp(now));
         assert_eq!(read(5_000).oldest_wait, Span::ZERO);
         let oldest_since = Some(Timestamp(4_000));
-        line.show(&QueueStats { waiting: 2, oldest_since, with_agents: 1 });
+        let stats =
+            QueueStats { waiting: 2, oldest_since, with_agents: 1, ..QueueStats::default() };
+        line.show(&stats);
         assert_eq!((read(5_000).oldest_wait, read(5_000).waiting), (Span::seconds(1), 2));
         assert_eq!(read(3_000).oldest_wait, Span::ZERO);
     }

@@ -8,6 +8,7 @@
 mod contacts;
 mod pause;
 mod slots;
+mod waits;
 
 use std::sync::Arc;
 
@@ -350,14 +351,6 @@ impl Handle {
             }
         };
         self.shown(&gate, events).await
-    }
-
-    /// A queued callback's place in line; 1 is next.
-    pub async fn position(&self, queue: QueueId, id: CallbackId) -> Result<Option<u32>, Refusal> {
-        match self.question(Ask::Position { queue, callback: id }).await? {
-            Answer::Position(position) => Ok(position),
-            other => Err(strange(&other)),
-        }
     }
 
     /// Why a callback isn't assigned.

@@ -32,8 +32,8 @@ use crate::domain::effect::Answer;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
-    Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, QueueMessage,
-    RouterMessage, Token, Wish,
+    Action, AgentMessage, AvailabilityQuestion, CallbackCommand, CallbackMessage, Create, Letter,
+    QueueMessage, RouterMessage, Token, Wish,
 };
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::refusal::Refusal;
@@ -291,8 +291,14 @@ impl Office {
             Ask::ResumeQueue { id, intake, offers } => {
                 self.to_queue(id, QueueMessage::Resume { token, intake, offers })
             }
-            Ask::Position { queue, callback } => {
-                self.to_queue(queue, QueueMessage::Position { token, callback })
+            Ask::Position { queue, callback, medium } => {
+                let free_agents = self.shared.boards.staff(&queue).free.of(medium);
+                self.to_queue(queue, QueueMessage::Position { token, callback, free_agents })
+            }
+            Ask::Availability { queue, medium, live_wait_seconds } => {
+                let staff = self.shared.boards.staff(&queue);
+                let question = AvailabilityQuestion { token, medium, live_wait_seconds, staff };
+                self.to_queue(queue, QueueMessage::Availability(question))
             }
             Ask::Slots { queue, question } => {
                 self.to_queue(queue, QueueMessage::Slots { token, question })
@@ -351,8 +357,10 @@ impl Office {
         let mut intake = self.intake.borrow_mut();
         intake.last_number += 1;
         let number = intake.last_number;
-        let duplicates = Vec::new();
-        let create = Box::new(Create { token, id, number, wish, active, duplicates });
+        let free_agents = self.shared.boards.staff(&queue).free.of(wish.medium);
+        let (duplicates, told) = (Vec::new(), None);
+        let create = Create { token, id, number, wish, active, duplicates, free_agents, told };
+        let create = Box::new(create);
         Ok(Some(Letter::Queue(queue, QueueMessage::Create(create))))
     }
 

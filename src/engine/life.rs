@@ -118,6 +118,7 @@ impl Life<'_> {
         post(office.scheduler(), Ring);
         office.drop_what_lapses();
         office.send_what_goes_out(elsewhere);
+        office.recall_waits();
         office.recheck_all(office.zone_rules.get());
         if let Some(ready) = ready.take() {
             // Whoever started it may have gone away; then it is drained soon.

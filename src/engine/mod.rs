@@ -36,6 +36,7 @@ mod overlay;
 pub mod ports;
 mod projector;
 mod queue_actor;
+mod recall;
 mod recheck;
 pub mod recovery;
 mod router_actor;

@@ -108,7 +108,7 @@ impl Office {
                 if view.is_none() {
                     self.sessions.borrow_mut().forget(&id);
                 }
-                self.shared.boards.agents.publish(id, view);
+                self.shared.boards.publish_agent(id, view);
             }
             Output::GoesOut(carrier) => self.outbox.wake(carrier),
             Output::PublishDenied(phone, denied) => {

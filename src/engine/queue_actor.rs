@@ -220,6 +220,9 @@ impl Rebuilt for QueueDesk {
             | QueueMessage::Pause { .. }
             | QueueMessage::Resume { .. }
             | QueueMessage::Stats { .. }
+            | QueueMessage::Availability(_)
+            | QueueMessage::Seen { .. }
+            | QueueMessage::Recall(_)
             | QueueMessage::Slots { .. }
             | QueueMessage::Rechecked { .. }
             | QueueMessage::Position { .. }
@@ -264,11 +267,13 @@ impl Rebuilt for QueueDesk {
     }
 
     fn rebuild(&mut self, _office: &Office, now: &Now, out: &mut Outbox) {
+        // Only statistics: as good as they were before the step that panicked.
+        let waits = self.machine.take_waits();
         let machine = match &self.newest {
             Some(newest) => QueueMachine::restore(Arc::clone(newest)),
             None => QueueMachine::new(self.id.clone()),
         };
-        self.machine = machine.with_seats(self.seats.clone(), self.agents);
+        self.machine = machine.with_seats(self.seats.clone(), self.agents).with_waits(waits);
         self.machine.recover(now, out);
         for (callback, (place, version)) in &self.line {
             let (callback, place, version) = (*callback, *place, *version);

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::call::Call;
 use super::reply::Reply;
 use super::slots;
-use crate::domain::callback::State;
+use crate::domain::callback::{State, Told};
+use crate::domain::effect::InLine;
 use crate::domain::message::Action;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -113,6 +114,10 @@ async fn created(call: &Call, answered: Answered<Acted>) -> Result<Reply, Proble
     Ok(show_created(call, &full, &acted).replayed(replayed))
 }
 
+const fn seconds_told(told: Told) -> u32 {
+    told.estimate.seconds
+}
+
 fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
     let Acted { callback: _, position, created: made, duplicates } = acted;
     let made = *made;
@@ -135,6 +140,8 @@ fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
             links: &workspace.links,
             at: full.callback.updated_at,
             position: *position,
+            // What was told when it was asked for, so that a replay tells the same.
+            estimated_wait_seconds: position.and(full.callback.told).map(seconds_told),
             omit_context: false,
         };
         Seen::All(Box::new(CallbackBody::new(full, frame)))
@@ -174,7 +181,11 @@ fn queue_at_change(call: &Call, full: &FullCallback) -> Option<Arc<Queue>> {
 pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
     let Acted { callback, position, created: _, duplicates: _ } = answered.value;
     let full = call.workspace().handle.complete(callback).await?;
-    Ok(show(call, &full, position, SeenFrom::Change).replayed(answered.replayed))
+    let in_line = position.map(|position| {
+        let estimate = full.callback.told.map(|told| told.estimate);
+        InLine { position, estimate }
+    });
+    Ok(show(call, &full, in_line, SeenFrom::Change).replayed(answered.replayed))
 }
 
 /// The instant that an answer is seen from.
@@ -186,7 +197,7 @@ enum SeenFrom {
     Now,
 }
 
-fn show(call: &Call, full: &FullCallback, position: Option<u32>, seen: SeenFrom) -> Reply {
+fn show(call: &Call, full: &FullCallback, in_line: Option<InLine>, seen: SeenFrom) -> Reply {
     let workspace = call.workspace();
     let queue = match seen {
         SeenFrom::Change => queue_at_change(call, full),
@@ -200,7 +211,10 @@ fn show(call: &Call, full: &FullCallback, position: Option<u32>, seen: SeenFrom)
             SeenFrom::Change => full.callback.updated_at,
             SeenFrom::Now => call.now,
         },
-        position,
+        position: in_line.map(|in_line| in_line.position),
+        estimated_wait_seconds: in_line
+            .and_then(|in_line| in_line.estimate)
+            .map(|estimate| estimate.seconds),
         omit_context: false,
     };
     Reply::ok(&CallbackBody::new(full, frame)).version(full.callback.version)
@@ -218,17 +232,17 @@ fn view(role: &Role) -> View {
 pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.not_public()?;
-    let position = position(call, &full).await?;
-    Ok(show(call, &full, position, SeenFrom::Now))
+    let in_line = in_line(call, &full).await?;
+    Ok(show(call, &full, in_line, SeenFrom::Now))
 }
 
-async fn position(call: &Call, full: &FullCallback) -> Result<Option<u32>, Problem> {
+async fn in_line(call: &Call, full: &FullCallback) -> Result<Option<InLine>, Problem> {
     let callback = &full.callback;
     if callback.state() != State::Queued {
         return Ok(None);
     }
     let handle = &call.workspace().handle;
-    Ok(handle.position(callback.queue.clone(), callback.id).await?)
+    Ok(handle.in_line(callback).await?)
 }
 
 /// `GET /v1/callbacks`.
@@ -252,6 +266,7 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
             links: &workspace.links,
             at: call.now,
             position: None,
+            estimated_wait_seconds: None,
             omit_context: false,
         };
         CallbackBody::new(full, frame)
@@ -325,7 +340,8 @@ pub(super) fn live_queue(
 pub(super) async fn routing(call: &Call) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.inside()?;
-    let position = position(call, &full).await?;
+    let in_line = in_line(call, &full).await?;
+    let position = in_line.map(|in_line| in_line.position);
     let trace = call.workspace().handle.trace(full.callback.clone()).await?;
     Ok(Reply::ok(&TraceBody::new(&full.callback, position, &trace)))
 }

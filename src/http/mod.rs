@@ -6,6 +6,7 @@
 mod actions;
 mod agents;
 pub mod auth;
+mod availability;
 mod body;
 mod call;
 mod callbacks;

@@ -98,6 +98,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     let in_query = operation.query.iter().map(|name| {
         let schema = match *name {
             "limit" => json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+            "live_wait_seconds" => json!({"type": "integer", "minimum": 0}),
             "state" => json!({"type": "array", "items": {"type": "string"}}),
             _ => json!({"type": "string"}),
         };

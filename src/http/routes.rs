@@ -19,8 +19,8 @@ use super::call::Call;
 use super::reply::Reply;
 use super::state::Shared;
 use super::{
-    actions, agents, callbacks, customers, deny_list, docs, events, health, openapi, outbox,
-    queues, slots, stats, webhooks,
+    actions, agents, availability, callbacks, customers, deny_list, docs, events, health, openapi,
+    outbox, queues, slots, stats, webhooks,
 };
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
@@ -85,7 +85,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 55] = [
+pub(super) static ROUTES: [Route; 56] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -113,6 +113,7 @@ pub(super) static ROUTES: [Route; 55] = [
     call!(GET "/v1/queues/{id}" None queues::get),
     call!(PUT "/v1/queues/{id}" Json queues::put),
     call!(DELETE "/v1/queues/{id}" None queues::delete),
+    call!(GET "/v1/queues/{id}/availability" None availability::show),
     call!(GET "/v1/queues/{id}/slots" None slots::list),
     call!(POST "/v1/queues/{id}/pause" Optional queues::pause),
     call!(POST "/v1/queues/{id}/resume" Optional queues::resume),

@@ -49,6 +49,8 @@ pub struct Frame<'a> {
     pub at: Timestamp,
     /// Its place in line, as far as it is known.
     pub position: Option<u32>,
+    /// For how long it will stand there, as far as that is known.
+    pub estimated_wait_seconds: Option<u32>,
     /// Without its context, for a client that reads slowly.
     pub omit_context: bool,
 }
@@ -390,7 +392,7 @@ impl<'a> CallbackBody<'a> {
             updated_at: Instant(callback.updated_at),
             closed_at: ended(callback).map(|(_, at)| Instant(at)),
             position: Omittable::only(queued, frame.position),
-            estimated_wait_seconds: Omittable::only(queued, None),
+            estimated_wait_seconds: Omittable::only(queued, frame.estimated_wait_seconds),
             overbooked: Omittable::only(inside && overbooked(callback), true),
             context_omitted: Omittable::only(frame.omit_context, true),
         }

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod availability;
 pub mod callback;
 pub mod context;
 pub mod customer;

@@ -83,6 +83,19 @@ pub struct QueueStatsBody<'a> {
     waiting: u32,
     oldest_wait_seconds: Option<i64>,
     with_agents: u32,
+    average_callback_seconds: Option<u32>,
+    estimate: Option<AccuracyBody>,
+    asap_requests: u64,
+    callback_offers: u64,
+    take_rate: Option<f64>,
+}
+
+/// How good the last estimates were.
+#[derive(Debug, Serialize)]
+struct AccuracyBody {
+    scored: u32,
+    inside_share: f64,
+    median_error_seconds: u32,
 }
 
 impl<'a> QueueStatsBody<'a> {
@@ -96,8 +109,28 @@ impl<'a> QueueStatsBody<'a> {
             waiting: stats.waiting,
             oldest_wait_seconds: stats.oldest_since.map(waited),
             with_agents: stats.with_agents,
+            average_callback_seconds: stats.average_callback_seconds,
+            estimate: stats.accuracy.map(|accuracy| AccuracyBody {
+                scored: accuracy.scored,
+                inside_share: share(accuracy.inside_share),
+                median_error_seconds: accuracy.median_error_seconds,
+            }),
+            asap_requests: stats.asap_requests,
+            callback_offers: stats.offers_made,
+            take_rate: take_rate(stats),
         }
     }
+}
+
+/// Asap requests ÷ availabilities that offered; none before the first.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn take_rate(stats: &QueueStats) -> Option<f64> {
+    (stats.offers_made > 0).then(|| share(stats.asap_requests as f64 / stats.offers_made as f64))
+}
+
+/// To four decimals.
+fn share(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
 }
 
 /// Reads the body of `pause`: both, unless one is named.

@@ -186,6 +186,7 @@ fn full(wish: Wish) -> FullCallback {
         retrying: false,
         contact_hours_bind: false,
         reached: false,
+        told: None,
         first_called_at: None,
         promise_broken: false,
         unroutable: None,

@@ -379,6 +379,7 @@ impl Pump {
             links: &self.admitted.links,
             at: self.now(),
             position: None,
+            estimated_wait_seconds: None,
             omit_context: self.outflow.is_half_full(),
         };
         CallbackBody::new(full, frame)

@@ -4,6 +4,7 @@
 mod abuse;
 mod actions;
 mod admin;
+mod availability;
 mod booking;
 mod contacts;
 mod cycle;

@@ -142,6 +142,7 @@ impl People {
             | Answer::Queue { .. }
             | Answer::Webhook { .. }
             | Answer::Position(_)
+            | Answer::Availability(_)
             | Answer::Trace(_)
             | Answer::QueueStats(_)
             | Answer::Failure(_)
@@ -310,8 +311,10 @@ impl People {
         };
         let number = self.numbers;
         self.sent(Asked::Other, |token| {
-            let (active, duplicates) = (Vec::new(), Vec::new());
-            let create = Box::new(Create { token, id, number, wish, active, duplicates });
+            let (active, duplicates, told) = (Vec::new(), Vec::new(), None);
+            let create =
+                Create { token, id, number, wish, active, duplicates, free_agents: 0, told };
+            let create = Box::new(create);
             Letter::Queue(queue, QueueMessage::Create(create))
         })
     }

@@ -5,6 +5,7 @@
 //! one place. It must never choose an agent: that is the router's.
 
 mod seats;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ use crate::domain::refusal::Refusal;
 use crate::domain::slots::Bookings;
 use crate::domain::time::{Now, Span, Timestamp};
 
+pub use waits::Waits;
+
 /// The machine of one queue.
 #[derive(Debug, Clone)]
 pub struct QueueMachine {
@@ -44,6 +47,8 @@ pub struct QueueMachine {
     bookings: Bookings,
     /// How many agents serve the queue.
     agents: u32,
+    /// What it has seen of waiting.
+    waits: Waits,
     /// The scheduler's timer, as told last.
     told_timer: Option<Timestamp>,
 }
@@ -66,6 +71,7 @@ impl QueueMachine {
             waiting: RankedSet::new(),
             bookings: Bookings::default(),
             agents: 0,
+            waits: Waits::default(),
             told_timer: None,
         }
     }
@@ -87,6 +93,7 @@ impl QueueMachine {
 
     /// Takes one message.
     pub fn step(&mut self, now: &Now, message: QueueMessage, out: &mut Outbox) {
+        self.pass_time(now);
         match message {
             QueueMessage::Create(create) => self.create(now, *create, out),
             QueueMessage::Put { token, if_match, settings } => {
@@ -115,12 +122,17 @@ impl QueueMachine {
             QueueMessage::Slots { token, question } => {
                 self.tell_slots(now, token, &question, out);
             }
+            QueueMessage::Seen { callback, seen } => self.learn(callback, &seen),
+            QueueMessage::Recall(past) => self.recall(&past),
             QueueMessage::Stats { token } => {
-                out.answer(token, Ok(Answer::QueueStats(self.stats())));
+                out.answer(token, Ok(Answer::QueueStats(self.full_stats(now))));
             }
-            QueueMessage::Position { token, callback } => {
-                let position = self.position(callback);
-                out.answer(token, Ok(Answer::Position(position)));
+            QueueMessage::Position { token, callback, free_agents } => {
+                let in_line = self.in_line(now, callback, free_agents);
+                out.answer(token, Ok(Answer::Position(in_line)));
+            }
+            QueueMessage::Availability(question) => {
+                self.tell_availability(now, &question, out);
             }
             QueueMessage::Wake => {
                 self.told_timer = None;
@@ -171,6 +183,9 @@ impl QueueMachine {
                 self.position(id)
             })
             .flatten();
+        if position.is_some() {
+            create.told = self.tell_new(now, id, &create.wish.who, create.free_agents);
+        }
         let create = Box::new(create);
         let message = CallbackMessage::Create { create, queue, position };
         out.send(Letter::Callback(id, message));
@@ -315,7 +330,11 @@ impl QueueMachine {
     }
 
     fn join(&mut self, now: &Now, callback: CallbackId, place: Option<Place>, out: &mut Outbox) {
+        let known = self.live.contains_key(&callback);
         self.set_place(callback, place);
+        if !known {
+            self.note_told(now, callback, 0);
+        }
         if let (Some(queue), Some(_)) = (&self.record, place)
             && queue.is_shut(now.wall)
         {
@@ -334,6 +353,7 @@ impl QueueMachine {
     fn leave(&mut self, callback: CallbackId) {
         self.set_place(callback, None);
         self.live.remove(&callback);
+        self.forget_told(callback);
     }
 
     fn set_place(&mut self, callback: CallbackId, place: Option<Place>) {
@@ -361,11 +381,14 @@ impl QueueMachine {
     pub fn stats(&self) -> QueueStats {
         let waiting = u32::try_from(self.line.len()).unwrap_or(u32::MAX);
         let live = u32::try_from(self.live.len()).unwrap_or(u32::MAX);
-        QueueStats {
+        let mut stats = QueueStats {
             waiting,
             oldest_since: self.waiting.first().map(|(since, _)| *since),
             with_agents: live - waiting,
-        }
+            ..QueueStats::default()
+        };
+        self.waits.add_to(&mut stats);
+        stats
     }
 
     fn wake(&mut self, now: &Now, out: &mut Outbox) {

@@ -7,7 +7,7 @@ use super::queue::Seated;
 use super::{Token, Who};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{
-    Booking, CallbackType, Outcome, Preferred, Request, Snapshot, Unroutable,
+    Booking, CallbackType, Outcome, Preferred, Request, Snapshot, Told, Unroutable,
 };
 use crate::domain::dispatch::Meeting;
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
@@ -34,6 +34,10 @@ pub struct Create {
     pub active: Vec<Snapshot>,
     /// Those of them that wait for the same; the queue's machine says.
     pub duplicates: Vec<CallbackId>,
+    /// Agents of the queue with room for it.
+    pub free_agents: u32,
+    /// What is told of the wait; set by the queue's machine.
+    pub told: Option<Told>,
 }
 
 /// What a request asks for, checked field by field; what depends on the queue's state isn't yet.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::callback::Create;
 use super::{Token, Who};
-use crate::domain::callback::Booking;
+use crate::domain::callback::{Booking, Told};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::policy::{Medium, QueueSettings};
+use crate::domain::queue::Staff;
 use crate::domain::rank::Rank;
 use crate::domain::slots::Seat;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// What a queue is told.
 #[derive(Debug, Clone)]
@@ -70,6 +71,17 @@ pub enum QueueMessage {
         /// Which.
         callback: CallbackId,
     },
+    /// Learn from what happened to a callback.
+    Seen {
+        /// Which.
+        callback: CallbackId,
+        /// What.
+        seen: Seen,
+    },
+    /// Learn from what ended before a restart, oldest first.
+    Recall(Vec<Past>),
+    /// Tell whether a callback is offered.
+    Availability(AvailabilityQuestion),
     /// Keep a seat for a callback that shall be moved, or refuse it.
     Reserve(Box<Reserve>),
     /// A callback has taken a seat that nobody kept for it.
@@ -98,15 +110,68 @@ pub enum QueueMessage {
         /// Marks the question.
         token: Token,
     },
-    /// Tell a callback's place in line.
+    /// Tell a callback's place in line, and for how long it will stand there.
     Position {
         /// Marks the question.
         token: Token,
         /// Which.
         callback: CallbackId,
+        /// Agents of the queue with room for it.
+        free_agents: u32,
     },
     /// A deadline may have come.
     Wake,
+}
+
+/// What a queue learns about waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Its customer was called for the first time.
+    FirstCalled {
+        /// When.
+        at: Timestamp,
+        /// When it was asked for, if as soon as possible.
+        asked_at: Option<Timestamp>,
+        /// What was told of the wait, if it stands in the callback.
+        told: Option<Told>,
+    },
+    /// An agent who had called is done with it.
+    Served {
+        /// How long they had it.
+        service: Span,
+    },
+    /// It was called off or expired while it waited.
+    GaveUp,
+}
+
+/// What an ended callback says of waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// How long its customer stood in line.
+    pub waited: Span,
+    /// It was called off or expired while it waited.
+    pub gave_up: bool,
+    /// How long agents had it who called.
+    pub services: Vec<Span>,
+    /// When its customer was first called.
+    pub first_called_at: Option<Timestamp>,
+    /// When it was asked for, if as soon as possible.
+    pub asked_at: Option<Timestamp>,
+    /// What was told of the wait.
+    pub told: Option<Told>,
+}
+
+/// Whether a callback is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AvailabilityQuestion {
+    /// Marks the question.
+    pub token: Token,
+    /// Phone or video.
+    pub medium: Medium,
+    /// What the channel says of its own live line.
+    pub live_wait_seconds: Option<u32>,
+    /// The queue's agents.
+    pub staff: Staff,
 }
 
 /// A callback that shall be moved to another start.

@@ -34,7 +34,7 @@ async fn a_callback_that_panics_is_made_anew_and_its_command_fails() {
     let cancel = Action::Cancel { reason: None };
     assert_eq!(rig.act(id, SUPERVISOR, cancel.clone()).await.err(), Some(Refusal::Internal));
     assert_eq!(rig.state(id).await, State::Queued);
-    assert_eq!(rig.handle.position(queue_id(), id).await, Ok(Some(1)), "its place is kept");
+    assert_eq!(rig.position(id).await, Some(1), "its place is kept");
     let mut mara = rig.session("mara").await;
     assert_eq!(mara.offer().await.0.id, id);
     assert_eq!(rig.act(id, SUPERVISOR, cancel).await.expect("possible").state(), State::Canceled);
@@ -116,8 +116,8 @@ async fn a_queue_that_panics_keeps_its_line() {
     let second = rig.create(asap()).await.expect("taken").id;
     rig.handle.poison("queue");
     assert_eq!(rig.handle.queue_stats(queue_id()).await.err(), Some(Refusal::Internal));
-    assert_eq!(rig.handle.position(queue_id(), second).await, Ok(Some(2)));
-    assert_eq!(rig.handle.position(queue_id(), first).await, Ok(Some(1)));
+    assert_eq!(rig.position(second).await, Some(2));
+    assert_eq!(rig.position(first).await, Some(1));
 }
 
 #[tokio::test]

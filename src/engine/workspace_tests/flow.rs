@@ -159,7 +159,7 @@ async fn what_is_booked_sleeps_in_the_store_and_falls_due_in_time() {
     rig.time.advance(Span::minutes(1));
     until("it is due", || rig.vault.callbacks()[0].state() == State::Queued).await;
     assert_eq!(rig.handle.health().live, 1);
-    assert_eq!(rig.handle.position(queue_id(), id).await, Ok(Some(1)));
+    assert_eq!(rig.position(id).await, Some(1));
 }
 
 #[tokio::test]

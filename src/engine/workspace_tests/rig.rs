@@ -123,6 +123,13 @@ impl Rig {
         assert_eq!(set.expect("the agent is known").presence, presence);
     }
 
+    /// A callback's place in line.
+    pub(super) async fn position(&self, id: CallbackId) -> Option<u32> {
+        let full = self.handle.callback(id).await.expect("it can be read").expect("it is there");
+        let in_line = self.handle.in_line(&full.callback).await.expect("it is told");
+        in_line.map(|in_line| in_line.position)
+    }
+
     pub(super) async fn state(&self, id: CallbackId) -> State {
         let full = self.handle.callback(id).await.expect("it can be read");
         full.expect("it is there").callback.state()

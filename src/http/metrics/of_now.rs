@@ -4,6 +4,8 @@
 //! of which the first [`MOST_QUEUES`] by id have series of their own. Nothing here may name a
 //! callback, an agent or a customer.
 
+mod queues;
+
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -12,14 +14,11 @@ use prometheus_client::metrics::MetricType;
 
 use crate::domain::time::Span;
 use crate::engine::figures::deliveries::WebhookStanding;
-use crate::engine::figures::{CarrierFigures, Figures, Histogram, LineFigures, SocketCounts};
+use crate::engine::figures::{CarrierFigures, Figures, Histogram, SocketCounts};
 use crate::engine::health::{Alarm, Health};
 
-/// Queues beyond it are summed under [`OTHERS`].
+/// Queues beyond it are summed under one name that no queue has.
 const MOST_QUEUES: usize = 500;
-
-/// No queue is called so.
-const OTHERS: &str = "*";
 
 /// A workspace with all that is known of it.
 #[derive(Debug)]
@@ -178,21 +177,6 @@ impl OfNow {
         })
     }
 
-    fn queues(&self, out: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
-        let help = "Callbacks queued";
-        self.lines(out, "queue_waiting", help, |lines| {
-            lines.iter().map(|line| float(line.waiting)).sum()
-        })?;
-        let help = "For how long the oldest of them waits";
-        self.lines(out, "queue_oldest_wait_seconds", help, |lines| {
-            lines.iter().map(|line| seconds(line.oldest_wait)).fold(0.0, f64::max)
-        })?;
-        let help = "Callbacks that an agent was offered or has";
-        self.lines(out, "queue_with_agents", help, |lines| {
-            lines.iter().map(|line| float(line.with_agents)).sum()
-        })
-    }
-
     fn agents(&self, out: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
         let help = "Agents by what they want and what they do";
         self.many(out, MetricType::Gauge, "agents", help, |it| {
@@ -293,24 +277,6 @@ impl OfNow {
         series(out, kind, name, help, all)
     }
 
-    fn lines(
-        &self,
-        out: &mut DescriptorEncoder,
-        name: &str,
-        help: &str,
-        value: fn(&[LineFigures]) -> f64,
-    ) -> Result<(), fmt::Error> {
-        self.many(out, MetricType::Gauge, name, help, |it| {
-            let lines = &it.figures.lines;
-            let (own, others) = lines.split_at(lines.len().min(MOST_QUEUES));
-            let own = own.iter();
-            let own = own
-                .map(|one| (label("queue", one.queue.as_str()), value(std::slice::from_ref(one))));
-            let others = (!others.is_empty()).then(|| (label("queue", OTHERS), value(others)));
-            own.chain(others).collect()
-        })
-    }
-
     /// `per_unit`: so many of what was counted are one of the metric's unit.
     fn histogram(
         &self,
@@ -398,15 +364,21 @@ mod tests {
     use prometheus_client::registry::Registry;
 
     use super::*;
+    use crate::domain::estimate::Accuracy;
     use crate::domain::ids::QueueId;
+    use crate::engine::figures::LineFigures;
 
     #[test]
     fn queues_beyond_the_bound_share_a_series() {
+        let inside_share = 0.75;
         let line = |number: u64| LineFigures {
             queue: QueueId::parse(&format!("q{number:04}")).expect("a slug"),
             waiting: 1,
             oldest_wait: Span::millis(i64::try_from(number).expect("few") * 500),
             with_agents: 0,
+            asap_requests: 2,
+            offers_made: 5,
+            accuracy: Some(Accuracy { scored: 4, inside_share, median_error_seconds: 7 }),
         };
         let lines = (0..MOST_QUEUES as u64 + 3).map(line).collect();
         let figures = Figures { lines, ..Figures::default() };
@@ -421,6 +393,16 @@ mod tests {
         assert_eq!(series, MOST_QUEUES + 1);
         assert!(text.contains("queue_waiting{workspace=\"main\",queue=\"*\"} 3.0"), "{text}");
         assert!(text.contains("seconds{workspace=\"main\",queue=\"*\"} 251.0"), "{text}");
+        for (name, value) in [
+            ("asap_requests_total", "6.0"),
+            ("callback_offers_total", "15.0"),
+            ("estimates_scored", "12.0"),
+            ("estimate_inside_ratio", "0.75"),
+            ("estimate_median_error_seconds", "7.0"),
+        ] {
+            let series = format!("queue_{name}{{workspace=\"main\",queue=\"*\"}} {value}");
+            assert!(text.contains(&series), "{series}\n{text}");
+        }
     }
 
     #[test]

@@ -151,6 +151,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
     write("put", "/v1/queues/{id}", ADMIN, "Queue", &[(200, Some("Queue")), (201, Some("Queue"))],
         "Makes or replaces a queue"),
     delete("/v1/queues/{id}", "Removes a queue in which nothing waits"),
+    get("/v1/queues/{id}/availability", INTAKE, &["medium", "live_wait_seconds"],
+        &[(200, Some("Availability"))],
+        "Tells whether to offer a callback, the wait expected, and the next free slots"),
     get("/v1/queues/{id}/slots", ALL, &["medium", "from", "to", "time_zone"],
         &[(200, Some("Slots"))],
         "Lists the starts that customers may choose, full ones too; a week from now on unless \

@@ -13,11 +13,12 @@ use crate::domain::agent::{
 use crate::domain::callback::{
     Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, ContactKey, Customer,
     CustomerKind, Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer,
-    OpenReason, Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy,
+    OpenReason, Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, Told,
     Unroutable,
 };
 use crate::domain::civil::{Date, LocalTime, Weekday};
 use crate::domain::denied::Denied;
+use crate::domain::estimate::{Basis, Estimate};
 use crate::domain::event::{AgentEvent, By, CallbackEvent, Event, QueueEvent};
 use crate::domain::hours::{ContactHours, DayInterval, Hours};
 use crate::domain::ids::{
@@ -134,6 +135,7 @@ stored_enum!(InteractionState {
     5 => ClosedAbandoned,
 });
 stored_enum!(OpenReason { 0 => Booked, 1 => Retry, 2 => Opening, 3 => CarriedOver });
+stored_enum!(Basis { 0 => FreeAgent, 1 => Line });
 stored_enum!(FinalState { 0 => ClosedComplete, 1 => ClosedAbandoned, 2 => Canceled });
 stored_enum!(ClosedReason {
     0 => Reached, 1 => Resolved, 2 => Expired, 3 => AttemptsUsedUp, 4 => Unreached,
@@ -288,6 +290,8 @@ stored_struct!(Reach { contact, phone, zone });
 stored_struct!(Offer { id, agent, expires_at });
 stored_struct!(Assignment { agent, since });
 stored_struct!(Declined { agent, times, until, lone_until });
+stored_struct!(Estimate { basis, seconds, low, high });
+stored_struct!(Told { at, estimate });
 stored_struct!(LastAction { agent, digest, version });
 stored_struct!(Callback {
     id,
@@ -318,6 +322,7 @@ stored_struct!(Callback {
     retrying,
     contact_hours_bind,
     reached,
+    told,
     first_called_at,
     promise_broken,
     unroutable,

@@ -4,9 +4,11 @@ use super::{EPOCH, Sampler, skill};
 use crate::domain::callback::{
     Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, Customer, CustomerKind,
     Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer, OpenReason,
-    Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, State, Unroutable,
+    Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, State, Told,
+    Unroutable,
 };
 use crate::domain::civil::LocalTime;
+use crate::domain::estimate::{Basis, Estimate};
 use crate::domain::ids::CallbackId;
 use crate::domain::phone::{Email, Extension, PhoneNumber};
 use crate::domain::policy::Medium;
@@ -50,6 +52,13 @@ pub(in crate::store) fn id(count: u64) -> CallbackId {
 }
 
 impl Sampler {
+    fn told(&mut self) -> Told {
+        let basis = [Basis::FreeAgent, Basis::Line][usize::from(self.yes())];
+        let mut seconds = || u32::try_from(self.below(5_000)).expect("small");
+        let estimate = Estimate { basis, seconds: seconds(), low: seconds(), high: seconds() };
+        Told { at: self.at(), estimate }
+    }
+
     /// The `count`-th callback in a state.
     pub(in crate::store) fn callback(&mut self, count: u64, state: State) -> Callback {
         let phase = self.phase(state);
@@ -88,6 +97,7 @@ impl Sampler {
             retrying: self.yes(),
             contact_hours_bind: self.yes(),
             reached: self.yes(),
+            told: self.maybe(Self::told),
             first_called_at: self.maybe(Self::at),
             promise_broken: self.yes(),
             unroutable: self.maybe(Self::unroutable),

@@ -65,6 +65,7 @@ fn text(full: &FullCallback, view: View) -> String {
         links: &links,
         at: at(NOW),
         position: Some(2),
+        estimated_wait_seconds: None,
         omit_context: false,
     };
     serde_json::to_string(&CallbackBody::new(full, frame)).expect("a body")
@@ -212,6 +213,7 @@ fn a_slow_client_gets_no_context_and_is_told_so() {
         links: &links,
         at: at(NOW),
         position: None,
+        estimated_wait_seconds: None,
         omit_context: true,
     };
     let body = serde_json::to_value(CallbackBody::new(&full, frame)).expect("a body");

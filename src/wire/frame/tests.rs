@@ -82,6 +82,7 @@ fn an_offer_comes_with_its_callback_and_context() {
             links: &links,
             at: at(NOW),
             position: None,
+            estimated_wait_seconds: None,
             omit_context: false,
         };
         CallbackBody::new(&full, frame)

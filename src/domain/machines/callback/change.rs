@@ -113,7 +113,12 @@ impl CallbackMachine {
         // Whoever sends it back has decided that it shall be called now.
         self.record_mut().contact_hours_bind = false;
         if let Some(queue) = queue {
-            self.record_mut().queue = queue.settings.id.clone();
+            let record = self.record_mut();
+            if record.queue != queue.settings.id {
+                // What was told was told of the other line.
+                record.told = None;
+            }
+            record.queue = queue.settings.id.clone();
             self.queue = Some(queue);
         }
         if let Some(agent) = &agent {

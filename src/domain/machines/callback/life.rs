@@ -79,7 +79,10 @@ impl CallbackMachine {
         let wake_at = due.min(self.waits_until_wall(now.wall));
         self.waits_until = None;
         self.promise = None;
-        self.record_mut().phase = Phase::Open { due, wake_at, why, carried };
+        let record = self.record_mut();
+        // What was told of the wait was told of a line that it isn't in any more.
+        record.told = None;
+        record.phase = Phase::Open { due, wake_at, why, carried };
     }
 
     /// A fresh interaction, queued. Gives up where too many were made.
@@ -322,7 +325,7 @@ impl CallbackMachine {
 }
 
 fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
-    let Create { id, number, wish, .. } = create;
+    let Create { id, number, wish, told, .. } = create;
     let settings = &queue.settings;
     let requested_by = match &wish.who {
         Who::Customer | Who::Channel => RequestedBy::Customer,
@@ -365,6 +368,7 @@ fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
         retrying: false,
         contact_hours_bind: false,
         reached: false,
+        told,
         first_called_at: None,
         promise_broken: false,
         unroutable: None,

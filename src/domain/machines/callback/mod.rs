@@ -17,6 +17,7 @@ mod outward;
 pub mod recheck;
 mod reschedule;
 mod retry;
+mod seen;
 mod settle;
 #[cfg(test)]
 pub(in crate::domain) mod tests;

@@ -171,7 +171,8 @@ pub(in crate::domain) fn waiting(id: u128, wish: Wish) -> Snapshot {
 /// A request on its way, of a contact who has nothing else.
 pub(in crate::domain) fn create(id: CallbackId, wish: Wish) -> Create {
     let (active, duplicates) = (Vec::new(), Vec::new());
-    Create { token: Token(1), id, number: 42, wish, active, duplicates }
+    let (free_agents, told) = (0, None);
+    Create { token: Token(1), id, number: 42, wish, active, duplicates, free_agents, told }
 }
 
 impl Bench {

@@ -15,7 +15,9 @@ use crate::domain::message::{
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
-use crate::domain::slots::{Bookings, Bound, Grid, Nearest, Seat, SlotBook, Staffing};
+use crate::domain::slots::{
+    Bookings, Bound, Grid, NEAREST, Nearest, Seat, SlotBook, SlotRoom, Staffing,
+};
 use crate::domain::time::{Now, Timestamp};
 
 /// What a start that may be booked comes to.
@@ -48,7 +50,18 @@ impl QueueMachine {
     }
 
     fn staffing(&self) -> Staffing {
-        Staffing { agents: self.agents, handling: None }
+        Staffing { agents: self.agents, handling: self.waits.handling() }
+    }
+
+    /// The next free slots, as many as a refusal names.
+    pub(super) fn next_slots(&self, now: &Now, queue: &Queue, medium: Medium) -> Vec<SlotRoom> {
+        self.book(queue, now).next_free(medium, now.wall, NEAREST)
+    }
+
+    /// Whether as many are outstanding as channels and customers may have.
+    pub(super) fn is_full(&self, queue: &Queue, medium: Medium) -> bool {
+        let most = queue.settings.max_outstanding.of(medium);
+        most > 0 && self.bookings.outstanding(medium) >= most
     }
 
     /// Whether a new callback's start may be booked at all, whatever is taken.
@@ -68,7 +81,7 @@ impl QueueMachine {
     ) -> Result<(), Refusal> {
         let (medium, bound) = (wish.medium, bound(&wish.who));
         let most = queue.settings.max_outstanding.of(medium);
-        if bound == Bound::ToSlots && most > 0 && self.bookings.outstanding(medium) >= most {
+        if bound == Bound::ToSlots && self.is_full(queue, medium) {
             let text = format!("{most} {} callbacks are outstanding already", medium.as_str());
             return Err(Refusal::LimitReached(format!("{text}; ask again later")));
         }

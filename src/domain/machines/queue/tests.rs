@@ -1,12 +1,13 @@
 //! A queue's machine on a bench: what may come in, pauses, the line, closing, settings.
 
 mod seats;
+mod waits;
 
 use std::sync::Arc;
 
 use super::QueueMachine;
 use crate::domain::callback::CallbackType;
-use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};
+use crate::domain::effect::{Answer, Change, Effect, InLine, Outbox, QueueStats};
 use crate::domain::event::{Event, QueueEvent};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, QueueId};
 use crate::domain::machines::callback::tests as callbacks;
@@ -127,8 +128,11 @@ fn requests_are_told_their_place_at_once_and_none_the_same() {
     let [(3, CallbackMessage::Create { position: Some(1), .. })] = bench.told()[..] else {
         panic!("the most urgent is first")
     };
-    bench.tell(QueueMessage::Position { token: Token(5), callback: CallbackId(1) });
-    assert!(matches!(bench.answer(), Some(Ok(Answer::Position(Some(2))))));
+    bench.tell(QueueMessage::Position { token: Token(5), callback: CallbackId(1), free_agents: 0 });
+    assert!(matches!(
+        bench.answer(),
+        Some(Ok(Answer::Position(Some(InLine { position: 2, estimate: None }))))
+    ));
 }
 
 #[test]
@@ -219,11 +223,21 @@ fn the_line_is_counted_with_its_oldest() {
         let Some(Ok(Answer::QueueStats(stats))) = bench.answer() else { panic!("stats") };
         stats.clone()
     };
-    let expected = QueueStats { waiting: 2, oldest_since: Some(Timestamp(5)), with_agents: 1 };
+    let expected = QueueStats {
+        waiting: 2,
+        oldest_since: Some(Timestamp(5)),
+        with_agents: 1,
+        ..QueueStats::default()
+    };
     assert_eq!(stats(&mut bench), expected);
     bench.tell(QueueMessage::Leave { callback: CallbackId(2) });
     bench.tell(QueueMessage::Leave { callback: CallbackId(3) });
-    let expected = QueueStats { waiting: 1, oldest_since: Some(Timestamp(9)), with_agents: 0 };
+    let expected = QueueStats {
+        waiting: 1,
+        oldest_since: Some(Timestamp(9)),
+        with_agents: 0,
+        ..QueueStats::default()
+    };
     assert_eq!(stats(&mut bench), expected);
 }
 
