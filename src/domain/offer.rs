@@ -326,7 +326,8 @@ mod tests {
         (
             "the promised window can't be kept",
             |it| {
-                (it.promise_window, it.estimate) = (Some(Span::minutes(30)), Some(told(900, 1_801)))
+                (it.promise_window, it.estimate) =
+                    (Some(Span::minutes(30)), Some(told(900, 1_801)));
             },
             (NO, Some(LimitReached)),
             (YES, Some(LongWait)),
@@ -335,7 +336,8 @@ mod tests {
         (
             "the promised window can just be kept",
             |it| {
-                (it.promise_window, it.estimate) = (Some(Span::minutes(30)), Some(told(900, 1_800)))
+                (it.promise_window, it.estimate) =
+                    (Some(Span::minutes(30)), Some(told(900, 1_800)));
             },
             (YES, Some(LongWait)),
             (YES, Some(LongWait)),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Server, Session, asap, send};
+use crate::server::{Answer, Server, Session, asap, send, wall_now};
 
 fn ask(server: &Server, query: &str) -> Value {
     let answer = server.get(&format!("/v1/queues/billing/availability{query}"), "portal-key");
@@ -192,7 +192,7 @@ fn what_stands_in_the_way_is_told_with_its_reason() {
     refused(&told, "scheduled", "limit_reached");
 
     // Open today alone, by the days of UTC: it closes at midnight.
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let today = wall_now().to_zoned(jiff::tz::TimeZone::UTC);
     let day = |date: &jiff::Zoned| date.strftime("%a").to_string().to_lowercase();
     let hours = |day: String| json!({"hours": [{"days": [day], "from": "00:00", "to": "24:00"}]});
     set_up(&server, &hours(day(&today)));
