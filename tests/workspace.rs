@@ -234,7 +234,9 @@ async fn what_was_acknowledged_is_there_again() {
         assert_eq!(state(&handle, called).await, State::Calling);
         assert_eq!(state(&handle, waiting).await, State::Queued);
         assert_eq!(state(&handle, booked).await, State::Open);
-        assert_eq!(handle.position(queue_id(), waiting).await, Ok(Some(1)));
+        let full = handle.callback(waiting).await.expect("readable").expect("it is there");
+        let line = handle.in_line(&full.callback).await.expect("told");
+        assert_eq!(line.map(|line| line.position), Some(1));
         let again = handle.create(wish("X-1"), Some(keyed(1))).await.expect("kept");
         assert!(again.replayed && again.value.callback == made.callback);
         let refused = handle.create(wish("X-2"), None).await.err();

@@ -291,19 +291,10 @@ impl Office {
             Ask::ResumeQueue { id, intake, offers } => {
                 self.to_queue(id, QueueMessage::Resume { token, intake, offers })
             }
-            Ask::Position { queue, callback, medium } => {
-                let free_agents = self.shared.boards.staff(&queue).free.of(medium);
-                self.to_queue(queue, QueueMessage::Position { token, callback, free_agents })
-            }
-            Ask::Availability { queue, medium, live_wait_seconds } => {
-                let staff = self.shared.boards.staff(&queue);
-                let question = AvailabilityQuestion { token, medium, live_wait_seconds, staff };
-                self.to_queue(queue, QueueMessage::Availability(question))
-            }
-            Ask::Slots { queue, question } => {
-                self.to_queue(queue, QueueMessage::Slots { token, question })
-            }
-            Ask::QueueStats { id } => self.to_queue(id, QueueMessage::Stats { token }),
+            ask @ (Ask::Position { .. }
+            | Ask::Availability { .. }
+            | Ask::Slots { .. }
+            | Ask::QueueStats { .. }) => self.ask_queue(token, ask),
             Ask::PutAgent { settings, if_match } => {
                 Ok(Some(self.put_agent(token, settings, if_match)))
             }
@@ -328,6 +319,26 @@ impl Office {
                 cause.answered(token);
                 self.refuse(token, refusal);
             }
+        }
+    }
+
+    /// A question that a queue answers.
+    fn ask_queue(&self, token: Token, ask: Ask) -> Result<Option<Letter>, Refusal> {
+        match ask {
+            Ask::Position { queue, callback, medium } => {
+                let free_agents = self.shared.boards.staff(&queue).free.of(medium);
+                self.to_queue(queue, QueueMessage::Position { token, callback, free_agents })
+            }
+            Ask::Availability { queue, medium, live_wait_seconds } => {
+                let staff = self.shared.boards.staff(&queue);
+                let question = AvailabilityQuestion { token, medium, live_wait_seconds, staff };
+                self.to_queue(queue, QueueMessage::Availability(question))
+            }
+            Ask::Slots { queue, question } => {
+                self.to_queue(queue, QueueMessage::Slots { token, question })
+            }
+            Ask::QueueStats { id } => self.to_queue(id, QueueMessage::Stats { token }),
+            _ => unreachable!("only questions that a queue answers are passed on to one"),
         }
     }
 

@@ -113,13 +113,7 @@ impl CallbackMachine {
         // Whoever sends it back has decided that it shall be called now.
         self.record_mut().contact_hours_bind = false;
         if let Some(queue) = queue {
-            let record = self.record_mut();
-            if record.queue != queue.settings.id {
-                // What was told was told of the other line.
-                record.told = None;
-            }
-            record.queue = queue.settings.id.clone();
-            self.queue = Some(queue);
+            self.change_queue(queue);
         }
         if let Some(agent) = &agent {
             self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::TRANSFER_SECONDS));
@@ -138,6 +132,16 @@ impl CallbackMachine {
             self.queue_again(now, interaction, draft);
         }
         Ok(Taken::Done)
+    }
+
+    fn change_queue(&mut self, queue: Arc<Queue>) {
+        let record = self.record_mut();
+        if record.queue != queue.settings.id {
+            // What was told was told of the other line.
+            record.told = None;
+        }
+        record.queue = queue.settings.id.clone();
+        self.queue = Some(queue);
     }
 
     /// Whether it may be given to this agent; the router says whether they have room.
