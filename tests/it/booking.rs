@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{LATER, Server, asap, booked, send};
+use crate::server::{LATER, Server, asap, booked, send, slot, slot_at};
 
 fn path(callback: &Value) -> String {
     format!("/v1/callbacks/{}", callback["id"].as_str().expect("an id"))
@@ -15,7 +15,7 @@ const MORNING: &str = "2037-11-25T07:00:00Z";
 #[test]
 fn an_agent_books_from_whatever_they_have_in_hand() {
     let server = Server::start();
-    let portals = server.callback(&booked("030 123456", "2037-11-23T15:00:00Z"));
+    let portals = server.callback(&booked("030 123456", &slot(2)));
     let body = json!({
         "queue": "billing", "type": "scheduled",
         "customer": {"name": "Ada Lovelace", "phone": "030 123456", "time_zone": "Europe/Lisbon"},
@@ -75,18 +75,18 @@ fn an_agents_time_outside_contact_hours_needs_the_customers_word() {
     let made = server.post("/v1/callbacks", "mara-key-1", &agreed);
     assert_eq!((made.status, &made.body["customer_agreed"]), (201, &json!(true)));
     // What the customer picks isn't bound, nor where they say that they are elsewhere.
-    server.callback(&booked("030 123459", NIGHT));
+    server.callback(&booked("030 123459", &slot_at(2, "22:00")));
     let mut elsewhere = booked("030 123457", NIGHT);
     elsewhere["customer"]["time_zone"] = json!("America/New_York");
     assert_eq!(server.post("/v1/callbacks", "mara-key-1", &elsewhere).status, 201);
     // Moving is choosing too.
-    let calm = server.callback(&booked("030 123458", LATER));
+    let calm = server.callback(&booked("030 123458", &slot(2)));
     let act = |token: &str, body: Value| server.post(&(path(&calm) + "/reschedule"), token, &body);
     let refused = act("mara-key-1", json!({"start": NIGHT}));
     assert_eq!(refused.is_problem(422, "outside-contact-hours")["next_allowed_at"], MORNING);
     assert_eq!(act("mara-key-1", json!({"start": NIGHT, "customer_agreed": true})).status, 200);
     let link = calm["manage_token"].as_str().expect("a token");
-    assert_eq!(act(link, json!({"start": "2037-11-25T22:00:00Z"})).status, 200);
+    assert_eq!(act(link, json!({"start": slot_at(3, "22:00")})).status, 200);
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn where_a_customer_may_be_is_told_where_it_is_not_clear() {
     let made = server.post("/v1/callbacks", "mara-key-1", &body).body;
     let zones = made["customer"]["time_zone_candidates"].as_array().expect("a list");
     assert!(zones.contains(&json!("America/New_York")) && zones.len() > 4, "{made}");
-    let known = server.callback(&booked("030 123456", LATER));
+    let known = server.callback(&booked("030 123456", &slot(2)));
     assert_eq!(known["customer"].get("time_zone_candidates"), None, "Germany has one clock");
-    let mut said = booked("+1 415 555 0124", "2037-11-24T19:00:00Z");
+    let mut said = booked("+1 415 555 0124", &slot(2));
     said["customer"]["time_zone"] = json!("America/Chicago");
     assert_eq!(server.callback(&said)["customer"].get("time_zone_candidates"), None);
 }
@@ -135,7 +135,7 @@ fn numbers_that_cost_or_belong_to_people_in_need_are_not_called() {
 fn customers_see_and_change_their_own_callback_and_nothing_else() {
     let server = Server::start();
     let made = server.callback(&asap("030 123456"));
-    let booked_one = server.callback(&booked("030 123457", LATER));
+    let booked_one = server.callback(&booked("030 123457", &slot(2)));
     let link = |callback: &Value| callback["manage_token"].as_str().expect("a token").to_owned();
     let (asked, planned) = (link(&made), link(&booked_one));
     let seen = server.get(&path(&made), &asked).body;
@@ -150,7 +150,7 @@ fn customers_see_and_change_their_own_callback_and_nothing_else() {
     };
     act(&booked_one, &asked, "cancel", json!({})).is_problem(404, "not-found");
     act(&booked_one, "chat-key-1", "cancel", json!({})).is_problem(404, "not-found");
-    let moved = act(&booked_one, &planned, "reschedule", json!({"start": "2037-11-25T15:00:00Z"}));
+    let moved = act(&booked_one, &planned, "reschedule", json!({"start": slot(3)}));
     assert_eq!((moved.status, &moved.body["state"]), (200, &json!("open")), "{}", moved.body);
     let now = act(&booked_one, &planned, "reschedule", json!({"asap": true}));
     assert_eq!(now.body["state"], "queued");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Answer, LATER, Server, Session, asap, booked, patient, send};
+use crate::server::{Answer, Server, Session, asap, booked, patient, send, slot};
 use crate::socket::wait_until;
 
 const PHONE: &str = "/v1/deny_list/%2B4930123456";
@@ -142,10 +142,9 @@ fn served(server: &Server, token: &str, body: &Value) -> Answer {
 fn a_customer_who_was_served_elsewhere_waits_no_more() {
     let server = Server::start_patient();
     let waiting = server.callback(&asap("030 123456"));
-    let later = server.callback(&booked("030 123456", LATER));
+    let later = server.callback(&booked("030 123456", &slot(2)));
     let other = server.callback(&asap("030 123457"));
-    let chats =
-        server.post("/v1/callbacks", "chat-key-1", &booked("030 123456", "2037-12-01T15:00:00Z"));
+    let chats = server.post("/v1/callbacks", "chat-key-1", &booked("030 123456", &slot(9)));
     let phone = json!({"phone": "+4930123456"});
     let done = served(&server, "portal-key", &phone);
     let expected = json!({"closed": [id(&waiting)], "kept": [id(&later)]});

@@ -131,6 +131,7 @@ fn a_start_is_an_instant_or_a_local_time_in_its_zone() {
         number += 1;
         let mut body = booked(&format!("030 {}", 300_000 + number), "");
         body["schedule"] = schedule;
+        body["customer_agreed"] = json!(true);
         // Agents book any instant at which the queue is open.
         ask(&server, "lead-key-1", &body)
     };

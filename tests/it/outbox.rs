@@ -9,7 +9,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::{Value, json};
 
 use crate::mail_server::MailServer;
-use crate::server::{Server, Session, booked, send};
+use crate::server::{Server, Session, booked, send, slot};
 
 const ADMIN: &str = "admin-key";
 const PORTAL: &str = "portal-key";
@@ -204,7 +204,7 @@ fn without_an_address_or_a_mail_server_everything_else_works() {
     assert_eq!(one(&all(&mails, 1), "Booked: ").to, "late@example.com");
 
     let silent = Server::start();
-    let made = silent.callback(&booking(2));
+    let made = silent.callback(&with_email(booked("+49301234002", &slot(2)), "ada@example.com"));
     let gone = silent.post(&path(&made, "/cancel"), PORTAL, &json!({}));
     assert_eq!(gone.status, 200);
     assert_eq!(figure(&silent, "ringback_outbox_waiting", "mail"), 0);
@@ -226,8 +226,8 @@ fn call_in_vain(server: &Server, session: &mut Session) {
 #[test]
 fn who_was_not_reached_hears_of_the_next_try_and_at_last_an_apology() {
     let mails = MailServer::start();
-    let retry =
-        "wrap_up_mode = \"none\"\nmax_attempts = 2\nretry_delays_minutes = { no_answer = 0 }";
+    let retry = "wrap_up_mode = \"none\"\nmax_attempts = 2\nretry_delays_minutes = { no_answer = 0 }\n\
+         contact_hours = { from = \"00:00\", to = \"24:00\" }";
     let server = start(&mails, retry);
     let mut session = server.session("mara-key-1");
     let presence = json!({"presence": "available"});

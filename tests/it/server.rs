@@ -342,10 +342,16 @@ pub(crate) fn booked(phone: &str, start: &str) -> Value {
     })
 }
 
-/// A slot of every queue that a channel may book: on the hour, some days from now.
+/// A slot of every queue that a channel may book: at noon UTC, some days from now, so that no
+/// contact hours stand in an agent's way at whatever time the tests run.
 pub(crate) fn slot(days: i64) -> String {
-    let at = wall_now().round(jiff::Unit::Hour).expect("in range");
-    (at + jiff::SignedDuration::from_hours(days * 24)).to_string()
+    slot_at(days, "12:00")
+}
+
+/// The same at another time of that day, in UTC.
+pub(crate) fn slot_at(days: i64, time: &str) -> String {
+    let day = wall_now() + jiff::SignedDuration::from_hours(days * 24);
+    format!("{}T{time}:00Z", day.strftime("%Y-%m-%d"))
 }
 
 /// The wall clock, which the server goes by too.

@@ -86,7 +86,7 @@ fn a_call_that_was_not_taken_is_put_off_handed_on_or_tried_again() {
     desk.expect("callback.updated");
     desk.does(&json!({"id": 2, "type": "outcome", "callback_id": id, "outcome": "busy"}));
     assert_eq!(desk.expect("callback.updated")["callback"]["state"], "wrap_up");
-    let far = json!({"id": 3, "type": "retry", "callback_id": id, "at": "2037-01-01T00:00:00Z"});
+    let far = json!({"id": 3, "type": "retry", "callback_id": id, "at": "2037-01-01T12:00:00Z"});
     assert_eq!(desk.fails(&far, "invalid")["errors"][0]["pointer"], "/at");
     let retry = json!({"id": 4, "type": "retry", "callback_id": id, "customer_agreed": true});
     desk.does(&retry);
