@@ -23,7 +23,7 @@ use ringback::domain::policy::{AgentSettings, Capacity, Medium, Membership, Queu
 use ringback::domain::rank::Priority;
 use ringback::domain::refusal::Refusal;
 use ringback::domain::skills::{Requirements, Skills};
-use ringback::domain::time::Span;
+use ringback::domain::time::{Span, Timestamp};
 use ringback::domain::zone::TimeZone;
 use ringback::engine::clock::Clock;
 use ringback::engine::entry::{IdempotencyKey, Keyed};
@@ -109,7 +109,7 @@ fn mara_settings() -> AgentSettings {
 
 fn wish(external_id: &str) -> Wish {
     let customer = Customer {
-        id: Some("CON0042".to_owned()),
+        id: Some(external_id.to_owned()),
         kind: None,
         account: None,
         name: "Ada Lovelace".to_owned(),
@@ -213,7 +213,8 @@ async fn what_was_acknowledged_is_there_again() {
         assert_eq!(called, made.callback.id);
         handle.session_act(session, 2, called, Action::Call).await;
         let waiting = create(&handle, "X-2").await;
-        let start = handle.now() + Span::days(1);
+        let hour = 3_600_000;
+        let start = Timestamp(handle.now().0 / hour * hour) + Span::days(1);
         let zone = TimeZone::utc();
         let local_start = zone.local(start);
         let booking = Some(Booking {

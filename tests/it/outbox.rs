@@ -226,8 +226,12 @@ fn call_in_vain(server: &Server, session: &mut Session) {
 #[test]
 fn who_was_not_reached_hears_of_the_next_try_and_at_last_an_apology() {
     let mails = MailServer::start();
-    let retry = "wrap_up_mode = \"none\"\nmax_attempts = 2\nretry_delays_minutes = { no_answer = 0 }\n\
-         contact_hours = { from = \"00:00\", to = \"24:00\" }";
+    let retry = r#"
+        wrap_up_mode = "none"
+        max_attempts = 2
+        retry_delays_minutes = { no_answer = 0 }
+        contact_hours = { from = "00:00", to = "24:00" }
+    "#;
     let server = start(&mails, retry);
     let mut session = server.session("mara-key-1");
     let presence = json!({"presence": "available"});
