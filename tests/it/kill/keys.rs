@@ -22,7 +22,7 @@ type Heard = (u16, bool, Value);
 fn ask(client: &Client, url: &str, key: &str) -> Option<Heard> {
     let body = json!({
         "queue": "billing", "type": "asap", "origin": {"interaction_ref": key},
-        "customer": {"name": "Ada", "phone": "+14155550123"},
+        "customer": {"id": key, "name": "Ada", "phone": "+14155550123"},
     });
     let request = client.post(format!("{url}/v1/callbacks")).bearer_auth("portal-key");
     let answer = request.header("Idempotency-Key", key).json(&body).send().ok()?;
