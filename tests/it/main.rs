@@ -18,6 +18,7 @@ mod lists;
 mod mail;
 #[path = "../support/mail_server.rs"]
 mod mail_server;
+mod notify;
 mod operations;
 mod outbox;
 #[path = "../support/redis.rs"]
