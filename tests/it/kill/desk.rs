@@ -159,7 +159,13 @@ impl<'a> Desk<'a> {
             }
             Reply::Later => self.ledger.wait_a_moment(),
             Reply::Refused(problem) => {
-                let moved_on = ["/problems/illegal-transition", "/problems/attempts-used-up"];
+                // Forbidden where another agent has it by now, and the frame that says so is on its
+                // way.
+                let moved_on = [
+                    "/problems/illegal-transition",
+                    "/problems/attempts-used-up",
+                    "/problems/forbidden",
+                ];
                 assert!(moved_on.contains(&problem.as_str()), "{what}: {problem}");
                 self.let_be.insert((id, version));
             }
