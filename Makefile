@@ -9,8 +9,8 @@ help: ## List the targets
 run: ## Build and run the demo: a small call centre with customers and agents at work
 	cargo run --release -- serve --demo
 
-test: ## Run every test, against real Redis and mail servers too; installs what it lacks
-	.ci/install redis aiosmtpd
+test: ## Run every test, against real Redis, mail servers and a browser too; installs what it lacks
+	.ci/install redis aiosmtpd chromium playwright
 	cargo test --workspace --locked --doc
 	cargo test --workspace --locked --lib --bins --tests
 

@@ -20,6 +20,7 @@ mod mail;
 mod mail_server;
 mod operations;
 mod outbox;
+mod pages;
 #[path = "../support/redis.rs"]
 mod redis;
 mod replay;
