@@ -20,7 +20,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::reply::Reply;
-use crate::pages::{AGENT, FILES, START, VERSION};
+use crate::pages::{AGENT, FILES, START, SUPERVISOR, VERSION};
 use crate::wire::problem::{Kind, Problem};
 
 /// Stands in every page's policy, before what depends on the settings.
@@ -85,7 +85,11 @@ impl Pages {
             Served::new("text/html; charset=utf-8", text, Some(policy))
         };
         let desks = ancestors(&settings.desk_origins);
-        let pages = BTreeMap::from([("/", page(START, "'none'")), ("/agent", page(AGENT, &desks))]);
+        let pages = BTreeMap::from([
+            ("/", page(START, "'none'")),
+            ("/agent", page(AGENT, &desks)),
+            ("/supervisor", page(SUPERVISOR, "'none'")),
+        ]);
         let files =
             FILES.iter().map(|file| (file.name, Served::new(file.media_type, file.slim(), None)));
         let files = files.collect();
@@ -136,7 +140,7 @@ impl Served {
 /// Puts the pages in their places.
 pub(super) fn mount(config: &mut ServiceConfig) {
     let get = |path: &str| web::resource(path).default_service(web::to(only_get));
-    for path in ["/", "/agent"] {
+    for path in ["/", "/agent", "/supervisor"] {
         let to = move |pages, request| async move { page(path, &pages, &request) };
         config.service(get(path).route(web::get().to(to)).route(web::head().to(to)));
     }

@@ -54,6 +54,16 @@ files![
     "start/start.js",
     "start/texts.de.js",
     "start/texts.en.js",
+    "supervisor/agents.js",
+    "supervisor/callback.js",
+    "supervisor/callbacks.js",
+    "supervisor/frame.js",
+    "supervisor/queues.js",
+    "supervisor/supervisor.css",
+    "supervisor/supervisor.js",
+    "supervisor/texts.de.js",
+    "supervisor/texts.en.js",
+    "supervisor/trend.js",
 ];
 
 impl File {
@@ -84,6 +94,9 @@ pub const START: &str = include_str!("start/index.html");
 
 /// `/agent`: the agent's workspace.
 pub const AGENT: &str = include_str!("agent/index.html");
+
+/// `/supervisor`: queues, agents and callbacks, and what can be done about them.
+pub const SUPERVISOR: &str = include_str!("supervisor/index.html");
 
 const fn file(name: &'static str, text: &'static str) -> File {
     let bytes = name.as_bytes();

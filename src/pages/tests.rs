@@ -10,7 +10,7 @@ use super::*;
 /// What a page may weigh with all that it loads, in bytes.
 const WEIGHT_MAX: usize = 100 * 1024;
 
-const PAGES: [(&str, &str); 2] = [("start", START), ("agent", AGENT)];
+const PAGES: [(&str, &str); 3] = [("start", START), ("agent", AGENT), ("supervisor", SUPERVISOR)];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pages")

@@ -36,6 +36,11 @@ fn what_goes_wrong() {
 }
 
 #[test]
+fn the_supervisors_view() {
+    run("supervisor.test.mjs");
+}
+
+#[test]
 fn everybody_can_use_it() {
     run("access.test.mjs");
 }

@@ -11,7 +11,7 @@ fn named(page: &str) -> String {
 #[test]
 fn pages_are_asked_for_and_files_are_kept() {
     let server = Server::start();
-    for path in ["/", "/agent"] {
+    for path in ["/", "/agent", "/supervisor"] {
         let answer = server.request("GET", path, "").send().expect("it answers");
         assert_eq!(answer.status(), 200, "{path}");
         let header = |name: &str| answer.headers()[name].to_str().expect("ASCII").to_owned();

@@ -86,7 +86,8 @@ export class CallbackList {
         h('h2', { id: 'list-title', class: 'grow' }, t('list.title')),
         h('button', { class: 'quiet', onclick: () => this.load() }, t('list.refresh'))),
       this.filters(),
-      this.problem && h('p', { class: 'banner bad', role: 'alert' }, this.problem.message),
+      this.problem?.status > 0 &&
+        h('p', { class: 'banner bad', role: 'alert' }, this.problem.message),
       h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'list-title' },
         h('table', null, this.head(), h('tbody', null, (items ?? []).map((one) => this.row(one))))),
       items?.length === 0 && h('p', { class: 'muted none' }, t('list.none')),

@@ -53,4 +53,13 @@ export default {
   'form.theirs': 'Beim Kunden',
   'form.no_such_time':
     'Diese Uhrzeit fällt durch die Zeitumstellung aus; bitte eine andere wählen.',
+  'channel.virtual_agent': 'Chatbot',
+  'channel.engagement_messenger': 'Website',
+  'channel.portal': 'Portal',
+  'channel.chat': 'Chat',
+  'channel.voice': 'Telefon',
+  'channel.email': 'E-Mail',
+  'channel.messaging': 'Messenger',
+  'channel.case': 'Vorgang',
+  'channel.api': 'API',
 };

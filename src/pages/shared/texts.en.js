@@ -52,4 +52,13 @@ export default {
   'form.yours': 'Yours',
   'form.theirs': 'The customer’s',
   'form.no_such_time': 'The clocks skip that time; choose another.',
+  'channel.virtual_agent': 'Virtual agent',
+  'channel.engagement_messenger': 'Website',
+  'channel.portal': 'Portal',
+  'channel.chat': 'Chat',
+  'channel.voice': 'Phone',
+  'channel.email': 'E-mail',
+  'channel.messaging': 'Messaging',
+  'channel.case': 'Case',
+  'channel.api': 'API',
 };

@@ -32,6 +32,9 @@ function show(demo) {
         'div',
         { class: 'doors' },
         door('agent', demo.agents.length ? demo.agents.map(as('agent')) : open('/agent')),
+        door('supervisor', demo.supervisor
+          ? as('supervisor')({ name: t('start.lead'), token: demo.supervisor })
+          : open('/supervisor')),
         door('docs', open('/docs')),
       ),
     ),
