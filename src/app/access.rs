@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::demo;
 use super::workspaces::Started;
-use crate::config::{self, JwtVerifier, Settings};
+use crate::config::{self, Grant, JwtVerifier, Settings};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
@@ -88,8 +88,17 @@ pub(super) fn http_state(
 /// said yet whose they are.
 fn pages(settings: &Settings) -> PageSettings {
     let origins = settings.workspaces.iter().flat_map(|workspace| &workspace.desk_origins);
+    let keys = settings.workspaces.iter().flat_map(|workspace| &workspace.keys);
+    let shops = keys.filter_map(|key| match &key.grant {
+        Grant::Channel { public: Some(public), .. } => Some(&public.allowed_origins),
+        Grant::Channel { public: None, .. }
+        | Grant::Agent(_)
+        | Grant::Supervisor(_)
+        | Grant::Admin(_) => None,
+    });
+    let allowed_origins = shops.flatten().cloned().collect();
     let demo = settings.demo.then(|| settings.workspaces.first().map(demo::credentials));
-    PageSettings { desk_origins: origins.cloned().collect(), demo: demo.flatten() }
+    PageSettings { desk_origins: origins.cloned().collect(), allowed_origins, demo: demo.flatten() }
 }
 
 fn verifier(jwt: &config::Jwt) -> Result<Verifier, BadAccess> {

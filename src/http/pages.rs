@@ -20,13 +20,16 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::reply::Reply;
-use crate::pages::{AGENT, FILES, START, SUPERVISOR, VERSION};
+use crate::pages::{AGENT, CALLBACK, FILES, START, SUPERVISOR, VERSION};
 use crate::wire::problem::{Kind, Problem};
 
 /// Stands in every page's policy, before what depends on the settings.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors ";
+
+/// The address of a customer's page; what the token is good for is the API's to say.
+const MANAGE: &str = "/callback/{token}";
 
 /// For files whose address carries the version.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -39,6 +42,8 @@ const ASK: &str = "no-cache";
 pub struct PageSettings {
     /// Sites that may embed the agent's page.
     pub desk_origins: Vec<String>,
+    /// Sites that may embed customers' pages.
+    pub allowed_origins: Vec<String>,
     /// What the demo lets everybody know; none outside of it.
     pub demo: Option<Demo>,
 }
@@ -89,6 +94,7 @@ impl Pages {
             ("/", page(START, "'none'")),
             ("/agent", page(AGENT, &desks)),
             ("/supervisor", page(SUPERVISOR, "'none'")),
+            (MANAGE, page(CALLBACK, &ancestors(&settings.allowed_origins))),
         ]);
         let files =
             FILES.iter().map(|file| (file.name, Served::new(file.media_type, file.slim(), None)));
@@ -140,7 +146,7 @@ impl Served {
 /// Puts the pages in their places.
 pub(super) fn mount(config: &mut ServiceConfig) {
     let get = |path: &str| web::resource(path).default_service(web::to(only_get));
-    for path in ["/", "/agent", "/supervisor"] {
+    for path in ["/", "/agent", "/supervisor", MANAGE] {
         let to = move |pages, request| async move { page(path, &pages, &request) };
         config.service(get(path).route(web::get().to(to)).route(web::head().to(to)));
     }
@@ -227,7 +233,8 @@ mod tests {
 
     fn pages() -> Pages {
         let desk_origins = vec!["https://desk.example".to_owned(), "https://a.example".to_owned()];
-        Pages::new(&PageSettings { desk_origins, demo: None })
+        let allowed_origins = vec!["https://shop.example".to_owned()];
+        Pages::new(&PageSettings { desk_origins, allowed_origins, demo: None })
     }
 
     fn asked(name: HeaderName, value: &str) -> HeaderMap {
@@ -250,6 +257,7 @@ mod tests {
         assert!(policy("/").ends_with("frame-ancestors 'none'"));
         let desks = "frame-ancestors https://a.example https://desk.example";
         assert!(policy("/agent").ends_with(desks));
+        assert!(policy(MANAGE).ends_with("frame-ancestors https://shop.example"));
         assert!(!policy("/agent").contains("unsafe"));
         assert_eq!(ancestors(&[]), "'none'");
     }

@@ -36,6 +36,12 @@ files![
     "agent/texts.de.js",
     "agent/texts.en.js",
     "agent/work.js",
+    "callback/calendar.js",
+    "callback/callback.css",
+    "callback/callback.js",
+    "callback/slots.js",
+    "callback/texts.de.js",
+    "callback/texts.en.js",
     "shared/api.js",
     "shared/base.css",
     "shared/clock.js",
@@ -94,6 +100,9 @@ pub const START: &str = include_str!("start/index.html");
 
 /// `/agent`: the agent's workspace.
 pub const AGENT: &str = include_str!("agent/index.html");
+
+/// `/callback/{token}`: a customer's page for one callback.
+pub const CALLBACK: &str = include_str!("callback/index.html");
 
 /// `/supervisor`: queues, agents and callbacks, and what can be done about them.
 pub const SUPERVISOR: &str = include_str!("supervisor/index.html");

@@ -16,9 +16,9 @@ const { chromium } = tools('playwright-core');
 const axe = readFileSync(tools.resolve('axe-core/axe.min.js'), 'utf8');
 
 /** How long anything may take that a test waits for. */
-const PATIENCE_MS = 15000;
+const PATIENCE_MS = 30000;
 /** How long a test may take in all. */
-export const BOUND = { timeout: 120000 };
+export const BOUND = { timeout: 240000 };
 
 const CONFIG = readFileSync(new URL('ringback.toml', import.meta.url), 'utf8');
 

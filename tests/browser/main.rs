@@ -3,9 +3,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// A browser takes a machine for itself: several at once would only wait for each other.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Runs one file; what it prints is shown when it fails.
 fn run(file: &str) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let tools = root.join("target/browser/node_modules/playwright-core");
     assert!(tools.is_dir(), "the browser's driver is missing: .ci/install chromium playwright");
@@ -17,7 +22,6 @@ fn run(file: &str) {
         .expect("Node runs (.ci/install playwright)");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    print!("{told}");
 }
 
 #[test]
@@ -38,6 +42,11 @@ fn what_goes_wrong() {
 #[test]
 fn the_supervisors_view() {
     run("supervisor.test.mjs");
+}
+
+#[test]
+fn the_customers_link() {
+    run("callback.test.mjs");
 }
 
 #[test]
