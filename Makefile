@@ -1,10 +1,10 @@
 # What there is to do with this repository; `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim check audit
+.PHONY: help run test sim browser pictures check audit
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 run: ## Build and run the demo: a small call centre with customers and agents at work
 	cargo run --release -- serve --demo
@@ -16,6 +16,16 @@ test: ## Run every test, against real Redis and mail servers too; installs what 
 
 sim: ## Run the simulation alone; repeat a run with SEED=…
 	cargo test --locked --test sim -- --nocapture
+
+browser: ## Run the pages in Chromium; installs what it lacks
+	.ci/install chromium playwright
+	cargo build --locked
+	RINGBACK=target/debug/ringback node --test --test-concurrency=1 tests/browser/
+
+pictures: ## Take the pictures of the pages for the README
+	.ci/install chromium playwright
+	cargo build --locked
+	node tests/browser/pictures.mjs
 
 check: ## Run all that CI runs
 	.ci/run

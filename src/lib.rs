@@ -7,6 +7,7 @@ pub mod domain;
 pub mod engine;
 pub mod http;
 pub mod notify;
+pub mod pages;
 pub mod store;
 pub mod telemetry;
 pub mod wire;

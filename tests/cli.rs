@@ -265,7 +265,7 @@ fn the_demo_serves_a_call_centre_with_people() {
             assert!(now() < deadline, "twelve agents come to work");
         }
         let (code, guide, _) = server.end("-TERM");
-        assert_eq!((code, guide), (Some(0), 7), "the description, and a credential of each kind");
+        assert_eq!((code, guide), (Some(0), 8), "pages, description, a credential of each kind");
     }
     assert!(folder.path().join("data/demo").is_dir(), "kept as in earnest");
 }

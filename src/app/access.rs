@@ -4,13 +4,16 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::demo;
 use super::workspaces::Started;
-use crate::config::{self, JwtVerifier, Settings};
+use crate::config::{self, Grant, JwtVerifier, Settings};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
 use crate::http::auth::{Credentials, Gate};
-use crate::http::{BadKeys, Hooks, Http, HttpLimits, HttpState, Verifier, WorkspaceAccess};
+use crate::http::{
+    BadKeys, Hooks, Http, HttpLimits, HttpState, PageSettings, Verifier, WorkspaceAccess,
+};
 use crate::notify::webhook::Sender;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
@@ -77,7 +80,25 @@ pub(super) fn http_state(
         webhook_url: Arc::new(move |url: &str| {
             webhooks.check_url(url).map_err(|error| error.to_string())
         }),
+        pages: pages(settings),
     })
+}
+
+/// What the pages are served with: one set for all workspaces, since whoever opens a page has not
+/// said yet whose they are.
+fn pages(settings: &Settings) -> PageSettings {
+    let origins = settings.workspaces.iter().flat_map(|workspace| &workspace.desk_origins);
+    let keys = settings.workspaces.iter().flat_map(|workspace| &workspace.keys);
+    let shops = keys.filter_map(|key| match &key.grant {
+        Grant::Channel { public: Some(public), .. } => Some(&public.allowed_origins),
+        Grant::Channel { public: None, .. }
+        | Grant::Agent(_)
+        | Grant::Supervisor(_)
+        | Grant::Admin(_) => None,
+    });
+    let allowed_origins = shops.flatten().cloned().collect();
+    let demo = settings.demo.then(|| settings.workspaces.first().map(demo::credentials));
+    PageSettings { desk_origins: origins.cloned().collect(), allowed_origins, demo: demo.flatten() }
 }
 
 fn verifier(jwt: &config::Jwt) -> Result<Verifier, BadAccess> {

@@ -18,7 +18,7 @@ use crate::domain::callback::{
     Booking, Callback, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
 };
 use crate::domain::effect::Notice;
-use crate::domain::ids::AgentId;
+use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::message::{Action, Who, Wish};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::Medium;
@@ -28,6 +28,7 @@ use crate::domain::skills::Requirements;
 use crate::domain::slots::Grid;
 use crate::domain::time::Span;
 use crate::engine::handle::{Handle, SessionOutlet, ToSession};
+use crate::http::Demo;
 
 /// Customers' names.
 const NAMES: [&str; 8] = [
@@ -56,7 +57,10 @@ pub(super) fn play(handle: &Handle) {
 
 /// What a newcomer can do with it: addresses, and a credential of each kind.
 pub(super) fn guide(workspace: &config::Workspace, address: SocketAddr) -> Vec<String> {
-    let mut lines = vec![format!("the API's description: http://{address}/docs")];
+    let mut lines = vec![
+        format!("the pages: http://{address}/"),
+        format!("the API's description: http://{address}/docs"),
+    ];
     let mut told = BTreeSet::new();
     for key in &workspace.keys {
         let Some(token) = &key.token else { continue };
@@ -72,6 +76,25 @@ pub(super) fn guide(workspace: &config::Workspace, address: SocketAddr) -> Vec<S
         }
     }
     lines
+}
+
+/// What its pages let everybody in with.
+pub(super) fn credentials(workspace: &config::Workspace) -> Demo {
+    let mut demo = Demo { agents: Vec::new(), supervisor: None };
+    for key in &workspace.keys {
+        let Some(token) = &key.token else { continue };
+        let token = token.expose_secret().to_owned();
+        match &key.grant {
+            Grant::Agent(id) => {
+                let agent = workspace.agents.iter().find(|agent| agent.id == *id);
+                let name = agent.map_or(id.as_str(), |agent| &agent.name);
+                demo.agents.push((name.to_owned(), token));
+            }
+            Grant::Supervisor(_) => demo.supervisor = Some(token),
+            Grant::Channel { .. } | Grant::Admin(_) => {}
+        }
+    }
+    demo
 }
 
 /// A number from `low` to `high`.
@@ -174,6 +197,10 @@ impl SessionOutlet for Inbox {
 
 async fn agent(handle: Handle, id: AgentId) {
     loop {
+        // A person who signs in as this agent does the work; both would fight over it.
+        while sessions(&handle, &id) > 0 {
+            wait(2_000, 3_000).await;
+        }
         let (inbox, mut messages) = mpsc::unbounded_channel();
         let Ok(session) = handle.connect(id.clone(), Box::new(Inbox(inbox))).await else {
             wait(1_000, 2_000).await;
@@ -184,45 +211,56 @@ async fn agent(handle: Handle, id: AgentId) {
         let _ = handle.set_presence(id.clone(), PresenceBy::Agent, available, None).await;
         let mut frame = 0;
         while let Some(message) = messages.recv().await {
-            let Some((callback, action)) = reaction(&message) else {
-                if matches!(message, ToSession::Close(_)) {
+            if matches!(message, ToSession::Close(_)) {
+                break;
+            }
+            for (callback, action) in reactions(&message) {
+                wait(1_000, 6_000).await;
+                if sessions(&handle, &id) > 1 {
                     break;
                 }
-                continue;
-            };
-            wait(1_000, 6_000).await;
-            frame += 1;
-            handle.session_act(session, frame, callback.id, action).await;
+                frame += 1;
+                handle.session_act(session, frame, callback, action).await;
+            }
+            if sessions(&handle, &id) > 1 {
+                break;
+            }
         }
         handle.disconnect(session);
+        wait(1_000, 2_000).await;
     }
 }
 
-/// What an agent does about what happened.
-fn reaction(message: &ToSession) -> Option<(&Callback, Action)> {
-    let (callback, action) = match message {
-        ToSession::Notice(Notice::Offered { callback }) => {
-            let offer = callback.offer()?.id;
-            let action = match draw(0, 19) {
-                0 => Action::Decline { offer, reason: None },
-                _ => Action::Accept { offer },
-            };
-            (callback, action)
-        }
-        ToSession::Notice(Notice::Assigned { callback, .. } | Notice::Updated { callback }) => {
-            (callback, next_step(callback)?)
-        }
-        ToSession::Welcome(_)
-        | ToSession::Notice(_)
-        | ToSession::Answer { .. }
-        | ToSession::Close(_) => return None,
+/// How many sessions an agent has.
+fn sessions(handle: &Handle, id: &AgentId) -> usize {
+    handle.agent(id).map_or(0, |view| view.sessions.len())
+}
+
+/// What an agent does about what happened; at first about all that a person left lying there.
+fn reactions(message: &ToSession) -> Vec<(CallbackId, Action)> {
+    let reactions: Vec<_> = match message {
+        ToSession::Notice(
+            Notice::Offered { callback }
+            | Notice::Assigned { callback, .. }
+            | Notice::Updated { callback },
+        ) => vec![callback],
+        ToSession::Welcome(welcome) => welcome.assignments.iter().collect(),
+        ToSession::Notice(_) | ToSession::Answer { .. } | ToSession::Close(_) => Vec::new(),
     };
-    Some((callback, action))
+    let steps = reactions.into_iter();
+    steps.filter_map(|callback| Some((callback.id, next_step(callback)?))).collect()
 }
 
 fn next_step(callback: &Callback) -> Option<Action> {
     let outcome = callback.interaction().and_then(|interaction| interaction.outcome);
     match (callback.state(), outcome) {
+        (State::Offered, _) => {
+            let offer = callback.offer()?.id;
+            Some(match draw(0, 19) {
+                0 => Action::Decline { offer, reason: None },
+                _ => Action::Accept { offer },
+            })
+        }
         (State::Accepted, _) => Some(Action::Call),
         (State::Calling, Some(Outcome::Answered)) => Some(Action::EndCall { notes: None }),
         (State::Calling, _) => {
@@ -240,7 +278,6 @@ fn next_step(callback: &Callback) -> Option<Action> {
         (
             State::Open
             | State::Queued
-            | State::Offered
             | State::ClosedComplete
             | State::ClosedAbandoned
             | State::Canceled,

@@ -21,6 +21,7 @@ mod limit;
 mod metrics;
 mod openapi;
 mod outbox;
+mod pages;
 mod precondition;
 mod queues;
 mod reply;
@@ -36,6 +37,7 @@ use actix_web::web::Query;
 use crate::wire::problem::{Kind, Problem};
 
 pub use jwt::{BadKeys, Verifier};
+pub use pages::{Demo, PageSettings};
 pub use server::{Hooks, Http, Mount, OnConnect};
 pub use state::{HttpLimits, HttpState, WorkspaceAccess};
 

@@ -13,6 +13,7 @@ use actix_web::{App, HttpServer};
 
 use super::auth::Gate;
 
+use super::pages::{self, Pages};
 use super::routes::{mount, unknown};
 use super::state::{HttpState, Shared};
 use crate::engine::figures::SocketCounts;
@@ -38,12 +39,14 @@ pub struct Hooks {
 /// What is built and not yet listening.
 pub struct Http {
     shared: Data<Shared>,
+    pages: Data<Pages>,
 }
 
 impl Http {
     /// Builds everything that answers need.
     pub fn new(state: HttpState) -> Self {
-        Self { shared: Data::new(Shared::new(state)) }
+        let pages = Data::new(Pages::new(&state.pages));
+        Self { shared: Data::new(Shared::new(state)), pages }
     }
 
     /// The credentials, for what lets callers in by other ways.
@@ -60,7 +63,7 @@ impl Http {
     pub fn run(self, listener: TcpListener, hooks: Hooks, workers: usize) -> io::Result<Server> {
         let limits = &self.shared.limits;
         let (header, connections) = (limits.header, limits.connections);
-        let shared = self.shared.clone();
+        let (shared, pages) = (self.shared.clone(), self.pages.clone());
         let workers = workers.max(1);
         let more = hooks.mount;
         let on_connect = hooks.on_connect;
@@ -68,7 +71,9 @@ impl Http {
             let more = more.clone();
             App::new()
                 .app_data(shared.clone())
+                .app_data(pages.clone())
                 .configure(mount)
+                .configure(pages::mount)
                 .configure(move |config| {
                     if let Some(more) = &more {
                         more(config);

@@ -9,6 +9,7 @@ use super::auth::{Credentials, Gate};
 use super::events::MAX_STREAMS;
 use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
+use super::pages::PageSettings;
 use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, Choice};
@@ -65,6 +66,8 @@ pub struct HttpState {
     pub metrics_open: bool,
     /// Where webhooks may go.
     pub webhook_url: Arc<UrlCheck>,
+    /// What the pages are served with.
+    pub pages: PageSettings,
 }
 
 /// The state as handlers see it.

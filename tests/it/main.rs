@@ -21,6 +21,7 @@ mod mail_server;
 mod notify;
 mod operations;
 mod outbox;
+mod pages;
 #[path = "../support/redis.rs"]
 mod redis;
 mod replay;

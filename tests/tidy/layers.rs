@@ -6,7 +6,7 @@
 use crate::scan::{Fault, Source, extension, is_word};
 
 /// A layer, and the layers that it must not name.
-const ABOVE: [(&str, &[&str]); 9] = [
+const ABOVE: [(&str, &[&str]); 10] = [
     (
         "domain",
         &[
@@ -30,6 +30,22 @@ const ABOVE: [(&str, &[&str]); 9] = [
     ("ws", &["http", "store", "notify", "app", "cli", "pages"]),
     ("notify", &["http", "ws", "store", "app", "cli"]),
     ("config", &["http", "ws", "store", "notify", "app", "cli", "pages"]),
+    (
+        "pages",
+        &[
+            "domain",
+            "engine",
+            "wire",
+            "store",
+            "http",
+            "ws",
+            "notify",
+            "config",
+            "app",
+            "cli",
+            "telemetry",
+        ],
+    ),
     ("telemetry", &["http", "ws", "store", "notify", "app", "cli", "pages"]),
 ];
 

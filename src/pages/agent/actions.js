@@ -1,0 +1,223 @@
+// What can be done with a callback in hand, state by state, and the panels that ask for more.
+
+import { confirmation, Form, whenField } from '../shared/dialogs.js';
+import { filled, linkValues, webLink } from '../shared/links.js';
+import { instant, now } from '../shared/time.js';
+import { labelOf, t, word } from '../shared/texts.js';
+import { h } from '../shared/view.js';
+import { draft, setDraft } from './desk.js';
+import { rescheduleForm } from './schedule.js';
+import { say } from './signals.js';
+
+const OUTCOMES =
+  ['answered', 'no_answer', 'busy', 'voicemail', 'refused', 'failed', 'wrong_number'];
+const EXTEND_SECONDS = 60;
+
+const last = (callback) => callback.interactions.at(-1) ?? {};
+
+/** How long the present state has lasted, or still may. */
+export function timer(callback) {
+  const { called_at: called, answered_at: answered, outcome } = last(callback);
+  const deadline = callback.next_deadline?.at;
+  const shown = {
+    accepted: deadline && [t('timer.accepted'), h('rb-until', { at: deadline })],
+    calling: called && [t('timer.calling'), h('rb-since', { at: outcome ? answered : called })],
+    wrap_up: deadline && [t('timer.wrap_up'), h('rb-until', { at: deadline })],
+  }[callback.state];
+  return shown && h('span', { class: 'timer', key: callback.state }, shown[0], ' ', shown[1]);
+}
+
+/** The buttons. */
+export function actions(page, callback) {
+  const act = (type, fields = {}) => page.desk.act(
+    type, { callback_id: callback.id, ...fields }, `${t(`do.${type}`)}: ${callback.customer.name}`);
+  const button = (name, onclick, kind = '') =>
+    h('button', { class: kind, key: name, onclick }, t(`do.${name}`));
+  const { outcome } = last(callback);
+  const byState = { accepted, calling, wrap_up };
+  const rows = byState[callback.state]?.(page, callback, act, button, outcome) ?? [];
+  return h('section', { class: 'card actions', 'aria-label': t('work.actions') }, rows);
+}
+
+function accepted(page, callback, act, button) {
+  return [
+    h('div', { class: 'row', key: 'call' }, call(page, callback, act)),
+    h('div', { class: 'row', key: 'more' },
+      button('retry', () => retry(page, callback)),
+      button('requeue', () => act('requeue'), 'quiet'),
+      button('transfer', () => transfer(page, callback), 'quiet'),
+      button('close', () => finish(page, callback), 'quiet'),
+      button('cancel', () => cancel(page, callback), 'danger')),
+  ];
+}
+
+function calling(page, callback, act, button, outcome) {
+  const meant = (one) => () => act('outcome', { outcome: one });
+  if (outcome === 'answered') {
+    const end = () => act('end_call', noted(callback));
+    return [h('div', { class: 'row', key: 'end' }, button('end_call', end, 'primary'),
+      h('span', { class: 'muted' }, t('work.talking')))];
+  }
+  return [
+    h('p', { class: 'muted small', key: 'ask' }, t('work.ask_outcome')),
+    h('div', { class: 'row outcomes', key: 'outcomes', role: 'group',
+      'aria-label': t('work.outcome') },
+    OUTCOMES.map((one) => h('button', { key: one, onclick: meant(one),
+      class: one === 'answered' ? 'good' : '' }, word('outcome', one)))),
+    h('div', { class: 'row', key: 'again' }, link(page, callback)),
+  ];
+}
+
+function wrap_up(page, callback, act, button, outcome) {
+  const correct = (event) => act('outcome', { outcome: event.target.value, ...noted(callback) });
+  return [
+    h('div', { class: 'row', key: 'main' },
+      button('close', () => finish(page, callback), 'primary'),
+      button('extend_wrap_up', () => act('extend_wrap_up', { seconds: EXTEND_SECONDS })),
+      outcome !== 'answered' && call(page, callback, act, 'redial')),
+    h('div', { class: 'row', key: 'more' },
+      button('retry', () => retry(page, callback)),
+      button('requeue', async () => (await keepNotes(page, callback)) && act('requeue'), 'quiet'),
+      button('transfer', () => transfer(page, callback), 'quiet'),
+      h('label', { class: 'row small correct' }, t('work.outcome'),
+        h('select', { value: outcome ?? '', onchange: correct },
+          OUTCOMES.map((one) => h('option', { value: one, key: one }, word('outcome', one)))))),
+  ];
+}
+
+/** Where a call is made: by the workspace's own link, or the meeting's. */
+function target(page, callback) {
+  if (callback.medium === 'video') return webLink(callback.meeting?.host_url);
+  return filled(page.desk.links.call ?? 'tel:{phone}', linkValues(callback));
+}
+
+/** A meeting or a web phone gets a tab of its own; a phone program needs none. */
+const place = (href) => (webLink(href) ? { target: '_blank' } : {});
+
+/** One click dials and tells that it was dialled. */
+function call(page, callback, act, name = 'call') {
+  const href = target(page, callback);
+  const look = name === 'call' ? 'primary button' : 'button';
+  const props = { class: look, key: name, onclick: () => act('call') };
+  const text = [t(`do.${name}`), callback.medium === 'voice' && ` ${callback.customer.phone}`];
+  const noMeeting = callback.medium === 'video' && !href;
+  return [
+    href
+      ? h('a', { ...props, ...place(href), href, rel: 'noopener noreferrer' }, text)
+      : h('button', props, text),
+    noMeeting && h('span', { class: 'muted', key: 'no-meeting' }, t('work.no_meeting')),
+  ];
+}
+
+function link(page, callback) {
+  const href = target(page, callback);
+  return href && h('a', { href, ...place(href), rel: 'noopener noreferrer' },
+    t('do.dial_again'));
+}
+
+const noted = (callback) => {
+  const { notes } = draft(callback.id);
+  return notes ? { notes } : {};
+};
+
+/** Leaving without closing has no words of its own: they go with the outcome. */
+async function keepNotes(page, callback) {
+  const { notes } = draft(callback.id);
+  const { outcome } = last(callback);
+  if (!notes || !outcome || callback.state !== 'wrap_up') return true;
+  const fields = { callback_id: callback.id, outcome, notes };
+  const kept = await page.desk.act('outcome', fields, t('work.notes'));
+  if (kept) setDraft(callback.id, null);
+  return kept;
+}
+
+async function finish(page, callback) {
+  const { notes, disposition } = draft(callback.id);
+  const fields = { callback_id: callback.id };
+  if (notes) fields.notes = notes;
+  if (disposition) fields.disposition = disposition;
+  if (await page.desk.act('close', fields, t('do.close'))) {
+    setDraft(callback.id, null);
+    say(t('work.closed', { name: callback.customer.name }));
+    page.draw();
+  }
+}
+
+/** Retry: as the queue would, or when the agent says. */
+function retry(page, callback) {
+  const form = new Form(page, { when: 'policy', mine: false, zone: 'here' });
+  form.submit = async ({ when, mine, at, agreed }) => {
+    if (!(await keepNotes(page, callback))) return;
+    const fields = { callback_id: callback.id, mine };
+    if (when === 'at') fields.at = new Date(at).toISOString();
+    if (agreed) fields.customer_agreed = true;
+    await page.desk.act('retry', fields, t('do.retry'), true);
+    say(t('retry.done'));
+    page.close();
+  };
+  const soon = (minutes) => h('button', { type: 'button', onclick: () => form.set({
+    when: 'at', local: null, at: Math.ceil((now() + minutes * 60000) / 60000) * 60000,
+  }) }, t('retry.in', { minutes }));
+  page.open(t('retry.title'), () => form.view([
+    form.radio('when', 'policy', t('retry.policy')),
+    form.radio('when', 'at', t('retry.at')),
+    form.values.when === 'at' && [
+      h('div', { class: 'row', key: 'soon' }, soon(15), soon(60), soon(180)),
+      whenField(form, callback.customer.time_zone ?? callback.schedule.time_zone),
+    ],
+    form.check('mine', t('retry.mine')),
+  ], t('do.retry')));
+}
+
+/** Transfer: to a queue, or to a colleague. */
+function transfer(page, callback) {
+  const form = new Form(page, { to: null, find: '' });
+  let directory = null;
+  page.api.get('/v1/directory').then((found) => {
+    directory = found;
+    page.draw();
+  }, (problem) => form.fail(problem));
+  form.submit = async ({ to }) => {
+    if (!to || !(await keepNotes(page, callback))) return;
+    const [kind, id] = to.split(' ');
+    const fields = { callback_id: callback.id, [kind]: id };
+    await page.desk.act('requeue', fields, t('do.transfer'), true);
+    page.close();
+  };
+  const matches = (one) => labelOf(one).toLowerCase().includes(form.values.find.toLowerCase());
+  const free = (agent) => (agent.connected && agent.free_units > 0 ? t('transfer.free') : '');
+  const state = (agent) => [word('presence', agent.presence), free(agent)].filter(Boolean);
+  const queues = () => directory.queues.filter(matches).map((one) => form.radio('to',
+    `queue ${one.id}`,
+    [one.name, !one.open && h('span', { class: 'muted' }, ` ${t('bar.closed')}`)]));
+  const others = () => directory.agents.filter((one) => one.id !== page.desk.agent.id);
+  const agents = () => others().filter(matches).slice(0, 50).map((one) => form.radio('to',
+    `agent_id ${one.id}`, [one.name, h('span', { class: 'muted' }, ` ${state(one).join(', ')}`)]));
+  page.open(t('transfer.title'), () => form.view(directory && [
+    form.input('find', t('transfer.find'), { type: 'search' }),
+    h('h3', { key: 'queues' }, t('transfer.queues')), queues(),
+    h('h3', { key: 'agents' }, t('transfer.agents')), agents(),
+  ], t('do.transfer'), !form.values.to));
+}
+
+/** Cancel, after asking. */
+export function cancel(page, callback) {
+  const { name } = callback.customer;
+  confirmation(page, {
+    title: t('cancel.title'),
+    text: t('cancel.text', { name, number: callback.number }),
+    at: callback.schedule.start && instant(callback.schedule.start),
+    button: t('cancel.yes'),
+    reason: t('cancel.reason'),
+    go: async (reason) => {
+      const body = reason ? { reason } : {};
+      await page.api.post(`/v1/callbacks/${callback.id}/cancel`, body);
+      say(t('cancel.done', { name }));
+      page.list.refresh();
+    },
+  });
+}
+
+/** Another time. */
+export const reschedule = (page, callback) =>
+  page.open(t('reschedule.title'), rescheduleForm(page, callback));

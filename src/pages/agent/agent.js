@@ -1,0 +1,161 @@
+// The agent's page: who is signed in, what is open on it, and which keys do what.
+
+import { client } from '../shared/api.js';
+import '../shared/clock.js';
+import { keep, signIn, token } from '../shared/signin.js';
+import { t, useTexts } from '../shared/texts.js';
+import { draw, h } from '../shared/view.js';
+import { Desk } from './desk.js';
+import { bar, notices } from './frame.js';
+import { accept, decline, inbox } from './inbox.js';
+import { CallbackList } from './list.js';
+import { fromAddress, scheduleForm } from './schedule.js';
+import { announce, say, title } from './signals.js';
+import { work } from './work.js';
+
+await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
+
+const root = document.getElementById('page');
+
+/** What is open: which assignment, whether the list, and a panel beside it. */
+const page = { desk: null, api: null, list: null, selected: null, showList: false, panel: null };
+
+let asked = false;
+/** Draws once for all that changes at a time. */
+page.draw = () => {
+  if (asked) return;
+  asked = true;
+  queueMicrotask(() => {
+    asked = false;
+    render();
+  });
+};
+
+/** Opens a panel; it gets the focus, because a click or key of the agent's asked for it. */
+page.open = (name, render) => {
+  page.panel = { name, render, opener: document.activeElement };
+  page.draw();
+  requestAnimationFrame(() => document.querySelector('.panel h2')?.focus());
+};
+
+/** Closes it; the focus goes back to where it came from. */
+page.close = () => {
+  const opener = page.panel?.opener;
+  page.panel = null;
+  render();
+  if (opener?.isConnected) opener.focus();
+};
+
+page.signOut = (why) => {
+  keep('agent', null);
+  page.desk?.socket.close();
+  page.unanswered = page.desk?.socket.state().unanswered ?? [];
+  Object.assign(page, { desk: null, panel: null, why });
+  render();
+};
+
+function enter(value) {
+  keep('agent', value);
+  page.why = null;
+  page.api = client(value);
+  page.list = new CallbackList(page);
+  let was = 'connecting';
+  page.desk = new Desk(value, {
+    changed: () => {
+      const { status } = page.desk?.socket.state() ?? {};
+      if (status === 'lost' && was !== 'lost') say(t('socket.lost'));
+      if (status === 'open' && was === 'lost') say(t('socket.back'));
+      was = status ?? was;
+      page.draw();
+    },
+    offered: (offer) => announce(offer, (id) => page.desk?.offers.has(id)),
+    ended: (why) => page.signOut(t(`signin.${why}`)),
+  });
+  page.draw();
+}
+
+function render() {
+  const { desk } = page;
+  title(desk?.firstOffer, desk?.offers.size, desk?.socket.state().status === 'lost');
+  if (!desk) return draw(root, signIn(t('page.agent'), page.why, enter));
+  if (!desk.ready) {
+    const waiting = h('p', { class: 'muted', role: 'status' }, t('socket.connecting'));
+    const head = h('h1', null, 'Ringback');
+    return draw(root, h('main', { class: 'signin', key: 'wait' }, head, waiting));
+  }
+  if (page.later) queueMicrotask(page.later);
+  page.later = null;
+  if (!desk.assignments.has(page.selected)) {
+    page.selected = desk.assignments.keys().next().value ?? null;
+  }
+  const listed = page.showList || !page.selected;
+  return draw(
+    root,
+    h('a', { class: 'skip', href: '#main', key: 'skip' }, t('page.skip')),
+    bar(page),
+    notices(page),
+    h(
+      'div',
+      { class: `desk${page.panel ? ' with-panel' : ''}`, key: 'desk' },
+      h('aside', { class: 'inbox stack', 'aria-label': t('inbox.title') }, inbox(page)),
+      h(
+        'main',
+        { id: 'main', tabindex: '-1', class: 'main' },
+        listed ? page.list.view() : work(page, desk.assignments.get(page.selected)),
+      ),
+      page.panel && panel(),
+    ),
+  );
+}
+
+function panel() {
+  return h(
+    'section',
+    { class: 'panel card', role: 'dialog', 'aria-labelledby': 'panel-title', key: 'panel' },
+    h(
+      'div',
+      { class: 'row' },
+      h('h2', { id: 'panel-title', tabindex: '-1', class: 'grow' }, page.panel.name),
+      h('button', { class: 'quiet', onclick: page.close, 'aria-label': t('panel.close') }, '✕'),
+    ),
+    page.panel.render(page),
+  );
+}
+
+/** Answers by keys are chords that no field takes, so typing never answers an offer. */
+function chord(event) {
+  if (event.key === 'Escape' && page.panel) return page.close();
+  if (event.key === 'Escape') return closeMenus(null);
+  if (!event.ctrlKey || !event.shiftKey || event.altKey || event.repeat) return undefined;
+  const offer = page.desk?.firstOffer;
+  const answer = { Enter: accept, Backspace: decline }[event.key];
+  if (!offer || !answer) return undefined;
+  event.preventDefault();
+  return answer(page, offer);
+}
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    if (menu.contains(except)) continue;
+    menu.open = false;
+    if (!except) menu.querySelector('summary').focus();
+  }
+}
+
+/** `/agent#schedule?…`, from a CRM; what it carries doesn't stay in the address. */
+function address() {
+  const fields = fromAddress(location.hash);
+  if (!fields) return;
+  history.replaceState(null, '', location.pathname);
+  const open = () => page.open(t('schedule.title'), scheduleForm(page, fields));
+  if (page.desk?.ready) open();
+  else page.later = open;
+}
+
+document.addEventListener('keydown', chord);
+document.addEventListener('click', (event) => closeMenus(event.target));
+addEventListener('hashchange', address);
+address();
+const kept = token('agent');
+if (kept) enter(kept);
+else render();

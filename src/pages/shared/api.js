@@ -1,0 +1,73 @@
+// Requests to the API, and what its problems say.
+
+/** A refusal, as the server words it; status 0 where there was no answer. */
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail ?? body.title ?? String(status));
+    this.status = status;
+    this.body = body;
+    this.kind = String(body.type ?? '').replace('/problems/', '');
+  }
+
+  /** What is wrong with the field of that pointer. */
+  field(pointer) {
+    return this.body.errors?.find((error) => error.pointer === pointer)?.detail;
+  }
+}
+
+/** How often a request is sent that may or may not have taken effect. */
+const TRIES = 3;
+
+const pause = (seconds) => new Promise((resume) => setTimeout(resume, seconds * 1000));
+
+/** 128 random bits; `crypto.randomUUID` is missing where a page isn't served securely. */
+export function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** A client with this credential. */
+export function client(token) {
+  async function once(method, path, body, key) {
+    const headers = { Authorization: `Bearer ${token}` };
+    if (body !== undefined) headers['Content-Type'] = 'application/json';
+    if (key) headers['Idempotency-Key'] = key;
+    const options = { method, headers, cache: 'no-store' };
+    if (body !== undefined) options.body = JSON.stringify(body);
+    const answer = await fetch(path, { ...options, signal: AbortSignal.timeout(20000) });
+    const text = await answer.text();
+    const json = text ? JSON.parse(text) : {};
+    if (answer.ok) return json;
+    const problem = new Problem(answer.status, json);
+    problem.retryAfter = Number(answer.headers.get('Retry-After')) || 1;
+    throw problem;
+  }
+
+  /** The same request under the same key until it is known what became of it. */
+  async function send(method, path, body) {
+    const key = method === 'POST' ? randomKey() : undefined;
+    for (let left = TRIES - 1; ; left -= 1) {
+      try {
+        return await once(method, path, body, key);
+      } catch (error) {
+        const known = error instanceof Problem;
+        const again = known ? error.status === 503 : method === 'POST' || method === 'GET';
+        if (!again || left === 0) {
+          throw known ? error : new Problem(0, { detail: error.message });
+        }
+        await pause(known ? Math.min(error.retryAfter, 5) : 1);
+      }
+    }
+  }
+
+  return {
+    get: (path, query = {}) => {
+      const pairs = Object.entries(query).filter(([, value]) => value);
+      const text = new URLSearchParams(pairs).toString();
+      return send('GET', text ? `${path}?${text}` : path);
+    },
+    post: (path, body = {}) => send('POST', path, body),
+    put: (path, body) => send('PUT', path, body),
+    patch: (path, body) => send('PATCH', path, body),
+  };
+}

@@ -1,0 +1,60 @@
+// The words of all pages, and which language they are in.
+
+import { read, write } from './theme.js';
+
+/** Languages, with their own names. */
+export const LANGUAGES = { en: 'English', de: 'Deutsch' };
+
+const NAME = 'ringback.language';
+const table = {};
+
+/** The language in use. */
+export const language = () => {
+  const chosen = read(NAME);
+  if (chosen in LANGUAGES) return chosen;
+  const wanted = (navigator.languages ?? []).map((it) => it.slice(0, 2));
+  return wanted.find((it) => it in LANGUAGES) ?? 'en';
+};
+
+/** The reader's own locale where it is of that language: theirs may write dates another way. */
+export const locale = () =>
+  (navigator.languages ?? []).find((it) => it.startsWith(language())) ?? language();
+
+const pages = [];
+
+/** Loads a page's words in the language in use: `{en: () => import(…), de: …}`. */
+export async function useTexts(...loaders) {
+  pages.push(...loaders);
+  await Promise.all(pages.map(load));
+  document.documentElement.lang = language();
+}
+
+async function load(loaders) {
+  const { default: words } = await loaders[language()]();
+  Object.assign(table, words);
+}
+
+/** Chooses a language. */
+export function setLanguage(choice) {
+  write(NAME, choice);
+  return useTexts();
+}
+
+/** The words of that name, with `{value}` filled in. */
+export function t(name, values = {}) {
+  const text = table[name] ?? name;
+  return text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? '');
+}
+
+/** The word for a code of the API: its own name where there is none. */
+export function word(kind, code) {
+  return table[`${kind}.${code}`] ?? String(code ?? '').replaceAll('_', ' ');
+}
+
+/** What a queue, reason or code is called here. */
+export function labelOf(one) {
+  const { labels = {} } = one;
+  return labels[locale()] ?? labels[language()] ?? one.name ?? word('choice', one.id);
+}
+
+await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });

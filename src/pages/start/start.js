@@ -1,0 +1,44 @@
+// The start page: leads to the others; in the demo with the credentials that everybody may have.
+
+import { keep } from '../shared/signin.js';
+import { t, useTexts } from '../shared/texts.js';
+import { draw, h } from '../shared/view.js';
+
+await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
+
+/** A token goes through this tab's storage and never through an address. */
+function enter(page, token) {
+  keep(page, token);
+  location.assign(`/${page}`);
+}
+
+const door = (name, ...content) =>
+  h('section', { class: 'door card', key: name }, h('h2', null, t(`start.${name}`)),
+    h('p', { class: 'muted' }, t(`start.${name}_hint`)), h('p', { class: 'row' }, content));
+
+function show(demo) {
+  const open = (href) => h('a', { class: 'button', href, key: href }, t('start.open'));
+  const as = (page) => ({ name, token }) =>
+    h('button', { key: name, onclick: () => enter(page, token) }, t('start.as', { name }));
+  draw(
+    document.getElementById('page'),
+    h(
+      'main',
+      { class: 'start' },
+      h('h1', null, 'Ringback'),
+      h('p', null, t('start.what')),
+      demo.agents.length > 0 && h('p', { class: 'banner' }, t('start.demo')),
+      h(
+        'div',
+        { class: 'doors' },
+        door('agent', demo.agents.length ? demo.agents.map(as('agent')) : open('/agent')),
+        door('supervisor', demo.supervisor
+          ? as('supervisor')({ name: t('start.lead'), token: demo.supervisor })
+          : open('/supervisor')),
+        door('docs', open('/docs')),
+      ),
+    ),
+  );
+}
+
+fetch('/demo.json').then((answer) => answer.json()).then(show, () => show({ agents: [] }));

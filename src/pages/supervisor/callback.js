@@ -1,0 +1,171 @@
+// One callback in the panel: what it is, why it waits, what became of it, what can be done.
+
+import { confirmation, Form } from '../shared/dialogs.js';
+import { instant, longInstant, zoneName } from '../shared/time.js';
+import { t, word } from '../shared/texts.js';
+import { h } from '../shared/view.js';
+
+const REFRESH_MS = 3000;
+const LIVE = ['open', 'queued', 'offered', 'accepted', 'calling', 'wrap_up'];
+const WAITING = ['open', 'queued', 'offered'];
+/** Agents who can't take it are told up to so many. */
+const CANDIDATES_MAX = 12;
+
+/** Opens it; what it shows is asked for again as long as it is open. */
+export function openCallback(page, id) {
+  const shown = { callback: null, trace: null, history: [], problem: null };
+  const load = async () => {
+    try {
+      const path = `/v1/callbacks/${id}`;
+      shown.callback = await page.api.get(path);
+      const waits = WAITING.includes(shown.callback.state);
+      shown.trace = waits ? await page.api.get(`${path}/routing`) : null;
+      shown.history = (await page.api.get(`${path}/history`, { limit: 200 })).items;
+      shown.problem = null;
+    } catch (problem) {
+      shown.problem = problem;
+    }
+    page.draw();
+  };
+  page.open(t('call.title'), () => view(page, shown, load), id);
+  const again = async () => {
+    if (page.panel?.id !== id || !page.api) return;
+    if (!document.hidden) await load();
+    setTimeout(again, REFRESH_MS);
+  };
+  again();
+}
+
+function view(page, { callback, trace, history, problem }, load) {
+  return h('div', { class: 'stack', key: 'callback' },
+    problem && h('p', { class: 'banner bad', role: 'alert' }, problem.message),
+    callback && [head(callback), actions(page, callback, load), why(page, callback, trace),
+      story(page, history)]);
+}
+
+function head(callback) {
+  const { customer, schedule, origin } = callback;
+  const facts = [
+    ['phone', customer.phone], ['email', customer.email],
+    ['start', schedule.start && `${longInstant(schedule.start)} (${zoneName(schedule.time_zone)})`],
+    ['next', callback.next_attempt_at && instant(callback.next_attempt_at)],
+    ['attempts', `${callback.attempts} / ${callback.max_attempts}`],
+    ['priority', callback.priority],
+    ['promised', callback.promised_by && instant(callback.promised_by)],
+    ['expires', callback.expires_at && instant(callback.expires_at)],
+    ['channel', word('channel', origin.channel)],
+    ['disposition', callback.disposition], ['notes', callback.notes],
+    ['reason', callback.cancel_reason ?? (callback.closed_reason
+      && word('closed', callback.closed_reason))],
+  ];
+  return h('div', { class: 'stack', key: 'head' },
+    h('p', { class: 'row' }, h('strong', { class: 'grow big-name' }, customer.name),
+      h('span', { class: 'pill' }, word('state', callback.state))),
+    h('p', { class: 'muted small' }, callback.number,
+      callback.short_description && ` · ${callback.short_description}`),
+    h('dl', { class: 'facts' }, facts.filter(([, value]) => value !== null && value !== undefined)
+      .map(([name, value]) => h('div', { key: name }, h('dt', null, t(`call.${name}`)),
+        h('dd', null, value)))));
+}
+
+function actions(page, callback, load) {
+  const { id, state } = callback;
+  const path = `/v1/callbacks/${id}`;
+  const after = (label, run) => page.act(label, run).then(load);
+  const button = (name, onclick, kind = '') =>
+    h('button', { key: name, class: kind, onclick }, t(`call.${name}`));
+  const requeue = () => after(t('call.requeue'), (api) => api.post(`${path}/requeue`));
+  const priority = (event) => after(`${t('call.priority')}: ${event.target.value}`,
+    (api) => api.patch(path, { priority: Number(event.target.value) }));
+  if (!LIVE.includes(state)) return null;
+  return h('div', { class: 'row', key: 'actions', role: 'group', 'aria-label': t('call.actions') },
+    state !== 'calling' && button('assign', () => assign(page, callback)),
+    state === 'open' && button('call_now', requeue),
+    ['offered', 'accepted', 'wrap_up'].includes(state) && button('requeue', requeue),
+    [...WAITING, 'accepted'].includes(state) && button('cancel', () => cancel(page, callback)),
+    state !== 'calling' && button('close', () => close(page, callback), 'danger'),
+    h('label', { class: 'row small' }, t('call.priority'),
+      h('select', { value: String(callback.priority), onchange: priority },
+        Array.from({ length: 10 }, (_, at) => h('option', { key: at, value: String(at) }, at)))));
+}
+
+function assign(page, callback) {
+  const form = new Form(page, { to: null, force: false });
+  form.submit = async ({ to, force }) => {
+    const body = force ? { agent_id: to, force } : { agent_id: to };
+    await page.api.post(`/v1/callbacks/${callback.id}/assign`, body);
+    page.tell('good', t('call.assigned', { name: callback.customer.name, to }));
+    openCallback(page, callback.id);
+  };
+  const agents = page.stats.agents.filter((agent) => agent.connected);
+  page.open(`${t('call.assign')}: ${callback.customer.name}`, () => form.view([
+    agents.length === 0 && h('p', { class: 'muted' }, t('call.nobody')),
+    agents.map((agent) => form.radio('to', agent.id, [agent.name, h('span', { class: 'muted' },
+      ` ${word('presence', agent.presence)}, ${word('engagement', agent.engagement)}`)])),
+    form.check('force', t('call.force')),
+  ], t('call.assign'), !form.values.to));
+}
+
+function cancel(page, callback) {
+  ask(page, callback, 'cancel', (reason) =>
+    page.api.post(`/v1/callbacks/${callback.id}/cancel`, reason ? { reason } : {}));
+}
+
+function close(page, callback) {
+  ask(page, callback, 'close', (notes) =>
+    page.api.post(`/v1/callbacks/${callback.id}/close`, notes ? { notes } : {}));
+}
+
+function ask(page, callback, name, run) {
+  const { name: who } = callback.customer;
+  confirmation(page, {
+    title: t(`call.${name}_title`),
+    text: t(`call.${name}_text`, { name: who, number: callback.number }),
+    button: t(`call.${name}`),
+    reason: t(name === 'cancel' ? 'super.reason' : 'super.notes'),
+    go: async (text) => {
+      await run(text);
+      page.tell('good', `${t(`call.${name}`)}: ${who}`);
+      page.table.load();
+    },
+  });
+}
+
+/** Why it isn't with anybody yet, in words. */
+function why(page, callback, trace) {
+  if (!trace) return null;
+  const { position, candidates, would_change: change } = trace;
+  const able = candidates.filter((one) => one.eligible);
+  const named = (id) => page.stats.agents.find((agent) => agent.id === id)?.name ?? id;
+  const groups = new Map();
+  for (const one of candidates.filter((it) => !it.eligible)) {
+    groups.set(one.failed, [...(groups.get(one.failed) ?? []), one]);
+  }
+  return h('section', { class: 'stack', key: 'why' },
+    h('h3', null, t('why.title')),
+    h('p', null, t(`why.${callback.state}`, { position: position ?? '–',
+      at: callback.next_attempt_at ? instant(callback.next_attempt_at) : '–',
+      name: named(callback.offered_to) })),
+    callback.unroutable && h('p', { class: 'banner bad' }, t('why.unroutable'), ' ',
+      callback.unroutable),
+    able.length > 0 && h('p', null, t('why.able', { names: able.map((one) =>
+      named(one.agent_id)).join(', ') })),
+    h('ul', { class: 'stack tight-list' }, [...groups].map(([failed, all]) => h('li', {
+      key: failed }, h('strong', null, t(`failed.${failed}`)), ' ',
+    all.slice(0, CANDIDATES_MAX).map((one) => named(one.agent_id)).join(', '),
+    all.length > CANDIDATES_MAX && ` … (${all.length})`,
+    failed === 'missing_skill' && all[0].detail && h('span', { class: 'muted small' },
+      ` – ${all[0].detail}`)))),
+    change.length > 0 && h('p', { class: 'muted small' }, t('why.change'), ' ', change.join('; ')));
+}
+
+function story(page, history) {
+  return h('section', { class: 'stack', key: 'story' },
+    h('h3', null, t('story.title')),
+    h('ol', { class: 'story' }, history.map((event) => h('li', { key: event.id },
+      h('span', { class: 'muted numbers small' }, instant(event.at)), ' ',
+      word('event', event.type.replace('callback.', '')),
+      event.data?.agent_id && h('span', { class: 'muted' }, ` · ${event.data.agent_id}`),
+      event.data?.reason && h('span', { class: 'muted' },
+        ` · ${word('choice', String(event.data.reason))}`)))));
+}

@@ -1,0 +1,65 @@
+// The queues: their lines, how long the oldest waits, and whether they take and offer.
+
+import { Form } from '../shared/dialogs.js';
+import { now } from '../shared/time.js';
+import { t } from '../shared/texts.js';
+import { h } from '../shared/view.js';
+
+const since = (seconds) => new Date(now() - seconds * 1000).toISOString();
+
+/** All of them. */
+export function queues(page) {
+  return h('section', { class: 'queues', 'aria-label': t('queues.title'), key: 'queues' },
+    page.stats.queues.map((queue) => card(page, queue)));
+}
+
+function card(page, queue) {
+  const { waiting, oldest_wait_seconds: oldest } = queue;
+  const figure = (name, value) => h('div', { key: name }, h('dt', null, t(`queues.${name}`)),
+    h('dd', null, value));
+  return h(
+    'article',
+    { class: 'card queue', key: queue.id, 'aria-label': queue.name },
+    h('div', { class: 'row' },
+      h('h2', { class: 'grow' }, queue.name),
+      !queue.open && h('span', { class: 'pill' }, t('queues.closed')),
+      queue.intake_paused && h('span', { class: 'pill warn' }, t('queues.intake_paused')),
+      queue.offers_paused && h('span', { class: 'pill warn' }, t('queues.offers_paused'))),
+    h('dl', { class: 'figures' },
+      figure('waiting', h('strong', { class: 'big' }, waiting)),
+      figure('oldest', oldest === null ? '–' : h('rb-since', { at: since(oldest) })),
+      figure('with_agents', queue.with_agents)),
+    h('div', { class: 'row' },
+      h('div', { class: 'grow' }, page.trend.view(queue.id)),
+      !page.wallboard && pause(page, queue)),
+  );
+}
+
+function pause(page, queue) {
+  const paused = queue.intake_paused || queue.offers_paused;
+  const path = `/v1/queues/${queue.id}`;
+  const resume = () => page.act(t('queues.resumed', { name: queue.name }),
+    (api) => api.post(`${path}/resume`));
+  if (paused) {
+    return h('button', { key: 'resume', onclick: resume,
+      'aria-label': `${t('queues.resume')}: ${queue.name}` }, t('queues.resume'));
+  }
+  return h('button', { class: 'quiet', key: 'pause', onclick: () => ask(page, queue, path),
+    'aria-label': `${t('queues.pause')}: ${queue.name}` }, t('queues.pause'));
+}
+
+function ask(page, queue, path) {
+  const form = new Form(page, { intake: true, offers: false, reason: '' });
+  form.submit = async ({ intake, offers, reason }) => {
+    const body = reason.trim() ? { intake, offers, reason: reason.trim() } : { intake, offers };
+    await page.api.post(`${path}/pause`, body);
+    page.tell('good', t('queues.paused', { name: queue.name }));
+    page.poll();
+    page.close();
+  };
+  page.open(`${t('queues.pause')}: ${queue.name}`, () => form.view([
+    form.check('intake', t('queues.pause_intake')),
+    form.check('offers', t('queues.pause_offers')),
+    form.input('reason', t('super.reason'), { maxlength: '200', pointer: '/reason' }),
+  ], t('queues.pause'), !form.values.intake && !form.values.offers));
+}

@@ -1,0 +1,157 @@
+// The supervisor's page: queues, agents and callbacks as they are now, and what can be done about
+// them. `?wallboard` shows the same for a wall: larger, and without anything to click.
+
+import { client } from '../shared/api.js';
+import '../shared/clock.js';
+import { keep, signIn, token } from '../shared/signin.js';
+import { setClock } from '../shared/time.js';
+import { t, useTexts } from '../shared/texts.js';
+import { draw, h } from '../shared/view.js';
+import { agents } from './agents.js';
+import { CallbackTable } from './callbacks.js';
+import { bar, notes } from './frame.js';
+import { queues } from './queues.js';
+import { Trend } from './trend.js';
+
+await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
+
+const root = document.getElementById('page');
+const POLL_MS = 2000;
+const NOTES_MAX = 3;
+
+/** What is known and what is open. */
+const page = {
+  wallboard: new URLSearchParams(location.search).has('wallboard'),
+  api: null, stats: null, lost: false, panel: null, notes: [], why: null,
+};
+
+let asked = false;
+/** Draws once for all that changes at a time. */
+page.draw = () => {
+  if (asked) return;
+  asked = true;
+  queueMicrotask(() => {
+    asked = false;
+    render();
+  });
+};
+
+/** Opens a panel, which somebody asked for, and so gets the focus. */
+page.open = (name, render, id) => {
+  page.panel = { name, render, id, opener: document.activeElement };
+  page.draw();
+  requestAnimationFrame(() => document.querySelector('.panel h2')?.focus());
+};
+
+page.close = () => {
+  const opener = page.panel?.opener;
+  page.panel = null;
+  render();
+  if (opener?.isConnected) opener.focus();
+};
+
+/** Tells something until it is dismissed, and to screen readers once. */
+page.tell = (kind, text) => {
+  page.notes = [...page.notes.slice(1 - NOTES_MAX), { kind, text, id: Math.random() }];
+  document.getElementById('polite').textContent = text;
+  page.draw();
+};
+
+/** Does something; a refusal is told. */
+page.act = async (label, run) => {
+  try {
+    await run(page.api);
+    page.tell('good', label);
+    page.poll();
+    page.table.load();
+  } catch (problem) {
+    page.tell('bad', `${label}: ${problem.message}`);
+  }
+};
+
+page.signOut = (why) => {
+  keep('supervisor', null);
+  Object.assign(page, { api: null, stats: null, panel: null, why });
+  render();
+};
+
+/** Asks how everything is, now. */
+page.poll = async () => {
+  const { api } = page;
+  if (!api) return;
+  try {
+    const stats = await api.get('/v1/stats');
+    if (page.api !== api) return;
+    setClock(stats.at);
+    page.trend.add(stats);
+    Object.assign(page, { stats, lost: false });
+  } catch (problem) {
+    if (page.api !== api) return;
+    if (problem.status === 401) return page.signOut(t('signin.credential'));
+    if (problem.status === 403) return page.signOut(t('signin.no_supervisor'));
+    page.lost = true;
+  }
+  return page.draw();
+};
+
+function enter(value) {
+  keep('supervisor', value);
+  Object.assign(page, { api: client(value), why: null, trend: new Trend(), stats: null });
+  page.table = new CallbackTable(page);
+  page.poll();
+  page.draw();
+}
+
+/** The next question waits for the last answer, and for somebody to look. */
+async function beat() {
+  if (page.api && !document.hidden) await page.poll();
+  setTimeout(beat, POLL_MS);
+}
+
+function render() {
+  if (!page.api) return draw(root, signIn(t('page.supervisor'), page.why, enter));
+  if (!page.stats) {
+    const text = page.lost ? t('super.lost') : t('super.loading');
+    return draw(root, h('main', { class: 'signin', key: 'wait' }, h('h1', null, 'Ringback'),
+      h('p', { class: 'muted', role: 'status' }, text)));
+  }
+  const { wallboard } = page;
+  return draw(
+    root,
+    bar(page),
+    notes(page),
+    h(
+      'div',
+      { class: `board${page.panel ? ' with-panel' : ''}${wallboard ? ' wall' : ''}`, key: 'board' },
+      h(
+        'main',
+        { class: 'stack main' },
+        queues(page),
+        h('div', { class: 'columns' }, agents(page), !wallboard && page.table.view()),
+      ),
+      page.panel && panel(),
+    ),
+  );
+}
+
+function panel() {
+  return h(
+    'section',
+    { class: 'panel card', role: 'dialog', 'aria-labelledby': 'panel-title', key: 'panel' },
+    h(
+      'div',
+      { class: 'row' },
+      h('h2', { id: 'panel-title', tabindex: '-1', class: 'grow' }, page.panel.name),
+      h('button', { class: 'quiet', onclick: page.close, 'aria-label': t('panel.close') }, '✕'),
+    ),
+    page.panel.render(page),
+  );
+}
+
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && page.panel) page.close();
+});
+const kept = token('supervisor');
+if (kept) enter(kept);
+else render();
+beat();

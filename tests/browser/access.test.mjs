@@ -1,0 +1,149 @@
+// Everybody can use the pages: by keys alone, on a phone, in both languages, by screen reader.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { accessibilityFaults, agent, BOUND, browse, person, Server, until } from './harness.mjs';
+
+let server;
+let browser;
+
+before(async () => {
+  server = await Server.start();
+  browser = await browse();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+/** Presses Tab until what has the focus is called so; the browser's own order, as people do it. */
+async function tabTo(page, name) {
+  for (let presses = 0; presses < 80; presses += 1) {
+    await page.keyboard.press('Tab');
+    const found = await page.evaluate(() => {
+      const { activeElement: it } = document;
+      return it.getAttribute('aria-label') ?? (it.labels?.[0] ?? it).textContent;
+    });
+    if (name.test(found)) return;
+  }
+  assert.fail(`${name} isn't reached by Tab`);
+}
+
+test('a call by keys alone', BOUND, async () => {
+  const page = await person(browser);
+  await page.goto(`${server.url}/agent`);
+  await page.getByLabel('Token').waitFor();
+  await until('the field has the focus', () =>
+    page.evaluate(() => document.activeElement.id === 'token'));
+  await page.keyboard.type('mara-key-1');
+  await page.keyboard.press('Enter');
+  await page.getByText('Live', { exact: true }).waitFor();
+  await tabTo(page, /Presence/);
+  await page.keyboard.press('Enter');
+  await tabTo(page, /^Available$/);
+  await page.keyboard.press('Enter');
+  const asked = await server.ask();
+  await page.locator('.offer').waitFor();
+  await page.keyboard.press('Control+Shift+Backspace');
+  await page.getByRole('button', { name: 'About to take a break' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+Shift+Enter');
+  await page.locator('.record').waitFor();
+  await tabTo(page, /^Call/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('group', { name: 'Outcome' }).waitFor();
+  await tabTo(page, /^Answered$/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'End call' }).waitFor();
+  await tabTo(page, /^End call$/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Finish' }).waitFor();
+  await tabTo(page, /^Notes/);
+  await page.keyboard.type('by keys');
+  await page.getByRole('button', { name: 'Finish' }).focus();
+  await page.keyboard.press('Enter');
+  assert.equal((await server.reaches(asked.id, 'closed_complete')).notes, 'by keys');
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
+test('axe finds nothing, whatever is open, light and dark', BOUND, async () => {
+  const page = await person(browser, { bypassCSP: true });
+  await page.goto(server.url);
+  await page.getByRole('heading', { name: 'Ringback' }).waitFor();
+  assert.deepEqual(await accessibilityFaults(page), [], 'start');
+  await page.goto(`${server.url}/agent`);
+  await page.getByLabel('Token').waitFor();
+  assert.deepEqual(await accessibilityFaults(page), [], 'signing in');
+  await page.context().close();
+
+  const desk = await agent(browser, server, 'mara-key-1', { bypassCSP: true });
+  const start = new Date(Date.now() + 7200000).toISOString();
+  await server.ask({ type: 'scheduled', schedule: { start } });
+  await desk.getByRole('button', { name: 'Refresh' }).click();
+  await desk.locator('tbody tr').first().waitFor();
+  await server.ask({ reason: 'invoice', context: { transcript: [{ from: 'bot', text: 'Hi' }] } });
+  await desk.locator('.offer').waitFor();
+  assert.deepEqual(await accessibilityFaults(desk), [], 'an offer and the list');
+  await desk.keyboard.press('Control+Shift+Enter');
+  await desk.locator('.record').waitFor();
+  await desk.getByRole('button', { name: 'Schedule a callback' }).click();
+  await desk.locator('.panel').waitFor();
+  assert.deepEqual(await accessibilityFaults(desk), [], 'work and the form');
+  await desk.keyboard.press('Escape');
+  await desk.locator('.actions').getByRole('link', { name: /^Call/ }).click();
+  await desk.getByRole('button', { name: 'Busy' }).click();
+  await desk.getByRole('button', { name: 'Finish' }).waitFor();
+  await desk.locator('.settings > summary').click();
+  assert.deepEqual(await accessibilityFaults(desk), [], 'wrap-up and settings');
+  await desk.locator('.settings > summary').click();
+  await desk.getByRole('button', { name: 'Finish' }).click();
+  await desk.context().close();
+});
+
+test('a phone’s width shows it all without scrolling sideways', BOUND, async () => {
+  const page = await agent(browser, server, 'mara-key-1', { size: [360, 740] });
+  const fits = async (what) => {
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 360, `${what}: ${wide}`);
+  };
+  await fits('the list');
+  await page.getByRole('button', { name: 'Schedule a callback' }).click();
+  await page.locator('.panel').waitFor();
+  await server.ask();
+  await page.locator('.offer').waitFor();
+  await fits('form and offer');
+  await page.getByRole('button', { name: 'Accept' }).click();
+  await page.locator('.panel').getByRole('button', { name: 'Close' }).click();
+  await page.locator('.record').waitFor();
+  await fits('the work');
+  await page.getByRole('button', { name: 'Finish' }).click();
+  await page.locator('.record').waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
+test('in German where the reader reads German, and by choice', BOUND, async () => {
+  const page = await person(browser, { locale: 'de-AT' });
+  await page.goto(`${server.url}/agent`);
+  await page.getByLabel('Token').fill('mara-key-1');
+  await page.getByRole('button', { name: 'Anmelden' }).click();
+  await page.getByRole('button', { name: 'Rückruf planen' }).waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'de');
+  await page.locator('.lines').getByText('Rechnungen').waitFor();
+  await page.locator('.settings > summary').click();
+  await page.getByLabel('Sprache').selectOption('en');
+  await page.getByRole('button', { name: 'Schedule a callback' }).waitFor();
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
+test('the first paint comes within a second', BOUND, async () => {
+  const page = await person(browser);
+  await page.goto(`${server.url}/agent`);
+  await page.getByLabel('Token').waitFor();
+  const painted = await until('it is painted', () => page.evaluate(() =>
+    performance.getEntriesByName('first-contentful-paint')[0]?.startTime));
+  assert.ok(painted < 1000, `${painted} ms`);
+  await page.context().close();
+});

@@ -1,0 +1,169 @@
+// An agent's day: offers, calls, outcomes, notes, colleagues.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { agent, BOUND, browse, presence, Server, until } from './harness.mjs';
+
+let server;
+let browser;
+let pages = [];
+
+before(async () => {
+  server = await Server.start();
+  browser = await browse();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+afterEach(async () => {
+  for (const page of pages) {
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  }
+  pages = [];
+});
+
+async function desk(...options) {
+  const page = await agent(browser, server, ...options);
+  pages.push(page);
+  return page;
+}
+
+const button = (page, name) => page.getByRole('button', { name, exact: true });
+const offer = (page, name) => page.locator('.offer').filter({ hasText: name });
+
+async function accept(page, name) {
+  await offer(page, name).getByRole('button', { name: 'Accept' }).click();
+  await page.locator('.record').filter({ hasText: name }).waitFor();
+}
+
+async function call(page) {
+  await page.locator('.actions').getByRole('link', { name: /^Call/ }).click();
+  await page.getByRole('group', { name: 'Outcome' }).waitFor();
+}
+
+test('from the request to the end, with a try in between that nobody answers', BOUND, async () => {
+  const page = await desk();
+  const asked = await server.ask({
+    customer: { name: 'Grace Hopper', time_zone: 'America/New_York', id: 'CON7' },
+    reason: 'invoice',
+    short_description: 'Charged twice',
+    origin: { case_id: 'CS/42' },
+    context: {
+      articles: [{ title: 'Invoices', url: 'https://help.example/1' }],
+      searches: [{ query: 'double charge' }],
+      transcript: [{ from: 'customer', text: 'I was charged twice' }],
+    },
+  });
+  const card = offer(page, 'Grace Hopper');
+  await card.waitFor();
+  for (const text of [asked.number, 'As soon as possible', 'invoice · Charged twice', 'Billing']) {
+    await card.getByText(text).first().waitFor();
+  }
+  assert.match(await card.locator('rb-ring').innerText(), /^(30|2\d)$/);
+  await until('the title tells', async () => (await page.title()).includes('Grace Hopper'));
+  assert.match(await page.locator('#urgent').textContent(), /Grace Hopper/);
+
+  await accept(page, 'Grace Hopper');
+  const told = page.locator('.work');
+  for (const text of ['Invoices', 'double charge', 'I was charged twice', 'New York']) {
+    await told.getByText(text).first().waitFor();
+  }
+  const link = told.getByRole('link', { name: 'CS/42' });
+  assert.equal(await link.getAttribute('href'), 'https://crm.example/CS%2F42');
+  const dial = page.locator('.actions').getByRole('link', { name: /^Call/ });
+  assert.equal(await dial.getAttribute('href'), 'tel:+14155550123');
+
+  await call(page);
+  await button(page, 'No answer').click();
+  await button(page, 'Call again').or(page.getByRole('link', { name: /^Call again/ })).waitFor();
+  assert.equal((await server.get(asked.id)).attempts, 1);
+  await page.getByRole('link', { name: /^Call again/ }).click();
+  await button(page, 'Answered').click();
+  await button(page, 'End call').click();
+  await page.getByLabel('Notes', { exact: true }).fill('Refund promised');
+  await page.getByLabel('Closing code').selectOption('explained');
+  await button(page, 'Finish').click();
+  await page.getByText('Nothing at the moment').waitFor();
+  const closed = await server.reaches(asked.id, 'closed_complete');
+  assert.equal(closed.notes, 'Refund promised');
+  assert.equal(closed.disposition, 'explained');
+  assert.deepEqual(closed.interactions.map((one) => one.outcome), ['no_answer', 'answered']);
+});
+
+test('declining with a reason, and why an offer that ran out sent one away', BOUND, async () => {
+  const short = await Server.start((config) =>
+    config.replace('offer_timeout_seconds = 30', 'offer_timeout_seconds = 5'));
+  try {
+    const page = await agent(browser, short);
+    pages.push(page);
+    const asked = await short.ask();
+    await offer(page, 'Ada').locator('summary').click();
+    await button(page, 'About to take a break').click();
+    await offer(page, 'Ada').waitFor({ state: 'detached' });
+    const history = await short.as('lead-key-1')('GET', `/v1/callbacks/${asked.id}/history`);
+    const declined = history.items.find((event) => event.type === 'callback.declined');
+    assert.equal(declined.data.reason, 'break');
+    await short.ask({ customer: { name: 'Alan Turing', phone: '+14155550124' } });
+    await page.getByText('an offer ran out unanswered').waitFor();
+    await page.getByRole('button', { name: 'Available again' }).click();
+    await page.getByText('an offer ran out unanswered').waitFor({ state: 'detached' });
+  } finally {
+    await short.stop();
+  }
+});
+
+test('retry at a time, with notes that go along', BOUND, async () => {
+  const page = await desk();
+  const asked = await server.ask();
+  await accept(page, 'Ada');
+  await call(page);
+  await button(page, 'Busy').click();
+  await page.getByLabel('Notes', { exact: true }).fill('Line engaged');
+  await button(page, 'Retry later').click();
+  await page.getByLabel('At a time').check();
+  await button(page, 'in 60 min').click();
+  await page.getByLabel('Offer it to me again').check();
+  await page.locator('.panel').getByRole('button', { name: 'Retry later' }).click();
+  const open = await server.reaches(asked.id, 'open');
+  const minutes = (Date.parse(open.next_attempt_at) - Date.now()) / 60000;
+  assert.ok(minutes > 58 && minutes < 62, open.next_attempt_at);
+  assert.equal(open.interactions[0].notes, 'Line engaged');
+  await server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+});
+
+test('transfer to a queue, and back into the line', BOUND, async () => {
+  const page = await desk();
+  const asked = await server.ask();
+  await accept(page, 'Ada');
+  await button(page, 'Transfer').click();
+  await page.getByLabel('Find').fill('sal');
+  await page.locator('.panel').getByLabel('Sales').check();
+  await page.locator('.panel').getByRole('button', { name: 'Transfer' }).click();
+  await until('it is in Sales', async () => (await server.get(asked.id)).queue === 'sales');
+  await presence(page, 'Away – Lunch');
+  await server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+});
+
+test('presence with a reason, and set by a supervisor', BOUND, async () => {
+  const page = await desk();
+  await presence(page, 'Away – Lunch');
+  await page.locator('.presence > summary').filter({ hasText: 'Lunch' }).waitFor();
+  const lead = server.as('lead-key-1');
+  assert.equal((await lead('GET', '/v1/agents/mara/status')).reason, 'lunch');
+  await lead('PUT', '/v1/agents/mara/presence', { presence: 'away', reason: 'meeting' });
+  await page.getByText('A supervisor changed your presence').waitFor();
+});
+
+test('the same contact’s callbacks stand beside the one in hand', BOUND, async () => {
+  const page = await desk();
+  const start = new Date(Date.now() + 7200000).toISOString();
+  const booked = await server.ask({ type: 'scheduled', schedule: { start } });
+  await server.ask();
+  await accept(page, 'Ada');
+  await page.locator('.tile').getByText(booked.number).waitFor();
+  await button(page, 'Finish').click();
+  await page.getByText('Nothing at the moment').waitFor();
+});

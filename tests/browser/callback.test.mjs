@@ -1,0 +1,115 @@
+// A customer follows their link: how it stands, another time, calling it off.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { accessibilityFaults, agent, BOUND, browse, person, Server, until }
+  from './harness.mjs';
+
+let server;
+let browser;
+let pages = [];
+
+before(async () => {
+  server = await Server.start();
+  browser = await browse();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+afterEach(async () => {
+  for (const page of pages) {
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  }
+  pages = [];
+});
+
+const button = (page, name) => page.getByRole('button', { name, exact: true });
+const HOUR = 3600000;
+
+async function customer(asked, options) {
+  const page = await person(browser, options);
+  pages.push(page);
+  await page.goto(`${server.url}/callback/${asked.manage_token}`);
+  await page.getByText(asked.number).waitFor();
+  return page;
+}
+
+test('the place in line, then the call, as they happen', BOUND, async () => {
+  const asked = await server.ask();
+  const page = await customer(asked);
+  await page.getByText('You are number 1 in line.').first().waitFor();
+  const desk = await agent(browser, server);
+  pages.push(desk);
+  await button(desk, 'Accept').click();
+  await page.getByText('It is your turn').first().waitFor();
+  await desk.locator('.actions').getByRole('link', { name: /^Call/ }).click();
+  await page.getByText('We are calling you now.').first().waitFor();
+  await button(desk, 'Answered').click();
+  await button(desk, 'End call').click();
+  await button(desk, 'Finish').click();
+  await page.getByText('Thank you for the conversation').first().waitFor();
+  assert.equal(await button(page, 'Cancel it').count(), 0);
+});
+
+test('another time, in the customer’s own zone', BOUND, async () => {
+  const start = new Date(Math.ceil((Date.now() + 30 * HOUR) / HOUR) * HOUR).toISOString();
+  const asked = await server.ask({ type: 'scheduled', schedule: { start },
+    customer: { name: 'Barbara' } });
+  const page = await customer(asked, { timezoneId: 'America/New_York' });
+  await page.getByText('It was booked for').waitFor();
+  await button(page, 'Another time').click();
+  const panel = page.locator('.panel');
+  const slots = panel.locator('.slots button');
+  const day = panel.locator('select, input[type="date"]');
+  await day.first().waitFor();
+  if (await slots.count()) {
+    await slots.last().click();
+  } else {
+    const date = new Date(Date.now() + 60 * HOUR).toISOString().slice(0, 10);
+    await panel.getByLabel('Date').fill(date);
+    await panel.getByLabel('Time', { exact: true }).fill('09:30');
+  }
+  await button(panel, 'Move it').click();
+  await panel.waitFor({ state: 'detached' });
+  await until('it is moved', async () => (await server.get(asked.id)).schedule.start !== start);
+  const download = page.waitForEvent('download');
+  await button(page, 'Calendar file').click();
+  assert.equal((await download).suggestedFilename(), `${asked.number}.ics`);
+});
+
+test('calling it off, after a question', BOUND, async () => {
+  const asked = await server.ask({ customer: { name: '<b>Evil</b>' } });
+  const page = await customer(asked);
+  await page.getByText('<b>Evil</b>').waitFor();
+  await button(page, 'Cancel it').click();
+  await page.getByText('Nobody will call you then.').waitFor();
+  await button(page, 'Yes, cancel it').click();
+  await page.getByText('This callback is canceled').first().waitFor();
+  const canceled = await server.get(asked.id);
+  assert.equal(canceled.canceled_by, 'customer');
+});
+
+test('a link that is none says so', BOUND, async () => {
+  for (const token of ['x', 'A'.repeat(75), '%3Cb%3E']) {
+    const page = await browser.newPage();
+    await page.goto(`${server.url}/callback/${token}`);
+    await page.getByText('This link isn’t valid').waitFor();
+    await page.close();
+  }
+});
+
+test('axe finds nothing, on a phone and in German too', BOUND, async () => {
+  const asked = await server.ask({ customer: { name: 'Radia' } });
+  const page = await customer(asked, { bypassCSP: true, size: [360, 740] });
+  assert.deepEqual(await accessibilityFaults(page), [], 'as it is');
+  await button(page, 'Cancel it').click();
+  await page.locator('.panel').waitFor();
+  assert.deepEqual(await accessibilityFaults(page), [], 'with a question');
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 360, `${wide}`);
+  await page.getByLabel('Language').selectOption('de');
+  await page.getByRole('heading', { name: 'Ihr Rückruf' }).waitFor();
+});

@@ -1,0 +1,171 @@
+// A server of a test's own, a browser, and the people who use it.
+//
+// What is waited for is a state of the page or an answer of the API, never a time; everything that
+// waits gives up after a while and says what it waited for.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const root = new URL('../../', import.meta.url).pathname;
+const tools = createRequire(join(root, 'target/browser/'));
+const { chromium } = tools('playwright-core');
+const axe = readFileSync(tools.resolve('axe-core/axe.min.js'), 'utf8');
+
+/** How long anything may take that a test waits for. */
+const PATIENCE_MS = 30000;
+/** How long a test may take in all. */
+export const BOUND = { timeout: 240000 };
+
+const CONFIG = readFileSync(new URL('ringback.toml', import.meta.url), 'utf8');
+
+/** Asks again and again until `ask` gives something; `what` says what was waited for. */
+export async function until(what, ask) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const found = await ask();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    // A turn of the loop, so that what is waited for can happen.
+    await new Promise((resume) => setImmediate(resume));
+  }
+}
+
+/** A server, which can be killed and started again on the same address and store. */
+export class Server {
+  static async start(change = (config) => config) {
+    const server = new Server();
+    server.folder = mkdtempSync(join(tmpdir(), 'ringback-'));
+    server.config = join(server.folder, 'ringback.toml');
+    writeFileSync(server.config, change(CONFIG));
+    server.address = '127.0.0.1:0';
+    await server.run();
+    return server;
+  }
+
+  async run() {
+    const store = `embedded:${join(this.folder, 'data')}`;
+    const options = ['--config', this.config, '--store', store, '--listen', this.address];
+    const program = process.env.RINGBACK ?? join(root, 'target/debug/ringback');
+    const stdio = ['ignore', 'pipe', 'ignore'];
+    this.child = spawn(program, ['serve', ...options], { stdio, env: {PATH:process.env.PATH} });
+    this.ended = new Promise((ended) => this.child.once('exit', ended));
+    const lines = createInterface({ input: this.child.stdout });
+    const first = await new Promise((resolve, reject) => {
+      lines.once('line', resolve);
+      lines.once('close', () => reject(new Error('the server ended as it started')));
+    });
+    this.url = first.replace('listening on ', '');
+    this.address = this.url.replace('http://', '');
+  }
+
+  /** As a crash ends it. */
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  async stop() {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** The API with this credential; what isn't a success is thrown. */
+  as(token) {
+    return async (method, path, body) => {
+      const headers = { Authorization: `Bearer ${token}` };
+      if (body) headers['Content-Type'] = 'application/json';
+      const options = { method, headers, body: body && JSON.stringify(body) };
+      const answer = await fetch(this.url + path, options);
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      return text ? JSON.parse(text) : null;
+    };
+  }
+
+  /** A customer's request, by the portal's API. */
+  ask(more = {}) {
+    const { customer, ...rest } = more;
+    const person = { name: 'Ada Lovelace', phone: '+14155550123', ...customer };
+    const body = { queue: 'billing', type: 'asap', customer: person, ...rest };
+    return this.as('portal-key')('POST', '/v1/callbacks', body);
+  }
+
+  get(id) {
+    return this.as('lead-key-1')('GET', `/v1/callbacks/${id}`);
+  }
+
+  /** Waits until a callback is in that state. */
+  reaches(id, state) {
+    return until(`${id} ${state}`, async () => {
+      const found = await this.get(id);
+      return found.state === state && found;
+    });
+  }
+}
+
+/** The browser, one for all tests of a file. */
+export function browse() {
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  return chromium.launch({ executablePath, args, headless: true });
+}
+
+/** A person with a browser of their own; faults of the page are kept in `faults`. */
+export async function person(browser, options = {}) {
+  const { size = [1400, 900], ...more } = options;
+  const viewport = { width: size[0], height: size[1] };
+  const zone = { locale: 'en-GB', timezoneId: 'Europe/Berlin' };
+  const context = await browser.newContext({ viewport, ...zone, ...more });
+  context.setDefaultTimeout(PATIENCE_MS);
+  // The browser would ask which program makes calls, and wait for an answer that nobody gives.
+  await context.addInitScript(() => addEventListener('click', (event) => {
+    if (event.target.closest?.('a[href^="tel:"]')) event.preventDefault();
+  }));
+  const page = await context.newPage();
+  page.faults = [];
+  page.on('pageerror', (error) => page.faults.push(String(error)));
+  page.on('console', (message) => {
+    const refused = message.location().url.includes('/v1/');
+    if (message.type() === 'error' && !refused && !message.text().includes('WebSocket')) {
+      page.faults.push(message.text());
+    }
+  });
+  return page;
+}
+
+/** An agent signs in with their token, and becomes available. */
+export async function agent(browser, server, token = 'mara-key-1', options = {}) {
+  const page = await person(browser, options);
+  await page.goto(`${server.url}/agent`);
+  await page.getByLabel('Token').fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('Live', { exact: true }).waitFor();
+  if (options.presence !== 'offline') await presence(page, 'Available');
+  return page;
+}
+
+/** Chooses a presence in the bar. */
+export async function presence(page, name) {
+  await page.locator('.presence > summary').click();
+  await page.locator('.presence .sheet').getByRole('button', { name, exact: true }).click();
+  await page.locator('.presence > summary').filter({ hasText: name.split(' ')[0] }).waitFor();
+}
+
+/** All that axe finds wrong with the page as it is, in light and in dark. */
+export async function accessibilityFaults(page) {
+  const found = [];
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    const tell = ({ id, nodes }) =>
+      nodes.map((node) => `${colorScheme} ${id}: ${node.html} ${node.any[0]?.message ?? ''}`);
+    found.push(...violations.flatMap(tell));
+  }
+  return found;
+}

@@ -1,0 +1,160 @@
+// Appointments: booked by an agent, from a CRM, moved, canceled, and found again in the list.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { agent, BOUND, browse, Server, until } from './harness.mjs';
+
+let server;
+let browser;
+
+before(async () => {
+  server = await Server.start();
+  browser = await browse();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const button = (page, name) => page.getByRole('button', { name, exact: true });
+const HOUR = 3600000;
+
+/** The day after tomorrow, as an input of dates takes it. */
+const soon = new Date(Date.now() + 48 * HOUR).toISOString().slice(0, 10);
+
+const desk = () => agent(browser, server, 'mara-key-1', { presence: 'offline' });
+
+test('an agent books in the customer’s zone, and is told both times', BOUND, async () => {
+  const page = await desk();
+  await page.getByRole('button', { name: 'Schedule a callback' }).click();
+  const panel = page.locator('.panel');
+  await panel.getByLabel('Customer’s name').fill('Barbara Liskov');
+  await panel.getByLabel('Phone').fill('+14155550199');
+  await panel.getByLabel('Customer’s time zone').fill('America/New_York');
+  await panel.getByLabel('Reason').selectOption('refund');
+  await panel.getByLabel('Short description').fill('Order 7');
+  await panel.getByLabel('Date').fill(soon);
+  await panel.getByLabel('Time', { exact: true }).fill('10:00');
+  await panel.getByLabel(/at the customer’s/).check();
+  await panel.getByLabel('Time', { exact: true }).fill('11:30');
+  await panel.getByText('The customer’s: ').waitFor();
+  await button(panel, 'Book').click();
+  await page.locator('.banner.good').getByText('Barbara Liskov is called').waitFor();
+  const lead = server.as('lead-key-1');
+  const { items } = await lead('GET', '/v1/callbacks?q=Barbara');
+  assert.equal(items[0].schedule.local_start, `${soon}T11:30`);
+  assert.equal(items[0].schedule.time_zone, 'America/New_York');
+  assert.equal(items[0].booked_by, 'mara');
+  assert.equal(items[0].reason, 'refund');
+  await page.locator('tbody tr').filter({ hasText: 'Barbara Liskov' }).waitFor();
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
+test('what the server refuses stands beside the field', BOUND, async () => {
+  const page = await desk();
+  await page.getByRole('button', { name: 'Schedule a callback' }).click();
+  const panel = page.locator('.panel');
+  await panel.getByLabel('Customer’s name').fill('Edsger');
+  await panel.getByLabel('Phone').fill('12');
+  await panel.getByLabel('Date').fill(soon);
+  await button(panel, 'Book').click();
+  await panel.locator('[aria-invalid="true"]').first().waitFor();
+  assert.equal(await panel.getByLabel('Phone').getAttribute('aria-invalid'), 'true');
+  assert.equal(await panel.getByLabel('Customer’s name').inputValue(), 'Edsger');
+  await page.context().close();
+});
+
+test('a CRM fills the form in, and nothing stays in the address', BOUND, async () => {
+  const page = await desk();
+  const fields = new URLSearchParams({ case_id: 'CS9', interaction_ref: 'IMS9', channel: 'chat',
+    phone: '+493012345678', name: 'Conny Palm' });
+  await page.evaluate((text) => {
+    location.hash = `schedule?${text}`;
+  }, fields.toString());
+  const panel = page.locator('.panel');
+  assert.equal(await panel.getByLabel('Customer’s name').inputValue(), 'Conny Palm');
+  assert.ok(!page.url().includes('CS9'));
+  await panel.getByLabel('Date').fill(soon);
+  await button(panel, 'Book').click();
+  await page.getByRole('link', { name: 'Open the record' }).waitFor();
+  const { items } = await server.as('lead-key-1')('GET', '/v1/callbacks?case_id=CS9');
+  assert.equal(items[0].origin.interaction_ref, 'IMS9');
+  assert.equal(items[0].origin.channel, 'chat');
+  await page.context().close();
+});
+
+test('an address from a CRM opens the form as soon as the desk is there', BOUND, async () => {
+  const page = await desk();
+  await page.goto('about:blank');
+  await page.goto(`${server.url}/agent#schedule?name=Radia`);
+  assert.equal(await page.getByLabel('Customer’s name').inputValue(), 'Radia');
+  await page.context().close();
+});
+
+test('wall times of both clock changes', BOUND, async () => {
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  const told = await page.evaluate(async () => {
+    const { instantOf, wall } = await import('/pages/any/shared/time.js');
+    const there = (local, zone) => instantOf(local, zone) && new Date(instantOf(local, zone));
+    return [
+      there('2026-03-29T02:30', 'Europe/Berlin'),
+      there('2026-10-25T02:30', 'Europe/Berlin'),
+      there('2026-11-24T10:00', 'America/New_York'),
+      there('2026-11-24T10:00', 'Asia/Kathmandu'),
+      wall(Date.parse('2026-06-30T22:15:00Z'), 'Europe/Berlin'),
+    ];
+  });
+  const texts = told.map((one) => (one instanceof Date ? one.toISOString() : one));
+  assert.deepEqual(texts, [null, '2026-10-25T00:30:00.000Z', '2026-11-24T15:00:00.000Z',
+    '2026-11-24T04:15:00.000Z', '2026-07-01T00:15']);
+  await page.close();
+});
+
+test('moved, and canceled after a question', BOUND, async () => {
+  const page = await desk();
+  const start = new Date(Date.now() + 50 * HOUR).toISOString();
+  const asked = await server.ask({ type: 'scheduled', schedule: { start },
+    customer: { name: 'Agner Erlang' } });
+  await page.getByLabel('Number, name or phone').fill('Agner');
+  const row = page.locator('tbody tr').filter({ hasText: 'Agner Erlang' });
+  await row.getByRole('button', { name: /^Move/ }).click();
+  const panel = page.locator('.panel');
+  await panel.getByLabel('Date').fill(soon);
+  await panel.getByLabel('Time', { exact: true }).fill('09:45');
+  await button(panel, 'Move').click();
+  await page.locator('.banner.good').getByText('Agner Erlang').waitFor();
+  const moved = await server.get(asked.id);
+  assert.equal(Date.parse(moved.schedule.start), Date.parse(`${soon}T09:45+01:00`));
+  await row.getByRole('button', { name: /^Cancel/ }).click();
+  await panel.getByText('will not be called').waitFor();
+  assert.equal((await server.get(asked.id)).state, 'open');
+  await panel.getByLabel('Reason').fill('solved');
+  await button(panel, 'Cancel the callback').click();
+  const canceled = await server.reaches(asked.id, 'canceled');
+  assert.equal(canceled.cancel_reason, 'solved');
+  await row.waitFor({ state: 'detached' });
+  await page.context().close();
+});
+
+test('the list is sorted and paged by the server', BOUND, async () => {
+  for (let at = 0; at < 60; at += 1) {
+    const start = new Date(Date.now() + (100 + at) * HOUR).toISOString();
+    await server.ask({ type: 'scheduled', schedule: { start }, queue: 'sales',
+      customer: { name: `Row ${at}`, phone: `+4930123456${10 + at}` } });
+  }
+  const page = await desk();
+  await page.getByLabel('Queue', { exact: true }).selectOption('sales');
+  await page.locator('tbody tr').filter({ hasText: 'Row 49' }).waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 50);
+  await button(page, 'Next').click();
+  await page.locator('tbody tr').filter({ hasText: 'Row 59' }).waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 10);
+  await button(page, 'Previous').click();
+  await page.getByRole('columnheader', { name: 'Start' }).getByRole('button').click();
+  await until('the last comes first', async () =>
+    (await page.locator('tbody tr').first().textContent()).includes('Row 59'));
+  await page.context().close();
+});
