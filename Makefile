@@ -9,18 +9,17 @@ help: ## List the targets
 run: ## Build and run the demo: a small call centre with customers and agents at work
 	cargo run --release -- serve --demo
 
-test: ## Run every test, against real Redis and mail servers too; installs what it lacks
-	.ci/install redis aiosmtpd
+test: ## Run every test, with real Redis, mail servers and browser; installs what it lacks
+	.ci/install redis aiosmtpd chromium playwright
 	cargo test --workspace --locked --doc
 	cargo test --workspace --locked --lib --bins --tests
 
 sim: ## Run the simulation alone; repeat a run with SEED=…
 	cargo test --locked --test sim -- --nocapture
 
-browser: ## Run the pages in Chromium; installs what it lacks
+browser: ## Run the pages' tests in Chromium alone; installs what it lacks
 	.ci/install chromium playwright
-	cargo build --locked
-	RINGBACK=target/debug/ringback node --test --test-concurrency=1 tests/browser/
+	cargo test --locked --test browser
 
 pictures: ## Take the pictures of the pages for the README
 	.ci/install chromium playwright

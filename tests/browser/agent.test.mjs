@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { agent, BOUND, browse, presence, Server, until } from './harness.mjs';
+import { agent, BOUND, browse, presence, Server, slotIn, until } from './harness.mjs';
 
 let server;
 let browser;
@@ -159,8 +159,7 @@ test('presence with a reason, and set by a supervisor', BOUND, async () => {
 
 test('the same contact’s callbacks stand beside the one in hand', BOUND, async () => {
   const page = await desk();
-  const start = new Date(Date.now() + 7200000).toISOString();
-  const booked = await server.ask({ type: 'scheduled', schedule: { start } });
+  const booked = await server.ask({ type: 'scheduled', schedule: { start: slotIn(2) } });
   await server.ask();
   await accept(page, 'Ada');
   await page.locator('.tile').getByText(booked.number).waitFor();

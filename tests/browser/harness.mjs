@@ -34,6 +34,15 @@ export async function until(what, ask) {
   }
 }
 
+const HOUR_MS = 3600000;
+const SLOT_MS = 900000;
+
+/** The start of the first slot that begins in so many hours or later. */
+export function slotIn(hours) {
+  const at = Date.now() + hours * HOUR_MS;
+  return new Date(Math.ceil(at / SLOT_MS) * SLOT_MS).toISOString();
+}
+
 /** A server, which can be killed and started again on the same address and store. */
 export class Server {
   static async start(change = (config) => config) {
@@ -51,7 +60,7 @@ export class Server {
     const options = ['--config', this.config, '--store', store, '--listen', this.address];
     const program = process.env.RINGBACK ?? join(root, 'target/debug/ringback');
     const stdio = ['ignore', 'pipe', 'ignore'];
-    this.child = spawn(program, ['serve', ...options], { stdio, env: {PATH:process.env.PATH} });
+    this.child = spawn(program, ['serve', ...options], { stdio, env: { PATH: process.env.PATH } });
     this.ended = new Promise((ended) => this.child.once('exit', ended));
     const lines = createInterface({ input: this.child.stdout });
     const first = await new Promise((resolve, reject) => {
@@ -110,7 +119,9 @@ export class Server {
 /** The browser, one for all tests of a file. */
 export function browse() {
   const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+    '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    // The shared memory of a container is small.
+    '--disable-dev-shm-usage'];
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   return chromium.launch({ executablePath, args, headless: true });
 }
