@@ -257,7 +257,7 @@ fn next_step(callback: &Callback) -> Option<Action> {
         (State::Offered, _) => {
             let offer = callback.offer()?.id;
             Some(match draw(0, 19) {
-                0 => Action::Decline { offer, reason: None },
+                0 => Action::Decline { offer, reason: None, session: None },
                 _ => Action::Accept { offer },
             })
         }

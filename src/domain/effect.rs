@@ -363,6 +363,13 @@ pub enum Notice {
         /// Why.
         reason: RevokeReason,
     },
+    /// `callback.offer_revoked`, of an offer that the agent declined in another session.
+    OfferDeclined {
+        /// The callback.
+        callback: CallbackId,
+        /// The offer.
+        offer: OfferId,
+    },
     /// `callback.offer_expired`.
     OfferExpired {
         /// The callback.

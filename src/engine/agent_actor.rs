@@ -201,7 +201,8 @@ fn notice_of(message: &AgentMessage) -> Option<Notice> {
             match *end {
                 OfferEnd::Expired => Some(Notice::OfferExpired { callback, offer }),
                 OfferEnd::Revoked(reason) => Some(Notice::OfferRevoked { callback, offer, reason }),
-                OfferEnd::Accepted | OfferEnd::Declined => None,
+                OfferEnd::Declined(_) => Some(Notice::OfferDeclined { callback, offer }),
+                OfferEnd::Accepted => None,
             }
         }
         AgentMessage::Assigned { callback, by } => {

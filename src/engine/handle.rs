@@ -275,8 +275,12 @@ impl Handle {
     /// the session's agent was offered; an unknown one is `offer-not-pending`. Waits as
     /// `session_act` does.
     pub async fn session_answer_offer(&self, session: SessionId, frame: u64, action: Action) {
-        let (Action::Accept { offer } | Action::Decline { offer, .. }) = action else {
-            unreachable!("only an offer is answered by its id alone");
+        let (offer, action) = match action {
+            Action::Accept { offer } => (offer, action),
+            Action::Decline { offer, reason, session: _ } => {
+                (offer, Action::Decline { offer, reason, session: Some(session) })
+            }
+            _ => unreachable!("only an offer is answered by its id alone"),
         };
         self.frame(session, frame, FrameAsk::AnswerOffer { offer, action }).await;
     }

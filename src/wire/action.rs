@@ -83,7 +83,7 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
         ActionName::Decline => {
             let offer = offer(fields);
             let reason = fields.parsed("reason", prose(REASON_MAX));
-            Action::Decline { offer: offer?, reason }
+            Action::Decline { offer: offer?, reason, session: None }
         }
         ActionName::Call => Action::Call,
         ActionName::Outcome => {

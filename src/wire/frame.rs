@@ -125,6 +125,11 @@ impl<'a> ServerFrame<'a> {
         Self::OfferRevoked(OfferEndBody::new(callback, offer, reason.as_str()))
     }
 
+    /// `callback.offer_revoked`, of an offer that was declined in another session.
+    pub fn offer_declined(callback: CallbackId, offer: OfferId) -> Self {
+        Self::OfferRevoked(OfferEndBody::new(callback, offer, "declined"))
+    }
+
     /// `callback.offer_expired`.
     pub fn offer_expired(callback: CallbackId, offer: OfferId) -> Self {
         Self::OfferExpired(OfferEndBody::new(callback, offer, "no_response"))

@@ -398,6 +398,9 @@ impl Pump {
             Notice::OfferRevoked { callback, offer, reason } => {
                 self.send(&ServerFrame::offer_revoked(callback, offer, reason))
             }
+            Notice::OfferDeclined { callback, offer } => {
+                self.send(&ServerFrame::offer_declined(callback, offer))
+            }
             Notice::OfferExpired { callback, offer } => {
                 self.send(&ServerFrame::offer_expired(callback, offer))
             }

@@ -166,7 +166,9 @@ impl People {
                 assert_eq!(offer.agent, person.id, "an offer came to another agent's session");
                 person.offers.insert(offer.id, callback.id);
             }
-            Notice::OfferRevoked { offer, .. } | Notice::OfferExpired { offer, .. } => {
+            Notice::OfferRevoked { offer, .. }
+            | Notice::OfferDeclined { offer, .. }
+            | Notice::OfferExpired { offer, .. } => {
                 person.offers.remove(offer);
             }
             Notice::Assigned { callback, .. } | Notice::Updated { callback } => {
@@ -241,7 +243,9 @@ impl People {
         if let Some((offer, callback)) = person.offers.iter().next() {
             let action = match rng.below(10) {
                 0 if !self.calm => return None,
-                1 | 2 if !self.calm => Action::Decline { offer: *offer, reason: None },
+                1 | 2 if !self.calm => {
+                    Action::Decline { offer: *offer, reason: None, session: None }
+                }
                 _ => Action::Accept { offer: *offer },
             };
             return Some(self.command(*callback, Who::Agent(id), action));

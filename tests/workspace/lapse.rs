@@ -115,7 +115,7 @@ async fn a_callback_is_gone_with_all_its_traces_when_it_was_kept_long_enough() {
                 break callback.offer().expect("it has a pending offer").id;
             }
         };
-        let decline = Action::Decline { offer, reason: None };
+        let decline = Action::Decline { offer, reason: None, session: None };
         rig.handle.session_answer_offer(session, 1, decline).await;
         rig.time.advance(Span::minutes(2));
         assert_eq!(accept(&rig.handle, session, &mut sent).await, called);

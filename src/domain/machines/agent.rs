@@ -242,9 +242,12 @@ impl AgentMachine {
     }
 
     fn notify(&self, notice: Notice, out: &mut Outbox) {
-        if !self.sessions.is_empty() {
-            let sessions = self.sessions.clone();
-            out.effects.push(Effect::Notify { sessions, notice });
-        }
+        notify(self.sessions.clone(), notice, out);
+    }
+}
+
+fn notify(sessions: Vec<SessionId>, notice: Notice, out: &mut Outbox) {
+    if !sessions.is_empty() {
+        out.effects.push(Effect::Notify { sessions, notice });
     }
 }

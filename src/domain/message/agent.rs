@@ -111,8 +111,8 @@ pub enum AgentMessage {
 pub enum OfferEnd {
     /// It was taken.
     Accepted,
-    /// It was not.
-    Declined,
+    /// It was not; said in this session of the agent's, which knows, if it was in one.
+    Declined(Option<SessionId>),
     /// Nobody answered in time.
     Expired,
     /// It was taken back.

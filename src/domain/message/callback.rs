@@ -10,7 +10,7 @@ use crate::domain::callback::{
     Booking, CallbackType, Outcome, Preferred, Request, Snapshot, Told, Unroutable,
 };
 use crate::domain::dispatch::Meeting;
-use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
+use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::rank::Priority;
@@ -182,6 +182,8 @@ pub enum Action {
         offer: OfferId,
         /// Why.
         reason: Option<String>,
+        /// In which session of the agent's, if in one.
+        session: Option<SessionId>,
     },
     /// The agent calls now.
     Call,

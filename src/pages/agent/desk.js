@@ -106,6 +106,9 @@ export class Desk {
   }
 }
 
+// Why an offer is gone that nobody need be told: the agent did it.
+const OWN_DOING = new Set(['accepted_elsewhere', 'agent_away', 'declined']);
+
 const HANDLERS = {
   welcome(desk, frame) {
     const { agent, queues, presence, reason, presence_reasons, links } = frame;
@@ -127,7 +130,7 @@ const HANDLERS = {
   'callback.offer_revoked'(desk, { offer_id, reason }) {
     const offer = desk.offers.get(offer_id);
     desk.offers.delete(offer_id);
-    if (offer && reason !== 'accepted_elsewhere' && reason !== 'agent_away') {
+    if (offer && !OWN_DOING.has(reason)) {
       const why = word('revoked', reason);
       desk.note('warn', t('offer.revoked', { name: offer.callback.customer.name, why }));
     }

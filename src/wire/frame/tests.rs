@@ -42,6 +42,11 @@ fn small_frames_have_their_fields() {
             "callback_id": "00000000-0000-0000-0000-000000000001",
         })
     );
+    let declined = sent(&ServerFrame::offer_declined(callback, offer));
+    assert_eq!(
+        (&declined["type"], &declined["reason"]),
+        (&json!("callback.offer_revoked"), &json!("declined"))
+    );
     let expired = sent(&ServerFrame::offer_expired(callback, offer));
     assert_eq!(expired["type"], "callback.offer_expired");
     assert_eq!(expired["reason"], "no_response");

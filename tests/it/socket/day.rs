@@ -133,6 +133,33 @@ fn a_declined_offer_goes_to_somebody_else() {
 }
 
 #[test]
+fn what_is_declined_in_one_tab_is_gone_from_the_other() {
+    let server = start("", "");
+    let (mut first, made, offer) = offered(&server);
+    let mut second = Desk::connect(&server, "mara-key-1");
+    assert_eq!(second.expect("welcome")["offers"][0]["offer_id"], offer);
+    second.does(&json!({"id": 1, "type": "decline", "offer_id": offer}));
+    second.is_quiet();
+    let gone = first.expect("callback.offer_revoked");
+    assert_eq!(
+        (&gone["offer_id"], &gone["callback_id"], &gone["reason"]),
+        (&offer, &made["id"], &json!("declined"))
+    );
+    first.is_quiet();
+
+    // Over HTTP no session knows of it yet.
+    let made = server.callback(&number(2));
+    let offer = first.expect("callback.offered")["offer_id"].clone();
+    assert_eq!(second.expect("callback.offered")["offer_id"], offer);
+    let path = format!("/v1/callbacks/{}/decline", id(&made));
+    assert_eq!(server.post(&path, "mara-key-1", &json!({"offer_id": offer})).status, 200);
+    for desk in [&mut first, &mut second] {
+        assert_eq!(desk.expect("callback.offer_revoked")["reason"], "declined");
+        desk.is_quiet();
+    }
+}
+
+#[test]
 fn an_accept_that_comes_too_late_is_refused() {
     let server = start("", "");
     let (mut desk, made, offer) = offered(&server);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::AgentMachine;
+use super::{AgentMachine, notify};
 use crate::domain::agent::{Presence, RevokeReason, UnassignReason};
 use crate::domain::callback::Snapshot;
 use crate::domain::effect::{Notice, Outbox};
@@ -41,7 +41,13 @@ impl AgentMachine {
         }
         match end {
             OfferEnd::Accepted => {}
-            OfferEnd::Declined => self.change(|agent| agent.missed_offers = 0, out),
+            OfferEnd::Declined(within) => {
+                let others = self.sessions.iter().copied().filter(|one| Some(*one) != within);
+                if was_shown {
+                    notify(others.collect(), Notice::OfferDeclined { callback, offer }, out);
+                }
+                self.change(|agent| agent.missed_offers = 0, out);
+            }
             OfferEnd::Expired => {
                 self.notify(Notice::OfferExpired { callback, offer }, out);
                 self.change(

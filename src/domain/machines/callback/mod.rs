@@ -294,8 +294,8 @@ impl CallbackMachine {
         }
         match &command.action {
             Action::Accept { offer } => self.accept(now, who, *offer, draft),
-            Action::Decline { offer, reason } => {
-                self.decline(now, who, *offer, reason.as_deref(), draft)
+            Action::Decline { offer, reason, session } => {
+                self.decline(now, who, *offer, reason.as_deref(), *session, draft)
             }
             Action::Call => self.call(now, who, draft),
             Action::Outcome { outcome, notes } => {

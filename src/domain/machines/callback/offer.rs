@@ -6,7 +6,7 @@ use crate::domain::callback::{
     Assignment, Declined, Interaction, InteractionState, Offer, Phase, State,
 };
 use crate::domain::event::CallbackEvent;
-use crate::domain::ids::{AgentId, OfferId};
+use crate::domain::ids::{AgentId, OfferId, SessionId};
 use crate::domain::message::{OfferEnd, Who};
 use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
@@ -73,12 +73,13 @@ impl CallbackMachine {
         who: &Who,
         offer: OfferId,
         reason: Option<&str>,
+        session: Option<SessionId>,
         draft: &mut Draft,
     ) -> Result<Taken, Refusal> {
         let agent = acting(who)?;
         self.pending_offer(&agent, offer)?;
         let for_good = self.decline_bars(reason)?;
-        self.end_offer(OfferEnd::Declined, draft);
+        self.end_offer(OfferEnd::Declined(session), draft);
         draft.events.push(CallbackEvent::Declined {
             offer,
             agent: agent.clone(),
@@ -164,7 +165,7 @@ impl CallbackMachine {
         let Some(Offer { id, agent, .. }) = self.record().offer().cloned() else { return };
         let offer = id;
         match end {
-            OfferEnd::Accepted | OfferEnd::Declined => {}
+            OfferEnd::Accepted | OfferEnd::Declined(_) => {}
             OfferEnd::Expired => {
                 draft.events.push(CallbackEvent::OfferExpired { offer, agent: agent.clone() });
             }

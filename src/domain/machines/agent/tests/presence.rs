@@ -90,7 +90,7 @@ fn offers_are_missed_in_a_row_or_not_at_all() {
     };
     assert_eq!(miss(OfferEnd::Expired), (1, Presence::Available));
     assert_eq!(miss(OfferEnd::Revoked(RevokeReason::Canceled)), (1, Presence::Available));
-    assert_eq!(miss(OfferEnd::Declined), (0, Presence::Available));
+    assert_eq!(miss(OfferEnd::Declined(None)), (0, Presence::Available));
     assert_eq!(miss(OfferEnd::Expired), (1, Presence::Available));
     assert_eq!(miss(OfferEnd::Expired), (2, Presence::Away));
     let mut taking = Bench::available();
@@ -129,7 +129,7 @@ fn idle_time_counts_from_the_last_wrap_up_or_from_becoming_available() {
     let since = |bench: &Bench| bench.record().idle_since.since(START);
     bench.at = START + Span::seconds(10);
     let offer = bench.offered(1);
-    bench.offer_ended(&offer, OfferEnd::Declined);
+    bench.offer_ended(&offer, OfferEnd::Declined(None));
     assert_eq!(since(&bench), Span::ZERO, "a decline moves nobody");
     bench.tell(AgentMessage::SetTimers(super::timers(2)));
     let offer = bench.offered(1);

@@ -174,13 +174,31 @@ fn a_machine_made_anew_tells_what_is_held_how_the_agent_stands() {
 }
 
 #[test]
+fn what_is_declined_in_one_session_is_gone_from_the_others() {
+    let mut bench = Bench::available();
+    bench.tell(connect(2));
+    for (within, told) in
+        [(Some(SessionId(2)), vec![SessionId(1)]), (None, vec![SessionId(1), SessionId(2)])]
+    {
+        let offer = bench.offered(1);
+        bench.offer_ended(&offer, super::OfferEnd::Declined(within));
+        let [(sessions, Notice::OfferDeclined { callback, .. })] = bench.notices()[..] else {
+            panic!("{:?}", bench.notices());
+        };
+        assert_eq!((sessions, *callback), (&told[..], offer.id));
+        bench.offer_ended(&offer, super::OfferEnd::Declined(within));
+        assert!(bench.notices().is_empty(), "it is shown no more");
+    }
+}
+
+#[test]
 fn an_agent_is_removed_only_with_empty_hands_and_their_sessions_end() {
     let mut bench = Bench::available();
     let offer = bench.offered(1);
     let remove = |if_match| AgentMessage::Remove { token: Token(3), if_match };
     bench.tell(remove(None));
     assert!(matches!(bench.answer(), Err(Refusal::InUse(_))));
-    bench.offer_ended(&offer, super::OfferEnd::Declined);
+    bench.offer_ended(&offer, super::OfferEnd::Declined(None));
     bench.tell(remove(Some(1)));
     assert!(matches!(bench.answer(), Err(Refusal::VersionStale { .. })));
     bench.tell(remove(None));

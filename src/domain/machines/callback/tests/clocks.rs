@@ -81,7 +81,7 @@ fn what_is_barred_for_good_stays_so_on_every_clock() {
     bench.tell(CallbackMessage::QueueChanged(queue(settings)));
     let offer = bench.offer("mara");
     let reason = Some("no".to_owned());
-    bench.act(&mara(), Action::Decline { offer, reason }).expect("declined");
+    bench.act(&mara(), Action::Decline { offer, reason, session: None }).expect("declined");
     let mut record = bench.record().clone();
     for wall in [START - LAG, START + LAG] {
         record.rebase(&Now { wall, steady: START, fresh: Fresh(1) });

@@ -78,7 +78,7 @@ fn nothing_that_happens_on_our_side_costs_the_place() {
     let requeue = || Action::Requeue { queue: None, agent: None };
     bench.pass(Span::seconds(1));
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
+    bench.act(&mara(), Action::Decline { offer, reason: None, session: None }).expect("declined");
     bench.pass(Span::seconds(1));
     bench.offer("mara");
     bench.pass(Span::seconds(30));

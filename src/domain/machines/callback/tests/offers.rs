@@ -61,7 +61,7 @@ fn an_offer_stands_as_long_as_the_queue_says() {
 
 fn declined(bench: &mut Bench) -> (Span, Span) {
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
+    bench.act(&mara(), Action::Decline { offer, reason: None, session: None }).expect("declined");
     let declined = &bench.record().declined[0];
     (declined.until.since(bench.at), declined.lone_until.since(bench.at))
 }
@@ -94,7 +94,11 @@ fn some_reasons_bar_for_good_and_unknown_ones_are_refused() {
         };
         one.decline_reasons = vec![reason("break", true), reason("related", false)];
     });
-    let decline = |offer, reason: &str| Action::Decline { offer, reason: Some(reason.to_owned()) };
+    let decline = |offer, reason: &str| Action::Decline {
+        offer,
+        reason: Some(reason.to_owned()),
+        session: None,
+    };
     let mut bench = Bench::new(listed, Medium::Voice, None);
     let offer = bench.offer("mara");
     let unknown = bench.act(&mara(), decline(offer, "bored"));
@@ -165,7 +169,9 @@ fn a_callback_declined_too_often_is_told_to_be_stuck_once_and_still_offered() {
     for turn in 0..4 {
         let offer = bench.offer("mara");
         if turn % 2 == 0 {
-            bench.act(&mara(), Action::Decline { offer, reason: None }).expect("declined");
+            bench
+                .act(&mara(), Action::Decline { offer, reason: None, session: None })
+                .expect("declined");
             assert!(turn > 0 || !bench.events().contains(&"callback.stuck"));
         } else {
             bench.pass(Span::seconds(30));

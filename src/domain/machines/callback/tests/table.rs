@@ -104,7 +104,7 @@ fn noor() -> Who {
 #[test]
 fn offers_are_answered_by_the_agent_they_are_made_to_while_they_are_pending() {
     let accept = |offer| Action::Accept { offer };
-    let decline = |offer| Action::Decline { offer, reason: None };
+    let decline = |offer| Action::Decline { offer, reason: None, session: None };
     // A second accept of the same offer is answered as the first was, while it is theirs.
     row(&mara(), accept, "ppaacwppp");
     row(&noor(), accept, "ppfpppppp");
