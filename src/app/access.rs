@@ -4,9 +4,11 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use super::demo;
 use super::workspaces::Started;
-use crate::config::{self, Grant, JwtVerifier, Settings};
+use crate::config::{self, Grant, JwtVerifier, Key, OWN_SITE, PublicUse, Settings};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
@@ -48,19 +50,24 @@ pub(super) fn http_state(
     public_url: String,
     webhooks: Arc<Sender>,
 ) -> Result<HttpState, BadAccess> {
+    let own_site = site(&public_url);
+    let keys: Vec<Vec<Key>> =
+        settings.workspaces.iter().map(|workspace| keys(workspace, &own_site)).collect();
+    let pages = pages(settings, &keys, &own_site);
     let mut workspaces = Vec::new();
-    for (workspace, started) in settings.workspaces.iter().zip(started) {
+    for ((workspace, started), keys) in settings.workspaces.iter().zip(started).zip(keys) {
         let jwt = workspace.jwt.as_ref().map(verifier).transpose()?;
         workspaces.push(WorkspaceAccess {
             credentials: Credentials {
                 workspace: workspace.id.clone(),
-                keys: workspace.keys.clone(),
+                keys,
                 jwt,
                 secret: *started.handle.secret(),
             },
             handle: started.handle.clone(),
             links: workspace.links.clone(),
             presence_reasons: workspace.presence_reasons.clone(),
+            desk_origins: workspace.desk_origins.clone(),
             phone_requests_per_minute: workspace.phone_requests_per_minute,
         });
     }
@@ -76,33 +83,56 @@ pub(super) fn http_state(
             manage_read_days: limits.manage_read_days,
         },
         public_url,
+        own_site,
         metrics_open: settings.metrics_open,
         webhook_url: Arc::new(move |url: &str| {
             webhooks.check_url(url).map_err(|error| error.to_string())
         }),
-        pages: pages(settings),
+        pages,
     })
+}
+
+/// A workspace's keys; `self` among a public one's sites is this server's own.
+fn keys(workspace: &config::Workspace, own_site: &str) -> Vec<Key> {
+    let mut keys = workspace.keys.clone();
+    for key in &mut keys {
+        let sites = public_use(key).into_iter().flat_map(|public| &mut public.allowed_origins);
+        for site in sites.filter(|site| *site == OWN_SITE) {
+            own_site.clone_into(site);
+        }
+    }
+    keys
+}
+
+fn public_use(key: &mut Key) -> Option<&mut PublicUse> {
+    match &mut key.grant {
+        Grant::Channel { public, .. } => public.as_mut(),
+        Grant::Agent(_) | Grant::Supervisor(_) | Grant::Admin(_) => None,
+    }
 }
 
 /// What the pages are served with: one set for all workspaces, since whoever opens a page has not
 /// said yet whose they are.
-fn pages(settings: &Settings) -> PageSettings {
-    let origins = settings.workspaces.iter().flat_map(|workspace| &workspace.desk_origins);
-    let keys = settings.workspaces.iter().flat_map(|workspace| &workspace.keys);
-    let shops = keys.filter_map(|key| match &key.grant {
-        Grant::Channel { public: Some(public), .. } => Some(&public.allowed_origins),
-        Grant::Channel { public: None, .. }
-        | Grant::Agent(_)
-        | Grant::Supervisor(_)
-        | Grant::Admin(_) => None,
-    });
-    let allowed_origins = shops.flatten().cloned().collect();
-    let demo = settings.demo.then(|| settings.workspaces.first().map(demo::credentials));
-    PageSettings { desk_origins: origins.cloned().collect(), allowed_origins, demo: demo.flatten() }
+fn pages(settings: &Settings, keys: &[Vec<Key>], own_site: &str) -> PageSettings {
+    let mut pages = PageSettings::default();
+    for (workspace, keys) in settings.workspaces.iter().zip(keys) {
+        pages.desk_origins.extend(workspace.desk_origins.iter().cloned());
+        for key in keys {
+            let Grant::Channel { public: Some(public), .. } = &key.grant else { continue };
+            pages.allowed_origins.extend(public.allowed_origins.iter().cloned());
+            let own = public.allowed_origins.iter().any(|site| site == own_site);
+            if let (true, Some(token)) = (own, &key.token) {
+                pages.own_keys.push((workspace.id.clone(), token.expose_secret().to_owned()));
+            }
+        }
+    }
+    if settings.demo {
+        pages.demo = settings.workspaces.first().map(demo::credentials);
+    }
+    pages
 }
 
 fn verifier(jwt: &config::Jwt) -> Result<Verifier, BadAccess> {
-    use secrecy::ExposeSecret;
     let (issuer, audience) = (jwt.issuer.clone(), jwt.audience.clone());
     match &jwt.verifier {
         JwtVerifier::Hs256(secret) => {

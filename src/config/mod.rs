@@ -281,6 +281,9 @@ pub enum Grant {
     Admin(Option<AgentId>),
 }
 
+/// Stands among a public key's sites for this server's own.
+pub const OWN_SITE: &str = "self";
+
 /// What a key that stands in a page is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUse {

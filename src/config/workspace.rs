@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::outward::meetings;
 use super::read::web_address;
-use super::{Grant, Jwt, JwtVerifier, Key, PublicUse, Workspace};
+use super::{Grant, Jwt, JwtVerifier, Key, OWN_SITE, PublicUse, Workspace};
 use crate::domain::callback::Channel;
 use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
 use crate::domain::policy::{AgentSettings, QueueSettings};
@@ -21,7 +21,7 @@ const SECRET_MIN: usize = 32;
 /// What is gathered over all workspaces: what works but shouldn't go into production.
 #[derive(Default)]
 pub(super) struct Warnings {
-    /// How many keys' tokens stand in the clear.
+    /// How many keys' tokens stand in the clear that don't stand in pages too.
     tokens_in_clear: usize,
     /// Hashes of all tokens, so that none is given twice.
     tokens: BTreeSet<[u8; 32]>,
@@ -121,6 +121,10 @@ fn site(text: &str) -> Result<String, &'static str> {
     web_address(text, false)
 }
 
+fn public_site(text: &str) -> Result<String, &'static str> {
+    if text == OWN_SITE { Ok(text.to_owned()) } else { site(text) }
+}
+
 fn secret(text: &str) -> Result<SecretString, String> {
     if text.len() < SECRET_MIN {
         return Err(format!("must have at least {SECRET_MIN} bytes"));
@@ -195,6 +199,8 @@ fn key(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Key> {
         }
     };
     let (token_sha256, token) = token(fields, warnings)?;
+    let public = matches!(grant, Some(Grant::Channel { public: Some(_), .. }));
+    warnings.tokens_in_clear += usize::from(token.is_some() && !public);
     Some(Key { token_sha256, token, grant: grant? })
 }
 
@@ -221,7 +227,7 @@ fn public_use(fields: &mut Fields<'_>) -> PublicUse {
     }
     let listed = fields.required("allowed_origins");
     let allowed_origins =
-        listed.and_then(|item| item.some(|item| item.parsed(site))).unwrap_or_default();
+        listed.and_then(|item| item.some(|item| item.parsed(public_site))).unwrap_or_default();
     PublicUse { allowed_origins, requests_per_minute, callbacks_per_hour }
 }
 
@@ -240,7 +246,6 @@ fn token(
     if !warnings.tokens.insert(hash) {
         fields.fault(named, "is another key's too");
     }
-    warnings.tokens_in_clear += usize::from(clear.is_some());
     Some((hash, clear.map(SecretString::from)))
 }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::ORIGIN;
+use actix_web::http::header::{HeaderName, ORIGIN};
 use serde_json::Value;
 
 use super::auth::Caller;
@@ -24,6 +24,9 @@ use crate::wire::problem::{Kind, Problem};
 use crate::wire::request::invalid;
 use crate::wire::role::Role;
 use crate::wire::settings::fields::{Fields, Item};
+
+/// How a browser says which site's page asks, where it sends no `Origin`.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A request with a credential.
 pub(super) struct Call {
@@ -127,11 +130,12 @@ impl Call {
     /// Holds a key that stands in a page to the pages' sites.
     pub(super) fn public_request(&self) -> Result<(), Problem> {
         let Some(public) = &self.caller.public else { return Ok(()) };
-        let origin = self.request.headers().get(ORIGIN).and_then(|value| value.to_str().ok());
-        let allowed = origin.is_some_and(|origin| {
-            public.allowed_origins.iter().any(|site| site.eq_ignore_ascii_case(origin))
-        });
-        if allowed {
+        let headers = self.request.headers();
+        // To its own server a page's GET says no more than that it is one of theirs.
+        let own =
+            || (headers.get(FETCH_SITE)? == "same-origin").then_some(self.shared.own_site.as_str());
+        let origin = headers.get(ORIGIN).map_or_else(own, |value| value.to_str().ok());
+        if origin.is_some_and(|origin| public.allowed_origins.iter().any(|site| site == origin)) {
             return Ok(());
         }
         Err(Problem::forbidden("This key is taken from the pages of its sites only."))

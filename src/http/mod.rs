@@ -10,6 +10,7 @@ mod availability;
 mod body;
 mod call;
 mod callbacks;
+mod cors;
 mod customers;
 mod deny_list;
 mod docs;

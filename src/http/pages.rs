@@ -20,6 +20,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::reply::Reply;
+use crate::domain::ids::WorkspaceId;
 use crate::pages::{AGENT, CALLBACK, FILES, START, SUPERVISOR, VERSION};
 use crate::wire::problem::{Kind, Problem};
 
@@ -44,6 +45,8 @@ pub struct PageSettings {
     pub desk_origins: Vec<String>,
     /// Sites that may embed customers' pages.
     pub allowed_origins: Vec<String>,
+    /// Public keys that the server's own page for customers uses, by workspace.
+    pub own_keys: Vec<(WorkspaceId, String)>,
     /// What the demo lets everybody know; none outside of it.
     pub demo: Option<Demo>,
 }
@@ -72,6 +75,7 @@ pub(super) struct Pages {
     whole: BTreeMap<&'static str, Served>,
     files: BTreeMap<&'static str, Served>,
     demo: String,
+    own_keys: String,
 }
 
 impl Pages {
@@ -99,7 +103,13 @@ impl Pages {
         let files =
             FILES.iter().map(|file| (file.name, Served::new(file.media_type, file.slim(), None)));
         let files = files.collect();
-        Self { version, whole: pages, files, demo: demo(settings.demo.as_ref()) }
+        Self {
+            version,
+            whole: pages,
+            files,
+            demo: demo(settings.demo.as_ref()),
+            own_keys: own_keys(&settings.own_keys),
+        }
     }
 }
 
@@ -153,6 +163,7 @@ pub(super) fn mount(config: &mut ServiceConfig) {
     let files = get("/pages/{version}/{name:.*}");
     config.service(files.route(web::get().to(file)).route(web::head().to(file)));
     config.service(get("/demo.json").route(web::get().to(demo_keys)));
+    config.service(get("/callback.json").route(web::get().to(customers_keys)));
 }
 
 fn page(path: &str, pages: &Data<Pages>, request: &HttpRequest) -> HttpResponse {
@@ -178,6 +189,11 @@ async fn demo_keys(pages: Data<Pages>) -> HttpResponse {
     Reply::text("application/json", pages.demo.clone()).into_response()
 }
 
+/// What the page uses on which customers ask for a callback.
+async fn customers_keys(pages: Data<Pages>) -> HttpResponse {
+    Reply::text("application/json", pages.own_keys.clone()).into_response()
+}
+
 async fn only_get(request: HttpRequest) -> HttpResponse {
     let detail = format!("{} isn't possible here; use GET, HEAD.", request.method());
     let problem = Problem::new(Kind::MethodNotAllowed, detail);
@@ -192,6 +208,12 @@ fn demo(demo: Option<&Demo>) -> String {
     let agents: Vec<serde_json::Value> = agents.unwrap_or_default();
     let supervisor = demo.and_then(|demo| demo.supervisor.as_deref());
     serde_json::json!({"agents": agents, "supervisor": supervisor}).to_string()
+}
+
+fn own_keys(keys: &[(WorkspaceId, String)]) -> String {
+    let keys = keys.iter();
+    let keys = keys.map(|(id, key)| serde_json::json!({"workspace": id.as_str(), "key": key}));
+    serde_json::json!({"keys": keys.collect::<Vec<_>>()}).to_string()
 }
 
 /// The sources of `frame-ancestors`; none at all where there are no sites.
@@ -234,7 +256,8 @@ mod tests {
     fn pages() -> Pages {
         let desk_origins = vec!["https://desk.example".to_owned(), "https://a.example".to_owned()];
         let allowed_origins = vec!["https://shop.example".to_owned()];
-        Pages::new(&PageSettings { desk_origins, allowed_origins, demo: None })
+        let settings = PageSettings { desk_origins, allowed_origins, ..PageSettings::default() };
+        Pages::new(&settings)
     }
 
     fn asked(name: HeaderName, value: &str) -> HeaderMap {

@@ -19,8 +19,8 @@ use super::call::Call;
 use super::reply::Reply;
 use super::state::Shared;
 use super::{
-    actions, agents, availability, callbacks, customers, deny_list, docs, events, health, openapi,
-    outbox, queues, slots, stats, webhooks,
+    actions, agents, availability, callbacks, cors, customers, deny_list, docs, events, health,
+    openapi, outbox, queues, slots, stats, webhooks,
 };
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
@@ -164,6 +164,10 @@ pub(super) fn mount(config: &mut ServiceConfig) {
         }
         let allowed = allowed(path);
         let refuse = move |request: HttpRequest| {
+            let shared = state(&request);
+            if let Some(response) = cors::preflight(&shared, &request, path, &allowed) {
+                return std::future::ready(response);
+            }
             let problem = Problem::new(
                 Kind::MethodNotAllowed,
                 format!("{} isn't possible here; use {allowed}.", request.method()),
@@ -190,13 +194,17 @@ fn allowed(path: &str) -> String {
     names.join(", ")
 }
 
+fn state(request: &HttpRequest) -> Arc<Shared> {
+    let shared = request.app_data::<Data<Shared>>().map(|data| Arc::clone(data));
+    shared.expect("the server gives every request its state")
+}
+
 async fn respond(route: &'static Route, request: HttpRequest, payload: Payload) -> HttpResponse {
     let began = Instant::now();
-    let shared = request
-        .app_data::<Data<Shared>>()
-        .map(|data| Arc::clone(data))
-        .expect("the server gives every request its state");
-    let answer = AssertUnwindSafe(answer(route, &shared, request, payload));
+    let shared = state(&request);
+    let origin = cors::origin(request.headers()).cloned();
+    let mut who = None;
+    let answer = AssertUnwindSafe(answer(route, &shared, request, payload, &mut who));
     let reply = match answer.catch_unwind().await {
         Ok(Ok(reply)) => reply,
         Ok(Err(problem)) => problem.into(),
@@ -206,6 +214,9 @@ async fn respond(route: &'static Route, request: HttpRequest, payload: Payload) 
         }
     };
     let mut response = reply.into_response();
+    if matches!(route.answer, Answer::Call(_)) {
+        cors::mark(&mut response, &shared, origin.as_ref(), route.path, who.as_ref());
+    }
     let status = response.status().as_u16();
     if UNREAD.contains(&status) {
         response.head_mut().set_connection_type(ConnectionType::Close);
@@ -220,6 +231,7 @@ async fn answer(
     shared: &Arc<Shared>,
     request: HttpRequest,
     payload: Payload,
+    who: &mut Option<Caller>,
 ) -> Result<Reply, Problem> {
     let handler = match route.answer {
         Answer::Open(handler) => return handler(shared),
@@ -233,6 +245,8 @@ async fn answer(
         Answer::Call(handler) => handler,
     };
     let (caller, now) = caller(shared, &request)?;
+    // Only pages of other sites need to know who asked.
+    *who = cors::origin(request.headers()).map(|_origin| caller.clone());
     let limits = &shared.limits;
     let body: Body =
         body::read(route.body, &request, payload, limits.body_bytes, limits.body).await?;

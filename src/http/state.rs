@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::auth::{Credentials, Gate};
+use super::cors::Sites;
 use super::events::MAX_STREAMS;
 use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
@@ -33,6 +34,8 @@ pub struct WorkspaceAccess {
     pub links: Links,
     /// What an agent may say when they go away; empty: anything.
     pub presence_reasons: Vec<Choice>,
+    /// Sites that may embed the agent's page and use the API.
+    pub desk_origins: Vec<String>,
     /// Requests of customers that one phone number may make in a minute; 0 for no limit.
     pub phone_requests_per_minute: u32,
 }
@@ -62,6 +65,8 @@ pub struct HttpState {
     pub limits: HttpLimits,
     /// The base of all links, without a slash at its end.
     pub public_url: String,
+    /// The site of the server's own pages, as browsers name it.
+    pub own_site: String,
     /// `/metrics` answers without a credential.
     pub metrics_open: bool,
     /// Where webhooks may go.
@@ -76,6 +81,7 @@ pub(super) struct Shared {
     pub(super) workspaces: Vec<Workspace>,
     pub(super) limits: HttpLimits,
     pub(super) public_url: String,
+    pub(super) own_site: String,
     pub(super) metrics_open: bool,
     pub(super) webhook_url: Arc<UrlCheck>,
     pub(super) metrics: Metrics,
@@ -92,6 +98,7 @@ pub(super) struct Workspace {
     pub(super) presence_reasons: Vec<Choice>,
     pub(super) phone_requests_per_minute: u32,
     pub(super) secret: [u8; 32],
+    pub(super) sites: Sites,
     /// Streams of events that may still be opened.
     pub(super) streams: Arc<Semaphore>,
 }
@@ -108,6 +115,7 @@ impl Shared {
                 presence_reasons: access.presence_reasons,
                 phone_requests_per_minute: access.phone_requests_per_minute,
                 secret: access.credentials.secret,
+                sites: Sites::new(access.desk_origins, &access.credentials),
                 streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             });
             credentials.push(access.credentials);
@@ -117,6 +125,7 @@ impl Shared {
             workspaces,
             limits: state.limits,
             public_url: state.public_url,
+            own_site: state.own_site,
             metrics_open: state.metrics_open,
             webhook_url: state.webhook_url,
             metrics: Metrics::new(),

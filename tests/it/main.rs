@@ -7,6 +7,7 @@ mod admin;
 mod availability;
 mod booking;
 mod contacts;
+mod cors;
 mod cycle;
 mod denied;
 mod events;
