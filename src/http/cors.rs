@@ -1,8 +1,8 @@
 //! Which sites' pages may read answers: what browsers ask before a request, and look for after it.
 //!
 //! A public key's sites reach what such a key may ask for, and what the link of the callback that
-//! comes of it may do; a workspace's desks reach all of the API. Grants nothing: whoever may read an
-//! answer still needs a credential for it, and a public key is held to its sites with each request.
+//! comes of it may do; a workspace's desks reach all of the API. Grants nothing: whoever may read
+//! an answer still needs a credential for it, and a public key is held to its sites each time.
 
 use std::collections::BTreeSet;
 
