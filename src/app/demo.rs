@@ -80,7 +80,9 @@ pub(super) fn guide(workspace: &config::Workspace, address: SocketAddr) -> Vec<S
 
 /// What its pages let everybody in with.
 pub(super) fn credentials(workspace: &config::Workspace) -> Demo {
-    let mut demo = Demo { agents: Vec::new(), supervisor: None };
+    let queues = workspace.queues.iter();
+    let queues = queues.map(|queue| (queue.id.as_str().to_owned(), queue.name.clone())).collect();
+    let mut demo = Demo { agents: Vec::new(), supervisor: None, queues };
     for key in &workspace.keys {
         let Some(token) = &key.token else { continue };
         let token = token.expose_secret().to_owned();

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::reply::Reply;
 use crate::domain::ids::WorkspaceId;
-use crate::pages::{AGENT, CALLBACK, FILES, START, SUPERVISOR, VERSION};
+use crate::pages::{self, FILES, VERSION};
 use crate::wire::problem::{Kind, Problem};
 
 /// Stands in every page's policy, before what depends on the settings.
@@ -29,14 +29,23 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors ";
 
+/// Where a customer asks for a callback: of which queue, is the page's own to read.
+const ASK: &str = "/callback";
+
 /// The address of a customer's page; what the token is good for is the API's to say.
 const MANAGE: &str = "/callback/{token}";
+
+/// The script that a site embeds; it only leads to the element's own, which has a version.
+const WIDGET: &str = "/widget.js";
+
+/// The element for other sites' pages.
+const ELEMENT: &str = "callback/element.js";
 
 /// For files whose address carries the version.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// For pages, and files asked for by another version's address: asked for anew, sent if changed.
-const ASK: &str = "no-cache";
+const REVALIDATE: &str = "no-cache";
 
 /// Who may show the pages in a frame, and what the start page may hand out.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +67,8 @@ pub struct Demo {
     pub agents: Vec<(String, String)>,
     /// A supervisor's credential.
     pub supervisor: Option<String>,
+    /// Queues' ids and names, of which customers may ask for a callback.
+    pub queues: Vec<(String, String)>,
 }
 
 /// A file as it is sent.
@@ -74,6 +85,7 @@ pub(super) struct Pages {
     version: String,
     whole: BTreeMap<&'static str, Served>,
     files: BTreeMap<&'static str, Served>,
+    widget: Served,
     demo: String,
     own_keys: String,
 }
@@ -87,26 +99,31 @@ impl Pages {
             digest.update(file.text);
         }
         let version = hex(&digest.finalize()[..8]);
-        let page = |text: &str, ancestors: &str| {
-            let text = text.replace(VERSION, &version);
+        let page = |name: &str, ancestors: &str| {
+            let text = pages::page(name).replace(VERSION, &version);
             let policy = format!("{POLICY}{ancestors}");
             let policy = HeaderValue::from_str(&policy).expect("origins are visible ASCII");
             Served::new("text/html; charset=utf-8", text, Some(policy))
         };
         let desks = ancestors(&settings.desk_origins);
+        let shops = ancestors(&settings.allowed_origins);
         let pages = BTreeMap::from([
-            ("/", page(START, "'none'")),
-            ("/agent", page(AGENT, &desks)),
-            ("/supervisor", page(SUPERVISOR, "'none'")),
-            (MANAGE, page(CALLBACK, &ancestors(&settings.allowed_origins))),
+            ("/", page("start", "'none'")),
+            ("/agent", page("agent", &desks)),
+            ("/supervisor", page("supervisor", "'none'")),
+            (ASK, page("callback", &shops)),
+            (MANAGE, page("callback", &shops)),
         ]);
         let files =
             FILES.iter().map(|file| (file.name, Served::new(file.media_type, file.slim(), None)));
         let files = files.collect();
+        let widget = format!("import './pages/{version}/{ELEMENT}';\n");
+        let widget = Served::new("text/javascript; charset=utf-8", widget, None);
         Self {
             version,
             whole: pages,
             files,
+            widget,
             demo: demo(settings.demo.as_ref()),
             own_keys: own_keys(&settings.own_keys),
         }
@@ -156,10 +173,11 @@ impl Served {
 /// Puts the pages in their places.
 pub(super) fn mount(config: &mut ServiceConfig) {
     let get = |path: &str| web::resource(path).default_service(web::to(only_get));
-    for path in ["/", "/agent", "/supervisor", MANAGE] {
+    for path in ["/", "/agent", "/supervisor", ASK, MANAGE] {
         let to = move |pages, request| async move { page(path, &pages, &request) };
         config.service(get(path).route(web::get().to(to)).route(web::head().to(to)));
     }
+    config.service(get(WIDGET).route(web::get().to(widget)).route(web::head().to(widget)));
     let files = get("/pages/{version}/{name:.*}");
     config.service(files.route(web::get().to(file)).route(web::head().to(file)));
     config.service(get("/demo.json").route(web::get().to(demo_keys)));
@@ -167,7 +185,19 @@ pub(super) fn mount(config: &mut ServiceConfig) {
 }
 
 fn page(path: &str, pages: &Data<Pages>, request: &HttpRequest) -> HttpResponse {
-    pages.whole[path].answer(request.headers(), ASK)
+    pages.whole[path].answer(request.headers(), REVALIDATE)
+}
+
+/// The one script that other sites name.
+async fn widget(pages: Data<Pages>, request: HttpRequest) -> HttpResponse {
+    for_any_site(pages.widget.answer(request.headers(), REVALIDATE))
+}
+
+/// Modules are loaded by pages of other sites only if these are let in; there is no secret in them.
+fn for_any_site(mut response: HttpResponse) -> HttpResponse {
+    let any = HeaderValue::from_static("*");
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    response
 }
 
 async fn file(
@@ -180,8 +210,8 @@ async fn file(
         return Reply::from(Problem::not_found()).into_response();
     };
     // A page from before an upgrade still finds its files, as they are now.
-    let cache = if version == pages.version { FOR_EVER } else { ASK };
-    file.answer(request.headers(), cache)
+    let cache = if version == pages.version { FOR_EVER } else { REVALIDATE };
+    for_any_site(file.answer(request.headers(), cache))
 }
 
 /// What the start page hands out; nothing outside the demo.
@@ -201,13 +231,14 @@ async fn only_get(request: HttpRequest) -> HttpResponse {
 }
 
 fn demo(demo: Option<&Demo>) -> String {
-    let agents = demo.map(|demo| {
-        let agents = demo.agents.iter();
-        agents.map(|(name, token)| serde_json::json!({"name": name, "token": token})).collect()
-    });
-    let agents: Vec<serde_json::Value> = agents.unwrap_or_default();
+    let pairs = |pairs: &[(String, String)], first: &str, second: &str| -> Vec<_> {
+        let pairs = pairs.iter();
+        pairs.map(|(one, other)| serde_json::json!({first: one, second: other})).collect()
+    };
+    let agents = demo.map(|demo| pairs(&demo.agents, "name", "token")).unwrap_or_default();
+    let queues = demo.map(|demo| pairs(&demo.queues, "id", "name")).unwrap_or_default();
     let supervisor = demo.and_then(|demo| demo.supervisor.as_deref());
-    serde_json::json!({"agents": agents, "supervisor": supervisor}).to_string()
+    serde_json::json!({"agents": agents, "supervisor": supervisor, "queues": queues}).to_string()
 }
 
 fn own_keys(keys: &[(WorkspaceId, String)]) -> String {
@@ -274,7 +305,7 @@ mod tests {
     fn only_the_settings_sites_may_frame_the_agents_page() {
         let pages = pages();
         let policy = |path: &str| {
-            let answer = pages.whole[path].answer(&HeaderMap::new(), ASK);
+            let answer = pages.whole[path].answer(&HeaderMap::new(), REVALIDATE);
             told(&answer, &CONTENT_SECURITY_POLICY).to_owned()
         };
         assert!(policy("/").ends_with("frame-ancestors 'none'"));
@@ -295,9 +326,13 @@ mod tests {
         assert_ne!(told(&plain, &ETAG), told(&zipped, &ETAG));
         assert!(file.gzip.len() < file.plain.len() / 2);
         for tags in [told(&plain, &ETAG), "*", &format!("\"a\", W/{}", told(&plain, &ETAG))] {
-            assert_eq!(file.answer(&asked(IF_NONE_MATCH, tags), ASK).status(), 304, "{tags}");
+            assert_eq!(
+                file.answer(&asked(IF_NONE_MATCH, tags), REVALIDATE).status(),
+                304,
+                "{tags}"
+            );
         }
-        assert_eq!(file.answer(&asked(IF_NONE_MATCH, "\"a\""), ASK).status(), 200);
+        assert_eq!(file.answer(&asked(IF_NONE_MATCH, "\"a\""), REVALIDATE).status(), 200);
         for refused in ["br", "gzip;q=0", "x-gzip"] {
             assert!(!takes_gzip(&asked(ACCEPT_ENCODING, refused)), "{refused}");
         }
@@ -314,6 +349,6 @@ mod tests {
 
     #[test]
     fn nothing_is_handed_out_outside_the_demo() {
-        assert_eq!(pages().demo, r#"{"agents":[],"supervisor":null}"#);
+        assert_eq!(pages().demo, r#"{"agents":[],"queues":[],"supervisor":null}"#);
     }
 }

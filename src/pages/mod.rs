@@ -36,9 +36,13 @@ files![
     "agent/texts.de.js",
     "agent/texts.en.js",
     "agent/work.js",
+    "callback/ask.js",
     "callback/calendar.js",
     "callback/callback.css",
     "callback/callback.js",
+    "callback/element.css",
+    "callback/element.js",
+    "callback/follow.js",
     "callback/slots.js",
     "callback/texts.de.js",
     "callback/texts.en.js",
@@ -47,7 +51,9 @@ files![
     "shared/clock.js",
     "shared/dialogs.js",
     "shared/icon.svg",
+    "shared/kept.js",
     "shared/links.js",
+    "shared/page.js",
     "shared/signin.js",
     "shared/socket.js",
     "shared/texts.de.js",
@@ -95,17 +101,16 @@ impl File {
 /// keep them for ever.
 pub const VERSION: &str = "{version}";
 
-/// `/`: leads to the others.
-pub const START: &str = include_str!("start/index.html");
+/// Where a page stands for its own folder, style sheet and module.
+const NAME: &str = "{page}";
 
-/// `/agent`: the agent's workspace.
-pub const AGENT: &str = include_str!("agent/index.html");
+/// The pages: the start page, the agent's workspace, the supervisor's view, the customer's page.
+pub const PAGES: [&str; 4] = ["start", "agent", "supervisor", "callback"];
 
-/// `/callback/{token}`: a customer's page for one callback.
-pub const CALLBACK: &str = include_str!("callback/index.html");
-
-/// `/supervisor`: queues, agents and callbacks, and what can be done about them.
-pub const SUPERVISOR: &str = include_str!("supervisor/index.html");
+/// A page: its files, and where they draw and speak.
+pub fn page(name: &str) -> String {
+    include_str!("page.html").replace(NAME, name)
+}
 
 const fn file(name: &'static str, text: &'static str) -> File {
     let bytes = name.as_bytes();

@@ -1,35 +1,11 @@
 // An agent's day: offers, calls, outcomes, notes, colleagues.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { agent, BOUND, browse, presence, Server, slotIn, until } from './harness.mjs';
+import { BOUND, presence, Server, setUp, slotIn, until } from './harness.mjs';
 
-let server;
-let browser;
-let pages = [];
-
-before(async () => {
-  server = await Server.start();
-  browser = await browse();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-afterEach(async () => {
-  for (const page of pages) {
-    assert.deepEqual(page.faults, []);
-    await page.context().close();
-  }
-  pages = [];
-});
-
-async function desk(...options) {
-  const page = await agent(browser, server, ...options);
-  pages.push(page);
-  return page;
-}
+const site = setUp();
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const offer = (page, name) => page.locator('.offer').filter({ hasText: name });
@@ -45,8 +21,8 @@ async function call(page) {
 }
 
 test('from the request to the end, with a try in between that nobody answers', BOUND, async () => {
-  const page = await desk();
-  const asked = await server.ask({
+  const page = await site.agent();
+  const asked = await site.server.ask({
     customer: { name: 'Grace Hopper', time_zone: 'America/New_York', id: 'CON7' },
     reason: 'invoice',
     short_description: 'Charged twice',
@@ -79,7 +55,7 @@ test('from the request to the end, with a try in between that nobody answers', B
   await call(page);
   await button(page, 'No answer').click();
   await button(page, 'Call again').or(page.getByRole('link', { name: /^Call again/ })).waitFor();
-  assert.equal((await server.get(asked.id)).attempts, 1);
+  assert.equal((await site.server.get(asked.id)).attempts, 1);
   await page.getByRole('link', { name: /^Call again/ }).click();
   await button(page, 'Answered').click();
   await button(page, 'End call').click();
@@ -87,7 +63,7 @@ test('from the request to the end, with a try in between that nobody answers', B
   await page.getByLabel('Closing code').selectOption('explained');
   await button(page, 'Finish').click();
   await page.getByText('Nothing at the moment').waitFor();
-  const closed = await server.reaches(asked.id, 'closed_complete');
+  const closed = await site.server.reaches(asked.id, 'closed_complete');
   assert.equal(closed.notes, 'Refund promised');
   assert.equal(closed.disposition, 'explained');
   assert.deepEqual(closed.interactions.map((one) => one.outcome), ['no_answer', 'answered']);
@@ -97,8 +73,7 @@ test('declining with a reason, and why an offer that ran out sent one away', BOU
   const short = await Server.start((config) =>
     config.replace('offer_timeout_seconds = 30', 'offer_timeout_seconds = 5'));
   try {
-    const page = await agent(browser, short);
-    pages.push(page);
+    const page = await site.agentOf(short);
     const asked = await short.ask();
     await offer(page, 'Ada').locator('summary').click();
     await button(page, 'About to take a break').click();
@@ -116,8 +91,8 @@ test('declining with a reason, and why an offer that ran out sent one away', BOU
 });
 
 test('retry at a time, with notes that go along', BOUND, async () => {
-  const page = await desk();
-  const asked = await server.ask();
+  const page = await site.agent();
+  const asked = await site.server.ask();
   await accept(page, 'Ada');
   await call(page);
   await button(page, 'Busy').click();
@@ -127,40 +102,40 @@ test('retry at a time, with notes that go along', BOUND, async () => {
   await button(page, 'in 60 min').click();
   await page.getByLabel('Offer it to me again').check();
   await page.locator('.panel').getByRole('button', { name: 'Retry later' }).click();
-  const open = await server.reaches(asked.id, 'open');
+  const open = await site.server.reaches(asked.id, 'open');
   const minutes = (Date.parse(open.next_attempt_at) - Date.now()) / 60000;
   assert.ok(minutes > 58 && minutes < 62, open.next_attempt_at);
   assert.equal(open.interactions[0].notes, 'Line engaged');
-  await server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
 });
 
 test('transfer to a queue, and back into the line', BOUND, async () => {
-  const page = await desk();
-  const asked = await server.ask();
+  const page = await site.agent();
+  const asked = await site.server.ask();
   await accept(page, 'Ada');
   await button(page, 'Transfer').click();
   await page.getByLabel('Find').fill('sal');
   await page.locator('.panel').getByLabel('Sales').check();
   await page.locator('.panel').getByRole('button', { name: 'Transfer' }).click();
-  await until('it is in Sales', async () => (await server.get(asked.id)).queue === 'sales');
+  await until('it is in Sales', async () => (await site.server.get(asked.id)).queue === 'sales');
   await presence(page, 'Away – Lunch');
-  await server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
 });
 
 test('presence with a reason, and set by a supervisor', BOUND, async () => {
-  const page = await desk();
+  const page = await site.agent();
   await presence(page, 'Away – Lunch');
   await page.locator('.presence > summary').filter({ hasText: 'Lunch' }).waitFor();
-  const lead = server.as('lead-key-1');
+  const lead = site.server.as('lead-key-1');
   assert.equal((await lead('GET', '/v1/agents/mara/status')).reason, 'lunch');
   await lead('PUT', '/v1/agents/mara/presence', { presence: 'away', reason: 'meeting' });
   await page.getByText('A supervisor changed your presence').waitFor();
 });
 
 test('the same contact’s callbacks stand beside the one in hand', BOUND, async () => {
-  const page = await desk();
-  const booked = await server.ask({ type: 'scheduled', schedule: { start: slotIn(2) } });
-  await server.ask();
+  const page = await site.agent();
+  const booked = await site.server.ask({ type: 'scheduled', schedule: { start: slotIn(2) } });
+  await site.server.ask();
   await accept(page, 'Ada');
   await page.locator('.tile').getByText(booked.number).waitFor();
   await button(page, 'Finish').click();

@@ -1,47 +1,26 @@
 // A customer follows their link: how it stands, another time, calling it off.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { accessibilityFaults, agent, BOUND, browse, person, Server, slotIn, until }
-  from './harness.mjs';
+import { accessibilityFaults, BOUND, setUp, slotIn, until } from './harness.mjs';
 
-let server;
-let browser;
-let pages = [];
-
-before(async () => {
-  server = await Server.start();
-  browser = await browse();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-afterEach(async () => {
-  for (const page of pages) {
-    assert.deepEqual(page.faults, []);
-    await page.context().close();
-  }
-  pages = [];
-});
+const site = setUp();
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 
 async function customer(asked, options) {
-  const page = await person(browser, options);
-  pages.push(page);
-  await page.goto(`${server.url}/callback/${asked.manage_token}`);
+  const page = await site.person(options);
+  await page.goto(`${site.server.url}/callback/${asked.manage_token}`);
   await page.getByText(asked.number).waitFor();
   return page;
 }
 
 test('the place in line, then the call, as they happen', BOUND, async () => {
-  const asked = await server.ask();
+  const asked = await site.server.ask();
   const page = await customer(asked);
   await page.getByText('You are number 1 in line.').first().waitFor();
-  const desk = await agent(browser, server);
-  pages.push(desk);
+  const desk = await site.agent();
   await button(desk, 'Accept').click();
   await page.getByText('It is your turn').first().waitFor();
   await desk.locator('.actions').getByRole('link', { name: /^Call/ }).click();
@@ -55,7 +34,7 @@ test('the place in line, then the call, as they happen', BOUND, async () => {
 
 test('another time, in the customer’s own zone', BOUND, async () => {
   const start = slotIn(30);
-  const asked = await server.ask({ type: 'scheduled', schedule: { start },
+  const asked = await site.server.ask({ type: 'scheduled', schedule: { start },
     customer: { name: 'Barbara' } });
   const page = await customer(asked, { timezoneId: 'America/New_York' });
   await page.getByText('It was booked for').waitFor();
@@ -66,35 +45,35 @@ test('another time, in the customer’s own zone', BOUND, async () => {
   await slots.last().click();
   await button(panel, 'Move it').click();
   await panel.waitFor({ state: 'detached' });
-  await until('it is moved', async () => (await server.get(asked.id)).schedule.start !== start);
+  await until('it is moved', async () =>
+    (await site.server.get(asked.id)).schedule.start !== start);
   const download = page.waitForEvent('download');
   await button(page, 'Calendar file').click();
   assert.equal((await download).suggestedFilename(), `${asked.number}.ics`);
 });
 
 test('calling it off, after a question', BOUND, async () => {
-  const asked = await server.ask({ customer: { name: '<b>Evil</b>' } });
+  const asked = await site.server.ask({ customer: { name: '<b>Evil</b>' } });
   const page = await customer(asked);
   await page.getByText('<b>Evil</b>').waitFor();
   await button(page, 'Cancel it').click();
   await page.getByText('Nobody will call you then.').waitFor();
   await button(page, 'Yes, cancel it').click();
   await page.getByText('This callback is canceled').first().waitFor();
-  const canceled = await server.get(asked.id);
+  const canceled = await site.server.get(asked.id);
   assert.equal(canceled.canceled_by, 'customer');
 });
 
 test('a link that is none says so', BOUND, async () => {
   for (const token of ['x', 'A'.repeat(75), '%3Cb%3E']) {
-    const page = await browser.newPage();
-    await page.goto(`${server.url}/callback/${token}`);
+    const page = await site.person();
+    await page.goto(`${site.server.url}/callback/${token}`);
     await page.getByText('This link isn’t valid').waitFor();
-    await page.close();
   }
 });
 
 test('axe finds nothing, on a phone and in German too', BOUND, async () => {
-  const asked = await server.ask({ customer: { name: 'Radia' } });
+  const asked = await site.server.ask({ customer: { name: 'Radia' } });
   const page = await customer(asked, { bypassCSP: true, size: [360, 740] });
   assert.deepEqual(await accessibilityFaults(page), [], 'as it is');
   await button(page, 'Cancel it').click();

@@ -3,12 +3,15 @@
 // What is waited for is a state of the page or an answer of the API, never a time; everything that
 // waits gives up after a while and says what it waited for.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { after, afterEach, before } from 'node:test';
 
 const root = new URL('../../', import.meta.url).pathname;
 const tools = createRequire(join(root, 'target/browser/'));
@@ -114,6 +117,65 @@ export class Server {
       return found.state === state && found;
     });
   }
+}
+
+/** Another site: one page that embeds the element, as strict as a careful shop's. */
+export class Shop {
+  static async start() {
+    const shop = new Shop();
+    shop.http = createServer((request, response) => {
+      const own = `'self' ${shop.allows}`;
+      response.setHeader('Content-Type', 'text/html; charset=utf-8');
+      response.setHeader('Content-Security-Policy', `default-src 'none'; script-src ${own}; `
+        + `style-src ${own}; connect-src ${own}; frame-src ${own}`);
+      response.end(`<!doctype html><html lang="en"><title>Shop</title>${shop.html}`);
+    });
+    await new Promise((listening) => shop.http.listen(0, '127.0.0.1', listening));
+    shop.origin = `http://127.0.0.1:${shop.http.address().port}`;
+    return shop;
+  }
+
+  /** Shows this, and lets in what comes from `server`. */
+  shows(server, html) {
+    Object.assign(this, { allows: server.url, html });
+  }
+
+  stop() {
+    this.http.closeAllConnections();
+    return new Promise((closed) => this.http.close(closed));
+  }
+}
+
+/**
+ * A server and a browser for all tests of a file. Pages opened by `person` and `agent` are closed
+ * after their test, and must have had no faults by then.
+ */
+export function setUp(prepare = () => undefined) {
+  const site = { pages: [] };
+  const kept = async (opening) => {
+    const page = await opening;
+    site.pages.push(page);
+    return page;
+  };
+  site.person = (options) => kept(person(site.browser, options));
+  site.agentOf = (server, ...options) => kept(agent(site.browser, server, ...options));
+  site.agent = (...options) => site.agentOf(site.server, ...options);
+  before(async () => {
+    site.server = await Server.start(await prepare(site));
+    site.browser = await browse();
+  });
+  afterEach(async () => {
+    const pages = site.pages.splice(0);
+    const faults = pages.flatMap((page) => page.faults);
+    await Promise.all(pages.map((page) => page.context().close()));
+    assert.deepEqual(faults, []);
+  });
+  after(async () => {
+    await site.browser?.close();
+    await site.server?.stop();
+    await site.shop?.stop();
+  });
+  return site;
 }
 
 /** The browser, one for all tests of a file. */

@@ -53,6 +53,7 @@ subjects! {
     appointments: "schedule.test.mjs",
     the_supervisors_view: "supervisor.test.mjs",
     what_goes_wrong: "trouble.test.mjs",
+    a_customer_asks: "widget.test.mjs",
 }
 
 #[test]

@@ -1,28 +1,18 @@
 // Appointments: booked by an agent, from a CRM, moved, canceled, and found again in the list.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { agent, BOUND, browse, Server, slotIn, until } from './harness.mjs';
+import { BOUND, setUp, slotIn, until } from './harness.mjs';
 
-let server;
-let browser;
-
-before(async () => {
-  server = await Server.start();
-  browser = await browse();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const site = setUp();
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 
 /** The day after tomorrow, as an input of dates takes it. */
 const soon = new Date(Date.now() + 48 * 3600000).toISOString().slice(0, 10);
 
-const desk = () => agent(browser, server, 'mara-key-1', { presence: 'offline' });
+const desk = () => site.agent('mara-key-1', { presence: 'offline' });
 
 test('an agent books in the customer’s zone, and is told both times', BOUND, async () => {
   const page = await desk();
@@ -40,15 +30,13 @@ test('an agent books in the customer’s zone, and is told both times', BOUND, a
   await panel.getByText('The customer’s: ').waitFor();
   await button(panel, 'Book').click();
   await page.locator('.banner.good').getByText('Barbara Liskov is called').waitFor();
-  const lead = server.as('lead-key-1');
+  const lead = site.server.as('lead-key-1');
   const { items } = await lead('GET', '/v1/callbacks?q=Barbara');
   assert.equal(items[0].schedule.local_start, `${soon}T11:30`);
   assert.equal(items[0].schedule.time_zone, 'America/New_York');
   assert.equal(items[0].booked_by, 'mara');
   assert.equal(items[0].reason, 'refund');
   await page.locator('tbody tr').filter({ hasText: 'Barbara Liskov' }).waitFor();
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
 });
 
 test('what the server refuses stands beside the field', BOUND, async () => {
@@ -62,7 +50,6 @@ test('what the server refuses stands beside the field', BOUND, async () => {
   await panel.locator('[aria-invalid="true"]').first().waitFor();
   assert.equal(await panel.getByLabel('Phone').getAttribute('aria-invalid'), 'true');
   assert.equal(await panel.getByLabel('Customer’s name').inputValue(), 'Edsger');
-  await page.context().close();
 });
 
 test('a CRM fills the form in, and nothing stays in the address', BOUND, async () => {
@@ -78,23 +65,21 @@ test('a CRM fills the form in, and nothing stays in the address', BOUND, async (
   await panel.getByLabel('Date').fill(soon);
   await button(panel, 'Book').click();
   await page.getByRole('link', { name: 'Open the record' }).waitFor();
-  const { items } = await server.as('lead-key-1')('GET', '/v1/callbacks?case_id=CS9');
+  const { items } = await site.server.as('lead-key-1')('GET', '/v1/callbacks?case_id=CS9');
   assert.equal(items[0].origin.interaction_ref, 'IMS9');
   assert.equal(items[0].origin.channel, 'chat');
-  await page.context().close();
 });
 
 test('an address from a CRM opens the form as soon as the desk is there', BOUND, async () => {
   const page = await desk();
   await page.goto('about:blank');
-  await page.goto(`${server.url}/agent#schedule?name=Radia`);
+  await page.goto(`${site.server.url}/agent#schedule?name=Radia`);
   assert.equal(await page.getByLabel('Customer’s name').inputValue(), 'Radia');
-  await page.context().close();
 });
 
 test('wall times of both clock changes', BOUND, async () => {
-  const page = await browser.newPage();
-  await page.goto(server.url);
+  const page = await site.person();
+  await page.goto(site.server.url);
   const told = await page.evaluate(async () => {
     const { instantOf, wall } = await import('/pages/any/shared/time.js');
     const there = (local, zone) => instantOf(local, zone) && new Date(instantOf(local, zone));
@@ -109,12 +94,11 @@ test('wall times of both clock changes', BOUND, async () => {
   const texts = told.map((one) => (one instanceof Date ? one.toISOString() : one));
   assert.deepEqual(texts, [null, '2026-10-25T00:30:00.000Z', '2026-11-24T15:00:00.000Z',
     '2026-11-24T04:15:00.000Z', '2026-07-01T00:15']);
-  await page.close();
 });
 
 test('moved, and canceled after a question', BOUND, async () => {
   const page = await desk();
-  const asked = await server.ask({ type: 'scheduled', schedule: { start: slotIn(50) },
+  const asked = await site.server.ask({ type: 'scheduled', schedule: { start: slotIn(50) },
     customer: { name: 'Agner Erlang' } });
   await page.getByLabel('Number, name or phone').fill('Agner');
   const row = page.locator('tbody tr').filter({ hasText: 'Agner Erlang' });
@@ -124,24 +108,23 @@ test('moved, and canceled after a question', BOUND, async () => {
   await panel.getByLabel('Time', { exact: true }).fill('09:45');
   await button(panel, 'Move').click();
   await page.locator('.banner.good').getByText('Agner Erlang').waitFor();
-  const moved = await server.get(asked.id);
+  const moved = await site.server.get(asked.id);
   const meant = await page.evaluate((local) => Date.parse(local), `${soon}T09:45`);
   assert.equal(Date.parse(moved.schedule.start), meant);
   await row.getByRole('button', { name: /^Cancel/ }).click();
   await panel.getByText('will not be called').waitFor();
-  assert.equal((await server.get(asked.id)).state, 'open');
+  assert.equal((await site.server.get(asked.id)).state, 'open');
   await panel.getByLabel('Reason').fill('solved');
   await button(panel, 'Cancel the callback').click();
-  const canceled = await server.reaches(asked.id, 'canceled');
+  const canceled = await site.server.reaches(asked.id, 'canceled');
   assert.equal(canceled.cancel_reason, 'solved');
   await row.waitFor({ state: 'detached' });
-  await page.context().close();
 });
 
 test('the list is sorted and paged by the server', BOUND, async () => {
   for (let at = 0; at < 60; at += 1) {
     const schedule = { start: slotIn(100 + at) };
-    await server.ask({ type: 'scheduled', schedule, queue: 'sales',
+    await site.server.ask({ type: 'scheduled', schedule, queue: 'sales',
       customer: { name: `Row ${at}`, phone: `+4930123456${10 + at}` } });
   }
   const page = await desk();
@@ -155,5 +138,4 @@ test('the list is sorted and paged by the server', BOUND, async () => {
   await page.getByRole('columnheader', { name: 'Start' }).getByRole('button').click();
   await until('the last comes first', async () =>
     (await page.locator('tbody tr').first().textContent()).includes('Row 59'));
-  await page.context().close();
 });

@@ -1,38 +1,18 @@
 // The supervisor watches, asks why, and steps in.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { accessibilityFaults, agent, BOUND, browse, person, Server, until }
-  from './harness.mjs';
+import { accessibilityFaults, BOUND, setUp, until } from './harness.mjs';
 
-let server;
-let browser;
-let pages = [];
-
-before(async () => {
-  server = await Server.start();
-  browser = await browse();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-afterEach(async () => {
-  for (const page of pages) {
-    assert.deepEqual(page.faults, []);
-    await page.context().close();
-  }
-  pages = [];
-});
+const site = setUp();
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const row = (page, text) => page.locator('tbody tr').filter({ hasText: text });
 
 async function lead(options, path = '/supervisor') {
-  const page = await person(browser, options);
-  pages.push(page);
-  await page.goto(server.url + path);
+  const page = await site.person(options);
+  await page.goto(site.server.url + path);
   await page.getByLabel('Token').fill('lead-key-1');
   await page.keyboard.press('Enter');
   await page.locator('.queue').first().waitFor();
@@ -49,26 +29,25 @@ async function opened(page, name) {
 
 test('why it waits, and priority, place and end of a callback', BOUND, async () => {
   const page = await lead();
-  const asked = await server.ask({ customer: { name: 'Conny Palm' } });
+  const asked = await site.server.ask({ customer: { name: 'Conny Palm' } });
   const panel = await opened(page, 'Conny Palm');
   await panel.getByText('It is number 1 in line.').waitFor();
   await panel.getByText('Offline:').waitFor();
   await panel.locator('.story').getByText('in line').waitFor();
   await panel.getByLabel('Priority').selectOption('9');
-  await until('its priority', async () => (await server.get(asked.id)).priority === 9);
+  await until('its priority', async () => (await site.server.get(asked.id)).priority === 9);
   await button(panel, 'Cancel').click();
   await page.locator('.panel').getByText('will not be called').waitFor();
   await button(page.locator('.panel'), 'Cancel').click();
-  const canceled = await server.reaches(asked.id, 'canceled');
+  const canceled = await site.server.reaches(asked.id, 'canceled');
   assert.equal(canceled.canceled_by, 'supervisor');
   await row(page, 'Conny Palm').waitFor({ state: 'detached' });
 });
 
 test('a callback is given to an agent, who sees it at once', BOUND, async () => {
   const page = await lead();
-  const desk = await agent(browser, server, 'mara-key-1', { presence: 'offline' });
-  pages.push(desk);
-  const asked = await server.ask({ customer: { name: 'Agner Erlang' } });
+  const desk = await site.agent('mara-key-1', { presence: 'offline' });
+  const asked = await site.server.ask({ customer: { name: 'Agner Erlang' } });
   await row(page, 'Mara Vogt').waitFor();
   const panel = await opened(page, 'Agner Erlang');
   await button(panel, 'Assign').click();
@@ -79,13 +58,12 @@ test('a callback is given to an agent, who sees it at once', BOUND, async () => 
   await page.locator('tbody tr').filter({ hasText: 'Mara Vogt' }).getByText('busy').waitFor();
   await button(panel, 'Back to the queue').click();
   await desk.locator('.record').waitFor({ state: 'detached' });
-  await server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
 });
 
 test('presence is set, a queue paused and resumed', BOUND, async () => {
   const page = await lead();
-  const desk = await agent(browser, server);
-  pages.push(desk);
+  const desk = await site.agent();
   await page.getByLabel('Presence of Mara Vogt').selectOption('away');
   await desk.getByText('A supervisor changed your presence').waitFor();
   await page.getByRole('button', { name: 'Pause: Sales' }).click();
@@ -99,29 +77,29 @@ test('presence is set, a queue paused and resumed', BOUND, async () => {
 });
 
 test('the list is searched, a wallboard has nothing to change', BOUND, async () => {
-  await server.ask({ customer: { name: 'Findable One', phone: '+493012345001' } });
-  await server.ask({ customer: { name: 'Other Two', phone: '+493012345002' } });
+  await site.server.ask({ customer: { name: 'Findable One', phone: '+493012345001' } });
+  await site.server.ask({ customer: { name: 'Other Two', phone: '+493012345002' } });
   const page = await lead();
   await page.getByLabel('Number, name or phone').fill('Find');
   await row(page, 'Findable One').waitFor();
   await row(page, 'Other Two').waitFor({ state: 'detached' });
-  await page.goto(`${server.url}/supervisor?wallboard`);
+  await page.goto(`${site.server.url}/supervisor?wallboard`);
   await page.locator('.queue').first().waitFor();
   assert.equal(await page.locator('main button, main select, main input').count(), 0);
 });
 
 test('a server that is away is told, and the figures come back', BOUND, async () => {
   const page = await lead();
-  await server.kill();
+  await site.server.kill();
   await page.locator('.banner').getByText('No answer from the server').waitFor();
-  await server.run();
+  await site.server.run();
   await page.locator('.banner').first().waitFor({ state: 'detached' });
   page.faults.length = 0;
 });
 
 test('axe finds nothing, and a phone’s width shows it all', BOUND, async () => {
   const page = await lead({ bypassCSP: true });
-  await server.ask({ customer: { name: 'Radia Perlman' } });
+  await site.server.ask({ customer: { name: 'Radia Perlman' } });
   await opened(page, 'Radia Perlman');
   assert.deepEqual(await accessibilityFaults(page), [], 'with a callback open');
   await page.setViewportSize({ width: 360, height: 740 });
@@ -130,7 +108,7 @@ test('axe finds nothing, and a phone’s width shows it all', BOUND, async () =>
   await page.keyboard.press('Escape');
   assert.ok((await wide()) <= 360, 'without');
   assert.deepEqual(await accessibilityFaults(page), [], 'on a phone');
-  await page.goto(`${server.url}/supervisor?wallboard`);
+  await page.goto(`${site.server.url}/supervisor?wallboard`);
   await page.locator('.queue').first().waitFor();
   assert.deepEqual(await accessibilityFaults(page), [], 'on a wall');
 });

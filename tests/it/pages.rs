@@ -11,7 +11,7 @@ fn named(page: &str) -> String {
 #[test]
 fn pages_are_asked_for_and_files_are_kept() {
     let server = Server::start();
-    for path in ["/", "/agent", "/supervisor"] {
+    for path in ["/", "/agent", "/supervisor", "/callback", "/callback/x"] {
         let answer = server.request("GET", path, "").send().expect("it answers");
         assert_eq!(answer.status(), 200, "{path}");
         let header = |name: &str| answer.headers()[name].to_str().expect("ASCII").to_owned();
@@ -21,7 +21,9 @@ fn pages_are_asked_for_and_files_are_kept() {
         assert_eq!(header("x-content-type-options"), "nosniff");
         let policy = header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'"), "{policy}");
-        assert!(policy.ends_with("frame-ancestors 'none'"), "{policy}");
+        let customers = path.starts_with("/callback");
+        let sites = if customers { "https://shop.example" } else { "'none'" };
+        assert!(policy.ends_with(&format!("frame-ancestors {sites}")), "{policy}");
         let etag = header("etag");
         let file = named(&answer.text().expect("text"));
         let again = server.request("GET", path, "").header("If-None-Match", etag);
@@ -30,6 +32,21 @@ fn pages_are_asked_for_and_files_are_kept() {
         assert_eq!(kept.status(), 200, "{file}");
         assert!(kept.headers()["cache-control"].to_str().expect("ASCII").contains("immutable"));
     }
+}
+
+#[test]
+fn the_element_is_one_script_that_any_site_may_load() {
+    let server = Server::start();
+    let answer = server.request("GET", "/widget.js", "").send().expect("it answers");
+    assert_eq!(answer.headers()["content-type"], "text/javascript; charset=utf-8");
+    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    assert_eq!(answer.headers()["cache-control"], "no-cache");
+    let text = answer.text().expect("text");
+    let file = text.split('\'').nth(1).expect("an address").trim_start_matches('.');
+    let file = server.request("GET", file, "").send().expect("it answers");
+    assert_eq!(file.status(), 200, "{text}");
+    assert_eq!(file.headers()["access-control-allow-origin"], "*");
+    assert!(file.headers()["cache-control"].to_str().expect("ASCII").contains("immutable"));
 }
 
 #[test]
@@ -54,5 +71,5 @@ fn the_start_page_hands_out_nothing_outside_the_demo() {
     let server = Server::start();
     let answer = server.request("GET", "/demo.json", "").send().expect("it answers");
     let body: serde_json::Value = answer.json().expect("JSON");
-    assert_eq!(body, serde_json::json!({"agents": [], "supervisor": null}));
+    assert_eq!(body, serde_json::json!({"agents": [], "supervisor": null, "queues": []}));
 }

@@ -2,6 +2,7 @@
 
 import { client } from '../shared/api.js';
 import '../shared/clock.js';
+import { Page } from '../shared/page.js';
 import { keep, signIn, token } from '../shared/signin.js';
 import { t, useTexts } from '../shared/texts.js';
 import { draw, h } from '../shared/view.js';
@@ -18,33 +19,8 @@ await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de
 const root = document.getElementById('page');
 
 /** What is open: which assignment, whether the list, and a panel beside it. */
-const page = { desk: null, api: null, list: null, selected: null, showList: false, panel: null };
-
-let asked = false;
-/** Draws once for all that changes at a time. */
-page.draw = () => {
-  if (asked) return;
-  asked = true;
-  queueMicrotask(() => {
-    asked = false;
-    render();
-  });
-};
-
-/** Opens a panel; it gets the focus, because a click or key of the agent's asked for it. */
-page.open = (name, render) => {
-  page.panel = { name, render, opener: document.activeElement };
-  page.draw();
-  requestAnimationFrame(() => document.querySelector('.panel h2')?.focus());
-};
-
-/** Closes it; the focus goes back to where it came from. */
-page.close = () => {
-  const opener = page.panel?.opener;
-  page.panel = null;
-  render();
-  if (opener?.isConnected) opener.focus();
-};
+const page = new Page(root, render);
+Object.assign(page, { desk: null, api: null, list: null, selected: null, showList: false });
 
 page.signOut = (why) => {
   keep('agent', null);
@@ -103,28 +79,13 @@ function render() {
         { id: 'main', tabindex: '-1', class: 'main' },
         listed ? page.list.view() : work(page, desk.assignments.get(page.selected)),
       ),
-      page.panel && panel(),
+      page.panelView(),
     ),
-  );
-}
-
-function panel() {
-  return h(
-    'section',
-    { class: 'panel card', role: 'dialog', 'aria-labelledby': 'panel-title', key: 'panel' },
-    h(
-      'div',
-      { class: 'row' },
-      h('h2', { id: 'panel-title', tabindex: '-1', class: 'grow' }, page.panel.name),
-      h('button', { class: 'quiet', onclick: page.close, 'aria-label': t('panel.close') }, '✕'),
-    ),
-    page.panel.render(page),
   );
 }
 
 /** Answers by keys are chords that no field takes, so typing never answers an offer. */
 function chord(event) {
-  if (event.key === 'Escape' && page.panel) return page.close();
   if (event.key === 'Escape') return closeMenus(null);
   if (!event.ctrlKey || !event.shiftKey || event.altKey || event.repeat) return undefined;
   const offer = page.desk?.firstOffer;
@@ -158,4 +119,4 @@ addEventListener('hashchange', address);
 address();
 const kept = token('agent');
 if (kept) enter(kept);
-else render();
+else page.draw();

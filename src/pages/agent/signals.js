@@ -2,9 +2,10 @@
 //
 // None of them takes the focus or a keystroke.
 
+import { speak } from '../shared/page.js';
 import { now } from '../shared/time.js';
 import { t } from '../shared/texts.js';
-import { read, write } from '../shared/theme.js';
+import { read, write } from '../shared/kept.js';
 
 const SOUND = 'ringback.sound';
 const NOTIFY = 'ringback.notify';
@@ -33,12 +34,6 @@ export async function setNotify(on) {
 
 /** Says something when the reader is done with what they hear. */
 export const say = (text) => speak('polite', text);
-
-function speak(where, text) {
-  const region = document.getElementById(where);
-  // The same words again are only heard if they are new nodes.
-  region.replaceChildren(document.createTextNode(text));
-}
 
 /** A new offer. */
 export function announce(offer, isPending) {

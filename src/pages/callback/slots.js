@@ -1,41 +1,53 @@
 // A queue's free slots, by the days of the customer's own zone.
 
-import { now, wall } from '../shared/time.js';
+import { HERE, now, wall, zoneName } from '../shared/time.js';
 import { locale, t } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 
 /** How far ahead is asked for: as far as the API answers at once. */
 const DAYS = 31;
 
-/** The days and times to pick from; a queue without slots takes any open time. */
+const dayOf = (at) => wall(at).slice(0, 10);
+
+/** The days and times to pick from, for a form with a medium and the time picked, `at`. */
 export class Slots {
-  constructor(page, form, { queue, medium }) {
-    Object.assign(this, { page, form, days: null, none: false, day: null });
-    this.load(queue, medium);
+  constructor(page, form, api, { queue }) {
+    Object.assign(this, { page, form, api, queue, days: null, lost: false, day: null });
+    this.load();
   }
 
-  async load(queue, medium) {
+  async load() {
     const at = (days) => new Date(Math.floor(now() / 1000) * 1000 + days * 86400000).toISOString();
-    const query = { medium, from: at(0), to: at(DAYS) };
+    const query = { medium: this.form.values.medium, from: at(0), to: at(DAYS) };
     try {
-      const path = `/v1/queues/${encodeURIComponent(queue)}/slots`;
-      const { items } = await this.page.api.get(path, query);
-      this.days = new Map();
+      const path = `/v1/queues/${encodeURIComponent(this.queue)}/slots`;
+      const { items } = await this.api.get(path, query);
+      const days = new Map();
       for (const slot of items.filter((one) => one.remaining !== 0)) {
-        const day = wall(Date.parse(slot.start)).slice(0, 10);
-        this.days.set(day, [...(this.days.get(day) ?? []), slot]);
+        const day = dayOf(Date.parse(slot.start));
+        days.set(day, [...(days.get(day) ?? []), slot]);
       }
-      this.day = this.days.keys().next().value ?? null;
+      Object.assign(this, { days, lost: false });
+      if (!days.has(this.day)) this.day = days.keys().next().value ?? null;
     } catch {
-      this.none = true;
+      this.lost = !this.days;
     }
     this.page.draw();
   }
 
+  /** Turns to the day of a time that was picked elsewhere. */
+  show(at) {
+    if (this.days?.has(dayOf(at))) this.day = dayOf(at);
+  }
+
   view() {
-    const { days, day, form } = this;
-    if (!days) return h('p', { class: 'muted', role: 'status' }, t('cb.loading'));
-    if (days.size === 0) return h('p', null, t('cb.no_slots'));
+    const { days, day, form, lost } = this;
+    if (lost) {
+      return h('p', { class: 'row', key: 'slots' }, t('cb.lost'),
+        h('button', { type: 'button', onclick: () => this.load() }, t('cb.try_again')));
+    }
+    if (!days) return h('p', { class: 'muted', role: 'status', key: 'slots' }, t('cb.loading'));
+    if (days.size === 0) return h('p', { key: 'slots' }, t('cb.no_slots'));
     const choose = (event) => {
       this.day = event.target.value;
       form.set({ at: null });
@@ -46,13 +58,14 @@ export class Slots {
         h('label', { for: 'slot-day' }, t('form.date')),
         h('select', { id: 'slot-day', value: day, onchange: choose },
           [...days.keys()].map((one) => h('option', { value: one, key: one }, dayName(one))))),
-      h('div', { class: 'slots', role: 'group', 'aria-label': t('form.time') },
-        days.get(day).map((slot) => h('button', {
-          type: 'button',
-          key: slot.start,
-          'aria-pressed': String(Date.parse(slot.start) === form.values.at),
-          onclick: pick(slot),
-        }, wall(Date.parse(slot.start)).slice(11)))));
+      h('div', { class: 'slots', role: 'group',
+        'aria-label': `${t('form.time')} (${zoneName(HERE)})` },
+      days.get(day).map((slot) => h('button', {
+        type: 'button',
+        key: slot.start,
+        'aria-pressed': String(Date.parse(slot.start) === form.values.at),
+        onclick: pick(slot),
+      }, wall(Date.parse(slot.start)).slice(11)))));
   }
 }
 

@@ -26,15 +26,15 @@ export function randomKey() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** A client with this credential. */
-export function client(token) {
+/** A client with this credential, of this page's server or another. */
+export function client(token, server = '') {
   async function once(method, path, body, key) {
     const headers = { Authorization: `Bearer ${token}` };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     if (key) headers['Idempotency-Key'] = key;
     const options = { method, headers, cache: 'no-store' };
     if (body !== undefined) options.body = JSON.stringify(body);
-    const answer = await fetch(path, { ...options, signal: AbortSignal.timeout(20000) });
+    const answer = await fetch(server + path, { ...options, signal: AbortSignal.timeout(20000) });
     const text = await answer.text();
     const json = text ? JSON.parse(text) : {};
     if (answer.ok) return json;

@@ -20,7 +20,7 @@ export class Form {
     this.problem = problem;
     this.busy = false;
     this.page.draw();
-    const shown = () => document.querySelector('.panel [aria-invalid="true"], .panel .problem');
+    const shown = () => this.page.root.querySelector('form [aria-invalid="true"], form .problem');
     requestAnimationFrame(() => shown()?.focus());
   }
 
@@ -50,7 +50,8 @@ export class Form {
         this.problem.message, this.hints()),
       h('div', { class: 'row' },
         h('button', { class: 'primary', disabled: disabled || this.busy }, label),
-        h('button', { type: 'button', onclick: this.page.close }, t('form.back'))),
+        this.page.panel &&
+          h('button', { type: 'button', onclick: this.page.close }, t('form.back'))),
     );
   }
 
@@ -61,6 +62,7 @@ export class Form {
     return times.map((at) => h('button', { type: 'button', key: at, onclick: () => {
       this.problem = null;
       this.set({ at: Date.parse(at), local: null });
+      this.picked?.(Date.parse(at));
     } }, instant(at)));
   }
 

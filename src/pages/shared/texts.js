@@ -1,6 +1,6 @@
 // The words of all pages, and which language they are in.
 
-import { read, write } from './theme.js';
+import { read, write } from './kept.js';
 
 /** Languages, with their own names. */
 export const LANGUAGES = { en: 'English', de: 'Deutsch' };
@@ -8,8 +8,17 @@ export const LANGUAGES = { en: 'English', de: 'Deutsch' };
 const NAME = 'ringback.language';
 const table = {};
 
+/** A locale that isn't the reader's to choose: of the site that shows an element. */
+let fixed = null;
+
+/** Holds to that locale, if its language is here. */
+export function holdTo(wanted) {
+  if (wanted.slice(0, 2) in LANGUAGES) fixed = wanted;
+}
+
 /** The language in use. */
 export const language = () => {
+  if (fixed) return fixed.slice(0, 2);
   const chosen = read(NAME);
   if (chosen in LANGUAGES) return chosen;
   const wanted = (navigator.languages ?? []).map((it) => it.slice(0, 2));
@@ -18,7 +27,7 @@ export const language = () => {
 
 /** The reader's own locale where it is of that language: theirs may write dates another way. */
 export const locale = () =>
-  (navigator.languages ?? []).find((it) => it.startsWith(language())) ?? language();
+  fixed ?? (navigator.languages ?? []).find((it) => it.startsWith(language())) ?? language();
 
 const pages = [];
 
@@ -26,7 +35,6 @@ const pages = [];
 export async function useTexts(...loaders) {
   pages.push(...loaders);
   await Promise.all(pages.map(load));
-  document.documentElement.lang = language();
 }
 
 async function load(loaders) {

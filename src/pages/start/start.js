@@ -1,7 +1,8 @@
 // The start page: leads to the others; in the demo with the credentials that everybody may have.
 
 import { keep } from '../shared/signin.js';
-import { t, useTexts } from '../shared/texts.js';
+import { language, t, useTexts } from '../shared/texts.js';
+import '../shared/theme.js';
 import { draw, h } from '../shared/view.js';
 
 await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
@@ -11,6 +12,8 @@ function enter(page, token) {
   keep(page, token);
   location.assign(`/${page}`);
 }
+
+document.documentElement.lang = language();
 
 const door = (name, ...content) =>
   h('section', { class: 'door card', key: name }, h('h2', null, t(`start.${name}`)),
@@ -35,10 +38,13 @@ function show(demo) {
         door('supervisor', demo.supervisor
           ? as('supervisor')({ name: t('start.lead'), token: demo.supervisor })
           : open('/supervisor')),
+        demo.queues.length > 0 && door('customer', demo.queues.map(({ id, name }) =>
+          h('a', { class: 'button', href: `/callback?queue=${id}`, key: id }, name))),
         door('docs', open('/docs')),
       ),
     ),
   );
 }
 
-fetch('/demo.json').then((answer) => answer.json()).then(show, () => show({ agents: [] }));
+fetch('/demo.json').then((answer) => answer.json())
+  .then(show, () => show({ agents: [], queues: [] }));

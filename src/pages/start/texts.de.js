@@ -9,6 +9,8 @@ export default {
   'start.supervisor': 'Leitung',
   'start.supervisor_hint': 'Warteschlangen, Agenten, und warum ein Rückruf wartet.',
   'start.lead': 'Leitung',
+  'start.customer': 'Kunde',
+  'start.customer_hint': 'Wünscht einen Rückruf, jetzt oder später, per Telefon oder Video.',
   'start.docs': 'API',
   'start.docs_hint': 'Was Programme anfragen können.',
   'start.open': 'Öffnen',

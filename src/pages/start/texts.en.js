@@ -9,6 +9,8 @@ export default {
   'start.supervisor': 'Supervisor',
   'start.supervisor_hint': 'Queues, agents, and why a callback waits.',
   'start.lead': 'the supervisor',
+  'start.customer': 'Customer',
+  'start.customer_hint': 'Asks for a callback, now or later, by phone or video.',
   'start.docs': 'API',
   'start.docs_hint': 'What programs can ask for.',
   'start.open': 'Open',

@@ -3,6 +3,7 @@
 
 import { client } from '../shared/api.js';
 import '../shared/clock.js';
+import { Page } from '../shared/page.js';
 import { keep, signIn, token } from '../shared/signin.js';
 import { setClock } from '../shared/time.js';
 import { t, useTexts } from '../shared/texts.js';
@@ -20,40 +21,16 @@ const POLL_MS = 2000;
 const NOTES_MAX = 3;
 
 /** What is known and what is open. */
-const page = {
+const page = new Page(root, render);
+Object.assign(page, {
   wallboard: new URLSearchParams(location.search).has('wallboard'),
-  api: null, stats: null, lost: false, panel: null, notes: [], why: null,
-};
-
-let asked = false;
-/** Draws once for all that changes at a time. */
-page.draw = () => {
-  if (asked) return;
-  asked = true;
-  queueMicrotask(() => {
-    asked = false;
-    render();
-  });
-};
-
-/** Opens a panel, which somebody asked for, and so gets the focus. */
-page.open = (name, render, id) => {
-  page.panel = { name, render, id, opener: document.activeElement };
-  page.draw();
-  requestAnimationFrame(() => document.querySelector('.panel h2')?.focus());
-};
-
-page.close = () => {
-  const opener = page.panel?.opener;
-  page.panel = null;
-  render();
-  if (opener?.isConnected) opener.focus();
-};
+  api: null, stats: null, lost: false, notes: [], why: null,
+});
 
 /** Tells something until it is dismissed, and to screen readers once. */
 page.tell = (kind, text) => {
   page.notes = [...page.notes.slice(1 - NOTES_MAX), { kind, text, id: Math.random() }];
-  document.getElementById('polite').textContent = text;
+  page.say(text);
   page.draw();
 };
 
@@ -129,29 +106,12 @@ function render() {
         queues(page),
         h('div', { class: 'columns' }, agents(page), !wallboard && page.table.view()),
       ),
-      page.panel && panel(),
+      page.panelView(),
     ),
   );
 }
 
-function panel() {
-  return h(
-    'section',
-    { class: 'panel card', role: 'dialog', 'aria-labelledby': 'panel-title', key: 'panel' },
-    h(
-      'div',
-      { class: 'row' },
-      h('h2', { id: 'panel-title', tabindex: '-1', class: 'grow' }, page.panel.name),
-      h('button', { class: 'quiet', onclick: page.close, 'aria-label': t('panel.close') }, '✕'),
-    ),
-    page.panel.render(page),
-  );
-}
-
-document.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && page.panel) page.close();
-});
 const kept = token('supervisor');
 if (kept) enter(kept);
-else render();
+else page.draw();
 beat();

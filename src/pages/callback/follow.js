@@ -1,0 +1,188 @@
+// A callback that was asked for: how it stands, another time, and calling it off. There is no limit
+// on how long the customer takes to choose.
+
+import { Problem } from '../shared/api.js';
+import { confirmation, Form } from '../shared/dialogs.js';
+import { webLink } from '../shared/links.js';
+import { HERE, instant, longInstant, span, zoneName } from '../shared/time.js';
+import { t, word } from '../shared/texts.js';
+import { h } from '../shared/view.js';
+import { calendarFile } from './calendar.js';
+import { Slots } from './slots.js';
+
+const POLL_MS = 4000;
+const MOVABLE = new Set(['open', 'queued', 'offered']);
+const ENDED = new Set(['closed_complete', 'closed_abandoned', 'canceled']);
+
+/** The callback's id begins the token: 16 bytes. */
+function idOf(text) {
+  try {
+    const bytes = atob(text.slice(0, 22).replaceAll('-', '+').replaceAll('_', '/'));
+    const hex = Array.from(bytes, (it) => it.charCodeAt(0).toString(16).padStart(2, '0')).join('');
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  } catch {
+    return 'none';
+  }
+}
+
+/** Follows the callback that this token is good for. */
+export class Following {
+  constructor(page, token, callback) {
+    Object.assign(this, { page, token, callback, problem: null, lost: false, said: '' });
+    this.api = page.client(token);
+    this.path = `/v1/callbacks/${idOf(token)}`;
+  }
+
+  begin() {
+    this.beat();
+  }
+
+  end() {
+    clearTimeout(this.next);
+    this.over = true;
+  }
+
+  async beat() {
+    if (!document.hidden || !this.callback) await this.load();
+    const final = ENDED.has(this.callback?.state);
+    if (!this.problem && !this.over && !final) this.next = setTimeout(() => this.beat(), POLL_MS);
+  }
+
+  /** Asks how it stands. */
+  async load() {
+    try {
+      this.callback = await this.api.get(this.path);
+      Object.assign(this, { problem: null, lost: false });
+    } catch (problem) {
+      const known = problem instanceof Problem && [401, 403, 404, 410].includes(problem.status);
+      if (known) this.problem = problem;
+      else this.lost = true;
+    }
+    if (!this.over) this.page.draw();
+  }
+
+  view() {
+    const { callback, problem, lost, page } = this;
+    const again = page.key && h('p', { key: 'again' },
+      h('button', { onclick: page.ask }, t('cb.another')));
+    if (problem) return [h('p', { role: 'alert', key: 'none' }, t('cb.no_link')), again];
+    if (!callback) return h('p', { role: 'status' }, t(lost ? 'cb.lost' : 'cb.loading'));
+    const sentence = this.standing();
+    if (sentence !== this.said) {
+      page.say(sentence);
+      this.said = sentence;
+    }
+    return [
+      lost && h('p', { class: 'banner bad', key: 'lost' }, t('cb.lost')),
+      h('section', { class: 'card block', key: 'state' },
+        h('p', { class: 'row' }, h('span', { class: 'pill' }, word('cb.short', callback.state)),
+          h('span', { class: 'muted small numbers' }, callback.number)),
+        h('p', { class: 'standing' }, sentence),
+        zones(callback),
+        meeting(callback),
+        !page.panel && this.actions()),
+      page.panelView(),
+      h('section', { class: 'card block', key: 'facts' }, facts(callback)),
+      ENDED.has(callback.state) && again,
+    ];
+  }
+
+  /** How it stands, in a sentence. */
+  standing() {
+    const { state, schedule, attempts, next_attempt_at: next, position } = this.callback;
+    const estimate = this.callback.estimated_wait_seconds;
+    const at = next ?? schedule.start;
+    if (state === 'open') {
+      if (attempts > 0) return t('cb.again', { at: longInstant(at) });
+      return schedule.start
+        ? t('cb.booked', { at: longInstant(schedule.start) })
+        : t('cb.closed_now', { at: at ? longInstant(at) : '–' });
+    }
+    if (state === 'queued') {
+      const place = position ? t('cb.place', { position }) : t('cb.in_line');
+      return estimate ? `${place} ${t('cb.estimate', { time: span(estimate) })}` : place;
+    }
+    return t(`cb.${state}`);
+  }
+
+  actions() {
+    const { callback } = this;
+    const { state, schedule } = callback;
+    const movable = MOVABLE.has(state);
+    if (!movable && state !== 'accepted') return null;
+    return h('div', { class: 'row' },
+      movable && h('button', { class: 'primary', onclick: () => this.move(), key: 'move' },
+        t('cb.move')),
+      h('button', { onclick: () => this.cancel(), key: 'cancel' }, t('cb.cancel')),
+      schedule.start && h('button', { class: 'quiet', key: 'calendar',
+        onclick: () => calendarFile(callback, t('cb.event')) }, t('cb.calendar')));
+  }
+
+  move() {
+    const { api, page, path } = this;
+    const { queue, medium, state, schedule } = this.callback;
+    const form = new Form(page, { how: 'at', at: null, medium });
+    const slots = new Slots(page, form, api, { queue });
+    form.picked = (at) => slots.show(at);
+    form.submit = async ({ how, at }) => {
+      const body = how === 'asap' ? { asap: true } : { start: at && new Date(at).toISOString() };
+      try {
+        this.callback = await api.post(`${path}/reschedule`, body);
+      } catch (problem) {
+        if (problem.body?.nearest) slots.load();
+        throw problem;
+      }
+      page.tell('rescheduled', this.callback);
+      page.close();
+    };
+    const soon = medium === 'voice' && (schedule.start || state === 'open');
+    page.open(t('cb.move'), () => form.view([
+      soon && [form.radio('how', 'at', t('cb.pick')), form.radio('how', 'asap', t('type.asap'))],
+      form.values.how === 'at' && slots.view(),
+    ], t('cb.move_go'), form.values.how === 'at' && !form.values.at));
+  }
+
+  cancel() {
+    const { schedule } = this.callback;
+    confirmation(this.page, {
+      title: t('cb.cancel_title'),
+      text: t('cb.cancel_text'),
+      at: schedule.start && longInstant(schedule.start),
+      button: t('cb.cancel_yes'),
+      reason: t('cb.cancel_reason'),
+      go: async (reason) => {
+        this.callback = await this.api.post(`${this.path}/cancel`, reason ? { reason } : {});
+        this.page.tell('canceled', this.callback);
+      },
+    });
+  }
+}
+
+/** Booked in another zone than the reader is in now: both are told. */
+function zones({ schedule }) {
+  if (!schedule.start || schedule.time_zone === HERE) return null;
+  const there = longInstant(schedule.start, schedule.time_zone);
+  return h('p', { class: 'muted small' }, t('cb.zones', { here: zoneName(HERE), there,
+    zone: zoneName(schedule.time_zone) }));
+}
+
+function meeting({ medium, meeting: made, state }) {
+  if (medium !== 'video' || ENDED.has(state)) return null;
+  const href = webLink(made?.join_url);
+  return href
+    ? h('p', null, h('a', { class: 'primary button', href, rel: 'noopener noreferrer' },
+        t('cb.join')))
+    : h('p', { class: 'muted' }, t('cb.no_meeting'));
+}
+
+function facts(callback) {
+  const { customer, medium } = callback;
+  const reached = medium === 'video' ? customer.email : customer.phone;
+  const all = [
+    ['name', customer.name], ['reached', reached], ['about', callback.short_description],
+    ['attempts', callback.attempts > 0 && t('cb.tried', { number: callback.attempts })],
+    ['asked', instant(callback.created_at)],
+  ];
+  return h('dl', { class: 'facts' }, all.filter(([, value]) => value).map(([name, value]) =>
+    h('div', { key: name }, h('dt', null, t(`cb.fact_${name}`)), h('dd', null, value))));
+}

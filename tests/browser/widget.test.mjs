@@ -1,0 +1,228 @@
+// A customer asks for a callback: on the server's own page, and on a shop's with the element.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { accessibilityFaults, BOUND, setUp, Shop, until } from './harness.mjs';
+
+const site = setUp(async (it) => {
+  it.shop = await Shop.start();
+  return (config) => config.replace('https://shop.example', it.shop.origin);
+});
+
+const button = (page, name) => page.getByRole('button', { name, exact: true });
+const EMBEDDED = 'queue="billing" key="public-key"';
+
+/** The page on which customers ask. */
+async function asking(options, queue = 'billing') {
+  const page = await site.person(options);
+  await page.goto(`${site.server.url}/callback?queue=${queue}`);
+  await page.getByLabel('Your name').waitFor();
+  return page;
+}
+
+/** The shop's page with the element. */
+async function shopping(attributes = EMBEDDED, options = {}) {
+  const { server, shop } = site;
+  shop.shows(server, `<script type="module" src="${server.url}/widget.js"></script>`
+    + `<main><h1>Shop</h1><ringback-callback ${attributes}></ringback-callback></main>`);
+  const page = await site.person(options);
+  await page.addInitScript(() => {
+    globalThis.told = [];
+    for (const name of ['created', 'rescheduled', 'canceled']) {
+      addEventListener(`ringback-${name}`, ({ type, detail }) => {
+        globalThis.told.push({ ...detail, event: type });
+      });
+    }
+  });
+  await page.goto(shop.origin);
+  return page;
+}
+
+async function fill(page, name = 'Ada Lovelace', phone = '+49 30 123456') {
+  await page.getByLabel('Your name').fill(name);
+  await page.getByLabel('Your phone number').fill(phone);
+}
+
+test('now: what is missing is told, then the place in line, live', BOUND, async () => {
+  const page = await asking();
+  await page.getByLabel('Call me now').check();
+  await button(page, 'Call me now').click();
+  await page.getByText('Tell us whom to ask for.').waitFor();
+  await page.getByText('Give your number with its area code').waitFor();
+  assert.equal(await page.getByLabel('Your name').getAttribute('aria-invalid'), 'true');
+  await fill(page, 'Grace Hopper', '+49 12');
+  await page.getByLabel('What is it about?').fill('Charged twice');
+  await button(page, 'Call me now').click();
+  // What only the server knows stands beside the field as well.
+  await page.locator('[aria-invalid="true"]').waitFor();
+  assert.equal(await page.getByLabel('Your phone number').getAttribute('aria-invalid'), 'true');
+  assert.equal(await page.getByLabel('Your name').inputValue(), 'Grace Hopper');
+  await fill(page, 'Grace Hopper', '+49 30 7654321');
+  await button(page, 'Call me now').click();
+  await page.getByText('You are number 1 in line.').first().waitFor();
+  assert.match(page.url(), /\/callback\/[\w-]{40,}/);
+  await page.reload();
+  await page.getByText('You are number 1 in line.').first().waitFor();
+  const desk = await site.agent('mara-key-1');
+  await desk.locator('.offer').getByText('Charged twice').waitFor();
+  await button(desk, 'Accept').click();
+  await page.getByText('It is your turn').first().waitFor();
+  await button(page, 'Cancel it').click();
+  await button(page, 'Yes, cancel it').click();
+  await page.getByText('This callback is canceled').first().waitFor();
+  await button(page, 'Ask for another callback').click();
+  await page.getByLabel('Your name').waitFor();
+});
+
+test('later: a slot that is gone meanwhile, the nearest in its place, nothing typed lost', BOUND,
+  async () => {
+    const page = await asking({ timezoneId: 'America/New_York' });
+    await fill(page, 'Barbara Liskov', '+49 30 5550003');
+    await page.getByLabel('Call me later').check();
+    await page.getByLabel('Date').selectOption({ index: 2 });
+    const slot = page.locator('.slots button').nth(4);
+    await slot.click();
+    const time = await slot.textContent();
+    const day = await page.getByLabel('Date').inputValue();
+    const start = await page.evaluate((local) => new Date(local).toISOString(), `${day}T${time}`);
+    for (const last of '1234') {
+      await site.server.ask({ type: 'scheduled', schedule: { start },
+        customer: { phone: `+49301234567${last}` } });
+    }
+    await button(page, 'Book the callback').click();
+    const nearest = page.locator('.problem button');
+    await nearest.first().waitFor();
+    assert.equal(await page.getByLabel('Your name').inputValue(), 'Barbara Liskov');
+    await page.locator('.slots button', { hasText: time }).waitFor({ state: 'detached' });
+    await nearest.first().click();
+    await page.locator('.slots button[aria-pressed="true"]').waitFor();
+    await button(page, 'Book the callback').click();
+    await page.getByText('We will call you on').first().waitFor();
+    const { items } = await site.server.as('lead-key-1')('GET', '/v1/callbacks?q=Barbara');
+    assert.notEqual(items[0].schedule.start, start);
+    assert.equal(items[0].customer.time_zone, 'America/New_York');
+    const download = page.waitForEvent('download');
+    await button(page, 'Calendar file').click();
+    assert.equal((await download).suggestedFilename(), `${items[0].number}.ics`);
+  });
+
+test('by video, with an address for the link', BOUND, async () => {
+  const page = await asking({}, 'sales');
+  await page.getByLabel('Video').check();
+  await page.getByLabel('Your name').fill('Radia Perlman');
+  await page.getByLabel('Your e-mail address').fill('nowhere');
+  await page.locator('.slots button').last().click();
+  await button(page, 'Book the callback').click();
+  await page.getByText('Give an address like').waitFor();
+  await page.getByLabel('Your e-mail address').fill('radia@example.com');
+  await button(page, 'Book the callback').click();
+  await page.getByText('The link to the video call appears here.').waitFor();
+  const { items } = await site.server.as('lead-key-1')('GET', '/v1/callbacks?q=Radia');
+  assert.equal(items[0].medium, 'video');
+  assert.equal(items[0].customer.email, 'radia@example.com');
+});
+
+test('in a shop’s page: what the page knows goes along, and it is told', BOUND, async () => {
+  const page = await shopping();
+  await page.evaluate(() => Object.assign(document.querySelector('ringback-callback'), {
+    customer: { id: 'CON7', account: 'ACME', name: 'Never used' },
+    context: { searches: [{ query: 'charged twice' }] },
+    reason: 'invoice', case_id: 'CS7', interaction_ref: 'IMS7',
+  }));
+  await page.getByLabel('Call me later').check();
+  await page.locator('.slots button').last().click();
+  await fill(page, '<b>Conny</b>', '+49 30 5550001');
+  await button(page, 'Book the callback').click();
+  await page.getByText('We will call you on').first().waitFor();
+  const [created] = await page.evaluate(() => globalThis.told);
+  assert.equal(created.event, 'ringback-created');
+  const callback = await site.server.get(created.id);
+  assert.deepEqual([callback.customer.id, callback.customer.account, callback.customer.name],
+    ['CON7', 'ACME', '<b>Conny</b>']);
+  assert.deepEqual([callback.reason, callback.origin.case_id, callback.origin.interaction_ref],
+    ['invoice', 'CS7', 'IMS7']);
+  assert.equal(callback.origin.channel, 'engagement_messenger');
+  assert.equal(callback.context.searches[0].query, 'charged twice');
+  // Followed again after a reload, without anything in the address.
+  await page.reload();
+  await page.getByText(created.number).waitFor();
+  assert.equal(page.url(), `${site.shop.origin}/`);
+  await button(page, 'Another time').click();
+  await page.getByLabel('Date').selectOption({ index: 3 });
+  await page.locator('.slots button').last().click();
+  await button(page, 'Move it').click();
+  await until('it is moved', async () =>
+    (await site.server.get(created.id)).schedule.start !== callback.schedule.start);
+  await button(page, 'Cancel it').click();
+  await button(page, 'Yes, cancel it').click();
+  await page.getByText('This callback is canceled').first().waitFor();
+  const types = await page.evaluate(() => globalThis.told.map((one) => one.event));
+  assert.deepEqual(types, ['ringback-rescheduled', 'ringback-canceled']);
+});
+
+test('another site’s page learns why it may not', BOUND, async () => {
+  const shop = await Shop.start();
+  try {
+    shop.shows(site.server, `<script type="module" src="${site.server.url}/widget.js"></script>`
+      + `<ringback-callback ${EMBEDDED}></ringback-callback>`);
+    const page = await site.person();
+    await page.goto(shop.origin);
+    await page.getByText('No connection at the moment').waitFor();
+    assert.equal(await page.getByLabel('Your name').count(), 0);
+    page.faults.length = 0;
+    // Neither may it show the page in a frame; the settings' sites may.
+    for (const [one, framed] of [[shop, false], [site.shop, true]]) {
+      one.shows(site.server, `<iframe src="${site.server.url}/callback?queue=billing"></iframe>`);
+      await page.goto(one.origin);
+      const frame = page.frameLocator('iframe');
+      if (framed) await frame.getByLabel('Your name').waitFor();
+      else await until('the frame is refused', () => page.faults.some((it) => /frame/i.test(it)));
+      assert.equal(await frame.getByLabel('Your name').count(), framed ? 1 : 0);
+      page.faults.length = 0;
+    }
+  } finally {
+    await shop.stop();
+  }
+});
+
+test('in the language that the site names, and by keys alone', BOUND, async () => {
+  const page = await shopping(`${EMBEDDED} locale="de"`);
+  await page.getByLabel('Ihr Name').waitFor();
+  assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  const reach = async (name) => {
+    const focused = () => page.evaluate(() => {
+      const it = document.activeElement.shadowRoot?.activeElement;
+      return it?.labels?.[0]?.textContent ?? it?.textContent ?? '';
+    });
+    for (let presses = 0; presses < 40; presses += 1) {
+      await page.keyboard.press('Tab');
+      if (name.test(await focused())) return;
+    }
+    assert.fail(`${name} isn’t reached by Tab`);
+  };
+  await reach(/^Ihr Name/);
+  await page.keyboard.type('Edsger');
+  await reach(/^Ihre Telefonnummer/);
+  await page.keyboard.type('+49 30 5550002');
+  await page.keyboard.press('Enter');
+  await page.getByText('Sie sind Nummer').first().waitFor();
+  const [{ id }] = await page.evaluate(() => globalThis.told);
+  assert.equal((await site.server.get(id)).customer.locale, 'de');
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${id}/cancel`, {});
+});
+
+test('axe finds nothing, and a phone’s width shows it all', BOUND, async () => {
+  const options = { bypassCSP: true, size: [360, 740] };
+  for (const page of [await asking(options), await shopping(EMBEDDED, options)]) {
+    await page.getByLabel('Call me later').check();
+    await page.locator('.slots button').first().waitFor();
+    await button(page, 'Book the callback').waitFor();
+    await page.locator('.slots button').first().click();
+    await button(page, 'Book the callback').click();
+    await page.getByText('Tell us whom to ask for.').waitFor();
+    assert.deepEqual(await accessibilityFaults(page), []);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 360, `${wide}`);
+  }
+});
