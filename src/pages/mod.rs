@@ -50,6 +50,7 @@ files![
     "shared/base.css",
     "shared/clock.js",
     "shared/dialogs.js",
+    "shared/events.js",
     "shared/icon.svg",
     "shared/kept.js",
     "shared/links.js",

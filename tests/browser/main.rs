@@ -52,6 +52,7 @@ subjects! {
     the_customers_link: "callback.test.mjs",
     appointments: "schedule.test.mjs",
     the_supervisors_view: "supervisor.test.mjs",
+    all_together: "together.test.mjs",
     what_goes_wrong: "trouble.test.mjs",
     a_customer_asks: "widget.test.mjs",
 }

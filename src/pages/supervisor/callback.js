@@ -5,13 +5,12 @@ import { instant, longInstant, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 
-const REFRESH_MS = 3000;
 const LIVE = ['open', 'queued', 'offered', 'accepted', 'calling', 'wrap_up'];
 const WAITING = ['open', 'queued', 'offered'];
 /** Agents who can't take it are told up to so many. */
 const CANDIDATES_MAX = 12;
 
-/** Opens it; what it shows is asked for again as long as it is open. */
+/** Opens it; what it shows is asked for again whenever something happens. */
 export function openCallback(page, id) {
   const shown = { callback: null, trace: null, history: [], problem: null };
   const load = async () => {
@@ -28,12 +27,8 @@ export function openCallback(page, id) {
     page.draw();
   };
   page.open(t('call.title'), () => view(page, shown, load), id);
-  const again = async () => {
-    if (page.panel?.id !== id || !page.api) return;
-    if (!document.hidden) await load();
-    setTimeout(again, REFRESH_MS);
-  };
-  again();
+  page.panel.load = load;
+  load();
 }
 
 function view(page, { callback, trace, history, problem }, load) {

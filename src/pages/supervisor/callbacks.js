@@ -6,7 +6,6 @@ import { h } from '../shared/view.js';
 import { openCallback } from './callback.js';
 
 const PAGE_ROWS = 50;
-const REFRESH_MS = 5000;
 const STATES = ['active', 'queued', 'offered', 'accepted', 'calling', 'wrap_up', 'open',
   'closed_complete', 'closed_abandoned', 'canceled'];
 
@@ -16,8 +15,6 @@ export class CallbackTable {
     this.page = page;
     this.filter = { state: 'active', queue: '', q: '' };
     Object.assign(this, { items: null, cursors: [null], next: null, asked: 0, problem: null });
-    setInterval(() => page.table === this && page.api && !document.hidden && this.load(),
-      REFRESH_MS);
   }
 
   async load() {
@@ -50,7 +47,6 @@ export class CallbackTable {
   }
 
   view() {
-    if (this.items === null && this.asked === 0) this.load();
     const column = (name) => h('th', { scope: 'col', key: name }, t(`calls.${name}`));
     return h(
       'section',

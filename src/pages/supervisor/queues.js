@@ -54,7 +54,7 @@ function ask(page, queue, path) {
     const body = reason.trim() ? { intake, offers, reason: reason.trim() } : { intake, offers };
     await page.api.post(`${path}/pause`, body);
     page.tell('good', t('queues.paused', { name: queue.name }));
-    page.poll();
+    page.refresh();
     page.close();
   };
   page.open(`${t('queues.pause')}: ${queue.name}`, () => form.view([

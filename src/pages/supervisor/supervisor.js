@@ -3,6 +3,7 @@
 
 import { client } from '../shared/api.js';
 import '../shared/clock.js';
+import { Events } from '../shared/events.js';
 import { Page } from '../shared/page.js';
 import { keep, signIn, token } from '../shared/signin.js';
 import { setClock } from '../shared/time.js';
@@ -17,14 +18,17 @@ import { Trend } from './trend.js';
 await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
 
 const root = document.getElementById('page');
-const POLL_MS = 2000;
+/** Whatever happens is shown after so long, together with all that happens until then. */
+const GATHER_MS = 1000;
+/** What changes without an event, as opening hours do, is asked for so often. */
+const POLL_MS = 30000;
 const NOTES_MAX = 3;
 
 /** What is known and what is open. */
 const page = new Page(root, render);
 Object.assign(page, {
   wallboard: new URLSearchParams(location.search).has('wallboard'),
-  api: null, stats: null, lost: false, notes: [], why: null,
+  api: null, stats: null, lost: false, notes: [], why: null, events: null,
 });
 
 /** Tells something until it is dismissed, and to screen readers once. */
@@ -34,13 +38,12 @@ page.tell = (kind, text) => {
   page.draw();
 };
 
-/** Does something; a refusal is told. */
+/** Does something; a refusal is told. What came of it is told by an event. */
 page.act = async (label, run) => {
   try {
     await run(page.api);
     page.tell('good', label);
-    page.poll();
-    page.table.load();
+    page.refresh();
   } catch (problem) {
     page.tell('bad', `${label}: ${problem.message}`);
   }
@@ -48,41 +51,61 @@ page.act = async (label, run) => {
 
 page.signOut = (why) => {
   keep('supervisor', null);
+  page.events?.close();
   Object.assign(page, { api: null, stats: null, panel: null, why });
   render();
 };
 
-/** Asks how everything is, now. */
-page.poll = async () => {
+/** Asks how everything is, now: figures, the list, and what is open beside them. */
+page.refresh = async () => {
   const { api } = page;
   if (!api) return;
   try {
-    const stats = await api.get('/v1/stats');
+    const [stats] = await Promise.all([api.get('/v1/stats'),
+      !page.wallboard && page.table.load(), page.panel?.load?.()]);
     if (page.api !== api) return;
     setClock(stats.at);
     page.trend.add(stats);
-    Object.assign(page, { stats, lost: false });
+    Object.assign(page, { stats, lost: !page.following });
   } catch (problem) {
     if (page.api !== api) return;
-    if (problem.status === 401) return page.signOut(t('signin.credential'));
-    if (problem.status === 403) return page.signOut(t('signin.no_supervisor'));
+    if (problem.status === 401 || problem.status === 403) return page.refuse(problem.status);
     page.lost = true;
   }
   return page.draw();
 };
 
+page.refuse = (status) =>
+  page.signOut(t(status === 401 ? 'signin.credential' : 'signin.no_supervisor'));
+
+let gathering = null;
+/** Shows what happened, soon, if somebody looks. */
+function changed() {
+  if (gathering || document.hidden) return;
+  gathering = setTimeout(() => {
+    gathering = null;
+    page.refresh();
+  }, GATHER_MS);
+}
+
 function enter(value) {
   keep('supervisor', value);
   Object.assign(page, { api: client(value), why: null, trend: new Trend(), stats: null });
   page.table = new CallbackTable(page);
-  page.poll();
+  page.following = false;
+  page.events = new Events(value, {
+    event: changed,
+    open: () => {
+      page.following = true;
+      page.refresh();
+    },
+    lost: () => {
+      Object.assign(page, { following: false, lost: true });
+      page.draw();
+    },
+    refused: page.refuse,
+  });
   page.draw();
-}
-
-/** The next question waits for the last answer, and for somebody to look. */
-async function beat() {
-  if (page.api && !document.hidden) await page.poll();
-  setTimeout(beat, POLL_MS);
 }
 
 function render() {
@@ -114,4 +137,5 @@ function render() {
 const kept = token('supervisor');
 if (kept) enter(kept);
 else page.draw();
-beat();
+document.addEventListener('visibilitychange', changed);
+setInterval(changed, POLL_MS);
