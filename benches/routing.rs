@@ -246,6 +246,7 @@ impl World {
             waiting_since: self.now,
             preferred: None,
             declined: Vec::new(),
+            gathers: false,
             promise: None,
             unroutable: None,
         }

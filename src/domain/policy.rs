@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::hours::{ContactHours, Hours};
 use super::ids::{AgentId, QueueId};
 use super::phone::Region;
-use super::skills::{Requirements, Skills};
+use super::skills::{Requirements, Skills, Widening};
 use super::time::Span;
 use super::zone::TimeZone;
 
@@ -180,6 +180,8 @@ pub struct QueueSettings {
     pub allowed_regions: Option<Vec<Region>>,
     /// Asked of every callback of the queue.
     pub requirements: Requirements,
+    /// By which what is asked of those who wait widens, each adding to those before it.
+    pub steps: Vec<Widening>,
 
     /// How long before its start a scheduled callback falls due.
     pub lead_seconds: u32,
@@ -286,6 +288,7 @@ impl QueueSettings {
             media: vec![Medium::Voice],
             allowed_regions: None,
             requirements: Requirements::default(),
+            steps: Vec::new(),
             lead_seconds: 60,
             age_step_seconds: 300,
             preference_limit_seconds: 900,
@@ -330,6 +333,9 @@ impl QueueSettings {
             reminder_minutes: 60,
         }
     }
+
+    /// The most steps of one queue.
+    pub const MAX_STEPS: usize = 20;
 
     /// How long a cool-down may grow to by doubling.
     pub const MAX_COOLDOWN: Span = Span::seconds(600);

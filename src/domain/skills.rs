@@ -62,6 +62,12 @@ impl Level {
         fits.map(Self).ok_or(BadSkills::Level(value))
     }
 
+    /// So many levels lower, 1 at the least.
+    fn lowered(self, by: i64) -> Self {
+        let lower = i64::from(self.0).saturating_sub(by).max(1);
+        Self(u8::try_from(lower).unwrap_or(self.0))
+    }
+
     /// The number.
     pub const fn value(self) -> u8 {
         self.0
@@ -152,13 +158,37 @@ impl Requirement {
     }
 }
 
+/// A step by which a queue asks for less of those who wait long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Widening {
+    /// From this length of wait on.
+    pub after_seconds: u32,
+    /// By so much every level asked for falls, whichever the sign; never below 1.
+    pub min_level_delta: i64,
+    /// What is optional isn't asked for any more.
+    pub drop_optional: bool,
+}
+
+impl Widening {
+    /// The largest step: from the best level to the lowest.
+    pub const MAX_DELTA: i64 = 4;
+
+    fn after(&self) -> Span {
+        Span::seconds(self.after_seconds)
+    }
+}
+
 /// All that a callback asks of its agent: sorted by skill, no skill asked for twice in one way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Requirements(Arc<[Requirement]>);
+pub struct Requirements {
+    list: Arc<[Requirement]>,
+    /// By which they widen, as their queue says; each adds to those before it.
+    steps: Arc<[Widening]>,
+}
 
 impl Default for Requirements {
     fn default() -> Self {
-        Self(Arc::from([]))
+        Self { list: Arc::from([]), steps: Arc::from([]) }
     }
 }
 
@@ -174,17 +204,26 @@ impl Requirements {
             let Requirement { skill, mandatory, .. } = pair[0].clone();
             return Err(BadSkills::Duplicate { skill, mandatory });
         }
-        Ok(Self(list.into()))
+        Ok(Self { list: list.into(), ..Self::default() })
     }
 
     /// Each of them, by skill.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Requirement> + Clone {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
+    }
+
+    /// These, widening by the queue's steps.
+    #[must_use]
+    pub fn widened(mut self, steps: &[Widening]) -> Self {
+        if !steps.is_empty() && !self.is_empty() {
+            self.steps = steps.into();
+        }
+        self
     }
 
     /// These and others together; where both ask for a skill in the same way, the higher level
@@ -203,12 +242,18 @@ impl Requirements {
         }
         let mut list: Vec<_> = all.into_values().collect();
         list.sort();
-        Self(list.into())
+        Self { list: list.into(), steps: Arc::clone(&self.steps) }
     }
 
     /// What is still asked for after waiting so long.
     pub fn in_force(&self, waited: Span) -> InForce {
-        let live = || self.0.iter().filter(move |it| it.in_force(waited));
+        let reached = || self.steps.iter().filter(move |step| step.after() <= waited);
+        let lower = reached().map(|step| step.min_level_delta.saturating_abs()).sum::<i64>();
+        let drop_optional = reached().any(|step| step.drop_optional);
+        let live = || {
+            let asked = self.list.iter().filter(move |it| it.in_force(waited));
+            asked.filter(move |it| it.mandatory || !drop_optional)
+        };
         let needed = |asked: &Requirement| {
             // An optional ask that a mandatory one includes is met by every eligible agent, so it
             // ranks nobody; without it more callbacks share a signature.
@@ -220,14 +265,16 @@ impl Requirements {
         let asks = live().filter(|it| needed(it)).map(|it| Ask {
             skill: it.skill.clone(),
             mandatory: it.mandatory,
-            min_level: it.min_level,
+            min_level: it.min_level.lowered(lower),
         });
         InForce(asks.collect())
     }
 
-    /// The next length of wait, longer than `waited`, at which a requirement expires.
+    /// The next length of wait, longer than `waited`, at which less is asked for.
     pub fn next_expiry(&self, waited: Span) -> Option<Span> {
-        self.0.iter().filter_map(Requirement::expires_after).filter(|&it| it > waited).min()
+        let expiries = self.list.iter().filter_map(Requirement::expires_after);
+        let steps = self.steps.iter().map(Widening::after);
+        expiries.chain(steps).filter(|&it| it > waited).min()
     }
 }
 

@@ -48,6 +48,26 @@ fn a_queue_is_made_replaced_and_removed() {
 }
 
 #[test]
+fn steps_that_widen_are_taken_in_order_and_refused_with_their_place() {
+    let server = Server::start();
+    let put =
+        |steps: Value| server.put("/v1/queues/support", "admin-key", &json!({ "steps": steps }));
+    let made = put(json!([{"after_seconds": 90, "drop_optional": true},
+                          {"after_seconds": 30, "min_level_delta": -1}]));
+    assert_eq!(made.status, 201, "{}", made.body);
+    let shown = json!([
+        {"after_seconds": 30, "min_level_delta": -1, "drop_optional": false},
+        {"after_seconds": 90, "min_level_delta": 0, "drop_optional": true},
+    ]);
+    assert_eq!(made.body["steps"], shown);
+    let bad = put(json!([{"after_seconds": 1, "min_level_delta": 5}, {"surprise": 1}]));
+    let mut pointers = bad.pointers();
+    pointers.sort_unstable();
+    let wanted = ["/steps/0/min_level_delta", "/steps/1/after_seconds", "/steps/1/surprise"];
+    assert_eq!(pointers, wanted);
+}
+
+#[test]
 fn every_setting_is_taken_in_its_range_and_comes_back() {
     let server = Server::start();
     let api = server.get("/openapi.json", "").body;

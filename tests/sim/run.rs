@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringback::domain::ids::{AgentId, QueueId};
+use ringback::domain::machines::router::RouterMachine;
 use ringback::domain::message::{AgentMessage, AgentTimers, Letter, QueueMessage, Token};
 use ringback::domain::policy::{
     AgentSettings, Capacity, Membership, PerMedium, QueueSettings, SlotCapacity, WrapUpMode,
@@ -206,7 +207,9 @@ impl Run {
 
     /// In calm, when nothing is under way, nobody waits in vain.
     fn conserves(&mut self) {
-        let due = self.world.next_alarm().is_some_and(|at| at <= self.world.wall);
+        // What fell due a moment ago is decided a moment later, with all that falls due then.
+        let soon = self.world.wall + RouterMachine::GATHER;
+        let due = self.world.next_alarm().is_some_and(|at| at <= soon);
         let resumed = self.world.newest.queues.values().all(|queue| queue.offers_paused.is_none());
         if due || !resumed {
             return;

@@ -14,6 +14,7 @@
 //!   [`Matching::forget_queue`] say when that is over.
 
 mod agents;
+mod burst;
 #[cfg(test)]
 mod check;
 mod choosing;

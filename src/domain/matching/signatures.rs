@@ -137,6 +137,32 @@ impl Signature {
         assert!(found, "an agent is taken out from where they stand");
     }
 
+    /// How many can take it now.
+    pub(crate) fn able(&self) -> usize {
+        self.able.values().map(BTreeSet::len).sum()
+    }
+
+    /// Those who stand equally near to taking it but for their idle time, the longest idle first;
+    /// at most so many. What has aged has none that are equal, but the one who takes it.
+    pub(crate) fn equally_able(
+        &self,
+        aged: bool,
+        most: usize,
+        excluded: impl Fn(No<AgentState>) -> bool,
+    ) -> Vec<No<AgentState>> {
+        if aged {
+            return self.best_able(aged, excluded).into_iter().collect();
+        }
+        let open = |able: &&Able| !excluded(able.no);
+        let mut firsts = self.able.values().filter(|ables| ables.iter().any(|able| open(&able)));
+        let Some(ables) = firsts.next() else { return Vec::new() };
+        let mut open = ables.iter().filter(open).take(most).peekable();
+        let best = open.peek().map(|able| (able.optional_met, able.strategy));
+        open.take_while(|able| Some((able.optional_met, able.strategy)) == best)
+            .map(|able| able.no)
+            .collect()
+    }
+
     /// Who takes it. What has aged counts as preference 1 for everybody. It looks at one agent
     /// more than are excluded, per preference.
     pub(crate) fn best_able(

@@ -23,8 +23,10 @@ pub enum RouterMessage {
     PutAgent(Box<AgentReport>),
     /// An agent is gone.
     RemoveAgent(AgentId),
-    /// A callback waits, or what it asks for has changed. Ignored while an agent is reserved for
-    /// it: the callback answers `Propose` by an offer, or by `Release` and `Enqueue`.
+    /// A callback waits, or what it asks for has changed. What falls due at an appointed time is
+    /// decided within `RouterMachine::GATHER`, together with what else does. Ignored while an agent
+    /// is reserved for it: the callback answers `Propose` by an offer, or by `Release` and
+    /// `Enqueue`.
     Enqueue(Box<Work>),
     /// A callback waits no more. While an agent is reserved for it, `Release` will follow.
     Withdraw(CallbackId),
@@ -119,6 +121,8 @@ pub struct Work {
     pub preferred: Option<(Preferred, Timestamp)>,
     /// Who isn't offered it at the moment, or for good.
     pub declined: Vec<Declined>,
+    /// It falls due at an appointed time, as others may: it is decided together with them.
+    pub gathers: bool,
     /// When its promise breaks.
     pub promise: Option<Timestamp>,
     /// What it was told last of why nobody could take it.

@@ -244,3 +244,30 @@ proptest! {
         );
     }
 }
+
+fn step(after_seconds: u32, min_level_delta: i64, drop_optional: bool) -> Widening {
+    Widening { after_seconds, min_level_delta, drop_optional }
+}
+
+#[test]
+fn steps_ask_for_less_and_each_adds_to_those_before_it() {
+    let asked = all(&[must("french", 4), may("tax", 2), until(90, must("wine", 5))]);
+    let asked = asked.widened(&[step(60, -1, false), step(120, 2, true), step(180, -4, false)]);
+    let at = |seconds| asked.in_force(Span::seconds(seconds));
+    assert_eq!(at(59), now(&[must("french", 4), may("tax", 2), must("wine", 5)]));
+    assert_eq!(at(60), now(&[must("french", 3), may("tax", 1), must("wine", 4)]));
+    assert_eq!(at(90), now(&[must("french", 3), may("tax", 1)]));
+    assert_eq!(at(120), now(&[must("french", 1)]), "what is optional is dropped");
+    assert_eq!(at(180), now(&[must("french", 1)]), "no level falls below 1");
+    let next = |seconds| asked.next_expiry(Span::seconds(seconds));
+    let times = [0, 60, 90, 120, 180].map(|seconds| next(seconds).map(Span::whole_seconds));
+    assert_eq!(times, [Some(60), Some(90), Some(120), Some(180), None]);
+}
+
+#[test]
+fn steps_stay_with_what_is_added_and_mean_nothing_where_nothing_is_asked() {
+    let steps = [step(60, 1, false)];
+    let both = all(&[must("french", 3)]).widened(&steps).with(&all(&[must("tax", 2)]));
+    assert_eq!(both.in_force(Span::seconds(60)), now(&[must("french", 2), must("tax", 1)]));
+    assert_eq!(all(&[]).widened(&steps), all(&[]));
+}

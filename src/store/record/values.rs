@@ -31,7 +31,7 @@ use crate::domain::policy::{
 };
 use crate::domain::queue::{Pause, Paused, Queue};
 use crate::domain::rank::Priority;
-use crate::domain::skills::{Held, Level, Preference, Requirement, Requirements, Skills};
+use crate::domain::skills::{Held, Level, Preference, Requirement, Requirements, Skills, Widening};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::zone::TimeZone;
 use crate::engine::entry::{IdempotencyKey, Kept, KeptAnswer, Keyed};
@@ -356,6 +356,7 @@ stored_struct!(Agent {
 stored_struct!(Choice { id, labels });
 stored_struct!(Disposition { choice, resolved });
 stored_struct!(DeclineReason { choice, reassignable });
+stored_struct!(Widening { after_seconds, min_level_delta, drop_optional });
 stored_struct!(RetryDelays { no_answer, busy, voicemail, refused, failed, unknown });
 stored_struct!(QueueSettings {
     id,
@@ -368,6 +369,7 @@ stored_struct!(QueueSettings {
     media,
     allowed_regions,
     requirements,
+    steps,
     lead_seconds,
     age_step_seconds,
     preference_limit_seconds,

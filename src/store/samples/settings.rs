@@ -14,7 +14,7 @@ use crate::domain::policy::{
     Membership, PerMedium, QueueSettings, RetryDelays, SlotCapacity, Strategy, WrapUpMode,
 };
 use crate::domain::queue::{Pause, Paused, Queue};
-use crate::domain::skills::{Held, Preference, Skills};
+use crate::domain::skills::{Held, Preference, Skills, Widening};
 
 impl Sampler {
     pub(in crate::store) fn agent(&mut self, id: AgentId) -> Agent {
@@ -113,6 +113,7 @@ impl Sampler {
             media: Medium::ALL.to_vec(),
             allowed_regions: self.maybe(|it| it.some(Self::region)),
             requirements: self.requirements(),
+            steps: self.some(Self::step),
             lead_seconds: self.count(),
             age_step_seconds: self.count(),
             preference_limit_seconds: self.count(),
@@ -160,6 +161,14 @@ impl Sampler {
             max_days_ahead: self.count(),
             max_outstanding: PerMedium { voice: self.count(), video: self.count() },
             reminder_minutes: self.count(),
+        }
+    }
+
+    fn step(&mut self) -> Widening {
+        Widening {
+            after_seconds: self.count(),
+            min_level_delta: if self.yes() { -1 } else { 4 },
+            drop_optional: self.yes(),
         }
     }
 

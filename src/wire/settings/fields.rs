@@ -75,6 +75,16 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// An integer within `allowed` that may be negative.
+    pub fn integer(self, allowed: RangeInclusive<i64>) -> Option<i64> {
+        let number = self.value.as_i64().filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let (least, most) = allowed.into_inner();
+            return self.fault(format!("must be an integer from {least} to {most}"));
+        }
+        number
+    }
+
     /// `true` or `false`.
     pub fn flag(self) -> Option<bool> {
         match self.value.as_bool() {

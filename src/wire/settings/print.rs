@@ -12,7 +12,7 @@ use crate::domain::phone::Region;
 use crate::domain::policy::{
     AgentSettings, Choice, PerMedium, QueueSettings, RetryDelays, SlotCapacity,
 };
-use crate::domain::skills::Requirements;
+use crate::domain::skills::{Requirements, Widening};
 
 /// A queue's settings.
 pub fn print_queue(queue: &QueueSettings) -> Map<String, Value> {
@@ -43,6 +43,7 @@ fn about(queue: &QueueSettings) -> Value {
         "allowed_regions": regions,
         "media": media,
         "requirements": print_requirements(&queue.requirements),
+        "steps": queue.steps.iter().map(step).collect::<Vec<_>>(),
         "reasons": queue.reasons.iter().map(choice).collect::<Vec<_>>(),
     })
 }
@@ -158,6 +159,14 @@ pub fn print_requirements(requirements: &Requirements) -> Vec<Value> {
         })
     });
     print.collect()
+}
+
+fn step(step: &Widening) -> Value {
+    json!({
+        "after_seconds": step.after_seconds,
+        "min_level_delta": step.min_level_delta,
+        "drop_optional": step.drop_optional,
+    })
 }
 
 fn retry_delays(delays: &RetryDelays) -> Value {

@@ -11,7 +11,7 @@ use crate::domain::policy::{
     Choice, DeclineReason, Disposition, DuplicatePolicy, Labels, Medium, PerMedium, QueueSettings,
     RetryDelays, SlotCapacity, Strategy, WrapUpMode,
 };
-use crate::domain::skills::{Level, Requirement, Requirements};
+use crate::domain::skills::{Level, Requirement, Requirements, Widening};
 use crate::domain::zone::TimeZone;
 
 /// The words for media.
@@ -53,6 +53,9 @@ pub fn read_queue(
     calendar(fields, &mut queue);
     if let Some(requirements) = fields.take("requirements") {
         queue.requirements = read_requirements(requirements, max_requirements).unwrap_or_default();
+    }
+    if let Some(steps) = fields.take("steps") {
+        queue.steps = read_steps(steps).unwrap_or_default();
     }
     routing(fields, &mut queue);
     offers(fields, &mut queue);
@@ -300,6 +303,30 @@ fn requirement(fields: &mut Fields<'_>) -> Option<Requirement> {
     let expires = fields.take("expires_after_seconds").and_then(|item| item.number(YEAR_SECONDS));
     let min_level = Level::new(i64::from(level)).expect("the range is that of levels");
     Some(Requirement { skill: skill?, mandatory, min_level, expires_after_seconds: expires })
+}
+
+/// How what is asked of those who wait widens, in order of time.
+fn read_steps(item: Item<'_>) -> Option<Vec<Widening>> {
+    item.checked(
+        |item| item.list(|item| item.table(step).flatten()),
+        |mut steps: Vec<Widening>| {
+            let most = QueueSettings::MAX_STEPS;
+            if steps.len() > most {
+                return Err(format!("must have at most {most} steps"));
+            }
+            steps.sort();
+            Ok(steps)
+        },
+    )
+}
+
+fn step(fields: &mut Fields<'_>) -> Option<Widening> {
+    const MOST: i64 = Widening::MAX_DELTA;
+    let after = fields.required("after_seconds").and_then(|item| item.number(YEAR_SECONDS));
+    let delta = fields.take("min_level_delta").and_then(|item| item.integer(-MOST..=MOST));
+    let drop_optional = fields.flag("drop_optional", false);
+    let min_level_delta = delta.unwrap_or(0);
+    Some(Widening { after_seconds: after?, min_level_delta, drop_optional })
 }
 
 /// A country or territory of ISO 3166-1.

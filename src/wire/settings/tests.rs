@@ -38,6 +38,8 @@ fn full() -> Value {
         "media": ["video", "voice"],
         "requirements": [{"skill": "french", "min_level": 3, "mandatory": false,
             "expires_after_seconds": 120}],
+        "steps": [{"after_seconds": 60, "min_level_delta": -1},
+            {"after_seconds": 120, "min_level_delta": 2, "drop_optional": true}],
         "strategy": "best_skilled", "promise_window_minutes": 30,
         "decline_reasons": ["tired", {"id": "rude", "reassignable": false}],
         "dispositions": [{"id": "sold", "labels": {"en": "Sold"}, "resolved": true}],
@@ -199,4 +201,18 @@ fn agents_read_and_print_alike() {
     ] {
         assert_eq!(places(agent(&body, &mara, &known)), expected, "{body}");
     }
+}
+
+#[test]
+fn steps_are_in_order_of_time_and_within_bounds() {
+    let steps = |steps: Value| read(&json!({ "steps": steps }));
+    let later_first = json!([{"after_seconds": 90}, {"after_seconds": 30, "min_level_delta": -2}]);
+    let read = steps(later_first).expect("good steps").steps;
+    assert_eq!(read.iter().map(|step| step.after_seconds).collect::<Vec<_>>(), [30, 90]);
+    assert_eq!(places(steps(json!([{"min_level_delta": 1}]))), ["/steps/0/after_seconds"]);
+    let large = json!([{"after_seconds": 1, "min_level_delta": 5}, {"after_seconds": -1}]);
+    assert_eq!(places(steps(large)), ["/steps/0/min_level_delta", "/steps/1/after_seconds"]);
+    assert_eq!(places(steps(json!([{"after_seconds": 1, "drop": true}]))), ["/steps/0/drop"]);
+    let many: Vec<Value> = (0..21).map(|second| json!({"after_seconds": second})).collect();
+    assert_eq!(places(steps(json!(many))), ["/steps"]);
 }

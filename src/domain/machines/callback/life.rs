@@ -179,6 +179,7 @@ impl CallbackMachine {
             }
             OpenReason::Opening | OpenReason::CarriedOver => {}
         }
+        draft.fell_due = true;
         match carried {
             Some(interaction) => self.queue_again(now, interaction, draft),
             None => self.queue_anew(now, draft),

@@ -108,6 +108,8 @@ struct Draft {
     position: Option<u32>,
     /// The meeting's link is known only after mails went out without it.
     late_link: bool,
+    /// The time that it waited for has come.
+    fell_due: bool,
 }
 
 impl Draft {

@@ -117,7 +117,7 @@ impl CallbackMachine {
                 }
             }
             State::Queued if !waited || draft.enqueue => {
-                let work = Box::new(self.work(now));
+                let work = Box::new(Work { gathers: draft.fell_due, ..self.work(now) });
                 out.send(Letter::Router(RouterMessage::Enqueue(work)));
             }
             State::Open | State::ClosedComplete | State::ClosedAbandoned | State::Canceled
@@ -148,16 +148,19 @@ impl CallbackMachine {
             (preferred, until)
         });
         let record = self.record();
+        let settings = &self.queue().settings;
+        let asked = record.requirements.with(&settings.requirements);
         Work {
             id: self.id,
             queue: record.queue.clone(),
             medium: record.medium,
             size: record.size,
-            requirements: record.requirements.with(&self.queue().settings.requirements),
+            requirements: asked.widened(&settings.steps),
             rank: self.rank(now),
             waiting_since: self.waiting_since,
             preferred,
             declined: record.declined.clone(),
+            gathers: false,
             promise: if record.promise_broken { None } else { self.promise },
             unroutable: record.unroutable.clone(),
         }

@@ -6,7 +6,8 @@
 //! callbacks and agents, and recovery tells them again. It must never ask anybody anything
 //! before it decides.
 //!
-//! After each step no callback waits that an agent who may take it is free for.
+//! After each step no callback waits that an agent who may take it is free for, but what has
+//! fallen due a moment ago: that is gathered, so that all of a burst is known when it is decided.
 
 mod trace;
 
@@ -50,6 +51,12 @@ impl Default for RouterLimits {
 /// wake-up, which comes at once, so that others' messages get their turn in between.
 const DUE_PER_STEP: usize = 1_000;
 
+/// From so many decided at once on, scarcity breaks ties.
+const MANY: usize = 20;
+
+/// With so many gathered they are decided at once, so that no step takes long.
+const MOST_GATHERED: usize = DUE_PER_STEP;
+
 /// Everything that waits in a workspace, and everyone who could take it.
 #[derive(Debug)]
 pub struct RouterMachine {
@@ -57,6 +64,9 @@ pub struct RouterMachine {
     limits: RouterLimits,
     /// Agents who rest, by when that ends.
     rests: BTreeSet<(Timestamp, AgentId)>,
+    /// What has fallen due and isn't decided yet, and when it is.
+    gathered: BTreeSet<CallbackId>,
+    decided_at: Option<Timestamp>,
     /// The wake-up asked for and not come yet.
     alarm: Option<Timestamp>,
 }
@@ -65,17 +75,29 @@ impl RouterMachine {
     /// A router that knows nobody yet.
     pub fn new(limits: RouterLimits) -> Self {
         let matching = Matching::new(limits.max_signatures);
-        Self { matching, limits, rests: BTreeSet::new(), alarm: None }
+        Self {
+            matching,
+            limits,
+            rests: BTreeSet::new(),
+            gathered: BTreeSet::new(),
+            decided_at: None,
+            alarm: None,
+        }
     }
 
     /// How long who has missed something isn't proposed to anything, unless they speak before.
     pub const REST: Span = Span::seconds(1);
+
+    /// How long what falls due at an appointed time is gathered before it is decided: as long as
+    /// the callbacks of one instant may need to be read and woken, and far less than the lead.
+    pub const GATHER: Span = Span::millis(100);
 
     /// Hears one message and does everything that follows from it at `now`.
     pub fn step(&mut self, now: &Now, message: RouterMessage, outbox: &mut Outbox) {
         let now = now.steady;
         self.end_rests(now, outbox);
         self.review_due(now, outbox);
+        self.decide_gathered(now, outbox);
         match message {
             RouterMessage::PutQueue(queue) => self.put_queue(&queue, now, outbox),
             RouterMessage::RemoveQueue(queue) => self.remove_queue(&queue, now, outbox),
@@ -196,6 +218,7 @@ impl RouterMachine {
         }
         work.size = at_least_one(work.size);
         let callback = work.id;
+        self.gathered.remove(&callback);
         let before = self.matching.unfile(callback);
         let mut waiting = self.matching.classify(work, now);
         waiting.told = match &before {
@@ -203,6 +226,14 @@ impl RouterMachine {
             None => waiting.work.unroutable.clone(),
         };
         match self.matching.choose_agent(&waiting) {
+            Some(_) if waiting.work.gathers => {
+                self.gathered.insert(callback);
+                self.decided_at.get_or_insert(now + Self::GATHER);
+                self.file(waiting, outbox);
+                if self.gathered.len() >= MOST_GATHERED {
+                    self.decide(outbox);
+                }
+            }
             Some(agent) => {
                 self.propose(&waiting, agent, outbox);
                 self.matching.refresh(agent);
@@ -216,9 +247,23 @@ impl RouterMachine {
     }
 
     fn withdraw(&mut self, callback: CallbackId) {
+        self.gathered.remove(&callback);
         if let Some(waiting) = self.matching.unfile(callback) {
             self.matching.let_go(&waiting);
         }
+    }
+
+    /// Finds agents for what has been gathered.
+    fn decide_gathered(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        if self.decided_at.is_some_and(|at| at <= now) {
+            self.decide(outbox);
+        }
+    }
+
+    fn decide(&mut self, outbox: &mut Outbox) {
+        self.decided_at = None;
+        let gathered = std::mem::take(&mut self.gathered);
+        self.sweep(&gathered, outbox);
     }
 
     fn release(&mut self, callback: CallbackId, id: &AgentId, outbox: &mut Outbox) {
@@ -307,11 +352,19 @@ impl RouterMachine {
         let waiting = callbacks.iter().filter_map(|callback| self.matching.waiting(*callback));
         let possible = waiting.filter(|waiting| self.matching.choose_agent(waiting).is_some());
         // What nobody is free for now isn't helped by others taking agents first.
-        let mut turns: Vec<_> = possible.map(|waiting| waiting.standing.turn(1)).collect();
-        turns.sort_unstable();
-        for callback in turns.into_iter().map(|turn| turn.id) {
+        let mut possible: Vec<_> = possible.collect();
+        let many = possible.len() >= MANY;
+        if many {
+            possible.sort_by_cached_key(|one| self.matching.burst_order(one));
+        } else {
+            possible.sort_unstable_by_key(|one| one.standing.turn(1));
+        }
+        let order: Vec<CallbackId> = possible.into_iter().map(|one| one.work.id).collect();
+        let choose = if many { Matching::choose_agent_in_burst } else { Matching::choose_agent };
+        for callback in order {
             let waiting = self.matching.waiting(callback).expect("each is taken in its own turn");
-            if let Some(agent) = self.matching.choose_agent(waiting) {
+            let agent = choose(&self.matching, waiting);
+            if let Some(agent) = agent {
                 self.take(callback, agent, outbox);
                 self.matching.refresh(agent);
             }
@@ -319,6 +372,7 @@ impl RouterMachine {
     }
 
     fn take(&mut self, callback: CallbackId, agent: No<AgentState>, outbox: &mut Outbox) {
+        self.gathered.remove(&callback);
         let waiting = self.matching.unfile(callback).expect("what is chosen waits");
         self.propose(&waiting, agent, outbox);
     }
@@ -342,7 +396,8 @@ impl RouterMachine {
     /// callback that it was meant for finds an agent.
     fn set_alarm(&mut self, outbox: &mut Outbox) {
         let rested = self.rests.first().map(|(until, _)| *until);
-        let Some(next) = self.matching.next_review().into_iter().chain(rested).min() else {
+        let all = [self.matching.next_review(), rested, self.decided_at];
+        let Some(next) = all.into_iter().flatten().min() else {
             return;
         };
         if self.alarm.is_none_or(|alarm| next < alarm) {

@@ -184,6 +184,7 @@ impl Run {
             waiting_since: now - Span::seconds(dice.roll(30)),
             preferred,
             declined,
+            gathers: false,
             promise: dice.chance(30).then(|| now + Span::seconds(dice.roll(120))),
             unroutable: None,
         }

@@ -1,5 +1,6 @@
 //! The rules one by one, by hand: a small call centre, and who gets what in it.
 
+mod burst;
 mod capacity;
 mod choice;
 mod outlook;
@@ -24,7 +25,7 @@ use crate::domain::queue::{Paused, Queue};
 use crate::domain::rank::Rank;
 use crate::domain::refusal::Refusal;
 use crate::domain::skills::{
-    Held, Level, MAX_REQUIREMENTS, Preference, Requirement, Requirements, Skills,
+    Held, Level, MAX_REQUIREMENTS, Preference, Requirement, Requirements, Skills, Widening,
 };
 use crate::domain::time::{Now, Span, Timestamp};
 
@@ -119,6 +120,7 @@ fn work(number: u32) -> Work {
         waiting_since: Timestamp(0),
         preferred: None,
         declined: Vec::new(),
+        gathers: false,
         promise: None,
         unroutable: None,
     }

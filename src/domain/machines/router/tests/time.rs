@@ -16,6 +16,25 @@ fn the_circle_widens_when_a_requirement_expires() {
 }
 
 #[test]
+fn the_circle_widens_by_the_queues_steps() {
+    let mut centre = Centre::new();
+    centre.put(agent_with(1, |settings| settings.skills = skills(&[("french", 2, 1)])));
+    let step = |after_seconds, min_level_delta| Widening {
+        after_seconds,
+        min_level_delta,
+        drop_optional: false,
+    };
+    let asked = requirements(vec![require("french", 4, true, None)]);
+    let asked = asked.widened(&[step(60, -1), step(120, -1)]);
+    let said =
+        centre.tell(RouterMessage::Enqueue(Box::new(Work { requirements: asked, ..work(1) })));
+    assert_eq!(said.timers, [Some(at(60))]);
+    assert_eq!(said.unroutable, [], "in the end somebody can take it");
+    assert_eq!(centre.wake_at(at(60)), [], "3 is still too much");
+    assert_eq!(centre.wake_at(at(120)), [(1, 1)]);
+}
+
+#[test]
 fn a_deadline_that_has_come_counts_before_the_wake_up() {
     let mut centre = Centre::new();
     centre.put(agent(1));
