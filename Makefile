@@ -1,7 +1,7 @@
 # What there is to do with this repository; `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim browser pictures check audit
+.PHONY: help run test sim science browser pictures check audit
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ test: ## Run every test, with real Redis, mail servers and browser; installs wha
 
 sim: ## Run the simulation alone; repeat a run with SEED=…
 	cargo test --locked --test sim -- --nocapture
+
+science: ## Hold the router against queueing theory: long; the tables of exact values are given by REFERENCE=…
+	cargo run --release -p loadtest -- science --reference $(or $(REFERENCE),../shared/data/reference)
 
 browser: ## Run the pages' tests in Chromium alone; installs what it lacks
 	.ci/install chromium playwright

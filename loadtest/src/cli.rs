@@ -5,7 +5,8 @@
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{agents, check, estimate, flood, replay};
+use crate::report::Report;
+use crate::{agents, check, estimate, flood, replay, simulate};
 
 /// Load drivers for Ringback; they speak to servers on this machine only
 #[derive(Parser)]
@@ -22,13 +23,24 @@ enum Command {
     Replay(replay::Args),
     Check(check::Args),
     Estimate(estimate::Args),
+    Simulate(simulate::Args),
+    Science(simulate::science::Args),
 }
 
 /// Runs a command and prints its report; says whether all that must be 0 is.
 pub(crate) fn run(line: Line) -> Result<bool> {
-    if let Command::Estimate(args) = &line.command {
-        estimate::run(args)?.print(args.json).context("printing the result")?;
-        return Ok(true);
+    match &line.command {
+        Command::Estimate(args) => {
+            estimate::run(args)?.print(args.json).context("printing the result")?;
+            return Ok(true);
+        }
+        Command::Simulate(args) => {
+            simulate::run(args)?;
+            return Ok(true);
+        }
+        Command::Science(args) => return finish(args.json, &simulate::science::run(args)?),
+        Command::Replay(args) if args.what_if => return finish(args.json, &args.what_if()?),
+        Command::Flood(_) | Command::Agents(_) | Command::Replay(_) | Command::Check(_) => {}
     }
     // Two threads at most: the driver shares the machine with the server it measures.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -38,8 +50,14 @@ pub(crate) fn run(line: Line) -> Result<bool> {
         Command::Agents(args) => (args.json, runtime.block_on(agents::run(args))?),
         Command::Replay(args) => (args.json, runtime.block_on(replay::run(args))?),
         Command::Check(args) => (args.json, runtime.block_on(check::run(args))?),
-        Command::Estimate(_) => unreachable!("it was run above"),
+        Command::Estimate(_) | Command::Simulate(_) | Command::Science(_) => {
+            unreachable!("they were run above")
+        }
     };
+    finish(json, &report)
+}
+
+fn finish(json: bool, report: &Report) -> Result<bool> {
     report.print(json).context("printing the report")?;
     Ok(report.is_clean())
 }

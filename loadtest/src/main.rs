@@ -19,6 +19,7 @@ mod replay;
 mod report;
 mod setup;
 mod shift;
+mod simulate;
 mod socket;
 #[cfg(test)]
 mod stub;

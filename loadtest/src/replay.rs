@@ -26,6 +26,7 @@ use crate::ledger::Created;
 use crate::report::{Report, Spread, Table, Unit};
 use crate::setup;
 use crate::shift::{Shift, work};
+use crate::simulate::what_if::{self, Offer};
 use crate::socket::Callback;
 use crate::tally::Shared;
 use crate::token::Signing;
@@ -44,9 +45,17 @@ const HEAD_START_SECONDS: f64 = 90.0;
 pub(crate) struct Args {
     /// A month of calls, as CSV, gzipped or not
     file: PathBuf,
-    /// The day, as 1999-01-05, or `busiest`
+    /// The day, as 1999-01-05, or `busiest`; with --what-if the whole file where none is given
+    #[arg(long, required_unless_present = "what_if")]
+    date: Option<String>,
+    /// Play it without a server: as it was, and with callbacks offered, at the same staff
     #[arg(long)]
-    date: String,
+    pub(crate) what_if: bool,
+    #[command(flatten)]
+    offer: Offer,
+    /// With --what-if: draw the comparison into this file, as SVG
+    #[arg(long)]
+    plot: Option<PathBuf>,
     /// How many times faster than life
     #[arg(long, default_value_t = 60.0)]
     speed: f64,
@@ -57,14 +66,14 @@ pub(crate) struct Args {
     #[arg(long, default_value = "24:00", value_parser = time_of_day)]
     to: u32,
     /// The server, on this machine
-    #[arg(long, value_parser = Target::parse)]
-    server: Target,
+    #[arg(long, value_parser = Target::parse, required_unless_present = "what_if")]
+    server: Option<Target>,
     /// Makes queues and agents, and looks callbacks up at the end
-    #[arg(long)]
-    admin_token: String,
+    #[arg(long, required_unless_present = "what_if")]
+    admin_token: Option<String>,
     /// A secret channel key
-    #[arg(long)]
-    channel_token: String,
+    #[arg(long, required_unless_present = "what_if")]
+    channel_token: Option<String>,
     #[command(flatten)]
     signing: Signing,
     /// Agents' ids are this and their name in the file
@@ -168,10 +177,38 @@ impl Day {
     }
 }
 
+impl Args {
+    /// Plays the month, or a day of it, without a server: as it was, and with callbacks offered.
+    pub(crate) fn what_if(&self) -> Result<Report> {
+        what_if::run(&self.file, self.date.as_deref(), self.offer, self.plot.as_deref())
+    }
+
+    /// The server and the keys that it takes. Without them only `--what-if` can be run.
+    fn live(&self) -> Result<Live> {
+        let missing = "--date, --server, --admin-token and --channel-token are needed";
+        Ok(Live {
+            date: self.date.clone().context(missing)?,
+            server: self.server.clone().context(missing)?,
+            admin_token: self.admin_token.clone().context(missing)?,
+            channel_token: self.channel_token.clone().context(missing)?,
+        })
+    }
+}
+
+/// What a day is played against.
+#[derive(Debug)]
+struct Live {
+    date: String,
+    server: Target,
+    admin_token: String,
+    channel_token: String,
+}
+
 /// Plays a day to its end.
 pub(crate) async fn run(args: Args) -> Result<Report> {
     ensure!((0.1..=10_000.0).contains(&args.speed), "--speed is from 0.1 to 10000");
-    let rows = bank::day(bank::read(&args.file)?, &args.date)?;
+    let live = args.live()?;
+    let rows = bank::day(bank::read(&args.file)?, &live.date)?;
     let date = rows.first().map(|row| row.date.clone()).unwrap_or_default();
     let nanos = clock::utc().timestamp_nanos_opt().context("the clock is off by centuries")?;
     let nanos = nanos.unsigned_abs();
@@ -181,20 +218,20 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
         seconds <= LONGEST_SECONDS,
         "that would take {seconds:.0} s; raise --speed, or narrow --from and --to"
     );
-    prepare(&args, &day).await?;
+    prepare(&args, &live, &day).await?;
     let tally = Shared::default();
     let began = clock::now();
     let moment = |at: u32| began + clock::seconds(f64::from(at - day.from) / args.speed);
-    let shifts = shifts(&args, &day, &tally, seconds, moment)?;
+    let shifts = shifts(&args, &live, &day, &tally, seconds, moment)?;
     let asking = tokio::spawn(ask_all(
-        args.server.clone(),
-        args.channel_token.clone(),
+        live.server.clone(),
+        live.channel_token.clone(),
         day.requests.iter().map(|request| (moment(request.at), request.clone())).collect(),
         customers::first(nanos),
     ));
     watch(shifts, &tally, clock::seconds(seconds).as_secs() + 1).await?;
     let (asked, refusals) = asking.await.context("a driver's task panicked")??;
-    look_over(&args, &date, &day, &tally, asked, refusals).await
+    look_over(&args, &live, &date, &day, &tally, (asked, refusals)).await
 }
 
 /// What one step of priority is worth: the bank's head start, at least a second.
@@ -203,7 +240,7 @@ fn head_start_seconds(speed: f64) -> u64 {
 }
 
 /// Queues in which nothing runs out because of the speed, and the agents of the day.
-async fn prepare(args: &Args, day: &Day) -> Result<()> {
+async fn prepare(args: &Args, live: &Live, day: &Day) -> Result<()> {
     for queue in day.means.keys() {
         let settings = json!({
             "name": queue, "time_zone": "UTC", "media": ["voice"], "wrap_up_mode": "none",
@@ -212,16 +249,17 @@ async fn prepare(args: &Args, day: &Day) -> Result<()> {
             "offer_timeout_seconds": 600, "preview_seconds": 86_400, "max_call_seconds": 86_400,
             "max_missed_offers": 1_000, "expire_after_minutes": 10_080,
         });
-        setup::put_queue(&args.server, &args.admin_token, queue, &settings).await?;
+        setup::put_queue(&live.server, &live.admin_token, queue, &settings).await?;
     }
     let queues: Vec<String> = day.means.keys().cloned().collect();
     let agents = day.agents.keys().map(|name| format!("{}{name}", args.prefix)).collect();
-    setup::put_agents(&args.server, &args.admin_token, agents, &queues).await
+    setup::put_agents(&live.server, &live.admin_token, agents, &queues).await
 }
 
 /// Starts every agent's shift.
 fn shifts(
     args: &Args,
+    live: &Live,
     day: &Day,
     tally: &Shared,
     seconds: f64,
@@ -240,7 +278,7 @@ fn shifts(
         let token = args.signing.mint(&agent_id, good_for.as_secs())?.token;
         let ends = moment(presence.to);
         let shift = Shift {
-            target: args.server.clone(),
+            target: live.server.clone(),
             token,
             starts: moment(presence.from),
             ends,
@@ -314,16 +352,16 @@ async fn ask(client: &mut Client, customer: u64, request: Request) -> Result<Ask
 /// Looks every acknowledged callback up and adds it all together.
 async fn look_over(
     args: &Args,
+    live: &Live,
     date: &str,
     day: &Day,
     tally: &Shared,
-    asked: Vec<Asked>,
-    refusals: Vec<String>,
+    (asked, refusals): (Vec<Asked>, Vec<String>),
 ) -> Result<Report> {
     let paths = asked.iter().map(|asked| format!("/v1/callbacks/{}", asked.created.id)).collect();
-    let target = &args.server;
+    let target = &live.server;
     let looked =
-        setup::each(target, &args.admin_token, "looked up", paths, |mut client, path| async move {
+        setup::each(target, &live.admin_token, "looked up", paths, |mut client, path| async move {
             let found = client.get(&path, clock::now() + setup::PATIENCE).await;
             (client, found)
         });

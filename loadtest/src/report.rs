@@ -58,6 +58,11 @@ impl Spread {
     }
 }
 
+/// Prints a command's result as one JSON object.
+pub(crate) fn print_value(value: &Value) -> io::Result<()> {
+    io::stdout().lock().write_all(format!("{value}\n").as_bytes())
+}
+
 /// The unit in which a spread is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
