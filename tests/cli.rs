@@ -1,5 +1,6 @@
 //! The command line as a user meets it: exit codes, and what goes to which stream.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::path::Path;
@@ -73,6 +74,15 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     fs::write(&path, text).expect("it is written");
     path.to_str().expect("UTF-8").to_owned()
+}
+
+/// As `sha256sum` prints it.
+fn sha256(token: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(token).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes any text");
+        text
+    })
 }
 
 #[test]
@@ -215,14 +225,15 @@ fn applying_a_file_twice_changes_nothing_the_second_time() {
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
     let (code, told, notes) = apply("", "admin-key");
-    assert_eq!((code, &*told), (Some(0), "/v1/queues/billing: made\n/v1/agents/mara: made\n"));
-    assert!(notes.starts_with("keys are read when the server starts"), "{notes}");
-    let unchanged = "/v1/queues/billing: unchanged\n/v1/agents/mara: unchanged\n";
+    let key = format!("/v1/keys/{}: unchanged\n", sha256("admin-key"));
+    let made = format!("/v1/queues/billing: made\n/v1/agents/mara: made\n{key}");
+    assert_eq!((code, told, notes), (Some(0), made, String::new()));
+    let unchanged = format!("/v1/queues/billing: unchanged\n/v1/agents/mara: unchanged\n{key}");
     assert_eq!(apply("", "admin-key").1, unchanged);
     let hours = "hours = [{ days = [\"mon\"], from = \"08:00\", to = \"18:00\" }]\nname = \"B\"";
     assert_eq!(
         apply(hours, "admin-key").1,
-        "/v1/queues/billing: replaced (hours, name)\n/v1/agents/mara: unchanged\n"
+        format!("/v1/queues/billing: replaced (hours, name)\n/v1/agents/mara: unchanged\n{key}")
     );
     assert_eq!(apply(hours, "admin-key").1, unchanged);
 
@@ -242,6 +253,67 @@ fn applying_a_file_twice_changes_nothing_the_second_time() {
     let file = file.to_str().expect("UTF-8");
     let gone = run(&["apply", file, "--server", "http://127.0.0.1:1", "--token", "admin-key"]);
     assert_eq!(gone.status.code(), Some(1), "there is no server");
+}
+
+#[test]
+fn keys_are_made_changed_and_revoked_in_a_running_server_and_stay_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = file(folder.path(), "a.toml", WORKSPACE);
+    let store = format!("embedded:{}", folder.path().join("data").display());
+    let start = || {
+        let mut command = ringback();
+        command.args(["--config", &config, "--listen", "127.0.0.1:0", "--store", &store]);
+        Serving::start(&mut command)
+    };
+    let apply = |server: &Serving, keys: &str, token: &str| {
+        let file = file(folder.path(), "b.toml", &format!("[[workspace]]\nid = \"main\"\n{keys}"));
+        let output = run(&["apply", &file, "--server", &server.url, "--token", token]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let told = text(&output.stdout).replace("/v1/keys/", "");
+        (told.trim_end().to_owned(), text(&output.stderr))
+    };
+    let status = |server: &Serving, path: &str, token: &str| {
+        let asked = reqwest::blocking::Client::new().get(format!("{}{path}", server.url));
+        asked.bearer_auth(token).send().expect("it answers").status().as_u16()
+    };
+    let key = |token: &str, rest: &str| {
+        format!("[[workspace.key]]\ntoken_sha256 = \"{}\"\n{rest}\n", sha256(token))
+    };
+    let (admin, lead) = (sha256("admin-key"), sha256("lead-key-1"));
+    let server = start();
+    assert_eq!(status(&server, "/v1/queues", "lead-key-1"), 401);
+    let (told, notes) = apply(&server, &key("lead-key-1", "role = \"supervisor\""), "admin-key");
+    assert_eq!(told, format!("{lead}: made"));
+    assert!(notes.starts_with(&format!("/v1/keys/{admin}: the file doesn't name it")), "{notes}");
+    assert_eq!(status(&server, "/v1/queues", "lead-key-1"), 200);
+    assert_eq!(status(&server, "/v1/keys", "lead-key-1"), 403);
+    let raised = key("lead-key-1", "role = \"admin\"\nagent = \"mara\"");
+    let (told, _) = apply(&server, &raised, "admin-key");
+    assert_eq!(told, format!("{lead}: replaced (agent, role)"));
+    assert_eq!(apply(&server, &raised, "admin-key").0, format!("{lead}: unchanged"));
+    assert_eq!(status(&server, "/v1/keys", "lead-key-1"), 200);
+    // The configuration's own too, and for good.
+    let revoked = format!("{raised}{}", key("admin-key", "role = \"admin\"\nrevoked = true"));
+    let (told, notes) = apply(&server, &revoked, "lead-key-1");
+    assert_eq!((told, notes), (format!("{lead}: unchanged\n{admin}: revoked"), String::new()));
+    assert_eq!(server.end("-KILL").0, None);
+
+    let server = start();
+    assert_eq!(status(&server, "/v1/queues", "admin-key"), 401);
+    assert_eq!(status(&server, "/v1/keys", "lead-key-1"), 200);
+    let again = format!("{lead}: unchanged\n{admin}: unchanged");
+    assert_eq!(apply(&server, &revoked, "lead-key-1").0, again);
+    let back = key("admin-key", "role = \"admin\"");
+    assert_eq!(apply(&server, &back, "lead-key-1").0, format!("{admin}: made"));
+    assert_eq!(status(&server, "/v1/queues", "admin-key"), 200);
+    assert_eq!(server.end("-TERM").0, Some(0));
+
+    // What the configuration revokes is revoked whatever the store says.
+    file(folder.path(), "a.toml", &WORKSPACE.replace("admin-key\"", "admin-key\"\nrevoked = true"));
+    let server = start();
+    assert_eq!(status(&server, "/v1/queues", "admin-key"), 401);
+    assert_eq!(status(&server, "/v1/queues", "lead-key-1"), 200);
+    assert_eq!(server.end("-TERM").0, Some(0));
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Place {
             limits,
             queues: vec![QueueSettings::new(queue_id())],
             agents: vec![mara_settings()],
+            keys: Vec::new(),
             secret: None,
             clock: Arc::new(clock),
             outward: Outward::default(),

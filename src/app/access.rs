@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::demo;
 use super::workspaces::Started;
-use crate::config::{self, Grant, JwtVerifier, Key, OWN_SITE, PublicUse, Settings};
+use crate::config::{self, JwtVerifier, Settings};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
@@ -51,16 +51,13 @@ pub(super) fn http_state(
     webhooks: Arc<Sender>,
 ) -> Result<HttpState, BadAccess> {
     let own_site = site(&public_url);
-    let keys: Vec<Vec<Key>> =
-        settings.workspaces.iter().map(|workspace| keys(workspace, &own_site)).collect();
-    let pages = pages(settings, &keys, &own_site);
     let mut workspaces = Vec::new();
-    for ((workspace, started), keys) in settings.workspaces.iter().zip(started).zip(keys) {
+    for (workspace, started) in settings.workspaces.iter().zip(started) {
         let jwt = workspace.jwt.as_ref().map(verifier).transpose()?;
         workspaces.push(WorkspaceAccess {
             credentials: Credentials {
                 workspace: workspace.id.clone(),
-                keys,
+                keys: started.handle.keys(),
                 jwt,
                 secret: *started.handle.secret(),
             },
@@ -88,43 +85,19 @@ pub(super) fn http_state(
         webhook_url: Arc::new(move |url: &str| {
             webhooks.check_url(url).map_err(|error| error.to_string())
         }),
-        pages,
+        pages: pages(settings),
     })
-}
-
-/// A workspace's keys; `self` among a public one's sites is this server's own.
-fn keys(workspace: &config::Workspace, own_site: &str) -> Vec<Key> {
-    let mut keys = workspace.keys.clone();
-    for key in &mut keys {
-        let sites = public_use(key).into_iter().flat_map(|public| &mut public.allowed_origins);
-        for site in sites.filter(|site| *site == OWN_SITE) {
-            own_site.clone_into(site);
-        }
-    }
-    keys
-}
-
-fn public_use(key: &mut Key) -> Option<&mut PublicUse> {
-    match &mut key.grant {
-        Grant::Channel { public, .. } => public.as_mut(),
-        Grant::Agent(_) | Grant::Supervisor(_) | Grant::Admin(_) => None,
-    }
 }
 
 /// What the pages are served with: one set for all workspaces, since whoever opens a page has not
 /// said yet whose they are.
-fn pages(settings: &Settings, keys: &[Vec<Key>], own_site: &str) -> PageSettings {
+fn pages(settings: &Settings) -> PageSettings {
     let mut pages = PageSettings::default();
-    for (workspace, keys) in settings.workspaces.iter().zip(keys) {
+    for workspace in &settings.workspaces {
         pages.desk_origins.extend(workspace.desk_origins.iter().cloned());
-        for key in keys {
-            let Grant::Channel { public: Some(public), .. } = &key.grant else { continue };
-            pages.allowed_origins.extend(public.allowed_origins.iter().cloned());
-            let own = public.allowed_origins.iter().any(|site| site == own_site);
-            if let (true, Some(token)) = (own, &key.token) {
-                pages.own_keys.push((workspace.id.clone(), token.expose_secret().to_owned()));
-            }
-        }
+        let clear = workspace.keys.iter().filter_map(|key| key.token.as_ref());
+        let clear = clear.map(|token| (workspace.id.clone(), token.expose_secret().to_owned()));
+        pages.clear_keys.extend(clear);
     }
     if settings.demo {
         pages.demo = settings.workspaces.first().map(demo::credentials);
@@ -220,6 +193,7 @@ impl ws::Gate for SocketGate {
             workspace: desk.workspace.clone(),
             agent,
             expires_at: caller.expires_at,
+            key: caller.key,
             links: desk.links.clone(),
             presence_reasons: desk.presence_reasons.clone(),
             desk_origins: desk.origins.clone(),

@@ -12,13 +12,14 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 
-use crate::config::{self, Grant};
+use crate::config;
 use crate::domain::agent::{Presence, PresenceBy};
 use crate::domain::callback::{
     Booking, Callback, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
 };
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, CallbackId};
+use crate::domain::key::Grant;
 use crate::domain::message::{Action, Who, Wish};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::Medium;
@@ -63,7 +64,7 @@ pub(super) fn guide(workspace: &config::Workspace, address: SocketAddr) -> Vec<S
     ];
     let mut told = BTreeSet::new();
     for key in &workspace.keys {
-        let Some(token) = &key.token else { continue };
+        let Some(token) = key.token.as_ref().filter(|_| !key.revoked) else { continue };
         let who = match &key.grant {
             Grant::Channel { public: Some(_), .. } => "a page's public key".to_owned(),
             Grant::Channel { .. } => "a channel".to_owned(),
@@ -84,7 +85,7 @@ pub(super) fn credentials(workspace: &config::Workspace) -> Demo {
     let queues = queues.map(|queue| (queue.id.as_str().to_owned(), queue.name.clone())).collect();
     let mut demo = Demo { agents: Vec::new(), supervisor: None, queues };
     for key in &workspace.keys {
-        let Some(token) = &key.token else { continue };
+        let Some(token) = key.token.as_ref().filter(|_| !key.revoked) else { continue };
         let token = token.expose_secret().to_owned();
         match &key.grant {
             Grant::Agent(id) => {

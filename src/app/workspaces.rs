@@ -60,6 +60,7 @@ pub(super) async fn start(
             limits: limits(&settings.limits),
             queues: workspace.queues.clone(),
             agents: workspace.agents.clone(),
+            keys: workspace.keys.iter().map(|key| Arc::new(key.configured())).collect(),
             secret: secret(workspace),
             clock: Arc::clone(&clock),
             outward: senders.of(workspace, &clock)?,

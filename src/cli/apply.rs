@@ -1,9 +1,11 @@
-//! `ringback apply`: puts a file's queues and agents into a running server, over its API.
+//! `ringback apply`: puts a file's queues, agents and keys into a running server, over its API.
 //!
-//! Queues go first, since agents name them. Keys are read at start only, so a file's keys are left
-//! out, and said to be. Nothing is removed: what the file doesn't name stays as it is. What is the
-//! same already isn't written, so that applying a file twice changes nothing the second time.
+//! Queues go first, since agents name them. Of keys nothing but the hashes of their tokens is sent.
+//! What the file doesn't name stays as it is, and is told of keys; those that it revokes are
+//! revoked. What is the same already isn't written, so that applying a file twice changes nothing
+//! the second time.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,7 +20,8 @@ use serde_json::{Map, Value};
 use super::token::find;
 use super::{BAD_INPUT, complain, say, settings};
 use crate::config::Workspace;
-use crate::wire::settings::{print_agent, print_queue};
+use crate::domain::key::TokenHash;
+use crate::wire::settings::{print_agent, print_key, print_queue};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -67,8 +70,17 @@ fn put_all(arguments: &Arguments, workspace: &Workspace) -> Result<(), String> {
     for agent in &workspace.agents {
         server.put("agents", agent.id.as_str(), &print_agent(agent))?;
     }
+    for key in &workspace.keys {
+        let (token, configured) = (key.token_sha256.to_string(), key.configured());
+        if key.revoked {
+            server.revoke(&token)?;
+        } else {
+            server.put("keys", &token, &print_key(&configured))?;
+        }
+    }
     if !workspace.keys.is_empty() {
-        complain("keys are read when the server starts: restart it if the file's have changed");
+        let named: BTreeSet<_> = workspace.keys.iter().map(|key| key.token_sha256).collect();
+        server.tell_others(&named)?;
     }
     Ok(())
 }
@@ -126,6 +138,42 @@ impl<'a> Server<'a> {
         self.write(&path, replace)?;
         say(&format!("{path}: replaced ({})", changed.join(", ")));
         Ok(())
+    }
+
+    /// Lets nobody in with a key any more.
+    fn revoke(&self, token: &str) -> Result<(), String> {
+        let path = format!("/v1/keys/{token}");
+        let answer = self.send(&path, self.client.delete(format!("{}{path}", self.base)))?;
+        match answer.status().as_u16() {
+            404 => say(&format!("{path}: unchanged")),
+            200..300 => say(&format!("{path}: revoked")),
+            _ => return Err(refused(&path, answer)),
+        }
+        Ok(())
+    }
+
+    /// Tells which keys are good that the file doesn't name: one that was taken out of it stays.
+    fn tell_others(&self, named: &BTreeSet<TokenHash>) -> Result<(), String> {
+        let mut path = "/v1/keys?limit=200".to_owned();
+        loop {
+            let answer = self.send(&path, self.client.get(format!("{}{path}", self.base)))?;
+            if !answer.status().is_success() {
+                return Err(refused(&path, answer));
+            }
+            let page: Value =
+                answer.json().map_err(|error| format!("{path}: {}", chain(&error)))?;
+            for key in page["items"].as_array().into_iter().flatten() {
+                let token = key["token_sha256"].as_str().unwrap_or_default();
+                if TokenHash::parse(token).is_ok_and(|token| !named.contains(&token)) {
+                    complain(&format!(
+                        "/v1/keys/{token}: the file doesn't name it, and it stays; to revoke it, \
+                         let the file say so: revoked = true"
+                    ));
+                }
+            }
+            let Some(cursor) = page["next_cursor"].as_str() else { return Ok(()) };
+            path = format!("/v1/keys?limit=200&cursor={cursor}");
+        }
     }
 
     fn write(&self, path: &str, request: RequestBuilder) -> Result<(), String> {

@@ -31,7 +31,7 @@ pub struct Cli {
 enum Command {
     /// Serve; this is also what happens without any subcommand
     Serve(Sources),
-    /// Put a file's queues and agents into a running server
+    /// Put a file's queues, agents and keys into a running server
     Apply(apply::Arguments),
     /// Look at the configuration
     Config {

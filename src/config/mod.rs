@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::domain::callback::Channel;
-use crate::domain::ids::{AgentId, WorkspaceId};
+use crate::domain::ids::WorkspaceId;
+use crate::domain::key::{ApiKey, Grant, TokenHash};
 use crate::domain::policy::{AgentSettings, Choice, QueueSettings};
 
 pub use mail::{Encryption, Login, Mail, MailServer};
@@ -256,41 +256,18 @@ pub enum JwtVerifier {
 #[derive(Debug, Clone)]
 pub struct Key {
     /// SHA-256 of the token.
-    pub token_sha256: [u8; 32],
+    pub token_sha256: TokenHash,
     /// The token itself, where the file has it in the clear.
     pub token: Option<SecretString>,
     /// What it allows.
     pub grant: Grant,
+    /// Nobody is let in with it, whatever was said while the server ran.
+    pub revoked: bool,
 }
 
-/// What a key allows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Grant {
-    /// To ask for callbacks, in the name of a channel.
-    Channel {
-        /// The channel.
-        channel: Channel,
-        /// It may stand in a page: what it is held to then.
-        public: Option<PublicUse>,
-    },
-    /// To be this agent.
-    Agent(AgentId),
-    /// To supervise, and to act as this agent if one is named.
-    Supervisor(Option<AgentId>),
-    /// To set up, supervise, and act as this agent if one is named.
-    Admin(Option<AgentId>),
-}
-
-/// Stands among a public key's sites for this server's own.
-pub const OWN_SITE: &str = "self";
-
-/// What a key that stands in a page is held to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUse {
-    /// The pages' sites.
-    pub allowed_origins: Vec<String>,
-    /// Requests per address.
-    pub requests_per_minute: u32,
-    /// Callbacks per address.
-    pub callbacks_per_hour: u32,
+impl Key {
+    /// As a workspace keeps it.
+    pub fn configured(&self) -> ApiKey {
+        ApiKey::configured(self.token_sha256, (!self.revoked).then(|| self.grant.clone()))
+    }
 }

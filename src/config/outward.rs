@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::read::{count, is_authority, seconds, web_address};
+use super::read::{count, seconds};
 use super::{JitsiServer, Meetings, OutwardCalls, Webhooks, ZoomAccount};
 use crate::wire::settings::fields::{Fields, Item};
+use crate::wire::settings::{is_authority, web_address};
 
 /// The longest name, number or secret that a provider hands out.
 const CREDENTIAL_MAX: usize = 500;

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::domain::callback::Channel;
 use crate::domain::ids::QueueId;
 
 fn with(file: &str) -> Result<Loaded, ConfigError> {
@@ -156,7 +157,7 @@ fn keys_are_kept_as_hashes_and_held_to_their_role() {
     };
     assert_eq!((public.requests_per_minute, public.callbacks_per_hour), (30, 3));
     assert_eq!(keys[0].token.as_ref().map(ExposeSecret::expose_secret), Some("portal-key"));
-    assert_eq!(keys[0].token_sha256[..4], [0xb0, 0x6d, 0xae, 0x28]);
+    assert_eq!(keys[0].token_sha256.0[..4], [0xb0, 0x6d, 0xae, 0x28]);
     assert!(matches!(&keys[1].grant, Grant::Supervisor(Some(agent)) if agent.as_str() == "mara"));
 
     for (key, expected) in [

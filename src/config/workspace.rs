@@ -7,13 +7,12 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::outward::meetings;
-use super::read::web_address;
-use super::{Grant, Jwt, JwtVerifier, Key, OWN_SITE, PublicUse, Workspace};
-use crate::domain::callback::Channel;
-use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
+use super::{Jwt, JwtVerifier, Key, Workspace};
+use crate::domain::ids::{QueueId, WorkspaceId};
+use crate::domain::key::{Grant, TokenHash};
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::wire::settings::fields::{Fields, Item};
-use crate::wire::settings::{COUNTS, read_agent, read_choice, read_queue};
+use crate::wire::settings::{COUNTS, read_agent, read_choice, read_grant, read_queue, web_address};
 
 /// The fewest bytes of a secret that signs: as many as its hash has.
 const SECRET_MIN: usize = 32;
@@ -24,7 +23,7 @@ pub(super) struct Warnings {
     /// How many keys' tokens stand in the clear that don't stand in pages too.
     tokens_in_clear: usize,
     /// Hashes of all tokens, so that none is given twice.
-    tokens: BTreeSet<[u8; 32]>,
+    tokens: BTreeSet<TokenHash>,
 }
 
 impl Warnings {
@@ -121,10 +120,6 @@ fn site(text: &str) -> Result<String, &'static str> {
     web_address(text, false)
 }
 
-fn public_site(text: &str) -> Result<String, &'static str> {
-    if text == OWN_SITE { Ok(text.to_owned()) } else { site(text) }
-}
-
 fn secret(text: &str) -> Result<SecretString, String> {
     if text.len() < SECRET_MIN {
         return Err(format!("must have at least {SECRET_MIN} bytes"));
@@ -165,84 +160,29 @@ fn jwks_file(text: &str) -> Result<PathBuf, &'static str> {
     if Path::new(text).is_file() { Ok(PathBuf::from(text)) } else { Err("is not a file") }
 }
 
-#[derive(Clone, Copy)]
-enum Role {
-    Channel,
-    Agent,
-    Supervisor,
-    Admin,
-}
-
 /// A key; what doesn't belong to its role is refused as unknown.
 fn key(fields: &mut Fields<'_>, warnings: &mut Warnings) -> Option<Key> {
-    const ROLES: [(&str, Role); 4] = [
-        ("channel", Role::Channel),
-        ("agent", Role::Agent),
-        ("supervisor", Role::Supervisor),
-        ("admin", Role::Admin),
-    ];
-    let role = fields.required("role").and_then(|item| item.word(&ROLES));
-    let grant = match role {
-        Some(Role::Channel) => channel_grant(fields),
-        Some(Role::Agent) => {
-            let agent = fields.required("agent").and_then(|item| item.parsed(AgentId::parse));
-            agent.map(Grant::Agent)
-        }
-        Some(Role::Supervisor) => Some(Grant::Supervisor(fields.parsed("agent", AgentId::parse))),
-        Some(Role::Admin) => Some(Grant::Admin(fields.parsed("agent", AgentId::parse))),
-        None => {
-            // Without a role nobody can tell which of these belong here: one fault is enough.
-            for key in ["channel", "agent", "public", "allowed_origins", "public_limits"] {
-                fields.take(key);
-            }
-            None
-        }
-    };
+    let grant = read_grant(fields);
+    let revoked = fields.flag("revoked", false);
     let (token_sha256, token) = token(fields, warnings)?;
     let public = matches!(grant, Some(Grant::Channel { public: Some(_), .. }));
     warnings.tokens_in_clear += usize::from(token.is_some() && !public);
-    Some(Key { token_sha256, token, grant: grant? })
-}
-
-fn channel_grant(fields: &mut Fields<'_>) -> Option<Grant> {
-    let name = |text: &str| {
-        Channel::parse(text).ok_or_else(|| {
-            let names: Vec<&str> = Channel::ALL.iter().map(|channel| channel.as_str()).collect();
-            format!("must be one of: {}", names.join(", "))
-        })
-    };
-    let channel = fields.required("channel").and_then(|item| item.parsed(name));
-    let public = fields.flag("public", false).then(|| public_use(fields));
-    Some(Grant::Channel { channel: channel?, public })
-}
-
-fn public_use(fields: &mut Fields<'_>) -> PublicUse {
-    let mut requests_per_minute = 30;
-    let mut callbacks_per_hour = 3;
-    if let Some(item) = fields.take("public_limits") {
-        item.table(|fields| {
-            requests_per_minute = fields.number("requests_per_minute", 30, COUNTS);
-            callbacks_per_hour = fields.number("callbacks_per_hour", 3, COUNTS);
-        });
-    }
-    let listed = fields.required("allowed_origins");
-    let allowed_origins =
-        listed.and_then(|item| item.some(|item| item.parsed(public_site))).unwrap_or_default();
-    PublicUse { allowed_origins, requests_per_minute, callbacks_per_hour }
+    Some(Key { token_sha256, token, grant: grant?, revoked })
 }
 
 /// The hash that shows a token, and the token where it is in the clear.
 fn token(
     fields: &mut Fields<'_>,
     warnings: &mut Warnings,
-) -> Option<([u8; 32], Option<SecretString>)> {
+) -> Option<(TokenHash, Option<SecretString>)> {
     let clear = fields.parsed("token", clear_token);
-    let hash = fields.parsed("token_sha256", hex_hash);
+    let hash = fields.parsed("token_sha256", TokenHash::parse);
     if fields.count_of(&["token", "token_sha256"]) != 1 {
         fields.fault("", "needs either token or token_sha256");
     }
     let named = if clear.is_some() { "token" } else { "token_sha256" };
-    let hash = hash.or_else(|| clear.as_ref().map(|token| Sha256::digest(token).into()))?;
+    let hash =
+        hash.or_else(|| clear.as_ref().map(|token| TokenHash(Sha256::digest(token).into())))?;
     if !warnings.tokens.insert(hash) {
         fields.fault(named, "is another key's too");
     }
@@ -252,16 +192,4 @@ fn token(
 fn clear_token(text: &str) -> Result<String, &'static str> {
     let fits = (8..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(text.to_owned()) } else { Err("must be 8 to 200 ASCII characters, no blanks") }
-}
-
-fn hex_hash(text: &str) -> Result<[u8; 32], &'static str> {
-    const ALLOWED: &str = "must be 64 hexadecimal digits: `printf %s TOKEN | sha256sum`";
-    let mut hash = [0; 32];
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(ALLOWED);
-    }
-    for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| ALLOWED)?;
-    }
-    Ok(hash)
 }

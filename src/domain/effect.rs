@@ -11,6 +11,7 @@ use super::dispatch::{Failure, OutboxChange};
 use super::estimate::{Accuracy, Estimate};
 use super::event::Event;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
+use super::key::{ApiKey, TokenHash};
 use super::message::{Letter, Token};
 use super::offer::Offer;
 use super::phone::PhoneNumber;
@@ -74,6 +75,8 @@ pub enum Change {
     },
     /// A number was put on the deny list, or taken off it.
     Denied(PhoneNumber, Option<Arc<Denied>>),
+    /// A key was made, changed or revoked; none: the store has nothing of it any more.
+    Key(TokenHash, Option<Arc<ApiKey>>),
     /// An agent was made or changed.
     Agent(Arc<Agent>),
     /// An agent was removed.
@@ -210,6 +213,13 @@ pub enum Answer {
     QueueStats(QueueStats),
     /// A failure of the outbox, as it was before its item was tried again.
     Failure(Box<Failure>),
+    /// A key, as the command left it.
+    Key {
+        /// As it is.
+        key: Arc<ApiKey>,
+        /// It was made by the command.
+        created: bool,
+    },
     /// A number is on the deny list.
     Denied {
         /// It, with what is said of it.

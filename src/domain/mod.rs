@@ -14,6 +14,7 @@ pub mod estimate;
 pub mod event;
 pub mod hours;
 pub mod ids;
+pub mod key;
 pub mod machines;
 pub(crate) mod matching;
 pub mod message;

@@ -155,6 +155,7 @@ impl Rebuilt for AgentDesk {
                 | Change::Request { .. }
                 | Change::Interaction { .. }
                 | Change::Denied(..)
+                | Change::Key(..)
                 | Change::Queue(_)
                 | Change::QueueRemoved(_)
                 | Change::Webhook(_)

@@ -135,6 +135,7 @@ pub(crate) fn keep(answer: &Answer) -> Option<KeptAnswer> {
         Answer::Agent { .. }
         | Answer::Webhook { .. }
         | Answer::Denied { .. }
+        | Answer::Key { .. }
         | Answer::Welcome(_)
         | Answer::Position(_)
         | Answer::Availability(_)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::entry::Keyed;
 use super::facts::FactKey;
 use super::handle::{QueuePause, SessionOutlet};
+use super::keys::KeyAsk;
 use super::webhooks::WebhookAsk;
 use crate::domain::agent::{Presence, PresenceBy};
 use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
@@ -102,6 +103,7 @@ pub(crate) enum Ask {
         id: QueueId,
     },
     Webhook(WebhookAsk),
+    Key(KeyAsk),
     Slots {
         queue: QueueId,
         question: SlotQuestion,
@@ -135,7 +137,8 @@ impl Ask {
             | Self::SetPresence { .. }
             | Self::SetExternalLoad { .. }
             | Self::Connect { .. }
-            | Self::Webhook(_) => false,
+            | Self::Webhook(_)
+            | Self::Key(_) => false,
         }
     }
 
@@ -175,6 +178,7 @@ impl Ask {
             | Self::Trace { .. }
             | Self::QueueStats { .. }
             | Self::Webhook(_)
+            | Self::Key(_)
             | Self::Slots { .. }
             | Self::Replayed => {}
         }

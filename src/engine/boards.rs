@@ -1,5 +1,5 @@
-//! What readers on other threads see of queues, agents, webhooks and the deny list without asking
-//! the workspace's thread.
+//! What readers on other threads see of queues, agents, webhooks, keys and the deny list without
+//! asking the workspace's thread.
 //!
 //! Written when the entry that shows it is durable, so whatever stands here may leave the process.
 
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::keys::KeyRing;
 use crate::domain::agent::{AgentView, Presence};
 use crate::domain::denied::Denied;
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
@@ -47,6 +48,12 @@ impl<K: Ord, V> Board<K, V> {
         self.rows.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
+    /// Whether it is so of one.
+    pub(crate) fn any(&self, is_so: impl Fn(&V) -> bool) -> bool {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        rows.values().any(|row| is_so(row))
+    }
+
     /// All, by id.
     pub(crate) fn all(&self) -> Vec<Arc<V>> {
         self.rows.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
@@ -66,6 +73,8 @@ pub(crate) struct Boards {
     pub(crate) webhooks_changed: watch::Sender<()>,
     /// Numbers that aren't called.
     pub(crate) denied: Board<PhoneNumber, Denied>,
+    /// Keys that are good.
+    pub(crate) keys: Arc<KeyRing>,
     /// Agents by queue, counted.
     staff: Mutex<BTreeMap<QueueId, Staff>>,
 }

@@ -309,6 +309,7 @@ impl Office {
                 self.to_agent(id, AgentMessage::SetExternalLoad { token, units, until })
             }
             Ask::Webhook(ask) => return self.webhook(token, ask, cause),
+            Ask::Key(ask) => return self.key(token, ask, cause),
             Ask::Connect { agent, session, outlet } => self.connect(token, agent, session, outlet),
             Ask::Trace { callback } => Ok(Some(self.trace(token, &callback))),
         };

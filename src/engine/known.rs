@@ -1,5 +1,5 @@
-//! Settings of queues, agents and webhooks and the deny list as they are now, which others depend
-//! on.
+//! Settings of queues, agents and webhooks, keys and the deny list as they are now, which others
+//! depend on.
 //!
 //! An agent's timers are the largest among their queues', and a callback that is read from the
 //! store needs its queue; both are known here as soon as they are journaled. Also who is on the
@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
+use crate::domain::key::{ApiKey, TokenHash};
 use crate::domain::message::{AgentMessage, AgentTimers, Letter, QueueMessage};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, QueueSettings};
@@ -25,6 +26,10 @@ pub(crate) struct Known {
     /// How many agents serve each queue.
     staff: BTreeMap<QueueId, u32>,
     webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
+    /// Keys, revoked ones of the configuration too.
+    keys: BTreeMap<TokenHash, Arc<ApiKey>>,
+    /// Keys as the configuration has them.
+    configured_keys: BTreeMap<TokenHash, Arc<ApiKey>>,
     /// Numbers that aren't called.
     denied: BTreeSet<PhoneNumber>,
     /// Commands under way that bring a callback into a queue.
@@ -67,6 +72,8 @@ impl Known {
                 }
                 Change::Denied(phone, Some(_)) => drop(self.denied.insert(*phone)),
                 Change::Denied(phone, None) => drop(self.denied.remove(phone)),
+                Change::Key(token, Some(key)) => drop(self.keys.insert(*token, Arc::clone(key))),
+                Change::Key(token, None) => drop(self.keys.remove(token)),
                 Change::Webhook(WebhookChange::Put(webhook)) => {
                     self.webhooks.insert(webhook.settings.id.clone(), Arc::clone(webhook));
                 }
@@ -95,6 +102,26 @@ impl Known {
     /// How many numbers are on the deny list.
     pub(crate) fn denied_count(&self) -> usize {
         self.denied.len()
+    }
+
+    /// What the configuration has of keys.
+    pub(crate) fn configure(&mut self, keys: &[Arc<ApiKey>]) {
+        self.configured_keys = keys.iter().map(|key| (key.token, Arc::clone(key))).collect();
+    }
+
+    /// A key as the configuration has it.
+    pub(crate) fn configured_key(&self, token: &TokenHash) -> Option<&Arc<ApiKey>> {
+        self.configured_keys.get(token)
+    }
+
+    /// A key, as it is now; revoked perhaps.
+    pub(crate) fn key(&self, token: &TokenHash) -> Option<&Arc<ApiKey>> {
+        self.keys.get(token)
+    }
+
+    /// How many keys are good.
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys.values().filter(|key| key.grant.is_some()).count()
     }
 
     /// A queue, as it is now.

@@ -19,6 +19,7 @@ use crate::domain::denied::Denied;
 use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
+use crate::domain::key::ApiKey;
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::slots::Bookings;
@@ -148,6 +149,8 @@ pub struct Inventory {
     pub webhooks: Vec<Arc<Webhook>>,
     /// The deny list, by number.
     pub denied: Vec<Arc<Denied>>,
+    /// Keys, by hash: what was changed of the configuration's, and others.
+    pub keys: Vec<Arc<ApiKey>>,
     /// The highest callback number given.
     pub last_number: u64,
     /// The workspace's own secret (32 bytes), if one was made.

@@ -20,6 +20,7 @@ use super::handle::RESTART;
 use super::intake::Intake;
 use super::journal::{Journal, JournalEvent};
 use super::journal_actor::{Heard, JournalActor};
+use super::keys;
 use super::library::{Codec, Inventory, Library};
 use super::office::{Fittings, Office, Singles};
 use super::outputs::Output;
@@ -314,7 +315,11 @@ async fn restore(
     let webhooks = webhooks.map(|webhook| Change::Webhook(WebhookChange::Put(webhook)));
     let denied = inventory.denied.iter().cloned();
     let denied = denied.map(|denied| Change::Denied(denied.phone, Some(denied)));
-    let known: Vec<_> = queues.chain(agents).chain(webhooks).chain(denied).collect();
+    let keys = keys::at_start(&config.keys, &inventory.keys);
+    office.shared.boards.keys.show(keys.iter().cloned());
+    let keys = keys.into_iter().map(|key| Change::Key(key.token, Some(key)));
+    let known: Vec<_> = queues.chain(agents).chain(webhooks).chain(denied).chain(keys).collect();
+    office.known.borrow_mut().configure(&config.keys);
     office.known.borrow_mut().learn(&known);
     for webhook in &inventory.webhooks {
         let id = webhook.settings.id.clone();

@@ -22,6 +22,7 @@ pub mod health;
 mod intake;
 pub mod journal;
 mod journal_actor;
+pub mod keys;
 mod known;
 mod lapse;
 pub mod library;

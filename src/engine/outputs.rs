@@ -17,6 +17,7 @@ use crate::domain::denied::Denied;
 use crate::domain::dispatch::Carrier;
 use crate::domain::effect::{Answer, Notice};
 use crate::domain::ids::{AgentId, QueueId, SessionId, WebhookId};
+use crate::domain::key::{ApiKey, TokenHash};
 use crate::domain::message::{AgentMessage, Letter, Token};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
@@ -46,6 +47,8 @@ pub(crate) enum Output {
     PublishWebhook(WebhookId, Option<Arc<Webhook>>),
     /// Readers see that a number is denied, or isn't any more.
     PublishDenied(PhoneNumber, Option<Arc<Denied>>),
+    /// Whoever lets callers in sees a key.
+    PublishKey(TokenHash, Option<Arc<ApiKey>>),
 }
 
 /// How a command is answered.
@@ -114,6 +117,7 @@ impl Office {
             Output::PublishDenied(phone, denied) => {
                 self.shared.boards.denied.publish(phone, denied);
             }
+            Output::PublishKey(token, key) => self.shared.boards.keys.publish(token, key),
             Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
             Output::WakeWebhooks => self.shared.boards.webhooks_changed.send_replace(()),
             Output::PublishWebhook(id, webhook) => {

@@ -244,6 +244,7 @@ impl Rebuilt for QueueDesk {
                 | Change::Request { .. }
                 | Change::Interaction { .. }
                 | Change::Denied(..)
+                | Change::Key(..)
                 | Change::Agent(_)
                 | Change::AgentRemoved(_)
                 | Change::Webhook(_)

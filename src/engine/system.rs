@@ -22,6 +22,7 @@ use super::recovery::OpenError;
 use super::shared::Shared;
 use super::shared_log::SharedLog;
 use crate::domain::ids::WorkspaceId;
+use crate::domain::key::ApiKey;
 use crate::domain::machines::router::RouterLimits;
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::time::Span;
@@ -40,6 +41,8 @@ pub struct EngineConfig {
     pub queues: Vec<QueueSettings>,
     /// Agents made at start where the store doesn't have them yet.
     pub agents: Vec<AgentSettings>,
+    /// Keys as the configuration has them; what the store has of one wins.
+    pub keys: Vec<Arc<ApiKey>>,
     /// The workspace's secret, where it is configured; else the store's.
     pub secret: Option<[u8; 32]>,
     /// The time; may be shared, since each workspace holds its own.

@@ -98,7 +98,7 @@ impl Office {
         let (change, answer) = match ask {
             WebhookAsk::Put { wanted, fresh, if_match } => {
                 let before = known.webhook(&wanted.settings.id);
-                check_version(before.as_deref(), if_match)?;
+                check_version(before.as_ref().map_or(0, |webhook| webhook.version), if_match)?;
                 let created = before.is_none();
                 if created && known.webhook_count() >= MAX_WEBHOOKS {
                     let text = format!("there are {MAX_WEBHOOKS} webhooks; remove another first");
@@ -112,7 +112,7 @@ impl Office {
             }
             WebhookAsk::Remove { id, if_match } => {
                 let before = known.webhook(&id).ok_or(Refusal::NotFound)?;
-                check_version(Some(&before), if_match)?;
+                check_version(before.version, if_match)?;
                 (WebhookChange::Removed(id), Answer::Done)
             }
             WebhookAsk::Disable { id, starts_after, why } => {
@@ -168,8 +168,8 @@ fn is_under_way(webhook: &Webhook, starts_after: u64) -> bool {
     webhook.settings.active && webhook.starts_after == starts_after
 }
 
-fn check_version(webhook: Option<&Webhook>, if_match: Option<u64>) -> Result<(), Refusal> {
-    let version = webhook.map_or(0, |webhook| webhook.version);
+/// Whether a change is meant for what is there, of this version; 0: nothing.
+pub(super) fn check_version(version: u64, if_match: Option<u64>) -> Result<(), Refusal> {
     match if_match {
         Some(wanted) if wanted != version => Err(Refusal::VersionStale { version }),
         Some(_) | None => Ok(()),

@@ -3,16 +3,18 @@
 //! Knows neither requests nor sockets, so that the agent's socket is let in by the same rules.
 //! Must never print a token, and never say which part of a wrong one was right.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use super::jwt::{self, Verifier};
 use super::limit::Attempts;
-use crate::config;
 use crate::domain::ids::WorkspaceId;
+use crate::domain::key::{ApiKey, Grant, OWN_SITE, PublicUse, TokenHash};
 use crate::domain::time::Timestamp;
+use crate::engine::keys::KeyRing;
 use crate::wire::manage;
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::role::Role;
@@ -24,8 +26,8 @@ const TOKEN_MAX: usize = 8_192;
 pub struct Credentials {
     /// The workspace.
     pub workspace: WorkspaceId,
-    /// API keys.
-    pub keys: Vec<config::Key>,
+    /// API keys that are good.
+    pub keys: Arc<KeyRing>,
     /// Whose signed tokens are believed; none: nobody's.
     pub jwt: Option<Verifier>,
     /// What manage tokens are signed with.
@@ -43,8 +45,10 @@ pub struct Caller {
     pub identity: [u8; 32],
     /// When the credential ends by itself.
     pub expires_at: Option<Timestamp>,
+    /// The key that it is, as it was when it was shown; none for other credentials.
+    pub key: Option<Arc<ApiKey>>,
     /// What a key that stands in a page is held to.
-    pub public: Option<config::PublicUse>,
+    pub public: Option<PublicUse>,
 }
 
 /// Why a credential isn't taken.
@@ -70,13 +74,15 @@ impl From<AuthError> for Problem {
 /// All workspaces' credentials.
 pub struct Gate {
     workspaces: Vec<Credentials>,
+    /// The site of the server's own pages.
+    own_site: String,
     attempts: Attempts,
 }
 
 impl Gate {
     /// Lets in who has one of these.
-    pub fn new(workspaces: Vec<Credentials>) -> Self {
-        Self { workspaces, attempts: Attempts::default() }
+    pub fn new(workspaces: Vec<Credentials>, own_site: String) -> Self {
+        Self { workspaces, own_site, attempts: Attempts::default() }
     }
 
     /// Whose the credential in an `Authorization` header is.
@@ -116,29 +122,50 @@ impl Gate {
         self.manage(token).ok_or(AuthError::Bad)
     }
 
-    /// Every key is looked at, each in constant time: what an answer took tells nothing.
     fn key(&self, token: &str) -> Option<Caller> {
-        let hash: [u8; 32] = Sha256::digest(token).into();
-        let mut found = None;
-        for (workspace, credentials) in self.workspaces.iter().enumerate() {
-            for key in &credentials.keys {
-                if bool::from(key.token_sha256.ct_eq(&hash)) {
-                    found = Some((workspace, &key.grant));
-                }
-            }
-        }
-        let (workspace, grant) = found?;
-        let (role, public) = match grant {
-            config::Grant::Channel { channel, public } => {
+        let hash = TokenHash(Sha256::digest(token).into());
+        let mut all = self.workspaces.iter().enumerate();
+        let (workspace, key) =
+            all.find_map(|(at, one)| one.keys.one(&hash).map(|key| (at, key)))?;
+        let (role, public) = match key.grant.as_ref()? {
+            Grant::Channel { channel, public } => {
                 let role = Role::Channel { channel: *channel, public: public.is_some() };
-                (role, public.clone())
+                (role, public.as_ref().map(|public| public.on(&self.own_site)))
             }
-            config::Grant::Agent(agent) => (Role::Agent(agent.clone()), None),
-            config::Grant::Supervisor(agent) => (Role::Supervisor(agent.clone()), None),
-            config::Grant::Admin(agent) => (Role::Admin(agent.clone()), None),
+            Grant::Agent(agent) => (Role::Agent(agent.clone()), None),
+            Grant::Supervisor(agent) => (Role::Supervisor(agent.clone()), None),
+            Grant::Admin(agent) => (Role::Admin(agent.clone()), None),
         };
-        let identity = self.identity(workspace, "key", &hash);
-        Some(Caller { workspace, role, identity, expires_at: None, public })
+        let identity = self.identity(workspace, "key", &hash.0);
+        Some(Caller { workspace, role, identity, expires_at: None, key: Some(key), public })
+    }
+
+    /// Whether the server's own pages may use it as a public key.
+    pub fn is_own(&self, token: &str) -> bool {
+        let public = self.key(token).and_then(|caller| caller.public);
+        public.is_some_and(|public| public.allowed_origins.contains(&self.own_site))
+    }
+
+    /// Whether another workspace than this lets in whoever shows a token of this hash.
+    pub fn is_known_elsewhere(&self, token: &TokenHash, workspace: usize) -> bool {
+        let all = self.workspaces.iter().enumerate();
+        all.into_iter().any(|(at, one)| at != workspace && one.keys.one(token).is_some())
+    }
+
+    /// The sites whose pages may ask for callbacks, of all workspaces.
+    pub fn shops(&self) -> BTreeSet<String> {
+        let keys = self.workspaces.iter().flat_map(|one| one.keys.all());
+        let sites = keys.filter_map(|key| Some(key.public()?.on(&self.own_site).allowed_origins));
+        sites.flatten().collect()
+    }
+
+    /// Whether that site's pages may ask for callbacks of this workspace.
+    pub fn is_shop(&self, workspace: usize, site: &str) -> bool {
+        let is_it = |public: &PublicUse| {
+            let mut sites = public.allowed_origins.iter();
+            sites.any(|one| site == if one == OWN_SITE { &self.own_site } else { one })
+        };
+        self.workspaces[workspace].keys.any(|key| key.public().is_some_and(is_it))
     }
 
     fn signed(&self, token: &str, now: Timestamp) -> Result<Caller, AuthError> {
@@ -154,6 +181,7 @@ impl Gate {
             identity: self.identity(workspace, "jwt", subject.as_bytes()),
             role: grant.role,
             expires_at: Some(grant.expires_at),
+            key: None,
             public: None,
         })
     }
@@ -170,6 +198,7 @@ impl Gate {
             role: Role::Customer(id),
             identity: self.identity(workspace, "manage", &id.to_bytes()),
             expires_at: None,
+            key: None,
             public: None,
         })
     }

@@ -4,8 +4,6 @@
 //! comes of it may do; a workspace's desks reach all of the API. Grants nothing: whoever may read
 //! an answer still needs a credential for it, and a public key is held to its sites each time.
 
-use std::collections::BTreeSet;
-
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
@@ -14,10 +12,9 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::auth::{Caller, Credentials};
+use super::auth::Caller;
 use super::reply::Reply;
 use super::state::Shared;
-use crate::config::Grant;
 use crate::wire::problem::Problem;
 use crate::wire::role::Role;
 
@@ -40,42 +37,18 @@ const TOLD: &str = "etag, idempotent-replayed, location, retry-after";
 /// How long a browser may remember what it was told before a request, in seconds.
 const REMEMBER_SECONDS: &str = "600";
 
-/// The sites of a workspace.
-pub(super) struct Sites {
-    /// Those that embed the agent's page.
-    desks: BTreeSet<String>,
-    /// Those of its public keys.
-    shops: BTreeSet<String>,
-}
-
-impl Sites {
-    pub(super) fn new(desk_origins: Vec<String>, credentials: &Credentials) -> Self {
-        let mut shops = BTreeSet::new();
-        for key in &credentials.keys {
-            if let Grant::Channel { public: Some(public), .. } = &key.grant {
-                shops.extend(public.allowed_origins.iter().cloned());
-            }
-        }
-        Self { desks: desk_origins.into_iter().collect(), shops }
-    }
-
-    /// Whether pages of `origin` may read what this caller is told; none: nobody knows yet who
-    /// asks.
-    fn allow(&self, origin: &str, path: &str, caller: Option<&Caller>) -> bool {
-        let shop = || SHOP_PATHS.contains(&path);
-        if let Some(public) = caller.and_then(|caller| caller.public.as_ref()) {
-            return shop() && public.allowed_origins.iter().any(|site| site == origin);
-        }
-        let customer = caller.is_none_or(|caller| matches!(caller.role, Role::Customer(_)));
-        self.desks.contains(origin) || customer && shop() && self.shops.contains(origin)
-    }
-}
-
-/// Whether pages of `origin` may read an answer of that path.
+/// Whether pages of `origin` may read an answer of that path; no caller: nobody knows yet who asks.
 fn allows(shared: &Shared, origin: &str, path: &str, caller: Option<&Caller>) -> bool {
-    shared.workspaces.iter().enumerate().any(|(at, workspace)| {
-        caller.is_none_or(|caller| caller.workspace == at)
-            && workspace.sites.allow(origin, path, caller)
+    let shop = SHOP_PATHS.contains(&path);
+    if let Some(public) = caller.and_then(|caller| caller.public.as_ref()) {
+        return shop && public.allowed_origins.iter().any(|site| site == origin);
+    }
+    let customer = caller.is_none_or(|caller| matches!(caller.role, Role::Customer(_)));
+    let all = shared.workspaces.iter().enumerate();
+    let mut asked = all.filter(|(at, _)| caller.is_none_or(|caller| caller.workspace == *at));
+    asked.any(|(at, workspace)| {
+        workspace.desk_origins.contains(origin)
+            || customer && shop && shared.gate.is_shop(at, origin)
     })
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
@@ -17,6 +18,7 @@ use super::reply::Reply;
 use crate::domain::callback::Channel;
 use crate::domain::event::Event;
 use crate::domain::ids::{CallbackId, WorkspaceId};
+use crate::domain::key::ApiKey;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::feed::EventFeed;
@@ -65,6 +67,7 @@ pub(super) async fn stream(call: &Call) -> Result<Reply, Problem> {
         channel,
         after,
         expires_at: call.caller.expires_at,
+        key: call.caller.key.clone(),
         _permit: permit,
     };
     let first = futures_util::stream::iter([Ok(Bytes::from_static(COME_AGAIN.as_bytes()))]);
@@ -98,6 +101,8 @@ struct Following {
     channel: Option<Channel>,
     after: u64,
     expires_at: Option<Timestamp>,
+    /// The key that it was opened with, if with one.
+    key: Option<Arc<ApiKey>>,
     /// Held until the stream ends.
     _permit: OwnedSemaphorePermit,
 }
@@ -106,7 +111,7 @@ impl Following {
     /// The next part; none: the stream ends, and the client comes again with what it has.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         loop {
-            if self.expires_at.is_some_and(|end| self.handle.now() >= end) {
+            if self.is_over() {
                 return None;
             }
             if self.feed.may_have_more() {
@@ -127,6 +132,12 @@ impl Following {
                 }
             }
         }
+    }
+
+    /// Whether the credential isn't good any more.
+    fn is_over(&self) -> bool {
+        self.expires_at.is_some_and(|end| self.handle.now() >= end)
+            || self.key.as_ref().is_some_and(|key| !self.handle.keys().holds(key))
     }
 
     /// For how long nothing needs to be said.

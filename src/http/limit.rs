@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::config::PublicUse;
+use crate::domain::key::PublicUse;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::time::{Span, Timestamp};
 use crate::wire::problem::{Kind, Problem};

@@ -18,6 +18,7 @@ mod events;
 mod health;
 mod idempotency;
 mod jwt;
+mod keys;
 mod limit;
 mod metrics;
 mod openapi;

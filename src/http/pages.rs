@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING,
@@ -20,6 +21,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::reply::Reply;
+use super::state::Shared;
 use crate::domain::ids::WorkspaceId;
 use crate::pages::{self, FILES, VERSION};
 use crate::wire::problem::{Kind, Problem};
@@ -52,10 +54,9 @@ const REVALIDATE: &str = "no-cache";
 pub struct PageSettings {
     /// Sites that may embed the agent's page.
     pub desk_origins: Vec<String>,
-    /// Sites that may embed customers' pages.
-    pub allowed_origins: Vec<String>,
-    /// Public keys that the server's own page for customers uses, by workspace.
-    pub own_keys: Vec<(WorkspaceId, String)>,
+    /// Tokens that the configuration has in the clear, by workspace. The server's own page for
+    /// customers uses those that are good for it.
+    pub clear_keys: Vec<(WorkspaceId, String)>,
     /// What the demo lets everybody know; none outside of it.
     pub demo: Option<Demo>,
 }
@@ -84,10 +85,12 @@ struct Served {
 pub(super) struct Pages {
     version: String,
     whole: BTreeMap<&'static str, Served>,
+    /// The customer's page, and the sites that may show it, as it was asked for last.
+    for_customers: Mutex<(BTreeSet<String>, Arc<Served>)>,
     files: BTreeMap<&'static str, Served>,
     widget: Served,
     demo: String,
-    own_keys: String,
+    clear_keys: Vec<(WorkspaceId, String)>,
 }
 
 impl Pages {
@@ -99,38 +102,49 @@ impl Pages {
             digest.update(file.text);
         }
         let version = hex(&digest.finalize()[..8]);
-        let page = |name: &str, ancestors: &str| {
-            let text = pages::page(name).replace(VERSION, &version);
-            let policy = format!("{POLICY}{ancestors}");
-            let policy = HeaderValue::from_str(&policy).expect("origins are visible ASCII");
-            Served::new("text/html; charset=utf-8", text, Some(policy))
-        };
-        let desks = ancestors(&settings.desk_origins);
-        let shops = ancestors(&settings.allowed_origins);
-        let pages = BTreeMap::from([
+        let page = |name: &str, ancestors: &str| Served::page(name, &version, ancestors);
+        let desks = ancestors(settings.desk_origins.iter());
+        let whole = BTreeMap::from([
             ("/", page("start", "'none'")),
             ("/agent", page("agent", &desks)),
             ("/supervisor", page("supervisor", "'none'")),
-            (ASK, page("callback", &shops)),
-            (MANAGE, page("callback", &shops)),
         ]);
         let files =
             FILES.iter().map(|file| (file.name, Served::new(file.media_type, file.slim(), None)));
         let files = files.collect();
         let widget = format!("import './pages/{version}/{ELEMENT}';\n");
         let widget = Served::new("text/javascript; charset=utf-8", widget, None);
+        let nobody = (BTreeSet::new(), Arc::new(page("callback", "'none'")));
         Self {
+            for_customers: Mutex::new(nobody),
             version,
-            whole: pages,
+            whole,
             files,
             widget,
             demo: demo(settings.demo.as_ref()),
-            own_keys: own_keys(&settings.own_keys),
+            clear_keys: settings.clear_keys.clone(),
         }
+    }
+
+    /// The customer's page, that these sites may show.
+    fn for_customers(&self, sites: BTreeSet<String>) -> Arc<Served> {
+        let mut kept = self.for_customers.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != sites {
+            let page = Served::page("callback", &self.version, &ancestors(sites.iter()));
+            *kept = (sites, Arc::new(page));
+        }
+        Arc::clone(&kept.1)
     }
 }
 
 impl Served {
+    fn page(name: &str, version: &str, ancestors: &str) -> Self {
+        let text = pages::page(name).replace(VERSION, version);
+        let policy = format!("{POLICY}{ancestors}");
+        let policy = HeaderValue::from_str(&policy).expect("origins are visible ASCII");
+        Self::new("text/html; charset=utf-8", text, Some(policy))
+    }
+
     fn new(media_type: &'static str, text: String, policy: Option<HeaderValue>) -> Self {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(text.as_bytes()).expect("memory takes all");
@@ -173,9 +187,13 @@ impl Served {
 /// Puts the pages in their places.
 pub(super) fn mount(config: &mut ServiceConfig) {
     let get = |path: &str| web::resource(path).default_service(web::to(only_get));
-    for path in ["/", "/agent", "/supervisor", ASK, MANAGE] {
+    for path in ["/", "/agent", "/supervisor"] {
         let to = move |pages, request| async move { page(path, &pages, &request) };
         config.service(get(path).route(web::get().to(to)).route(web::head().to(to)));
+    }
+    for path in [ASK, MANAGE] {
+        let customers = get(path).route(web::get().to(for_customers));
+        config.service(customers.route(web::head().to(for_customers)));
     }
     config.service(get(WIDGET).route(web::get().to(widget)).route(web::head().to(widget)));
     let files = get("/pages/{version}/{name:.*}");
@@ -200,6 +218,14 @@ fn for_any_site(mut response: HttpResponse) -> HttpResponse {
     response
 }
 
+async fn for_customers(
+    pages: Data<Pages>,
+    shared: Data<Shared>,
+    request: HttpRequest,
+) -> HttpResponse {
+    pages.for_customers(shared.gate.shops()).answer(request.headers(), REVALIDATE)
+}
+
 async fn file(
     pages: Data<Pages>,
     place: web::Path<(String, String)>,
@@ -220,8 +246,9 @@ async fn demo_keys(pages: Data<Pages>) -> HttpResponse {
 }
 
 /// What the page uses on which customers ask for a callback.
-async fn customers_keys(pages: Data<Pages>) -> HttpResponse {
-    Reply::text("application/json", pages.own_keys.clone()).into_response()
+async fn customers_keys(pages: Data<Pages>, shared: Data<Shared>) -> HttpResponse {
+    let good = pages.clear_keys.iter().filter(|(_, token)| shared.gate.is_own(token));
+    Reply::text("application/json", own_keys(good)).into_response()
 }
 
 async fn only_get(request: HttpRequest) -> HttpResponse {
@@ -241,15 +268,14 @@ fn demo(demo: Option<&Demo>) -> String {
     serde_json::json!({"agents": agents, "supervisor": supervisor, "queues": queues}).to_string()
 }
 
-fn own_keys(keys: &[(WorkspaceId, String)]) -> String {
-    let keys = keys.iter();
+fn own_keys<'a>(keys: impl Iterator<Item = &'a (WorkspaceId, String)>) -> String {
     let keys = keys.map(|(id, key)| serde_json::json!({"workspace": id.as_str(), "key": key}));
     serde_json::json!({"keys": keys.collect::<Vec<_>>()}).to_string()
 }
 
 /// The sources of `frame-ancestors`; none at all where there are no sites.
-fn ancestors(sites: &[String]) -> String {
-    let sites: BTreeSet<&str> = sites.iter().map(String::as_str).collect();
+fn ancestors<'a>(sites: impl Iterator<Item = &'a String>) -> String {
+    let sites: BTreeSet<&str> = sites.map(String::as_str).collect();
     let sites: Vec<&str> = sites.into_iter().collect();
     if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") }
 }
@@ -286,9 +312,7 @@ mod tests {
 
     fn pages() -> Pages {
         let desk_origins = vec!["https://desk.example".to_owned(), "https://a.example".to_owned()];
-        let allowed_origins = vec!["https://shop.example".to_owned()];
-        let settings = PageSettings { desk_origins, allowed_origins, ..PageSettings::default() };
-        Pages::new(&settings)
+        Pages::new(&PageSettings { desk_origins, ..PageSettings::default() })
     }
 
     fn asked(name: HeaderName, value: &str) -> HeaderMap {
@@ -311,9 +335,21 @@ mod tests {
         assert!(policy("/").ends_with("frame-ancestors 'none'"));
         let desks = "frame-ancestors https://a.example https://desk.example";
         assert!(policy("/agent").ends_with(desks));
-        assert!(policy(MANAGE).ends_with("frame-ancestors https://shop.example"));
         assert!(!policy("/agent").contains("unsafe"));
-        assert_eq!(ancestors(&[]), "'none'");
+    }
+
+    #[test]
+    fn only_the_keys_sites_as_they_are_now_may_frame_the_customers_page() {
+        let pages = pages();
+        let policy = |sites: &[&str]| {
+            let sites = sites.iter().map(|site| (*site).to_owned()).collect();
+            let answer = pages.for_customers(sites).answer(&HeaderMap::new(), REVALIDATE);
+            told(&answer, &CONTENT_SECURITY_POLICY).to_owned()
+        };
+        assert!(policy(&[]).ends_with("frame-ancestors 'none'"));
+        let shop = policy(&["https://shop.example"]);
+        assert!(shop.ends_with("frame-ancestors https://shop.example"), "{shop}");
+        assert!(policy(&[]).ends_with("frame-ancestors 'none'"));
     }
 
     #[test]
@@ -341,7 +377,8 @@ mod tests {
     #[test]
     fn pages_name_the_version_of_their_files() {
         let pages = pages();
-        for page in pages.whole.values() {
+        let customers = pages.for_customers(BTreeSet::new());
+        for page in pages.whole.values().chain([&*customers]) {
             let text = std::str::from_utf8(&page.plain).expect("text");
             assert!(text.contains(&format!("/pages/{}/", pages.version)) && !text.contains('{'));
         }

@@ -20,7 +20,7 @@ use super::reply::Reply;
 use super::state::Shared;
 use super::{
     actions, agents, availability, callbacks, cors, customers, deny_list, docs, events, health,
-    openapi, outbox, queues, slots, stats, webhooks,
+    keys, openapi, outbox, queues, slots, stats, webhooks,
 };
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
@@ -85,7 +85,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 56] = [
+pub(super) static ROUTES: [Route; 60] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -132,6 +132,10 @@ pub(super) static ROUTES: [Route; 56] = [
     call!(GET "/v1/webhooks/{id}" None webhooks::get),
     call!(PUT "/v1/webhooks/{id}" Json webhooks::put),
     call!(DELETE "/v1/webhooks/{id}" None webhooks::delete),
+    call!(GET "/v1/keys" None keys::list),
+    call!(GET "/v1/keys/{token_sha256}" None keys::get),
+    call!(PUT "/v1/keys/{token_sha256}" Json keys::put),
+    call!(DELETE "/v1/keys/{token_sha256}" None keys::delete),
     call!(GET "/v1/outbox/failures" None outbox::failures),
     call!(POST "/v1/outbox/failures/{id}/retry" Optional outbox::retry),
     open("/healthz", |_| Ok(health::healthz())),

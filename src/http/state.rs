@@ -1,12 +1,12 @@
 //! What every request is answered from: the workspaces, and the bounds that hold for all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::auth::{Credentials, Gate};
-use super::cors::Sites;
 use super::events::MAX_STREAMS;
 use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
@@ -98,7 +98,7 @@ pub(super) struct Workspace {
     pub(super) presence_reasons: Vec<Choice>,
     pub(super) phone_requests_per_minute: u32,
     pub(super) secret: [u8; 32],
-    pub(super) sites: Sites,
+    pub(super) desk_origins: BTreeSet<String>,
     /// Streams of events that may still be opened.
     pub(super) streams: Arc<Semaphore>,
 }
@@ -115,13 +115,13 @@ impl Shared {
                 presence_reasons: access.presence_reasons,
                 phone_requests_per_minute: access.phone_requests_per_minute,
                 secret: access.credentials.secret,
-                sites: Sites::new(access.desk_origins, &access.credentials),
+                desk_origins: access.desk_origins.into_iter().collect(),
                 streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             });
             credentials.push(access.credentials);
         }
         Self {
-            gate: Arc::new(Gate::new(credentials)),
+            gate: Arc::new(Gate::new(credentials, state.own_site.clone())),
             workspaces,
             limits: state.limits,
             public_url: state.public_url,

@@ -147,6 +147,8 @@ fn of_change(change: &Change, rows: &mut Vec<RowWrite>) {
         Change::QueueRemoved(id) => delete(keys::queue(id), rows),
         Change::Denied(phone, Some(denied)) => put(keys::denied(phone), denied.to_row(), rows),
         Change::Denied(phone, None) => delete(keys::denied(phone), rows),
+        Change::Key(token, Some(key)) => put(keys::api_key(token), key.to_row(), rows),
+        Change::Key(token, None) => delete(keys::api_key(token), rows),
         Change::Webhook(change) => of_webhook(change, rows),
         Change::Outbox(_) => unreachable!("its rows need the entry's number"),
     }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::callback::{Channel, State};
 use crate::domain::dispatch::Carrier;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
+use crate::domain::key::TokenHash;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::Medium;
 use crate::domain::slots::Seat;
@@ -112,8 +113,11 @@ pub const SEAT: Table = ordered(31, "seat");
 /// webhook id, zero, event id → nothing: what was given up and is to be sent again.
 pub const WEBHOOK_AGAIN: Table = ordered(32, "webhook_again");
 
+/// SHA-256 of a token → what it allows, or that it is revoked.
+pub const API_KEY: Table = ordered(33, "api_key");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 33] = [
+pub const ALL: [Table; 34] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -147,6 +151,7 @@ pub const ALL: [Table; 33] = [
     DENIED,
     SEAT,
     WEBHOOK_AGAIN,
+    API_KEY,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -251,6 +256,11 @@ pub fn webhook(id: &WebhookId) -> RowKey {
 /// How far a webhook has come.
 pub fn webhook_progress(id: &WebhookId) -> RowKey {
     key(WEBHOOK_PROGRESS, id.as_str().as_bytes().to_vec())
+}
+
+/// An API key.
+pub fn api_key(token: &TokenHash) -> RowKey {
+    key(API_KEY, token.0.to_vec())
 }
 
 /// A number on the deny list.

@@ -83,6 +83,7 @@ kinds! {
     UnknownZone 422 "unknown-zone" "Unknown time zone",
     PhoneRefused 422 "phone-refused" "The number is not called",
     MediumNotOffered 422 "medium-not-offered" "The queue does not offer this medium",
+    UpgradeRequired 426 "upgrade-required" "Another version of the protocol needed",
     RateLimited 429 "rate-limited" "Too many requests",
     Internal 500 "internal" "Internal error",
     Unavailable 503 "unavailable" "The store cannot be written",

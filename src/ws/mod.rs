@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::ids::{AgentId, WorkspaceId};
+use crate::domain::key::ApiKey;
 use crate::domain::policy::Choice;
 use crate::domain::time::Timestamp;
 use crate::engine::figures::SocketCounts;
@@ -40,6 +41,8 @@ pub struct Admitted {
     pub agent: AgentId,
     /// When the credential ends.
     pub expires_at: Option<Timestamp>,
+    /// The key that it is, if it is one: good for as long as it allows the same.
+    pub key: Option<Arc<ApiKey>>,
     /// Templates of links.
     pub links: Links,
     /// What an agent may say when they go away.

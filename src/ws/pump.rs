@@ -213,7 +213,9 @@ impl Pump {
 
     /// A credential that has ended is good for nothing more.
     fn check_credential(&self) -> Result<(), Over> {
-        let ended = self.admitted.expires_at.is_some_and(|at| at <= self.now());
+        let now = &self.admitted;
+        let ended = now.expires_at.is_some_and(|at| at <= self.now())
+            || now.key.as_ref().is_some_and(|key| !now.handle.keys().holds(key));
         if ended { self.end(4401) } else { Ok(()) }
     }
 
@@ -286,6 +288,7 @@ impl Pump {
         match self.state.gate.admit(token, self.address) {
             Ok(next) if next.workspace == now.workspace && next.agent == now.agent => {
                 self.admitted.expires_at = next.expires_at;
+                self.admitted.key = next.key;
                 self.send(&ServerFrame::Ack { id })
             }
             Ok(_) => {

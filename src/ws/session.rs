@@ -8,7 +8,8 @@ use actix::{Actor, ActorContext, AsyncContext, StreamHandler};
 use actix_http::ws::Item;
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER,
-    SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError};
@@ -19,6 +20,9 @@ use super::outflow::{Drain, Outflow, Outgoing};
 use super::pump::{self, Client, FromClient};
 use super::{Admitted, FRAME_MAX, SUBPROTOCOL, SocketState};
 use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
+
+/// The version of the WebSocket protocol: there is one (RFC 6455).
+const VERSION: &str = "13";
 
 /// Mounts the socket.
 pub fn configure(config: &mut web::ServiceConfig, state: SocketState) {
@@ -105,6 +109,11 @@ fn admit(
         let detail = format!("Offer the subprotocol {SUBPROTOCOL}.");
         return Err(Problem::new(Kind::Malformed, detail));
     }
+    // One that names none isn't a handshake at all, and is refused as that.
+    if headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|named| named != VERSION) {
+        let detail = format!("Speak version {VERSION} of the WebSocket protocol (RFC 6455).");
+        return Err(Problem::new(Kind::UpgradeRequired, detail));
+    }
     if let Some(origin) = headers.get(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -126,6 +135,11 @@ fn refuse(problem: &Problem) -> HttpResponse {
     response.insert_header((CACHE_CONTROL, "no-store"));
     if problem.kind == Kind::Unauthorized {
         response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+    }
+    if problem.kind == Kind::UpgradeRequired {
+        // RFC 6455, section 4.4; RFC 9110 asks for `Upgrade` with this status.
+        response.insert_header((UPGRADE, "websocket"));
+        response.insert_header((SEC_WEBSOCKET_VERSION, VERSION));
     }
     if let Some(seconds) = problem.retry_after_seconds {
         response.insert_header((RETRY_AFTER, seconds));

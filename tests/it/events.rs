@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 use crate::server::{Server, asap, send};
 
 /// A stream that is open.
-struct Stream {
+pub(crate) struct Stream {
     lines: std::io::Lines<BufReader<Response>>,
 }
 
 /// An event of a stream: its id, its type, and what it says.
 #[derive(Debug, Clone, PartialEq)]
-struct Told {
+pub(crate) struct Told {
     id: u64,
-    kind: String,
+    pub(crate) kind: String,
     data: Value,
 }
 
 impl Stream {
     #[track_caller]
-    fn open(server: &Server, credential: &str, last: Option<u64>) -> Self {
+    pub(crate) fn open(server: &Server, credential: &str, last: Option<u64>) -> Self {
         let mut request = server.request("GET", "/v1/events", credential);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last.to_string());
@@ -38,7 +38,7 @@ impl Stream {
     }
 
     /// The next event; none: the stream has ended.
-    fn next(&mut self) -> Option<Told> {
+    pub(crate) fn next(&mut self) -> Option<Told> {
         let (mut id, mut kind, mut data) = (0, String::new(), None);
         loop {
             let line = self.lines.next()?.ok()?;

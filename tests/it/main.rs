@@ -14,6 +14,7 @@ mod events;
 mod fields;
 mod hooks;
 mod intake;
+mod keys;
 mod kill;
 mod lists;
 mod mail;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::keys::sha256;
 use crate::lists::check_lists;
 use crate::redis::RedisServer;
 use crate::schema::Api;
@@ -41,7 +42,7 @@ impl Walk {
         body: Option<(&str, &Value)>,
     ) -> Answer {
         let (template, query) = route.split_once('?').unwrap_or((route, ""));
-        let path = route.replace("{id}", id).replace("{phone}", id);
+        let path = route.replace("{id}", id).replace("{phone}", id).replace("{token_sha256}", id);
         let request = self.server.request(method, &path, credential);
         let answer = send(match body {
             Some(("", body)) => request.json(body),
@@ -148,11 +149,25 @@ fn set_up(walk: &Walk) {
     assert_eq!(walk.put(webhook, "crm", "admin-key", &shown).status, 200);
     walk.get("/v1/webhooks", "", "admin-key");
     assert_eq!(walk.ask(("DELETE", webhook), "old", "admin-key", None).status, 204);
+    keys(walk);
     for (route, id) in [(queue, "support"), (agent, "kim")] {
         // A queue that an agent serves goes, and the agent stays.
         assert_eq!(walk.ask(("DELETE", route), id, "admin-key", None).status, 204);
         walk.ask(("GET", route), id, "admin-key", None).is_problem(404, "not-found");
     }
+}
+
+/// Keys: made, changed, revoked, one of the configuration's too.
+fn keys(walk: &Walk) {
+    let route = "/v1/keys/{token_sha256}";
+    let (new, configured) = (sha256("desk-key-1"), sha256("public-key"));
+    let desk = json!({"role": "supervisor", "agent": "mara"});
+    assert_eq!(walk.put(route, &new, "admin-key", &desk).status, 201);
+    let shown = walk.get(route, &new, "admin-key");
+    assert_eq!(walk.put(route, &new, "admin-key", &shown).status, 200);
+    assert_eq!(walk.get(route, &new, "admin-key"), shown);
+    assert_eq!(walk.ask(("DELETE", route), &configured, "admin-key", None).status, 204);
+    walk.ask(("GET", route), &configured, "admin-key", None).is_problem(404, "not-found");
 }
 
 /// Callbacks that differ in everything that a list can be asked for.
@@ -299,6 +314,8 @@ fn all_that_is_kept(walk: &Walk) -> Vec<Value> {
     // Its age and the like stand still for nobody.
     webhook["status"].take();
     kept.push(webhook);
+    kept.push(walk.get("/v1/keys", "", "admin-key"));
+    walk.get("/v1/queues", "", "desk-key-1");
     let list = walk.get("/v1/callbacks?limit=200", "", "lead-key-1");
     for row in list["items"].as_array().expect("a list") {
         for part in ["", "/history"] {

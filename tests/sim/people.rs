@@ -146,6 +146,7 @@ impl People {
             | Answer::Trace(_)
             | Answer::QueueStats(_)
             | Answer::Failure(_)
+            | Answer::Key { .. }
             | Answer::Denied { .. }
             | Answer::Served { .. }
             | Answer::Slots(_)

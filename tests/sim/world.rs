@@ -69,7 +69,8 @@ impl Records {
             | Change::Interaction { .. }
             | Change::Webhook(_)
             | Change::Outbox(_)
-            | Change::Denied(..) => {}
+            | Change::Denied(..)
+            | Change::Key(..) => {}
             Change::Agent(agent) => {
                 self.agents.insert(agent.settings.id.clone(), Arc::clone(agent));
             }

@@ -69,6 +69,7 @@ impl Rig {
             limits,
             queues: vec![QueueSettings { media, ..QueueSettings::new(queue_id()) }],
             agents: vec![agent_settings("mara"), agent_settings("omar")],
+            keys: Vec::new(),
             secret: None,
             clock: Arc::new(Clock::manual(Arc::clone(&time))),
             outward,

@@ -427,6 +427,7 @@ impl Library for VaultLibrary {
             queues: world.queues.values().cloned().collect(),
             agents: world.agents.values().cloned().collect(),
             denied: world.denied.values().cloned().collect(),
+            keys: world.keys.values().cloned().collect(),
             webhooks: world.webhooks.all(),
             last_number: world.callbacks.values().map(|one| one.number).max().unwrap_or(0),
             secret: world.secret.clone(),

@@ -4,7 +4,6 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
 use super::*;
-use crate::config::{Grant, Key, PublicUse};
 use crate::domain::callback::Channel;
 use crate::domain::ids::{AgentId, CallbackId};
 
@@ -12,35 +11,44 @@ const NOW: Timestamp = Timestamp(1_795_532_400_000);
 const SIGNING: &[u8] = b"a secret of at least thirty-two bytes";
 const CALLBACK: CallbackId = CallbackId(0x0193_6b5e_3c5a_7cc0_8000_0000_0000_0001);
 
-fn key(token: &str, grant: Grant) -> Key {
-    Key { token_sha256: Sha256::digest(token).into(), token: None, grant }
+fn hash(token: &str) -> TokenHash {
+    TokenHash(Sha256::digest(token).into())
+}
+
+fn key(token: &str, grant: Grant) -> Arc<ApiKey> {
+    Arc::new(ApiKey::configured(hash(token), Some(grant)))
 }
 
 fn gate() -> Gate {
-    let public =
-        PublicUse { allowed_origins: Vec::new(), requests_per_minute: 30, callbacks_per_hour: 3 };
+    let public = PublicUse {
+        allowed_origins: vec!["https://shop.example".to_owned(), "self".to_owned()],
+        requests_per_minute: 30,
+        callbacks_per_hour: 3,
+    };
     let portal = Grant::Channel { channel: Channel::Portal, public: Some(public) };
     let mara = AgentId::parse("mara").expect("an id");
     let verifier = || Verifier::hs256(SIGNING, None, "ringback".to_owned());
-    Gate::new(vec![
+    let own = "https://callbacks.example".to_owned();
+    let workspaces = vec![
         Credentials {
             workspace: WorkspaceId::parse("main").expect("an id"),
-            keys: vec![
+            keys: Arc::new(KeyRing::of([
                 key("admin-key", Grant::Admin(None)),
                 key("lead-key", Grant::Supervisor(Some(mara.clone()))),
                 key("mara-key", Grant::Agent(mara)),
                 key("dotted.key.here", portal),
-            ],
+            ])),
             jwt: Some(verifier()),
             secret: [1; 32],
         },
         Credentials {
             workspace: WorkspaceId::parse("other").expect("an id"),
-            keys: vec![key("other-key", Grant::Admin(None))],
+            keys: Arc::new(KeyRing::of([key("other-key", Grant::Admin(None))])),
             jwt: None,
             secret: [2; 32],
         },
-    ])
+    ];
+    Gate::new(workspaces, own)
 }
 
 fn check(token: &str) -> Result<(usize, Role), AuthError> {
@@ -61,6 +69,21 @@ fn a_key_opens_its_own_workspace() {
     for bad in ["", "admin-ke", "admin-key ", "ADMIN-KEY", "a.b.c", &"x".repeat(9_000)] {
         assert_eq!(check(bad), Err(AuthError::Bad), "{bad:?}");
     }
+}
+
+#[test]
+fn a_gate_knows_whose_a_hash_is_and_which_sites_have_keys() {
+    assert!(gate().is_known_elsewhere(&hash("other-key"), 0));
+    assert!(!gate().is_known_elsewhere(&hash("other-key"), 1));
+    assert!(!gate().is_known_elsewhere(&hash("nobody's"), 0));
+    let (shop, own) = ("https://shop.example", "https://callbacks.example");
+    assert_eq!(gate().shops(), [own.to_owned(), shop.to_owned()].into());
+    for site in [shop, own] {
+        assert!(gate().is_shop(0, site) && !gate().is_shop(1, site), "{site}");
+    }
+    assert!(!gate().is_shop(0, "self") && !gate().is_shop(0, "https://evil.example"));
+    let public = gate().check("dotted.key.here", NOW).expect("good").public.expect("it is");
+    assert_eq!(public.allowed_origins, [shop, own]);
 }
 
 #[test]

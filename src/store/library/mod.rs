@@ -443,6 +443,7 @@ impl Library for StoreLibrary {
                 agents: self.all(keys::AGENT).await?,
                 webhooks: self.all(keys::WEBHOOK).await?,
                 denied: self.all(keys::DENIED).await?,
+                keys: self.all(keys::API_KEY).await?,
                 last_number: self.last_number().await?.max(removed),
                 secret: secret.map(Into::into),
                 // Rules that can't be read are others than those that hold.

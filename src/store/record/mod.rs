@@ -7,6 +7,7 @@
 //! key, and never panic.
 
 mod codec;
+mod key;
 mod outward;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::domain::callback::{Callback, Interaction, Request};
 use crate::domain::denied::Denied;
 use crate::domain::dispatch::{Failure, Item};
 use crate::domain::event::Event;
+use crate::domain::key::ApiKey;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
@@ -108,6 +110,10 @@ impl Record for Arc<Queue> {
 }
 
 impl Record for Arc<Denied> {
+    const VERSION: u8 = 1;
+}
+
+impl Record for Arc<ApiKey> {
     const VERSION: u8 = 1;
 }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::callback::{Channel, State};
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
+use crate::domain::key::{ApiKey, TokenHash};
 use crate::engine::entry::{IdempotencyKey, Keyed};
 use crate::store::keys;
 use crate::store::samples::Sampler;
@@ -90,6 +91,11 @@ fn records_with_every_field_set_come_back_as_they_were() {
     check(&kept_callback(&mut Sampler::full(5)));
     check(&Arc::new(Sampler::full(9).webhook(webhook_id())));
     check(&Arc::new(Sampler::full(10).progress(webhook_id())));
+    for grant in Sampler::full(11).grants() {
+        let (token, version) = (TokenHash([7; 32]), 3);
+        check(&Arc::new(ApiKey { token, grant: Some(grant), version }));
+        check(&Arc::new(ApiKey { token, grant: None, version }));
+    }
     for seed in 0..4 {
         check(&Box::new(Sampler::full(seed).item(5)));
         let failure = Box::new(Sampler::full(seed).failure(5));
@@ -232,6 +238,15 @@ golden!(
     their_progress_is_written_as_ever,
     "golden/progress_1.hex",
     Arc::new(Sampler::full(10).progress(webhook_id()))
+);
+golden!(
+    keys_are_written_as_ever,
+    "golden/api_key_1.hex",
+    Arc::new(ApiKey {
+        token: TokenHash([7; 32]),
+        grant: Sampler::full(11).grants().into_iter().next(),
+        version: 3,
+    })
 );
 golden!(events_are_written_as_ever, "golden/event_1.hex", AllEvents);
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::{Sampler, skill};
 use crate::domain::agent::{Agent, ExternalLoad, Presence};
+use crate::domain::callback::Channel;
 use crate::domain::civil::{Date, Weekday};
 use crate::domain::hours::{ContactHours, DayInterval, Hours};
 use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::key::{Grant, PublicUse};
 use crate::domain::phone::Region;
 use crate::domain::policy::{
     AgentSettings, Capacity, Choice, DeclineReason, Disposition, DuplicatePolicy, Labels, Medium,
@@ -50,6 +52,23 @@ impl Sampler {
                 media: PerMedium { voice: self.maybe(Self::count), video: self.maybe(Self::count) },
             },
         }
+    }
+
+    /// What keys may allow, one of each kind.
+    pub(in crate::store) fn grants(&mut self) -> [Grant; 5] {
+        let agent = AgentId::parse("mara").expect("a slug");
+        let public = PublicUse {
+            allowed_origins: self.some(Self::text),
+            requests_per_minute: self.count(),
+            callbacks_per_hour: self.count(),
+        };
+        [
+            Grant::Channel { channel: Channel::Portal, public: Some(public) },
+            Grant::Channel { channel: Channel::Chat, public: None },
+            Grant::Agent(agent.clone()),
+            Grant::Supervisor(None),
+            Grant::Admin(Some(agent)),
+        ]
     }
 
     pub(in crate::store) fn queue(&mut self, id: QueueId) -> Queue {

@@ -3,9 +3,11 @@
 //! Separate from the domain's settings, which hold what is known to be good: here every key is
 //! read, checked and explained, and all faults are told at once. Nothing is kept here.
 
+mod address;
 mod agent;
 mod calendar;
 pub mod fields;
+mod key;
 mod print;
 mod queue;
 #[cfg(test)]
@@ -19,7 +21,9 @@ use crate::domain::ids::{AgentId, BadSlug, QueueId};
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use fields::{Fault, Fields, Item};
 
+pub use address::{is_authority, web_address};
 pub use agent::read_agent;
+pub use key::{key, print_key, read_grant};
 pub use print::{print_agent, print_queue, print_requirements};
 pub use queue::{read_choice, read_queue, read_requirements};
 

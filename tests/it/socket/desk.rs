@@ -11,7 +11,7 @@ use super::PATIENCE;
 use crate::server::Server;
 
 /// An agent's session.
-pub(super) struct Desk(pub(super) WebSocket<TcpStream>);
+pub(crate) struct Desk(pub(super) WebSocket<TcpStream>);
 
 /// A connection to the server; `window` bounds what the system takes in while nobody reads.
 pub(super) fn dial(server: &Server, window: Option<usize>) -> TcpStream {
@@ -48,7 +48,7 @@ pub(super) fn frame(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
 }
 
 impl Desk {
-    pub(super) fn connect(server: &Server, token: &str) -> Self {
+    pub(crate) fn connect(server: &Server, token: &str) -> Self {
         Self::connect_by(server, token, None)
     }
 
@@ -103,7 +103,7 @@ impl Desk {
     }
 
     #[track_caller]
-    pub(super) fn expect(&mut self, kind: &str) -> Value {
+    pub(crate) fn expect(&mut self, kind: &str) -> Value {
         let frame = self.next();
         assert_eq!(frame["type"], kind, "{frame}");
         frame
@@ -129,7 +129,7 @@ impl Desk {
 
     /// Nothing waits: the next answer is that of a ping sent now.
     #[track_caller]
-    pub(super) fn is_quiet(&mut self) {
+    pub(crate) fn is_quiet(&mut self) {
         self.send(&json!({"id": "quiet?", "type": "ping"}));
         assert_eq!(self.expect("pong")["id"], "quiet?");
     }
@@ -152,7 +152,7 @@ impl Desk {
 
     /// Reads to the server's Close; returns its code.
     #[track_caller]
-    pub(super) fn closed(&mut self) -> u16 {
+    pub(crate) fn closed(&mut self) -> u16 {
         loop {
             match self.0.read() {
                 Ok(Message::Close(frame)) => return u16::from(frame.expect("a close code").code),

@@ -61,6 +61,25 @@ fn the_subprotocol_must_be_offered() {
     send(plain.header("Sec-WebSocket-Protocol", "ringback.v1")).is_problem(400, "malformed");
 }
 
+/// RFC 6455, section 4.4.
+#[test]
+fn another_version_of_the_protocol_is_told_which_is_spoken() {
+    let server = start("", "");
+    for version in ["12", "8", "0", "13, 8", "256", "x"] {
+        let request = server
+            .request("GET", "/v1/agent/socket", "mara-key-1")
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", version)
+            .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("Sec-WebSocket-Protocol", "ringback.v1");
+        let refused = send(request);
+        refused.is_problem(426, "upgrade-required");
+        assert_eq!(refused.header("sec-websocket-version"), Some("13"), "{version}");
+        assert_eq!(refused.header("upgrade"), Some("websocket"));
+    }
+}
+
 #[test]
 fn a_browser_brings_its_credential_as_a_subprotocol() {
     let server = start("", "");

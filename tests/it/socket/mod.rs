@@ -4,7 +4,7 @@
 //! frames; `desk` is an agent's browser.
 
 mod day;
-mod desk;
+pub(crate) mod desk;
 mod ends;
 mod frames;
 mod handshake;

@@ -10,6 +10,7 @@ use crate::domain::denied::Denied;
 use crate::domain::dispatch::{Failure, Item, OutboxChange};
 use crate::domain::effect::Change;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::key::{ApiKey, TokenHash};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
@@ -25,6 +26,7 @@ pub(super) struct World {
     pub(super) ended: BTreeMap<(CallbackId, u32), Interaction>,
     pub(super) queues: BTreeMap<QueueId, Arc<Queue>>,
     pub(super) agents: BTreeMap<AgentId, Arc<Agent>>,
+    pub(super) keys: BTreeMap<TokenHash, Arc<ApiKey>>,
     pub(super) denied: BTreeMap<PhoneNumber, Arc<Denied>>,
     pub(super) kept: BTreeMap<IdempotencyKey, Kept>,
     pub(super) externals: BTreeMap<(Channel, String), CallbackId>,
@@ -63,6 +65,8 @@ impl World {
                 }
                 Change::QueueRemoved(id) => drop(self.queues.remove(id)),
                 Change::Webhook(change) => self.webhooks.apply(change),
+                Change::Key(token, Some(key)) => drop(self.keys.insert(*token, Arc::clone(key))),
+                Change::Key(token, None) => drop(self.keys.remove(token)),
                 Change::Denied(phone, Some(denied)) => {
                     self.denied.insert(*phone, Arc::clone(denied));
                 }
