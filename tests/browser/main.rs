@@ -5,10 +5,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
-
-/// A browser takes a machine for itself: several at once would only wait for each other.
-static TURN: Mutex<()> = Mutex::new(());
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -20,7 +16,6 @@ fn folder() -> PathBuf {
 
 /// Runs one file; what it prints is shown when it fails.
 fn run(file: &str) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let driver = root().join("target/browser/node_modules/playwright-core");
     assert!(driver.is_dir(), "the browser's driver is missing: .ci/install chromium playwright");
     let output = Command::new("node")

@@ -97,6 +97,55 @@ test('a server that is away is told, and the figures come back', BOUND, async ()
   page.faults.length = 0;
 });
 
+/** Presses Tab until what has the focus is called so. */
+async function tabTo(page, name) {
+  for (let presses = 0; presses < 120; presses += 1) {
+    await page.keyboard.press('Tab');
+    const found = await page.evaluate(() => {
+      const { activeElement: it } = document;
+      return it.getAttribute('aria-label') ?? (it.labels?.[0] ?? it).textContent;
+    });
+    if (name.test(found)) return;
+  }
+  assert.fail(`${name} isn’t reached by Tab`);
+}
+
+test('a callback is found and closed by keys alone, whatever it is called', BOUND, async () => {
+  const evil = '<img src=x onerror=alert(1)>';
+  const asked = await site.server.ask({ customer: { name: evil }, short_description: evil });
+  const page = await lead();
+  await row(page, evil).waitFor();
+  await tabTo(page, /^Number, name or phone$/);
+  await page.keyboard.type('<img');
+  await until('only it is left', async () => (await row(page, /CB/).count()) === 1);
+  await tabTo(page, new RegExp(`^${asked.number}$`));
+  await page.keyboard.press('Enter');
+  await page.locator('.panel').getByRole('heading', { name: 'Callback' }).waitFor();
+  await tabTo(page, /^Close$/);
+  await tabTo(page, /^Close$/);
+  await page.keyboard.press('Enter');
+  await page.locator('.panel').getByText('ends here').waitFor();
+  await tabTo(page, /^Notes/);
+  await page.keyboard.type('spam');
+  await page.keyboard.press('Enter');
+  const closed = await site.server.reaches(asked.id, 'closed_abandoned');
+  assert.equal(closed.closed_reason, 'closed_by_supervisor');
+  assert.equal(await page.locator('#page img').count(), 0);
+});
+
+test('charts tell in words what they show, also after a reload', BOUND, async () => {
+  await site.server.ask({ queue: 'sales', customer: { name: 'In Line' } });
+  const page = await lead();
+  const sales = page.getByRole('article', { name: 'Sales' });
+  const hour = sales.getByRole('img', { name: /last hour.* at most/ });
+  await until('the hour tells of somebody', async () =>
+    /[1-9]\d* now, [1-9]\d* at most/.test(await hour.getAttribute('aria-label')));
+  await sales.getByRole('img', { name: /last day/ }).waitFor();
+  assert.ok((await hour.locator('rect').count()) > 0);
+  await page.reload();
+  await hour.waitFor();
+});
+
 test('axe finds nothing, and a phone’s width shows it all', BOUND, async () => {
   const page = await lead({ bypassCSP: true });
   await site.server.ask({ customer: { name: 'Radia Perlman' } });

@@ -107,6 +107,27 @@ test('later: a slot that is gone meanwhile, the nearest in its place, nothing ty
     assert.equal((await download).suggestedFilename(), `${items[0].number}.ics`);
   });
 
+test('killed and started again under the page: told, nothing typed lost, followed on', BOUND,
+  async () => {
+    const page = await asking();
+    await page.getByLabel('Call me now').check();
+    await fill(page, 'Alan Turing', '+49 30 5550009');
+    await site.server.kill();
+    const restarted = site.server.run();
+    await button(page, 'Call me now').click();
+    await restarted;
+    await page.getByText('You are number 1 in line.').first().waitFor();
+    await site.server.kill();
+    await page.getByText('No connection at the moment').waitFor();
+    await site.server.run();
+    await page.getByText('No connection at the moment').waitFor({ state: 'detached' });
+    const { items } = await site.server.as('lead-key-1')('GET', '/v1/callbacks?q=Alan');
+    assert.equal(items.length, 1);
+    await button(page, 'Cancel it').click();
+    await button(page, 'Yes, cancel it').click();
+    await page.getByText('This callback is canceled').first().waitFor();
+  });
+
 test('by video, with an address for the link', BOUND, async () => {
   const page = await asking({}, 'sales');
   await page.getByLabel('Video').check();

@@ -3,7 +3,7 @@
 import { client } from '../shared/api.js';
 import '../shared/clock.js';
 import { Page } from '../shared/page.js';
-import { keep, signIn, token } from '../shared/signin.js';
+import { Door } from '../shared/signin.js';
 import { t, useTexts } from '../shared/texts.js';
 import { draw, h } from '../shared/view.js';
 import { Desk } from './desk.js';
@@ -23,16 +23,14 @@ const page = new Page(root, render);
 Object.assign(page, { desk: null, api: null, list: null, selected: null, showList: false });
 
 page.signOut = (why) => {
-  keep('agent', null);
-  page.desk?.socket.close();
-  page.unanswered = page.desk?.socket.state().unanswered ?? [];
-  Object.assign(page, { desk: null, panel: null, why });
-  render();
+  const { unanswered } = page.desk.socket.state();
+  const list = unanswered.map(({ label }) => label).join(', ');
+  page.desk.socket.close();
+  page.desk = null;
+  page.door.leave(list ? `${why ?? ''} ${t('signin.unanswered', { list })}` : why);
 };
 
-function enter(value) {
-  keep('agent', value);
-  page.why = null;
+page.door = new Door(page, 'agent', (value) => {
   page.api = client(value);
   page.list = new CallbackList(page);
   let was = 'connecting';
@@ -47,18 +45,13 @@ function enter(value) {
     offered: (offer) => announce(offer, (id) => page.desk?.offers.has(id)),
     ended: (why) => page.signOut(t(`signin.${why}`)),
   });
-  page.draw();
-}
+});
 
 function render() {
   const { desk } = page;
   title(desk?.firstOffer, desk?.offers.size, desk?.socket.state().status === 'lost');
-  if (!desk) return draw(root, signIn(t('page.agent'), page.why, enter));
-  if (!desk.ready) {
-    const waiting = h('p', { class: 'muted', role: 'status' }, t('socket.connecting'));
-    const head = h('h1', null, 'Ringback');
-    return draw(root, h('main', { class: 'signin', key: 'wait' }, head, waiting));
-  }
+  if (!desk) return draw(root, page.door.view());
+  if (!desk.ready) return draw(root, page.door.wait(t('socket.connecting')));
   if (page.later) queueMicrotask(page.later);
   page.later = null;
   if (!desk.assignments.has(page.selected)) {
@@ -117,6 +110,4 @@ document.addEventListener('keydown', chord);
 document.addEventListener('click', (event) => closeMenus(event.target));
 addEventListener('hashchange', address);
 address();
-const kept = token('agent');
-if (kept) enter(kept);
-else page.draw();
+page.door.begin();

@@ -1,6 +1,7 @@
 // The words of the agent’s page, in German.
 
 export default {
+  'signin.unanswered': 'Nie bestätigt: {list}.',
   'page.agent': 'Agentenplatz',
   'page.skip': 'Zur Arbeit springen',
   'bar.queues': 'Warteschlangen',

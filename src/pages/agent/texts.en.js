@@ -1,6 +1,7 @@
 // The words of the agent’s page, in English.
 
 export default {
+  'signin.unanswered': 'Never confirmed: {list}.',
   'page.agent': 'Agent’s workspace',
   'page.skip': 'Skip to the work',
   'bar.queues': 'Queues',

@@ -3,42 +3,74 @@
 import { h } from './view.js';
 import { t } from './texts.js';
 
-/** The token of that page in this tab. */
-export const token = (page) => sessionStorage.getItem(`ringback.${page}`);
-
 /** Keeps it, or forgets it. */
 export function keep(page, value) {
   if (value) sessionStorage.setItem(`ringback.${page}`, value);
   else sessionStorage.removeItem(`ringback.${page}`);
 }
 
-/** The form; `enter` gets the token. */
-export function signIn(title, why, enter) {
-  const submit = (event) => {
-    event.preventDefault();
-    const value = new FormData(event.target).get('token').trim();
-    if (value) enter(value);
-  };
-  return h(
-    'main',
-    { class: 'signin', key: 'signin' },
-    h('h1', null, title),
-    h('p', { class: 'muted' }, t('signin.hint')),
-    why && h('p', { class: 'banner warn', role: 'alert' }, why),
-    h(
-      'form',
-      { onsubmit: submit },
-      h('label', { for: 'token' }, t('signin.token')),
-      h('input', {
-        id: 'token',
-        name: 'token',
-        type: 'password',
-        autocomplete: 'off',
-        required: true,
-        spellcheck: 'false',
-        made: (input) => requestAnimationFrame(() => input.focus()),
-      }),
-      h('button', { class: 'primary' }, t('signin.enter')),
-    ),
-  );
+/** The way into a page: `enter` begins it with a token. */
+export class Door {
+  constructor(page, name, enter) {
+    Object.assign(this, { page, name, enter, why: null });
+  }
+
+  /** At once where the tab has a token. */
+  begin() {
+    const kept = sessionStorage.getItem(`ringback.${this.name}`);
+    if (kept) this.let(kept);
+    else this.page.draw();
+  }
+
+  let(token) {
+    keep(this.name, token);
+    this.why = null;
+    this.enter(token);
+    this.page.draw();
+  }
+
+  /** Forgets the token, and says why. */
+  leave(why) {
+    keep(this.name, null);
+    this.why = why;
+    this.page.panel = null;
+    this.page.draw();
+  }
+
+  /** What stands here until the page knows enough. */
+  wait(text) {
+    return h('main', { class: 'signin', key: 'wait' }, h('h1', null, 'Ringback'),
+      h('p', { class: 'muted', role: 'status' }, text));
+  }
+
+  /** The form. */
+  view() {
+    const submit = (event) => {
+      event.preventDefault();
+      const value = new FormData(event.target).get('token').trim();
+      if (value) this.let(value);
+    };
+    return h(
+      'main',
+      { class: 'signin', key: 'signin' },
+      h('h1', null, t(`page.${this.name}`)),
+      h('p', { class: 'muted' }, t('signin.hint')),
+      this.why && h('p', { class: 'banner warn', role: 'alert' }, this.why),
+      h(
+        'form',
+        { onsubmit: submit },
+        h('label', { for: 'token' }, t('signin.token')),
+        h('input', {
+          id: 'token',
+          name: 'token',
+          type: 'password',
+          autocomplete: 'off',
+          required: true,
+          spellcheck: 'false',
+          made: (input) => requestAnimationFrame(() => input.focus()),
+        }),
+        h('button', { class: 'primary' }, t('signin.enter')),
+      ),
+    );
+  }
 }

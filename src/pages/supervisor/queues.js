@@ -14,7 +14,7 @@ export function queues(page) {
 }
 
 function card(page, queue) {
-  const { waiting, oldest_wait_seconds: oldest } = queue;
+  const { waiting, oldest_wait_seconds: oldest, estimate } = queue;
   const figure = (name, value) => h('div', { key: name }, h('dt', null, t(`queues.${name}`)),
     h('dd', null, value));
   return h(
@@ -28,10 +28,10 @@ function card(page, queue) {
     h('dl', { class: 'figures' },
       figure('waiting', h('strong', { class: 'big' }, waiting)),
       figure('oldest', oldest === null ? '–' : h('rb-since', { at: since(oldest) })),
-      figure('with_agents', queue.with_agents)),
-    h('div', { class: 'row' },
-      h('div', { class: 'grow' }, page.trend.view(queue.id)),
-      !page.wallboard && pause(page, queue)),
+      figure('with_agents', queue.with_agents),
+      estimate?.scored > 0 && figure('right', `${Math.round(estimate.inside_share * 100)} %`)),
+    h('div', { class: 'trends' }, page.trend.view(queue.id)),
+    !page.wallboard && h('div', { class: 'row' }, pause(page, queue)),
   );
 }
 

@@ -5,7 +5,7 @@ import { client } from '../shared/api.js';
 import '../shared/clock.js';
 import { Events } from '../shared/events.js';
 import { Page } from '../shared/page.js';
-import { keep, signIn, token } from '../shared/signin.js';
+import { Door } from '../shared/signin.js';
 import { setClock } from '../shared/time.js';
 import { t, useTexts } from '../shared/texts.js';
 import { draw, h } from '../shared/view.js';
@@ -28,7 +28,7 @@ const NOTES_MAX = 3;
 const page = new Page(root, render);
 Object.assign(page, {
   wallboard: new URLSearchParams(location.search).has('wallboard'),
-  api: null, stats: null, lost: false, notes: [], why: null, events: null,
+  api: null, stats: null, lost: false, notes: [], events: null,
 });
 
 /** Tells something until it is dismissed, and to screen readers once. */
@@ -50,10 +50,9 @@ page.act = async (label, run) => {
 };
 
 page.signOut = (why) => {
-  keep('supervisor', null);
   page.events?.close();
-  Object.assign(page, { api: null, stats: null, panel: null, why });
-  render();
+  Object.assign(page, { api: null, stats: null });
+  page.door.leave(why);
 };
 
 /** Asks how everything is, now: figures, the list, and what is open beside them. */
@@ -88,9 +87,8 @@ function changed() {
   }, GATHER_MS);
 }
 
-function enter(value) {
-  keep('supervisor', value);
-  Object.assign(page, { api: client(value), why: null, trend: new Trend(), stats: null });
+page.door = new Door(page, 'supervisor', (value) => {
+  Object.assign(page, { api: client(value), trend: new Trend(), stats: null });
   page.table = new CallbackTable(page);
   page.following = false;
   page.events = new Events(value, {
@@ -105,15 +103,12 @@ function enter(value) {
     },
     refused: page.refuse,
   });
-  page.draw();
-}
+});
 
 function render() {
-  if (!page.api) return draw(root, signIn(t('page.supervisor'), page.why, enter));
+  if (!page.api) return draw(root, page.door.view());
   if (!page.stats) {
-    const text = page.lost ? t('super.lost') : t('super.loading');
-    return draw(root, h('main', { class: 'signin', key: 'wait' }, h('h1', null, 'Ringback'),
-      h('p', { class: 'muted', role: 'status' }, text)));
+    return draw(root, page.door.wait(t(page.lost ? 'super.lost' : 'super.loading')));
   }
   const { wallboard } = page;
   return draw(
@@ -134,8 +129,6 @@ function render() {
   );
 }
 
-const kept = token('supervisor');
-if (kept) enter(kept);
-else page.draw();
+page.door.begin();
 document.addEventListener('visibilitychange', changed);
 setInterval(changed, POLL_MS);

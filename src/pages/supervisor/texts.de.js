@@ -17,8 +17,13 @@ export default {
   'total.waiting': 'Wartend',
   'total.free': 'Freie Agenten',
   'total.connected': 'Verbunden',
-  'trend.label': 'Höchste Zahl Wartender je Minute seit {since}: {most}',
-  'trend.most': 'seit {since}, höchstens {most}',
+  'trend.hour':
+    'Wartende der letzten Stunde, je Minute, seit {since}: jetzt {latest}, höchstens {most}',
+  'trend.day':
+    'Wartende des letzten Tages, je Viertelstunde, seit {since}: jetzt {latest}, höchstens {most}',
+  'trend.most': 'höchstens {most}',
+  'trend.now': 'jetzt',
+  'queues.right': 'Schätzungen richtig',
   'queues.title': 'Warteschlangen',
   'queues.closed': 'geschlossen',
   'queues.intake_paused': 'Annahme pausiert',

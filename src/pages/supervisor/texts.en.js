@@ -17,8 +17,13 @@ export default {
   'total.waiting': 'Waiting',
   'total.free': 'Free agents',
   'total.connected': 'Connected',
-  'trend.label': 'Most that waited, minute by minute since {since}: {most}',
-  'trend.most': 'since {since}, at most {most}',
+  'trend.hour':
+    'Waiting in the last hour, by minutes, seen since {since}: {latest} now, {most} at most',
+  'trend.day':
+    'Waiting in the last day, by quarters of an hour, since {since}: {latest} now, {most} at most',
+  'trend.most': 'at most {most}',
+  'trend.now': 'now',
+  'queues.right': 'Estimates right',
   'queues.title': 'Queues',
   'queues.closed': 'closed',
   'queues.intake_paused': 'intake paused',
