@@ -51,6 +51,16 @@ try {
   await lead.getByText('What happened').waitFor();
   await picture(lead, 'supervisor');
 
+  const asking = await person(browser, { size: [480, 820] });
+  await asking.goto(`${server.url}/callback?queue=billing`);
+  await asking.getByLabel('Call me later').check();
+  await asking.getByLabel('Date').selectOption({ index: 1 });
+  // The first screenful of the day's times, from an hour at which people are called.
+  await asking.getByRole('button', { name: '09:30' }).click();
+  await asking.getByLabel('Your name').fill('Barbara Liskov');
+  await asking.getByLabel('Your phone number').fill('+49 30 123456');
+  await picture(asking, 'ask');
+
   const customer = await person(browser, { size: [480, 640] });
   await customer.goto(`${server.url}/callback/${waiting[2].manage_token}`);
   await customer.getByText('in line').first().waitFor();

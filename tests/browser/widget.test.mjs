@@ -46,6 +46,7 @@ async function fill(page, name = 'Ada Lovelace', phone = '+49 30 123456') {
 
 test('now: what is missing is told, then the place in line, live', BOUND, async () => {
   const page = await asking();
+  await page.getByRole('heading', { name: 'Your callback' }).waitFor();
   await page.getByLabel('Call me now').check();
   await button(page, 'Call me now').click();
   await page.getByText('Tell us whom to ask for.').waitFor();

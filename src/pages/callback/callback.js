@@ -1,11 +1,11 @@
 // The customer's page: the element for a callback, and a choice of languages. `/callback?queue=…`
 // asks for one, `/callback/{token}` follows it.
 
-import { LANGUAGES, language, setLanguage, t } from '../shared/texts.js';
+import { LANGUAGES, language, setLanguage, t, useTexts } from '../shared/texts.js';
 import '../shared/theme.js';
 import { Page } from '../shared/page.js';
 import { draw, h } from '../shared/view.js';
-import './element.js';
+import { WORDS } from './element.js';
 
 const element = document.createElement('ringback-callback');
 const head = document.createElement('div');
@@ -36,7 +36,7 @@ async function keyOf(asked) {
 async function begin() {
   const asked = new URLSearchParams(location.search);
   const [, , token] = location.pathname.split('/');
-  const key = await keyOf(asked);
+  const [key] = await Promise.all([keyOf(asked), useTexts(WORDS)]);
   if (token) element.token = decodeURIComponent(token);
   if (key !== null) element.setAttribute('key', key);
   element.setAttribute('queue', asked.get('queue') ?? '');

@@ -15,6 +15,9 @@ const GIVEN = ['customer', 'context', 'reason', 'case_id', 'interaction_ref'];
 const STYLES =
   [new URL('../shared/base.css', import.meta.url), new URL('./element.css', import.meta.url)];
 
+/** The element's words, in each language. */
+export const WORDS = { en: () => import('./texts.en.js'), de: () => import('./texts.de.js') };
+
 /** What the site's page is told of a callback. */
 const told = ({ id, number, state, type, medium, schedule }) =>
   ({ id, number, state, type, medium, schedule });
@@ -43,8 +46,7 @@ class RingbackCallback extends HTMLElement {
     page.follow = (token, callback) => this.#follow(token, callback);
     if (this.getAttribute('locale')) holdTo(this.getAttribute('locale'));
     const tree = this.attachShadow({ mode: 'open' });
-    await Promise.all([styled(tree),
-      useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') })]);
+    await Promise.all([styled(tree), useTexts(WORDS)]);
     tree.append(root, said);
     const token = this.token ?? kept(this.#name);
     if (token) this.#follow(token, null);

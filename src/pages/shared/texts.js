@@ -29,12 +29,12 @@ export const language = () => {
 export const locale = () =>
   fixed ?? (navigator.languages ?? []).find((it) => it.startsWith(language())) ?? language();
 
-const pages = [];
+const pages = new Set();
 
 /** Loads a page's words in the language in use: `{en: () => import(…), de: …}`. */
 export async function useTexts(...loaders) {
-  pages.push(...loaders);
-  await Promise.all(pages.map(load));
+  loaders.forEach((one) => pages.add(one));
+  await Promise.all([...pages].map(load));
 }
 
 async function load(loaders) {
