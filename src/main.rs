@@ -6,7 +6,7 @@ use clap::Parser;
 use ringback::cli::{self, Cli};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // A huge page stays whole for one row that lives in it, so what was freed after a burst would

@@ -266,12 +266,26 @@ pub fn format_rfc3339(at: Timestamp) -> String {
     let local = LocalTime(at.div_euclid(1_000));
     let (second, millis) = (local.second_of_day(), at.rem_euclid(1_000));
     let (hours, minutes, seconds) = (second / 3_600, second / 60 % 60, second % 60);
-    let date = local.date();
-    if millis == 0 {
-        format!("{date}T{hours:02}:{minutes:02}:{seconds:02}Z")
-    } else {
-        format!("{date}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z")
+    let (year, month, day) = local.date().year_month_day();
+    let mut text = String::with_capacity("2026-11-24T10:00:00.000Z".len());
+    let mut put = |number: u32, digits: u32, after: char| {
+        let digit = |place| number / 10_u32.pow(place) % 10;
+        text.extend((0..digits).rev().filter_map(|place| char::from_digit(digit(place), 10)));
+        text.push(after);
+    };
+    put(u32::try_from(year).expect("years are 0 to 9999"), 4, '-');
+    put(u32::from(month), 2, '-');
+    put(u32::from(day), 2, 'T');
+    put(hours, 2, ':');
+    put(minutes, 2, ':');
+    match u32::try_from(millis).expect("a remainder of 1,000 is below it") {
+        0 => put(seconds, 2, 'Z'),
+        millis => {
+            put(seconds, 2, '.');
+            put(millis, 3, 'Z');
+        }
     }
+    text
 }
 
 /// A text as an error may repeat it.

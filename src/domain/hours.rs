@@ -262,7 +262,7 @@ impl Hours {
     /// The interval that holds the instant, as [`Self::intervals`] has it; none where it is
     /// closed.
     pub fn interval_at(&self, at: Timestamp) -> Option<Interval> {
-        self.intervals(at, at + Span::millis(1)).next()
+        Walk(self).interval_at(at)
     }
 
     /// The intervals that touch `from .. to`, whole, in order; of at most [`LOOK_AHEAD_DAYS`].

@@ -102,6 +102,14 @@ impl<'a, W: Week> Walk<'a, W> {
         Timestamp::NEVER
     }
 
+    pub(super) fn interval_at(&self, at: Timestamp) -> Option<Interval> {
+        if self.is_unbroken(at, at) {
+            let (start, end) = self.0.zone().day_bounds(self.0.zone().day_of(at));
+            return Some(Interval { start, end });
+        }
+        self.intervals(at, at + Span::millis(1)).next()
+    }
+
     pub(super) fn intervals(
         &self,
         from: Timestamp,

@@ -24,22 +24,37 @@ pub const TEXT_MAX: usize = 200;
 /// JSON and TOML have different words for it.
 const NO_TABLE: &str = "must be an object (in TOML: a table)";
 
+/// A place in the tree. It is made text only for a fault: nearly every value is as it should be.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    above: Option<&'a Place<'a>>,
+    name: Name<'a>,
+}
+
+/// What a place is called in the one above it.
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    Root,
+    Key(&'a str),
+    Index(usize),
+}
+
 /// One value at its place; each way of reading it takes it up.
 pub struct Item<'a> {
     value: &'a Value,
-    place: String,
+    place: Place<'a>,
     faults: &'a mut Vec<Fault>,
 }
 
 impl<'a> Item<'a> {
     /// A whole tree; its own place is the empty pointer.
     pub fn root(value: &'a Value, faults: &'a mut Vec<Fault>) -> Self {
-        Self { value, place: String::new(), faults }
+        Self { value, place: Place { above: None, name: Name::Root }, faults }
     }
 
     /// Notes a fault at this place.
     pub fn fault<T>(self, detail: impl Into<String>) -> Option<T> {
-        self.faults.push(Fault { pointer: self.place, detail: detail.into() });
+        self.faults.push(Fault { pointer: self.place.pointer(), detail: detail.into() });
         None
     }
 
@@ -139,7 +154,7 @@ impl<'a> Item<'a> {
         check: impl FnOnce(R) -> Result<T, E>,
     ) -> Option<T> {
         let Self { value, place, faults } = self;
-        let read = read(Item { value, place: place.clone(), faults: &mut *faults })?;
+        let read = read(Item { value, place, faults: &mut *faults })?;
         match check(read) {
             Ok(value) => Some(value),
             Err(error) => Item { value, place, faults }.fault(error.to_string()),
@@ -165,7 +180,7 @@ impl<'a> Item<'a> {
         };
         let mut list = Vec::with_capacity(values.len());
         for (index, value) in values.iter().enumerate() {
-            let place = format!("{}/{index}", self.place);
+            let place = self.place.below(Name::Index(index));
             list.extend(each(Item { value, place, faults: &mut *self.faults }));
         }
         Some(list)
@@ -178,7 +193,7 @@ impl<'a> Item<'a> {
         };
         let mut list = Vec::with_capacity(map.len());
         for (key, value) in map {
-            let place = below(&self.place, key);
+            let place = self.place.below(Name::Key(key));
             list.extend(each(key, Item { value, place, faults: &mut *self.faults }));
         }
         Some(list)
@@ -188,7 +203,7 @@ impl<'a> Item<'a> {
 /// A table that is being read.
 pub struct Fields<'a> {
     map: &'a Map<String, Value>,
-    place: String,
+    place: Place<'a>,
     asked: Vec<&'static str>,
     faults: &'a mut Vec<Fault>,
 }
@@ -198,7 +213,7 @@ impl Fields<'_> {
     pub fn take(&mut self, key: &'static str) -> Option<Item<'_>> {
         self.asked.push(key);
         let value = self.map.get(key).filter(|value| !value.is_null())?;
-        Some(Item { value, place: below(&self.place, key), faults: &mut *self.faults })
+        Some(Item { value, place: self.place.below(Name::Key(key)), faults: &mut *self.faults })
     }
 
     /// An integer within `allowed`, or the default.
@@ -241,7 +256,8 @@ impl Fields<'_> {
 
     /// Notes a fault at `key`, or at the table itself where `key` is empty.
     pub fn fault(&mut self, key: &str, detail: impl Into<String>) {
-        let pointer = if key.is_empty() { self.place.clone() } else { below(&self.place, key) };
+        let place = if key.is_empty() { self.place } else { self.place.below(Name::Key(key)) };
+        let pointer = place.pointer();
         self.faults.push(Fault { pointer, detail: detail.into() });
     }
 
@@ -263,7 +279,8 @@ impl Fields<'_> {
     fn refuse_unknown(&mut self) {
         for key in self.map.keys().filter(|key| !self.asked.contains(&key.as_str())) {
             let detail = unknown("key", key, &self.asked);
-            self.faults.push(Fault { pointer: below(&self.place, key), detail });
+            let pointer = self.place.below(Name::Key(key)).pointer();
+            self.faults.push(Fault { pointer, detail });
         }
     }
 }
@@ -285,9 +302,20 @@ pub fn name_of<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'
     found.map(|(name, _)| *name).expect("the table has a word for each value")
 }
 
-/// The pointer of `key` in the table at `place`.
-fn below(place: &str, key: &str) -> String {
-    format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"))
+impl<'a> Place<'a> {
+    /// A place in this one.
+    fn below(&'a self, name: Name<'a>) -> Self {
+        Self { above: Some(self), name }
+    }
+
+    fn pointer(&self) -> String {
+        let above = self.above.map(Place::pointer).unwrap_or_default();
+        match self.name {
+            Name::Root => above,
+            Name::Key(key) => format!("{above}/{}", key.replace('~', "~0").replace('/', "~1")),
+            Name::Index(index) => format!("{above}/{index}"),
+        }
+    }
 }
 
 /// How many letters must be put in, left out or changed to make `b` of `a` (Levenshtein).
