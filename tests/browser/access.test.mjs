@@ -88,6 +88,16 @@ test('axe finds nothing, whatever is open, light and dark', BOUND, async () => {
   await desk.getByRole('button', { name: 'Finish' }).click();
 });
 
+test('what stands before a token fits a phone too, and axe finds nothing', BOUND, async () => {
+  const page = await site.person({ bypassCSP: true, size: [360, 740] });
+  for (const path of ['/', '/agent', '/supervisor', '/callback?queue=billing', '/callback/x']) {
+    await page.goto(site.server.url + path);
+    await page.locator('h1').waitFor();
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360, path);
+    assert.deepEqual(await accessibilityFaults(page), [], path);
+  }
+});
+
 test('a phone’s width shows it all without scrolling sideways', BOUND, async () => {
   const page = await site.agent('mara-key-1', { size: [360, 740] });
   const fits = async (what) => {

@@ -120,11 +120,14 @@ test('a callback is found and closed by keys alone, whatever it is called', BOUN
   await until('only it is left', async () => (await row(page, /CB/).count()) === 1);
   await tabTo(page, new RegExp(`^${asked.number}$`));
   await page.keyboard.press('Enter');
-  await page.locator('.panel').getByRole('heading', { name: 'Callback' }).waitFor();
+  await button(page.locator('.panel'), 'Assign').waitFor();
+  await page.locator('.panel h2:focus').waitFor();
+  // The panel's own, then the callback's.
   await tabTo(page, /^Close$/);
   await tabTo(page, /^Close$/);
   await page.keyboard.press('Enter');
   await page.locator('.panel').getByText('ends here').waitFor();
+  await page.locator('.panel h2:focus').waitFor();
   await tabTo(page, /^Notes/);
   await page.keyboard.type('spam');
   await page.keyboard.press('Enter');

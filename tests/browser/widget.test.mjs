@@ -7,7 +7,8 @@ import { accessibilityFaults, BOUND, setUp, Shop, until } from './harness.mjs';
 
 const site = setUp(async (it) => {
   it.shop = await Shop.start();
-  return (config) => config.replace('https://shop.example', it.shop.origin);
+  const ours = (config) => config.replace('https://shop.example', it.shop.origin);
+  return (config) => ours(config).replace('https://desk.example', it.shop.origin);
 });
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
@@ -193,15 +194,20 @@ test('another site’s page learns why it may not', BOUND, async () => {
     await page.getByText('No connection at the moment').waitFor();
     assert.equal(await page.getByLabel('Your name').count(), 0);
     page.faults.length = 0;
-    // Neither may it show the page in a frame; the settings' sites may.
-    for (const [one, framed] of [[shop, false], [site.shop, true]]) {
-      one.shows(site.server, `<iframe src="${site.server.url}/callback?queue=billing"></iframe>`);
+    // Neither may it show the pages in a frame; the settings' sites may, but not the supervisor's.
+    const framed = async (one, path, label) => {
+      one.shows(site.server, `<iframe src="${site.server.url}${path}"></iframe>`);
       await page.goto(one.origin);
-      const frame = page.frameLocator('iframe');
-      if (framed) await frame.getByLabel('Your name').waitFor();
-      else await until('the frame is refused', () => page.faults.some((it) => /frame/i.test(it)));
-      assert.equal(await frame.getByLabel('Your name').count(), framed ? 1 : 0);
+      const shown = page.frameLocator('iframe').getByLabel(label);
+      await until(`${path} is shown or refused`, async () =>
+        (await shown.count()) || page.faults.some((it) => /frame/i.test(it)));
       page.faults.length = 0;
+      return (await shown.count()) === 1;
+    };
+    for (const [path, label, ours] of [['/callback?queue=billing', 'Your name', true],
+      ['/agent', 'Token', true], ['/supervisor', 'Token', false]]) {
+      assert.equal(await framed(site.shop, path, label), ours, path);
+      assert.equal(await framed(shop, path, label), false, path);
     }
   } finally {
     await shop.stop();

@@ -21,7 +21,8 @@ export default {
     'Wartende der letzten Stunde, je Minute, seit {since}: jetzt {latest}, höchstens {most}',
   'trend.day':
     'Wartende des letzten Tages, je Viertelstunde, seit {since}: jetzt {latest}, höchstens {most}',
-  'trend.most': 'höchstens {most}',
+  'trend.most_hour': 'Letzte Stunde: höchstens {most}',
+  'trend.most_day': 'Letzter Tag: höchstens {most}',
   'trend.now': 'jetzt',
   'queues.right': 'Schätzungen richtig',
   'queues.title': 'Warteschlangen',

@@ -21,7 +21,8 @@ export default {
     'Waiting in the last hour, by minutes, seen since {since}: {latest} now, {most} at most',
   'trend.day':
     'Waiting in the last day, by quarters of an hour, since {since}: {latest} now, {most} at most',
-  'trend.most': 'at most {most}',
+  'trend.most_hour': 'Last hour: at most {most}',
+  'trend.most_day': 'Last day: at most {most}',
   'trend.now': 'now',
   'queues.right': 'Estimates right',
   'queues.title': 'Queues',

@@ -62,7 +62,7 @@ function figure({ name, step, bars }, kept) {
     h('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label },
       h('title', null, label),
       h('path', { d: `M0 ${FLOOR}H${WIDTH}M0 ${TOP}H${WIDTH}`, class: 'axis' }), drawn,
-      text('most', 0, TOP - 3, 'start', t('trend.most', { most })),
+      text('most', 0, TOP - 3, 'start', t(`trend.most_${name}`, { most })),
       text('from', 0, HEIGHT - 2, 'start', from),
       text('now', WIDTH, HEIGHT - 2, 'end', t('trend.now'))));
 }
