@@ -234,10 +234,33 @@ test('in the language that the site names, and by keys alone', BOUND, async () =
   await reach(/^Ihre Telefonnummer/);
   await page.keyboard.type('+49 30 5550002');
   await page.keyboard.press('Enter');
-  await page.getByText('Sie sind Nummer').first().waitFor();
+  await page.locator('.standing:focus').getByText('Sie sind Nummer').waitFor();
   const [{ id }] = await page.evaluate(() => globalThis.told);
   assert.equal((await site.server.get(id)).customer.locale, 'de');
   await site.server.as('lead-key-1')('POST', `/v1/callbacks/${id}/cancel`, {});
+});
+
+test('taken out of the page it asks for nothing, put back it goes on', BOUND, async () => {
+  const page = await shopping();
+  await page.clock.install();
+  await page.getByLabel('Call me now').check();
+  await fill(page, 'Tony Hoare', '+49 30 5550010');
+  await button(page, 'Call me now').click();
+  await page.getByText('In line', { exact: true }).waitFor();
+  const [{ id }] = await page.evaluate(() => {
+    globalThis.taken = document.querySelector('ringback-callback');
+    globalThis.taken.remove();
+    return globalThis.told;
+  });
+  const requests = [];
+  page.on('request', (request) => requests.push(request.url()));
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${id}/cancel`, {});
+  await page.clock.fastForward(60000);
+  // What was asked for before this one has been told of by then.
+  await page.evaluate(() => fetch('/'));
+  assert.deepEqual(requests, [`${site.shop.origin}/`]);
+  await page.evaluate(() => document.querySelector('main').append(globalThis.taken));
+  await page.getByText('This callback is canceled').first().waitFor();
 });
 
 test('axe finds nothing, and a phone’s width shows it all', BOUND, async () => {

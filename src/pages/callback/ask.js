@@ -27,6 +27,7 @@ export class Asking {
   }
 
   begin() {
+    this.over = false;
     this.api = this.page.client(this.page.key);
     this.load();
   }

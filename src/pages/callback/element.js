@@ -26,7 +26,13 @@ class RingbackCallback extends HTMLElement {
   #page;
 
   connectedCallback() {
-    if (!this.#page) this.#begin();
+    if (this.#page) this.#page.part?.begin();
+    else this.#begin();
+  }
+
+  /** Asks for nothing more until it is shown again. */
+  disconnectedCallback() {
+    this.#page?.part?.end();
   }
 
   async #begin() {
@@ -43,7 +49,11 @@ class RingbackCallback extends HTMLElement {
     page.tell = (name, callback, more) => this.dispatchEvent(new CustomEvent(`ringback-${name}`,
       { bubbles: true, composed: true, detail: { ...told(callback), ...more } }));
     page.ask = () => this.#show(new Asking(page, this.getAttribute('queue')));
-    page.follow = (token, callback) => this.#follow(token, callback);
+    page.follow = (token, callback) => {
+      this.#follow(token, callback);
+      // What had the focus is gone.
+      requestAnimationFrame(() => root.querySelector('.standing')?.focus());
+    };
     if (this.getAttribute('locale')) holdTo(this.getAttribute('locale'));
     const tree = this.attachShadow({ mode: 'open' });
     await Promise.all([styled(tree), useTexts(WORDS)]);

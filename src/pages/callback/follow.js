@@ -34,6 +34,7 @@ export class Following {
   }
 
   begin() {
+    this.over = false;
     this.beat();
   }
 
@@ -45,6 +46,7 @@ export class Following {
   async beat() {
     if (!document.hidden || !this.callback) await this.load();
     const final = ENDED.has(this.callback?.state);
+    clearTimeout(this.next);
     if (!this.problem && !this.over && !final) this.next = setTimeout(() => this.beat(), POLL_MS);
   }
 
@@ -77,7 +79,7 @@ export class Following {
       h('section', { class: 'card block', key: 'state' },
         h('p', { class: 'row' }, h('span', { class: 'pill' }, word('cb.short', callback.state)),
           h('span', { class: 'muted small numbers' }, callback.number)),
-        h('p', { class: 'standing' }, sentence),
+        h('p', { class: 'standing', tabindex: '-1' }, sentence),
         zones(callback),
         meeting(callback),
         !page.panel && this.actions()),
