@@ -19,6 +19,7 @@ pub use scheduler::SchedulerMessage;
 
 use super::event::By;
 use super::ids::{AgentId, CallbackId, QueueId};
+use super::slots::Bound;
 
 /// Marks a command, so that its answer finds the one who waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +69,14 @@ pub enum Who {
 }
 
 impl Who {
+    /// What may be booked in their name.
+    pub const fn bound(&self) -> Bound {
+        match self {
+            Self::Customer | Self::Channel => Bound::ToSlots,
+            Self::Agent(_) | Self::Supervisor(_) => Bound::ToHours,
+        }
+    }
+
     /// For the record.
     pub fn by(&self) -> By {
         match self {

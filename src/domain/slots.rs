@@ -89,6 +89,8 @@ pub enum Bound {
     ToSlots,
     /// Agents and supervisors: any instant at which the queue is open.
     ToHours,
+    /// Nobody: it is booked already, and counts wherever it comes to lie.
+    ToNothing,
 }
 
 /// What the number of places by staff follows from.
@@ -297,6 +299,9 @@ impl SlotBook<'_> {
 
     /// Whether a start may be booked at all, whatever is taken: the checks in their order.
     pub fn bookable(&self, start: Timestamp, bound: Bound) -> Result<(), Unbookable> {
+        if bound == Bound::ToNothing {
+            return Ok(());
+        }
         if start <= self.now {
             return Err(Unbookable::Past);
         }

@@ -86,42 +86,37 @@ pub(crate) enum Ask {
     RetryFailure {
         id: u64,
     },
-    Position {
-        queue: QueueId,
-        callback: CallbackId,
-        medium: Medium,
-    },
-    Availability {
-        queue: QueueId,
-        medium: Medium,
-        live_wait_seconds: Option<u32>,
-    },
     Trace {
         callback: Snapshot,
     },
-    QueueStats {
-        id: QueueId,
-    },
     Webhook(WebhookAsk),
     Key(KeyAsk),
-    Slots {
+    /// A question that a queue answers.
+    Queue {
         queue: QueueId,
-        question: SlotQuestion,
+        question: QueueQuestion,
     },
     /// What was answered under the key that it comes with.
     Replayed,
+}
+
+/// What a queue is asked.
+pub(crate) enum QueueQuestion {
+    /// A callback's place in line.
+    Position { callback: CallbackId, medium: Medium },
+    /// Whether a callback is offered.
+    Availability { medium: Medium, live_wait_seconds: Option<u32> },
+    /// How its line is.
+    Stats,
+    /// About its slots.
+    Slots(SlotQuestion),
 }
 
 impl Ask {
     /// Whether it only asks: such a thing is answered while nothing can be written.
     pub(crate) fn only_asks(&self) -> bool {
         match self {
-            Self::Position { .. }
-            | Self::Availability { .. }
-            | Self::Trace { .. }
-            | Self::QueueStats { .. }
-            | Self::Slots { .. }
-            | Self::Replayed => true,
+            Self::Queue { .. } | Self::Trace { .. } | Self::Replayed => true,
             Self::Create(_)
             | Self::MeetingMade { .. }
             | Self::RetryFailure { .. }
@@ -139,6 +134,32 @@ impl Ask {
             | Self::Connect { .. }
             | Self::Webhook(_)
             | Self::Key(_) => false,
+        }
+    }
+
+    /// The contact whose callbacks its decision needs.
+    pub(crate) fn contact(&self) -> Option<ContactKey> {
+        match self {
+            Self::Create(wish) => Reach::of(&wish.request.customer).contact,
+            Self::Deny { phone, .. } => Some(ContactKey::of(phone)),
+            Self::Act { .. }
+            | Self::ServeElsewhere { .. }
+            | Self::PutQueue { .. }
+            | Self::RemoveQueue { .. }
+            | Self::PauseQueue { .. }
+            | Self::ResumeQueue { .. }
+            | Self::PutAgent { .. }
+            | Self::RemoveAgent { .. }
+            | Self::SetPresence { .. }
+            | Self::SetExternalLoad { .. }
+            | Self::Connect { .. }
+            | Self::MeetingMade { .. }
+            | Self::RetryFailure { .. }
+            | Self::Queue { .. }
+            | Self::Trace { .. }
+            | Self::Webhook(_)
+            | Self::Key(_)
+            | Self::Replayed => None,
         }
     }
 
@@ -173,13 +194,10 @@ impl Ask {
             | Self::SetPresence { .. }
             | Self::SetExternalLoad { .. }
             | Self::Connect { .. }
-            | Self::Position { .. }
-            | Self::Availability { .. }
+            | Self::Queue { .. }
             | Self::Trace { .. }
-            | Self::QueueStats { .. }
             | Self::Webhook(_)
             | Self::Key(_)
-            | Self::Slots { .. }
             | Self::Replayed => {}
         }
         keys

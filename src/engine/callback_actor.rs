@@ -14,7 +14,7 @@ use super::shell::{Envelope, Rebuilt, Shell, post};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Phase, Snapshot};
 use crate::domain::effect::{Change, Effect, Outbox};
-use crate::domain::ids::{AgentId, CallbackId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
     AgentMessage, CallbackMessage, Letter, OfferEnd, QueueMessage, RouterMessage, Token,
@@ -95,7 +95,13 @@ impl CallbackActor {
                 waiting.push(envelope);
                 false
             }
-            State::Running(shell) => shell.take(envelope),
+            State::Running(shell) => {
+                let let_go = shell.take(envelope);
+                if let Some((queue, version)) = shell.machine.decided.take() {
+                    self.office.check_booking(self.id, &queue, version);
+                }
+                let_go
+            }
         }
     }
 
@@ -118,6 +124,7 @@ impl CallbackActor {
                 | CallbackMessage::Propose { .. }
                 | CallbackMessage::Claimed { .. }
                 | CallbackMessage::Reserved { .. }
+                | CallbackMessage::Noted(_)
                 | CallbackMessage::Recheck
                 | CallbackMessage::NumberDenied(_)
                 | CallbackMessage::Wake
@@ -191,16 +198,18 @@ pub(crate) struct CallbackDesk {
     claims: Vec<(Token, AgentId)>,
     /// Claims of a machine that was made anew since.
     orphans: Vec<(Token, AgentId)>,
-    /// Commands that asked the queue for a seat and weren't answered yet. One that comes to a
-    /// machine made anew since is given back by it.
-    reserving: Vec<Token>,
+    /// Questions to a queue for a seat that weren't answered yet, by the command that asked. A seat
+    /// that comes to a machine made anew since is given back by it.
+    reserving: Vec<Option<Token>>,
+    /// The queue, and its record's version, by which a booking was decided in the last step.
+    decided: Option<(QueueId, u64)>,
 }
 
 impl CallbackDesk {
     fn new(id: CallbackId) -> Self {
         let (claims, orphans, reserving) = (Vec::new(), Vec::new(), Vec::new());
-        let machine = CallbackMachine::new(id);
-        Self { id, machine, newest: None, claims, orphans, reserving }
+        let (machine, newest, decided) = (CallbackMachine::new(id), None, None);
+        Self { id, machine, newest, claims, orphans, reserving, decided }
     }
 
     fn of(callback: &Snapshot, office: &Office) -> Self {
@@ -225,7 +234,9 @@ impl Rebuilt for CallbackDesk {
     fn note(&mut self, message: &CallbackMessage) -> Vec<Letter> {
         match message {
             CallbackMessage::Propose { agent } => vec![self.release(agent.clone())],
-            CallbackMessage::Create { create, .. } => {
+            CallbackMessage::Create { create, queue, .. } => {
+                let booked = create.wish.booking.is_some();
+                self.decided = booked.then(|| (queue.settings.id.clone(), queue.version));
                 // The queue has given it a place in line, and a seat.
                 let leave = QueueMessage::Leave { callback: self.id };
                 let wish = &create.wish;
@@ -241,6 +252,8 @@ impl Rebuilt for CallbackDesk {
             }
             CallbackMessage::Reserved { token, result } => {
                 self.reserving.retain(|one| one != token);
+                let seated = result.as_ref().ok();
+                self.decided = seated.map(|seated| (seated.queue.clone(), seated.version));
                 let kept = result.as_ref().map(|seated| {
                     Letter::Queue(seated.queue.clone(), QueueMessage::FreeSeat(seated.seat))
                 });
@@ -255,6 +268,7 @@ impl Rebuilt for CallbackDesk {
             | CallbackMessage::AgentBack { .. }
             | CallbackMessage::QueueChanged(_)
             | CallbackMessage::Recheck
+            | CallbackMessage::Noted(_)
             | CallbackMessage::CarryOver { .. }
             | CallbackMessage::NumberDenied(_)
             | CallbackMessage::SetUnroutable(_) => Vec::new(),

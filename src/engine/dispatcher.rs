@@ -200,7 +200,8 @@ impl Office {
         let (reason, wait) = match outcome {
             Outcome::Delivered(()) => return OutboxChange::Done(item.clone()),
             Outcome::Later { reason, retry_after } => {
-                let wait = back_off::wait(tries, now.since(first_try), retry_after, dice);
+                let wait =
+                    back_off::DISPATCHES.wait(tries, now.since(first_try), retry_after, dice);
                 (reason, wait)
             }
             Outcome::GivenUp { reason } => (reason, None),

@@ -19,7 +19,7 @@ pub use slots::{Booked, Conflicts};
 use tokio::sync::oneshot;
 
 use super::answers::{acted, agent, failure, keep, queue, strange, unkeyed};
-use super::ask::Ask;
+use super::ask::{Ask, QueueQuestion};
 use super::door_actor::{Command, Connect, Frame, FrameAsk, Gone};
 use super::entry::{KeptAnswer, Keyed};
 use super::figures::Figures;
@@ -367,7 +367,8 @@ impl Handle {
 
     /// A queue's line, now.
     pub async fn queue_stats(&self, id: QueueId) -> Result<QueueStats, Refusal> {
-        match self.question(Ask::QueueStats { id }).await? {
+        let question = QueueQuestion::Stats;
+        match self.question(Ask::Queue { queue: id, question }).await? {
             Answer::QueueStats(stats) => Ok(stats),
             other => Err(strange(&other)),
         }

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 pub(super) use self::needs::ACTIVE_MAX;
 use self::needs::{Found, Needs, read};
 use super::answers::Reply;
-use super::ask::{Ask, external, new_reach};
+use super::ask::{Ask, QueueQuestion, external, new_reach};
 use super::contacts::Contacts;
 use super::door::{Cause, Standing};
 use super::entry::{Kept, Keyed};
@@ -27,7 +27,7 @@ use super::outputs::CommandAnswer;
 use super::ports::StoreError;
 use super::queue_actor::BeginRemoval;
 use super::shell::post;
-use crate::domain::callback::{Channel, ContactKey, Reach, Snapshot};
+use crate::domain::callback::{Channel, Snapshot};
 use crate::domain::effect::Answer;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::machines::callback::CallbackMachine;
@@ -93,12 +93,7 @@ impl Intake {
         if let Ask::RetryFailure { id } = waiting.ask {
             needs.failure = Some(id);
         }
-        let contact = match &waiting.ask {
-            Ask::Create(wish) => Reach::of(&wish.request.customer).contact,
-            Ask::Deny { phone, .. } => Some(ContactKey::of(phone)),
-            _ => None,
-        };
-        needs.contact = contact.filter(|contact| self.contacts.maybe(*contact));
+        needs.contact = waiting.ask.contact().filter(|contact| self.contacts.maybe(*contact));
         needs
     }
 }
@@ -291,10 +286,7 @@ impl Office {
             Ask::ResumeQueue { id, intake, offers } => {
                 self.to_queue(id, QueueMessage::Resume { token, intake, offers })
             }
-            ask @ (Ask::Position { .. }
-            | Ask::Availability { .. }
-            | Ask::Slots { .. }
-            | Ask::QueueStats { .. }) => self.ask_queue(token, ask),
+            Ask::Queue { queue, question } => self.ask_queue(token, queue, question),
             Ask::PutAgent { settings, if_match } => {
                 Ok(Some(self.put_agent(token, settings, if_match)))
             }
@@ -324,23 +316,27 @@ impl Office {
     }
 
     /// A question that a queue answers.
-    fn ask_queue(&self, token: Token, ask: Ask) -> Result<Option<Letter>, Refusal> {
-        match ask {
-            Ask::Position { queue, callback, medium } => {
-                let free_agents = self.shared.boards.staff(&queue).free.of(medium);
-                self.to_queue(queue, QueueMessage::Position { token, callback, free_agents })
+    fn ask_queue(
+        &self,
+        token: Token,
+        queue: QueueId,
+        question: QueueQuestion,
+    ) -> Result<Option<Letter>, Refusal> {
+        let staff = || self.shared.boards.staff(&queue);
+        let message = match question {
+            QueueQuestion::Position { callback, medium } => {
+                let free_agents = staff().free.of(medium);
+                QueueMessage::Position { token, callback, free_agents }
             }
-            Ask::Availability { queue, medium, live_wait_seconds } => {
-                let staff = self.shared.boards.staff(&queue);
+            QueueQuestion::Availability { medium, live_wait_seconds } => {
+                let staff = staff();
                 let question = AvailabilityQuestion { token, medium, live_wait_seconds, staff };
-                self.to_queue(queue, QueueMessage::Availability(question))
+                QueueMessage::Availability(question)
             }
-            Ask::Slots { queue, question } => {
-                self.to_queue(queue, QueueMessage::Slots { token, question })
-            }
-            Ask::QueueStats { id } => self.to_queue(id, QueueMessage::Stats { token }),
-            _ => unreachable!("only questions that a queue answers are passed on to one"),
-        }
+            QueueQuestion::Stats => QueueMessage::Stats { token },
+            QueueQuestion::Slots(question) => QueueMessage::Slots { token, question },
+        };
+        self.to_queue(queue, message)
     }
 
     fn trace(&self, token: Token, callback: &Snapshot) -> Letter {

@@ -221,7 +221,7 @@ impl Rebuilt for QueueDesk {
             | QueueMessage::Resume { .. }
             | QueueMessage::Stats { .. }
             | QueueMessage::Availability(_)
-            | QueueMessage::Seen { .. }
+            | QueueMessage::Seen(_)
             | QueueMessage::Recall(_)
             | QueueMessage::Slots { .. }
             | QueueMessage::Rechecked { .. }

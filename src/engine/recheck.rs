@@ -25,8 +25,7 @@ use crate::domain::zone;
 /// Bookings that are read at once.
 const BATCH: usize = 256;
 
-/// Between two batches, so that commands hardly notice; also before the first, so that what was
-/// taken by the old hours a moment ago is written.
+/// Between two batches, so that commands hardly notice.
 const BETWEEN: Span = Span::millis(100);
 
 /// After a read that failed.
@@ -41,6 +40,21 @@ impl Office {
             {
                 self.recheck_queue(&queue.settings.id);
             }
+        }
+    }
+
+    /// A booking was decided by that version of its queue's record. Where there is another one by
+    /// now, whose walk may have been over before the booking was written, it is looked at again.
+    pub(crate) fn check_booking(
+        self: &Rc<Self>,
+        callback: CallbackId,
+        queue: &QueueId,
+        version: u64,
+    ) {
+        let known = self.known.borrow().queue(queue);
+        let Some(newer) = known.filter(|queue| queue.version != version) else { return };
+        for message in [CallbackMessage::QueueChanged(newer), CallbackMessage::Recheck] {
+            self.deliver(Letter::Callback(callback, message), None);
         }
     }
 

@@ -4,7 +4,6 @@
 //! here it is only put into words and handed over. Nothing here keeps state that a restart loses.
 
 mod answer;
-pub mod back_off;
 pub mod mail;
 pub mod meeting;
 pub mod outcome;

@@ -93,6 +93,13 @@ pub(crate) fn patient() -> String {
     CONFIG.replacen("id = \"main\"", "id = \"main\"\nphone_requests_per_minute = 0", 1)
 }
 
+/// The same with more settings: before the limits, and of queue `billing`.
+pub(crate) fn patient_with(top: &str, billing: &str) -> String {
+    let config = patient().replacen("[limits]", &format!("{top}\n[limits]"), 1);
+    let billing = format!("default_region = \"DE\"\n{billing}");
+    config.replacen("default_region = \"DE\"", &billing, 1)
+}
+
 struct Process(Child);
 
 /// A server that lives as long as the test.

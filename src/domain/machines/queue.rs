@@ -122,8 +122,8 @@ impl QueueMachine {
             QueueMessage::Slots { token, question } => {
                 self.tell_slots(now, token, &question, out);
             }
-            QueueMessage::Seen { callback, seen } => self.learn(callback, &seen),
-            QueueMessage::Recall(past) => self.recall(&past),
+            QueueMessage::Seen(seen) => self.learn(&seen),
+            QueueMessage::Recall(past) => self.recall(now, &past, out),
             QueueMessage::Stats { token } => {
                 out.answer(token, Ok(Answer::QueueStats(self.full_stats(now))));
             }
@@ -333,7 +333,7 @@ impl QueueMachine {
         let known = self.live.contains_key(&callback);
         self.set_place(callback, place);
         if !known {
-            self.note_told(now, callback, 0);
+            self.note(now, callback, out);
         }
         if let (Some(queue), Some(_)) = (&self.record, place)
             && queue.is_shut(now.wall)
@@ -353,7 +353,6 @@ impl QueueMachine {
     fn leave(&mut self, callback: CallbackId) {
         self.set_place(callback, None);
         self.live.remove(&callback);
-        self.forget_told(callback);
     }
 
     fn set_place(&mut self, callback: CallbackId, place: Option<Place>) {

@@ -106,10 +106,12 @@ pub enum CallbackMessage {
         /// Mails that should have had its link went out without.
         late: bool,
     },
+    /// What would have been told of the wait when it was queued.
+    Noted(Told),
     /// The queue's answer to `QueueMessage::Reserve`.
     Reserved {
-        /// The command that asked for it.
-        token: Token,
+        /// The command that asked for it; none where the rules of a zone did.
+        token: Option<Token>,
         /// The seat that is kept, or why there is none.
         result: Result<Seated, Refusal>,
     },

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use super::Token;
 use super::callback::Create;
-use super::{Token, Who};
 use crate::domain::callback::{Booking, Told};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::queue::Staff;
 use crate::domain::rank::Rank;
-use crate::domain::slots::Seat;
+use crate::domain::slots::{Bound, Seat};
 use crate::domain::time::{Span, Timestamp};
 
 /// What a queue is told.
@@ -72,12 +72,7 @@ pub enum QueueMessage {
         callback: CallbackId,
     },
     /// Learn from what happened to a callback.
-    Seen {
-        /// Which.
-        callback: CallbackId,
-        /// What.
-        seen: Seen,
-    },
+    Seen(Seen),
     /// Learn from what ended before a restart, oldest first.
     Recall(Vec<Past>),
     /// Tell whether a callback is offered.
@@ -174,11 +169,11 @@ pub struct AvailabilityQuestion {
     pub staff: Staff,
 }
 
-/// A callback that shall be moved to another start.
+/// A callback that shall be moved to another start, or come from another queue.
 #[derive(Debug, Clone)]
 pub struct Reserve {
-    /// The command that moves it.
-    pub token: Token,
+    /// The command that moves it; none where the rules of its zone do.
+    pub token: Option<Token>,
     /// Which callback.
     pub callback: CallbackId,
     /// Its medium.
@@ -187,8 +182,8 @@ pub struct Reserve {
     pub booking: Booking,
     /// Where it is booked now.
     pub own: Option<Timestamp>,
-    /// In whose name: customers and channels are bound to free slots.
-    pub who: Who,
+    /// What binds whoever moves it.
+    pub bound: Bound,
 }
 
 /// A seat that is kept for a callback.
@@ -202,6 +197,8 @@ pub struct Seated {
     pub end: Timestamp,
     /// The slot was full.
     pub overbooked: bool,
+    /// The version of the queue's record by which that was decided.
+    pub version: u64,
 }
 
 /// What is asked about slots.

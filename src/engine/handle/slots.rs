@@ -13,7 +13,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::slots::{Bookings, SlotBook, SlotRoom, Staffing};
 use crate::domain::time::Timestamp;
 use crate::engine::answers::strange;
-use crate::engine::ask::Ask;
+use crate::engine::ask::{Ask, QueueQuestion};
 use crate::engine::library::{BookedRead, Library};
 use crate::engine::ports::StoreError;
 
@@ -150,6 +150,6 @@ impl Handle {
     }
 
     async fn slots(&self, queue: QueueId, question: SlotQuestion) -> Result<Answer, Refusal> {
-        self.question(Ask::Slots { queue, question }).await
+        self.question(Ask::Queue { queue, question: QueueQuestion::Slots(question) }).await
     }
 }

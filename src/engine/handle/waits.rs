@@ -7,13 +7,16 @@ use crate::domain::ids::QueueId;
 use crate::domain::policy::Medium;
 use crate::domain::refusal::Refusal;
 use crate::engine::answers::strange;
-use crate::engine::ask::Ask;
+use crate::engine::ask::{Ask, QueueQuestion};
 
 impl Handle {
     /// A queued callback's place in line, and for how long it will stand there.
     pub async fn in_line(&self, callback: &Callback) -> Result<Option<InLine>, Refusal> {
         let (queue, medium) = (callback.queue.clone(), callback.medium);
-        let ask = Ask::Position { queue, callback: callback.id, medium };
+        let ask = Ask::Queue {
+            queue,
+            question: QueueQuestion::Position { callback: callback.id, medium },
+        };
         match self.question(ask).await? {
             Answer::Position(in_line) => Ok(in_line),
             other => Err(strange(&other)),
@@ -27,7 +30,8 @@ impl Handle {
         medium: Medium,
         live_wait_seconds: Option<u32>,
     ) -> Result<Availability, Refusal> {
-        match self.question(Ask::Availability { queue, medium, live_wait_seconds }).await? {
+        let question = QueueQuestion::Availability { medium, live_wait_seconds };
+        match self.question(Ask::Queue { queue, question }).await? {
             Answer::Availability(availability) => Ok(*availability),
             other => Err(strange(&other)),
         }

@@ -3,6 +3,7 @@
 mod collapse;
 mod faults;
 mod flow;
+mod hours;
 mod outward;
 mod rig;
 mod storm;

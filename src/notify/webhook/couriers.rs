@@ -15,11 +15,11 @@ use super::Sender;
 use super::courier::{Courier, Office};
 use super::outgoing::Bounds;
 use crate::config;
+use crate::domain::back_off::WEBHOOKS;
 use crate::domain::ids::{WebhookId, WorkspaceId};
 use crate::domain::time::Span;
 use crate::engine::background::Background;
 use crate::engine::handle::Handle;
-use crate::notify::back_off::Schedule;
 
 /// How long couriers may take to write down how far they have come when the process ends.
 const END_WITHIN: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ impl Couriers {
         let bounds = Bounds {
             waiting: settings.max_waiting,
             concurrency: settings.concurrency,
-            schedule: Schedule::within(Span::millis(give_up_after)),
+            schedule: WEBHOOKS.within(Span::millis(give_up_after)),
         };
         let offices = workspaces.into_iter().map(|(workspace, handle)| Office {
             workspace,

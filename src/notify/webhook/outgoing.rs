@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::back_off::Schedule;
 use super::super::outcome::Outcome;
+use crate::domain::back_off::Schedule;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::webhook::{GivenUp, OpenEvent, Progress, Stream};
 use crate::engine::figures::deliveries::WebhookStanding;
@@ -210,7 +210,7 @@ impl Outgoing {
     ) -> Settled {
         let schedule = self.bounds.schedule;
         if let Some(asked) = retry_after {
-            let asked = asked.min(schedule.scaled(super::super::back_off::GIVE_UP_AFTER));
+            let asked = asked.min(schedule.give_up_after());
             self.quiet_until = self.quiet_until.max(now + asked);
         }
         let Some(one) = self.open.get_mut(&event) else { return Settled::Held };
@@ -293,6 +293,7 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::back_off::WEBHOOKS;
     use crate::domain::ids::{CallbackId, WebhookId};
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -306,7 +307,7 @@ mod tests {
     }
 
     fn bounds() -> Bounds {
-        Bounds { waiting: 20, concurrency: 3, schedule: Schedule::within(Span::days(1)) }
+        Bounds { waiting: 20, concurrency: 3, schedule: WEBHOOKS }
     }
 
     fn outgoing() -> Outgoing {

@@ -93,49 +93,28 @@ impl Record for Arc<Callback> {
     }
 }
 
-impl Record for Arc<Request> {
-    const VERSION: u8 = 1;
+/// Records in their first layout, with nothing to check beyond their fields.
+macro_rules! first_layout {
+    ($($record:ty),+ $(,)?) => {
+        $(impl Record for $record {
+            const VERSION: u8 = 1;
+        })+
+    };
 }
 
-impl Record for Box<Interaction> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Arc<Agent> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Arc<Queue> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Arc<Denied> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Arc<ApiKey> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Arc<Webhook> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Arc<Progress> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Box<Item> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for Box<Failure> {
-    const VERSION: u8 = 1;
-}
-
-impl Record for EventRecord {
-    const VERSION: u8 = 1;
-}
+first_layout!(
+    Arc<Request>,
+    Box<Interaction>,
+    Arc<Agent>,
+    Arc<Queue>,
+    Arc<Denied>,
+    Arc<ApiKey>,
+    Arc<Webhook>,
+    Arc<Progress>,
+    Box<Item>,
+    Box<Failure>,
+    EventRecord,
+);
 
 impl Record for Kept {
     const VERSION: u8 = 1;

@@ -11,10 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::fake::{State, Trouble};
 use super::test_server::TestServer;
 use crate::redis::now;
-use crate::server::Server;
+use crate::server::{Server, slot_at};
 
-const START: &str = "2027-11-24T15:00:00Z";
-const MOVED: &str = "2027-11-25T09:30:00Z";
 const LEAD: &str = "lead-key-1";
 const PORTAL: &str = "portal-key";
 
@@ -81,7 +79,6 @@ secret = "the secret that manage links are signed with"
   id = "sales"
   name = "Sales"
   media = ["voice", "video"]
-  max_days_ahead = 365
 "#
     ))
 }
@@ -90,7 +87,7 @@ fn book(server: &Server) -> Value {
     let made = server.callback(&json!({
         "queue": "sales", "type": "scheduled", "medium": "video",
         "customer": {"name": "Ada", "email": "ada@example.com"},
-        "schedule": {"start": START},
+        "schedule": {"start": slot_at(20, "15:00")},
     }));
     assert_eq!((&made["state"], &made["meeting"]), (&json!("open"), &Value::Null));
     made
@@ -135,7 +132,7 @@ fn a_zoom_meeting_is_made_once_moved_and_removed_through_every_trouble() {
     let [one] = &zoom.meetings()[..] else { panic!("one meeting in {:?}", zoom.meetings()) };
     assert_eq!(seen["provider"], "zoom");
     assert_eq!((&seen["join_url"], &seen["host_url"]), (&one["join_url"], &one["start_url"]));
-    assert_eq!(one["start_time"], START);
+    assert_eq!(one["start_time"], made["schedule"]["start"]);
     let outside = meeting(&server, &made, PORTAL);
     assert_eq!(outside, json!({"provider": "zoom", "join_url": one["join_url"]}));
     let history = server.get(&path(&made, "/history"), LEAD).body;
@@ -145,9 +142,10 @@ fn a_zoom_meeting_is_made_once_moved_and_removed_through_every_trouble() {
     assert_eq!(ready[0]["data"]["join_url"], one["join_url"]);
 
     zoom.state().troubles.push_back(("PATCH /v2/meetings", Trouble::Slow));
-    let moved = server.post(&path(&made, "/reschedule"), PORTAL, &json!({"start": MOVED}));
+    let later = slot_at(21, "09:30");
+    let moved = server.post(&path(&made, "/reschedule"), PORTAL, &json!({"start": later}));
     assert_eq!(moved.status, 200, "{}", moved.body);
-    until(|| (zoom.meetings()[0]["start_time"] == MOVED).then_some(()));
+    until(|| (zoom.meetings()[0]["start_time"] == *later).then_some(()));
     assert_eq!(zoom.meetings().len(), 1);
 
     let down = Trouble::Refused(503, Vec::new(), json!({}));

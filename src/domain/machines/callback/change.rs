@@ -11,7 +11,7 @@ use crate::domain::callback::{
 };
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
-use crate::domain::message::{OfferEnd, Patch, Who};
+use crate::domain::message::{OfferEnd, Patch, Seated, Who};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Timestamp};
@@ -72,27 +72,13 @@ impl CallbackMachine {
         who: &Who,
         queue: Option<Arc<Queue>>,
         agent: Option<AgentId>,
+        seated: Option<&Seated>,
         draft: &mut Draft,
     ) -> Result<Taken, Refusal> {
         let from = self.record().state();
         let assigned = self.record().assigned_agent().cloned();
         let by_assigned = assigned.is_some() && assigned.as_ref() == who.agent();
-        match from {
-            State::Accepted | State::WrapUp if by_assigned || who.supervises() => {}
-            State::Accepted | State::WrapUp => {
-                return Err(Refusal::Forbidden(
-                    "only the assigned agent or a supervisor may requeue it".to_owned(),
-                ));
-            }
-            State::Open | State::Queued | State::Offered if who.supervises() => {}
-            State::Open
-            | State::Queued
-            | State::Offered
-            | State::Calling
-            | State::ClosedComplete
-            | State::ClosedAbandoned
-            | State::Canceled => return Err(self.illegal("requeue")),
-        }
+        self.may_requeue(who, by_assigned)?;
         if let Some(queue) = queue.as_ref().filter(|one| !one.takes(self.record().medium)) {
             let medium = self.record().medium.as_str();
             let detail = format!("{} takes no {medium} callbacks", queue.settings.id);
@@ -104,6 +90,12 @@ impl CallbackMachine {
             let max_attempts = self.record().max_attempts;
             return Err(Refusal::AttemptsUsedUp { max_attempts });
         }
+        let record = self.record();
+        let elsewhere = queue.as_ref().is_some_and(|queue| queue.settings.id != record.queue);
+        if elsewhere && record.booking.is_some() && seated.is_none() {
+            // Its booked start counts there, and may be one too many.
+            return Ok(Taken::Asked);
+        }
         self.end_offer(OfferEnd::Revoked(RevokeReason::Reassigned), draft);
         self.unassign(UnassignReason::Requeued, draft);
         if let Some(assigned) = assigned.filter(|one| by_assigned && agent.as_ref() != Some(one)) {
@@ -114,6 +106,9 @@ impl CallbackMachine {
         self.record_mut().contact_hours_bind = false;
         if let Some(queue) = queue {
             self.change_queue(queue);
+        }
+        if let (Some(booking), Some(seated)) = (&mut self.record_mut().booking, seated) {
+            booking.overbooked = seated.overbooked;
         }
         if let Some(agent) = &agent {
             self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::TRANSFER_SECONDS));
@@ -132,6 +127,23 @@ impl CallbackMachine {
             self.queue_again(now, interaction, draft);
         }
         Ok(Taken::Done)
+    }
+
+    fn may_requeue(&self, who: &Who, by_assigned: bool) -> Result<(), Refusal> {
+        match self.record().state() {
+            State::Accepted | State::WrapUp if by_assigned || who.supervises() => Ok(()),
+            State::Accepted | State::WrapUp => Err(Refusal::Forbidden(
+                "only the assigned agent or a supervisor may requeue it".to_owned(),
+            )),
+            State::Open | State::Queued | State::Offered if who.supervises() => Ok(()),
+            State::Open
+            | State::Queued
+            | State::Offered
+            | State::Calling
+            | State::ClosedComplete
+            | State::ClosedAbandoned
+            | State::Canceled => Err(self.illegal("requeue")),
+        }
     }
 
     fn change_queue(&mut self, queue: Arc<Queue>) {

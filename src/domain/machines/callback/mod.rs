@@ -29,7 +29,9 @@ pub use outward::still_holds;
 
 use super::digest::digest;
 use crate::domain::agent::{AssignedBy, UnassignReason};
-use crate::domain::callback::{Callback, Interaction, Preferred, Request, Snapshot, State};
+use crate::domain::callback::{
+    Callback, Interaction, Preferred, Request, Snapshot, State, Told as ToldOfWait,
+};
 use crate::domain::effect::{Answer, Effect, Outbox};
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
@@ -64,6 +66,8 @@ pub struct CallbackMachine {
     waiting_since: Timestamp,
     /// The agent asked for, and since when it waits for them, by the steady clock.
     preferred_since: Option<(Preferred, Timestamp)>,
+    /// What would have been told of the wait when it was queued, until that is written.
+    noted: Option<ToldOfWait>,
     /// The agent was told that time runs out.
     warned: bool,
     /// The customer's number is on the deny list.
@@ -147,6 +151,7 @@ impl CallbackMachine {
             allowed_until: None,
             waiting_since: Timestamp::default(),
             preferred_since: None,
+            noted: None,
             warned: false,
             denied: false,
             agent_lost: None,
@@ -191,6 +196,7 @@ impl CallbackMachine {
             return;
         }
         match message {
+            CallbackMessage::Noted(told) => return self.note(told, out),
             CallbackMessage::Create { create, queue, position } => {
                 let (token, duplicates) = (create.token, create.duplicates.clone());
                 draft.position = position;
@@ -231,7 +237,7 @@ impl CallbackMachine {
             CallbackMessage::AgentLost { agent, since } => self.agent_lost(&agent, Some(since)),
             CallbackMessage::AgentBack { agent } => self.agent_lost(&agent, None),
             CallbackMessage::QueueChanged(queue) => self.queue_changed(now, queue, &mut draft),
-            CallbackMessage::Recheck => self.recheck(now, &mut draft),
+            CallbackMessage::Recheck => self.recheck(now, &mut draft, out),
             CallbackMessage::CarryOver { next_open } => {
                 self.carry_over(now, next_open, &mut draft);
             }
@@ -239,6 +245,14 @@ impl CallbackMachine {
             CallbackMessage::SetUnroutable(reason) => self.set_unroutable(reason, &mut draft),
         }
         self.settle(now, before, draft, None, out);
+    }
+
+    /// An estimate is written with the next change: it alone is none.
+    fn note(&mut self, told: ToldOfWait, out: &mut Outbox) {
+        self.noted = Some(told);
+        if !self.record().state().is_live() && self.claims.is_empty() {
+            out.effects.push(Effect::LetGo);
+        }
     }
 
     fn command(
@@ -310,7 +324,7 @@ impl CallbackMachine {
                 self.retry(now, who, &wish, draft)
             }
             Action::Requeue { queue, agent } => {
-                self.requeue(now, who, queue.clone(), agent.clone(), draft)
+                self.requeue(now, who, queue.clone(), agent.clone(), None, draft)
             }
             Action::Close { disposition, notes, resolved } => {
                 let word = call::ClosingWord {
@@ -332,25 +346,26 @@ impl CallbackMachine {
     }
 
     fn ask(&mut self, command: CallbackCommand, out: &mut Outbox) {
-        let record = self.record();
-        if let Action::Reschedule { booking: Some(booking) } = &command.action {
-            self.ask_queue(&command, booking, out);
-            self.claims.push(command);
-            return;
+        let (token, record) = (command.token, self.record());
+        match &command.action {
+            Action::Reschedule { booking: Some(booking) } => {
+                self.ask_for_seat(Some(token), booking.clone(), command.who.bound(), out);
+            }
+            Action::Requeue { queue: Some(queue), .. } => self.ask_for_seat_in(queue, token, out),
+            Action::Assign { agent, force } => {
+                out.send(Letter::Router(RouterMessage::Claim(Box::new(Claim {
+                    token,
+                    callback: self.id,
+                    queue: record.queue.clone(),
+                    medium: record.medium,
+                    size: record.size,
+                    agent: agent.clone(),
+                    force: *force,
+                    by_agent: !command.who.supervises(),
+                }))));
+            }
+            _ => unreachable!("only a move, a transfer and an assignment ask others"),
         }
-        let Action::Assign { agent, force } = &command.action else {
-            unreachable!("only an assignment asks the router");
-        };
-        out.send(Letter::Router(RouterMessage::Claim(Box::new(Claim {
-            token: command.token,
-            callback: self.id,
-            queue: record.queue.clone(),
-            medium: record.medium,
-            size: record.size,
-            agent: agent.clone(),
-            force: *force,
-            by_agent: !command.who.supervises(),
-        }))));
         self.claims.push(command);
     }
 

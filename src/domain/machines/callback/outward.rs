@@ -10,7 +10,8 @@ use super::{CallbackMachine, Draft};
 use crate::domain::callback::{
     Booking, Callback, ClosedReason, FinalState, Interaction, Outcome, Phase, Request, State,
 };
-use crate::domain::dispatch::{Dispatch, Mail, MailKind, Meeting, MeetingTask, Slot, Task};
+use crate::domain::dispatch::{self, Dispatch, Mail, MailKind, Meeting, MeetingTask, Slot, Task};
+use crate::domain::estimate;
 use crate::domain::event::CallbackEvent;
 use crate::domain::policy::Medium;
 use crate::domain::time::{Now, Span, Timestamp};
@@ -63,6 +64,7 @@ impl CallbackMachine {
         if let Some(kind) = kind {
             let mut mail = mail(kind, after);
             mail.position = draft.position;
+            mail.estimate = draft.position.and(after.told).map(|told| in_minutes(told.estimate));
             if moved {
                 mail.previous_slot = before.and_then(slot);
             }
@@ -116,6 +118,11 @@ fn mail(kind: MailKind, after: &Callback) -> Mail {
             | MailKind::Sorry => None,
         },
     }
+}
+
+/// Whole minutes that hold the range.
+const fn in_minutes(estimate: estimate::Estimate) -> dispatch::Estimate {
+    dispatch::Estimate { low_minutes: estimate.low / 60, high_minutes: estimate.high.div_ceil(60) }
 }
 
 fn meeting_task(before: Option<&Callback>, after: &Callback, begun: bool) -> Option<MeetingTask> {

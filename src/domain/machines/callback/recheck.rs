@@ -6,8 +6,11 @@
 
 use super::{CallbackMachine, Draft, ENGINE};
 use crate::domain::callback::{Booking, Callback, OpenReason, Phase};
+use crate::domain::effect::Outbox;
 use crate::domain::event::CallbackEvent;
+use crate::domain::message::Seated;
 use crate::domain::queue::Queue;
+use crate::domain::slots::Bound;
 use crate::domain::time::{Now, Timestamp};
 
 /// The booking as it should be, if it isn't: of a callback that waits for a start to come.
@@ -33,20 +36,46 @@ pub fn looked_at_again(callback: &Callback, queue: &Queue, now: Timestamp) -> Op
 }
 
 impl CallbackMachine {
-    pub(super) fn recheck(&mut self, now: &Now, draft: &mut Draft) {
+    pub(super) fn recheck(&mut self, now: &Now, draft: &mut Draft, out: &mut Outbox) {
         let Some(booking) = looked_at_again(self.record(), self.queue(), now.wall) else { return };
-        let start = booking.start;
-        let told = self.record().booking.as_ref().map(|old| (old.start, old.in_conflict));
+        if self.booked_start() != Some(booking.start) {
+            // Where it comes to lie it counts, and may be one too many.
+            self.ask_for_seat(None, booking, Bound::ToNothing, out);
+            return;
+        }
+        let was_told = self.record().booking.as_ref().is_some_and(|old| old.in_conflict);
         let in_conflict = booking.in_conflict;
-        if told.is_some_and(|(old, _)| old != start) {
-            draft.events.push(CallbackEvent::Rescheduled { start: Some(start), by: ENGINE });
-            self.move_to(now, booking, draft);
-        } else {
-            self.record_mut().booking = Some(booking);
+        let start = booking.start;
+        self.record_mut().booking = Some(booking);
+        if in_conflict && !was_told {
+            self.tell_conflict(start, draft);
         }
-        if in_conflict && told != Some((start, true)) {
-            let next_open = self.queue().settings.hours.next_open(start);
-            draft.events.push(CallbackEvent::ScheduleConflict { start, next_open });
+    }
+
+    /// A seat was kept where the rules of its zone move it, if they still do.
+    pub(super) fn follow_its_zone(&mut self, now: &Now, seated: &Seated, draft: &mut Draft) {
+        let found = looked_at_again(self.record(), self.queue(), now.wall);
+        let its_own = |booking: &Booking| {
+            seated.seat.start == Some(booking.start) && seated.queue == self.record().queue
+        };
+        let Some(booking) = found.filter(its_own) else { return };
+        let (start, in_conflict) = (booking.start, booking.in_conflict);
+        if self.booked_start() == Some(start) {
+            return;
         }
+        draft.events.push(CallbackEvent::Rescheduled { start: Some(start), by: ENGINE });
+        self.move_to(now, Booking { overbooked: seated.overbooked, ..booking }, draft);
+        if in_conflict {
+            self.tell_conflict(start, draft);
+        }
+    }
+
+    fn booked_start(&self) -> Option<Timestamp> {
+        self.record().booking.as_ref().map(|booking| booking.start)
+    }
+
+    fn tell_conflict(&self, start: Timestamp, draft: &mut Draft) {
+        let next_open = self.queue().settings.hours.next_open(start);
+        draft.events.push(CallbackEvent::ScheduleConflict { start, next_open });
     }
 }

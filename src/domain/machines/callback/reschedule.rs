@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{CallbackMachine, Draft, Taken, answer_with, asap_ever};
+use super::{CallbackMachine, Draft, Taken, answer_with, asap_ever, digest};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Booking, Callback, CallbackType, OpenReason, State};
 use crate::domain::effect::Outbox;
@@ -14,7 +14,9 @@ use crate::domain::message::{
     Action, CallbackCommand, Letter, OfferEnd, QueueMessage, Reserve, Seated, Token, Who,
 };
 use crate::domain::policy::Medium;
+use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
+use crate::domain::slots::Bound;
 use crate::domain::time::{Now, Timestamp};
 
 impl CallbackMachine {
@@ -31,25 +33,36 @@ impl CallbackMachine {
         }
     }
 
-    pub(super) fn ask_queue(&self, command: &CallbackCommand, booking: &Booking, out: &mut Outbox) {
+    /// Asks its queue to keep a seat for it at another start.
+    pub(super) fn ask_for_seat(
+        &self,
+        token: Option<Token>,
+        booking: Booking,
+        bound: Bound,
+        out: &mut Outbox,
+    ) {
         let record = self.record();
-        let reserve = Reserve {
-            token: command.token,
-            callback: self.id,
-            medium: record.medium,
-            booking: booking.clone(),
-            own: record.booking.as_ref().map(|booking| booking.start),
-            who: command.who.clone(),
-        };
-        let message = QueueMessage::Reserve(Box::new(reserve));
-        out.send(Letter::Queue(record.queue.clone(), message));
+        let (callback, medium) = (self.id, record.medium);
+        let own = record.booking.as_ref().map(|booking| booking.start);
+        let reserve = Box::new(Reserve { token, callback, medium, booking, own, bound });
+        out.send(Letter::Queue(record.queue.clone(), QueueMessage::Reserve(reserve)));
+    }
+
+    /// Asks another queue, to which it shall go, to keep a seat for it there.
+    pub(super) fn ask_for_seat_in(&self, queue: &Queue, token: Token, out: &mut Outbox) {
+        let record = self.record();
+        let booking = record.booking.clone().expect("only what is booked needs a seat there");
+        let (callback, medium, bound) = (self.id, record.medium, Bound::ToNothing);
+        let (token, own) = (Some(token), None);
+        let reserve = Box::new(Reserve { token, callback, medium, booking, own, bound });
+        out.send(Letter::Queue(queue.settings.id.clone(), QueueMessage::Reserve(reserve)));
     }
 
     /// The queue has kept a seat, or has none.
     pub(super) fn reserved(
         &mut self,
         now: &Now,
-        token: Token,
+        token: Option<Token>,
         result: Result<Seated, Refusal>,
         before: Option<&Callback>,
         out: &mut Outbox,
@@ -57,24 +70,57 @@ impl CallbackMachine {
         if let Ok(seated) = &result {
             self.told.seats.push((seated.queue.clone(), seated.seat));
         }
-        let Some(place) = self.claims.iter().position(|claim| claim.token == token) else {
-            // The machine was made anew meanwhile: whoever asked was answered then.
-            self.settle(now, before, Draft::default(), None, out);
+        let mut draft = Draft::default();
+        let place = self.claims.iter().position(|claim| Some(claim.token) == token);
+        let Some(command) = place.map(|place| self.claims.remove(place)) else {
+            // Of a command: the machine was made anew meanwhile, and whoever asked was answered.
+            if let (None, Ok(seated)) = (token, &result) {
+                self.follow_its_zone(now, seated, &mut draft);
+            }
+            self.settle(now, before, draft, None, out);
             return;
         };
-        let command = self.claims.remove(place);
-        let mut draft = Draft::default();
-        let moved = result.and_then(|seated| self.reschedule(now, &command, &seated, &mut draft));
+        let token = command.token;
+        let moved = result.and_then(|seated| self.seated(now, &command, &seated, &mut draft));
         match moved {
             Ok(()) => {
-                let callback = self.settle(now, before, draft, None, out);
+                let last = command.who.agent().cloned().map(|one| (one, digest(&command.action)));
+                let callback = self.settle(now, before, draft, last, out);
                 out.answer(token, Ok(answer_with(callback)));
             }
             Err(refusal) => {
                 self.record = before.cloned().map(Box::new);
-                self.settle(now, before, Draft::default(), None, out);
+                // A proposal that came in between was sent back: the router must know that it
+                // still waits.
+                let enqueue = self.record().state() == State::Queued;
+                let draft = Draft { enqueue, ..Draft::default() };
+                self.settle(now, before, draft, None, out);
                 out.answer(token, Err(refusal));
             }
+        }
+    }
+
+    /// Carries out what a seat was kept for.
+    fn seated(
+        &mut self,
+        now: &Now,
+        command: &CallbackCommand,
+        seated: &Seated,
+        draft: &mut Draft,
+    ) -> Result<(), Refusal> {
+        let record = self.record();
+        if command.if_match.is_some_and(|version| version != record.version) {
+            return Err(Refusal::VersionStale { version: record.version });
+        }
+        match &command.action {
+            Action::Reschedule { booking: Some(booking) } => {
+                self.reschedule(now, &command.who, booking, seated, draft)
+            }
+            Action::Requeue { queue, agent } => {
+                let (queue, agent) = (queue.clone(), agent.clone());
+                self.requeue(now, &command.who, queue, agent, Some(seated), draft).map(|_taken| ())
+            }
+            _ => unreachable!("only a move and a transfer ask for a seat"),
         }
     }
 
@@ -82,17 +128,11 @@ impl CallbackMachine {
     fn reschedule(
         &mut self,
         now: &Now,
-        command: &CallbackCommand,
+        who: &Who,
+        booking: &Booking,
         seated: &Seated,
         draft: &mut Draft,
     ) -> Result<(), Refusal> {
-        let Action::Reschedule { booking: Some(booking) } = &command.action else {
-            unreachable!("only a move asks the queue");
-        };
-        let record = self.record();
-        if command.if_match.is_some_and(|version| version != record.version) {
-            return Err(Refusal::VersionStale { version: record.version });
-        }
         self.reschedulable()?;
         if self.record().queue != seated.queue {
             // It went to another queue meanwhile, whose slots nobody has looked at.
@@ -100,7 +140,7 @@ impl CallbackMachine {
         }
         let Seated { end, overbooked, .. } = *seated;
         let booking = Booking { end, overbooked, ..booking.clone() };
-        self.leave_its_time(now, &command.who, Some(booking.start), draft);
+        self.leave_its_time(now, who, Some(booking.start), draft);
         self.move_to(now, booking, draft);
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::outward::{has_email, is_moved, new_texts};
+use super::seen::tell_seen;
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State, Unroutable};
@@ -33,8 +34,12 @@ impl CallbackMachine {
         let changed = before != self.record.as_deref() || draft.request.is_some();
         if changed {
             let has_email = new_texts(&draft).map(|request| has_email(request));
+            let noted = self.noted.take();
             let record = self.record_mut();
             record.has_email = has_email.unwrap_or(record.has_email);
+            if record.first_called_at.is_none() && record.state() != State::Open {
+                record.told = record.told.or(noted);
+            }
             record.bookings += u32::from(before.is_some_and(|before| is_moved(before, record)));
             record.version += 1;
             record.updated_at = now.wall;
@@ -48,7 +53,7 @@ impl CallbackMachine {
         }
         self.tell_router(now, before, &draft, out);
         self.tell_agents(before, &after, &draft, changed, out);
-        self.tell_seen(now, before, &after, out);
+        tell_seen(now, before, &after, out);
         self.tell_queue(before, &after, changed, out);
         self.tell_seats(&after, out);
         if self.warns(now) {

@@ -212,9 +212,17 @@ impl Bench {
         let command = CallbackCommand { token: Token(2), who: who.clone(), if_match: None, action };
         self.tell(CallbackMessage::Command(Box::new(command)));
         if let Some(seated) = self.asks_for_seat() {
-            self.tell(CallbackMessage::Reserved { token: Token(2), result: Ok(seated) });
+            self.tell(CallbackMessage::Reserved { token: Some(Token(2)), result: Ok(seated) });
         }
         self.answer().expect("a command is answered").map(|_| ())
+    }
+
+    /// Its booking is looked at again, and gets the seat that it asks for.
+    fn recheck(&mut self) {
+        self.tell(CallbackMessage::Recheck);
+        if let Some(seated) = self.asks_for_seat() {
+            self.tell(CallbackMessage::Reserved { token: None, result: Ok(seated) });
+        }
     }
 
     /// The seat that the last step has asked the queue for.
@@ -224,7 +232,7 @@ impl Bench {
                 let start = reserve.booking.start;
                 let seat = Seat { medium: reserve.medium, start: Some(start) };
                 let end = self.machine.queue().slot_end(start);
-                Some(Seated { queue: queue.clone(), seat, end, overbooked: false })
+                Some(Seated { queue: queue.clone(), seat, end, overbooked: false, version: 1 })
             }
             _ => None,
         })

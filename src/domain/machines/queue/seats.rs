@@ -9,9 +9,7 @@ use std::sync::Arc;
 use super::QueueMachine;
 use crate::domain::callback::Booking;
 use crate::domain::effect::{Answer, Change, Outbox};
-use crate::domain::message::{
-    CallbackMessage, Letter, Reserve, Seated, SlotQuestion, Token, Who, Wish,
-};
+use crate::domain::message::{CallbackMessage, Letter, Reserve, Seated, SlotQuestion, Token, Wish};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -68,7 +66,7 @@ impl QueueMachine {
     pub(super) fn bookable(&self, now: &Now, queue: &Queue, wish: &Wish) -> Result<(), Refusal> {
         let Some(booking) = &wish.booking else { return Ok(()) };
         let book = self.book(queue, now);
-        let checked = book.bookable(booking.start, bound(&wish.who));
+        let checked = book.bookable(booking.start, wish.who.bound());
         checked.map_err(|why| why.refusal(|| nearest(&book, wish.medium, booking)))
     }
 
@@ -79,7 +77,7 @@ impl QueueMachine {
         queue: &Queue,
         wish: &mut Wish,
     ) -> Result<(), Refusal> {
-        let (medium, bound) = (wish.medium, bound(&wish.who));
+        let (medium, bound) = (wish.medium, wish.who.bound());
         let most = queue.settings.max_outstanding.of(medium);
         if bound == Bound::ToSlots && self.is_full(queue, medium) {
             let text = format!("{most} {} callbacks are outstanding already", medium.as_str());
@@ -97,8 +95,8 @@ impl QueueMachine {
     /// Takes a seat for a callback that shall be moved. Its own stays counted until it has moved,
     /// but doesn't stand in its way.
     pub(super) fn reserve(&mut self, now: &Now, reserve: Reserve, out: &mut Outbox) {
-        let Reserve { token, callback, medium, booking, own, who } = reserve;
-        let result = self.seat_moved(now, (medium, &booking, own), &who);
+        let Reserve { token, callback, medium, booking, own, bound } = reserve;
+        let result = self.seat_moved(now, (medium, &booking, own), bound);
         let message = CallbackMessage::Reserved { token, result };
         out.send(Letter::Callback(callback, message));
     }
@@ -107,20 +105,20 @@ impl QueueMachine {
         &mut self,
         now: &Now,
         (medium, booking, own): (Medium, &Booking, Option<Timestamp>),
-        who: &Who,
+        bound: Bound,
     ) -> Result<Seated, Refusal> {
         let queue = self.record.clone().ok_or(Refusal::NotFound)?;
-        let (book, bound) = (self.book(&queue, now), bound(who));
+        let book = self.book(&queue, now);
         if let Err(why) = book.bookable(booking.start, bound) {
             return Err(why.refusal(|| nearest(&book, medium, booking)));
         }
         let Fitting { end, overbooked } = fit(&book, medium, booking, bound, own)?;
         let seat = Seat { medium, start: Some(booking.start) };
         self.bookings.take(seat);
-        Ok(Seated { queue: self.id.clone(), seat, end, overbooked })
+        Ok(Seated { queue: self.id.clone(), seat, end, overbooked, version: queue.version })
     }
 
-    /// A callback took a seat that nobody reserved: it came from another queue, or became asap.
+    /// A callback took a seat that nobody reserved: it became asap, or came so from another queue.
     pub(super) fn take_seat(&mut self, seat: Seat) {
         self.bookings.take(seat);
     }
@@ -169,14 +167,6 @@ impl QueueMachine {
     }
 }
 
-/// Who may book what.
-fn bound(who: &Who) -> Bound {
-    match who {
-        Who::Customer | Who::Channel => Bound::ToSlots,
-        Who::Agent(_) | Who::Supervisor(_) => Bound::ToHours,
-    }
-}
-
 /// Whether the slot has room for whoever is bound by it. `own` is where the callback is booked now.
 fn fit(
     book: &SlotBook<'_>,
@@ -197,7 +187,7 @@ fn fit(
         Bound::ToSlots if full => {
             Err(Refusal::SlotFull { nearest: nearest(book, medium, booking) })
         }
-        Bound::ToSlots | Bound::ToHours => Ok(Fitting { end, overbooked: full }),
+        Bound::ToSlots | Bound::ToHours | Bound::ToNothing => Ok(Fitting { end, overbooked: full }),
     }
 }
 

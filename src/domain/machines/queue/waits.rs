@@ -4,14 +4,12 @@
 //! Nothing here is journaled: it is statistics, learned again from the store after a restart. What
 //! a customer was told stands in their callback's record.
 
-use std::collections::BTreeMap;
-
 use super::QueueMachine;
 use crate::domain::callback::Told;
 use crate::domain::effect::{Answer, Availability, InLine, Outbox, QueueStats};
 use crate::domain::estimate::{Ahead, Estimate, Estimator, MeanDelay, Scores};
 use crate::domain::ids::CallbackId;
-use crate::domain::message::{AvailabilityQuestion, Past, Seen, Who};
+use crate::domain::message::{AvailabilityQuestion, CallbackMessage, Letter, Past, Seen, Who};
 use crate::domain::offer::{Situation, decide};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
@@ -24,8 +22,6 @@ pub struct Waits {
     estimator: Estimator,
     scores: Scores,
     delay: MeanDelay,
-    /// What would have been told of callbacks that nobody has called yet, when they were queued.
-    told: BTreeMap<CallbackId, Told>,
     /// Up to when waiting is counted, by the steady clock.
     counted_to: Timestamp,
     /// Requests for a callback as soon as possible, by customers and channels.
@@ -65,22 +61,21 @@ impl QueueMachine {
     ) -> Option<Told> {
         let asked = matches!(who, Who::Customer | Who::Channel);
         self.waits.asap_requests += u64::from(asked);
-        self.note_told(now, id, free)
+        self.told_now(now, id, free)
     }
 
-    /// Notes what somebody would be told who has just been queued.
-    pub(super) fn note_told(&mut self, now: &Now, id: CallbackId, free: u32) -> Option<Told> {
+    fn told_now(&self, now: &Now, id: CallbackId, free: u32) -> Option<Told> {
         let ahead = self.position(id)?.saturating_sub(1);
-        let queue = self.record.clone()?;
-        let estimate = self.estimate(now, &queue, ahead, free)?;
-        let told = Told { at: now.wall, estimate };
-        self.waits.told.insert(id, told);
-        Some(told)
+        let estimate = self.estimate(now, self.record.as_deref()?, ahead, free)?;
+        Some(Told { at: now.wall, estimate })
     }
 
-    /// A callback is live here no more.
-    pub(super) fn forget_told(&mut self, id: CallbackId) {
-        self.waits.told.remove(&id);
+    /// Has a callback that nobody asked for now note what its customer would be told who has just
+    /// been queued. One that has been told something keeps that.
+    pub(super) fn note(&self, now: &Now, id: CallbackId, out: &mut Outbox) {
+        if let Some(told) = self.told_now(now, id, 0) {
+            out.send(Letter::Callback(id, CallbackMessage::Noted(told)));
+        }
     }
 
     fn estimate(&self, now: &Now, queue: &Queue, waiting: u32, free: u32) -> Option<Estimate> {
@@ -100,20 +95,18 @@ impl QueueMachine {
     }
 
     /// Learns from what happened to a callback.
-    pub(super) fn learn(&mut self, callback: CallbackId, seen: &Seen) {
+    pub(super) fn learn(&mut self, seen: &Seen) {
         let waits = &mut self.waits;
         match *seen {
             Seen::Served { service } => waits.estimator.served(service),
             Seen::GaveUp => waits.estimator.gave_up(),
-            Seen::FirstCalled { at, asked_at, told } => {
-                let noted = waits.told.remove(&callback);
-                waits.first_called(at, asked_at, told.or(noted));
-            }
+            Seen::FirstCalled { at, asked_at, told } => waits.first_called(at, asked_at, told),
         }
     }
 
-    /// Learns from callbacks that ended before a restart, oldest first.
-    pub(super) fn recall(&mut self, past: &[Past]) {
+    /// Learns from callbacks that ended before a restart, oldest first; now that so much is known
+    /// again, those that stood in line then and had no estimate yet get one.
+    pub(super) fn recall(&mut self, now: &Now, past: &[Past], out: &mut Outbox) {
         let waits = &mut self.waits;
         for one in past {
             waits.estimator.waited(one.waited);
@@ -124,6 +117,9 @@ impl QueueMachine {
             if let Some(at) = one.first_called_at {
                 waits.first_called(at, one.asked_at, one.told);
             }
+        }
+        for (id, _) in self.live.iter().filter(|(_, place)| place.is_some()) {
+            self.note(now, *id, out);
         }
     }
 

@@ -1,9 +1,11 @@
 //! What goes out, step by step.
 
 use super::*;
+use crate::domain::callback::Told;
 use crate::domain::dispatch::{
     Dispatch, Mail, MailKind, Meeting, MeetingTask, OutboxChange, Provider, Slot, Task,
 };
+use crate::domain::estimate::{Basis, Estimate};
 use crate::domain::machines::callback::still_holds;
 use crate::domain::message::Patch;
 use crate::domain::phone::Email;
@@ -136,6 +138,21 @@ fn an_asap_request_is_confirmed_with_its_place() {
     let bench = mailed(queue(|_| ()), Medium::Voice, None);
     assert_eq!(bench.out(), ["confirmation"]);
     assert_eq!((bench.mail().position, bench.mail().slot), (Some(1), None));
+    assert_eq!(bench.mail().estimate, None, "too little was known");
+}
+
+#[test]
+fn an_asap_confirmation_has_the_estimate_of_the_answer_in_minutes_that_hold_it() {
+    let request = Arc::new(with_email(&wish_of("+4930123456", CallbackType::Asap, None).request));
+    let wish = Wish { request, ..wish_of("+4930123456", CallbackType::Asap, None) };
+    let (machine, out) = (CallbackMachine::new(CallbackId(7)), Outbox::default());
+    let mut bench = Bench { machine, at: START, ids: 100, out };
+    let estimate = Estimate { basis: Basis::Line, seconds: 300, low: 119, high: 601 };
+    let told = Some(Told { at: START, estimate });
+    let create = Box::new(Create { told, ..create(CallbackId(7), wish) });
+    bench.tell(CallbackMessage::Create { create, queue: queue(|_| ()), position: Some(3) });
+    let told = bench.mail().estimate.expect("it is told");
+    assert_eq!((told.low_minutes, told.high_minutes), (1, 11));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{Bench, START, booking, queue};
 use crate::domain::callback::{Booking, Callback, State};
 use crate::domain::civil::{LocalTime, parse_rfc3339};
 use crate::domain::machines::callback::recheck::looked_at_again;
-use crate::domain::message::CallbackMessage;
+use crate::domain::message::{CallbackMessage, Seated};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::time::{Span, Timestamp};
@@ -35,7 +35,7 @@ fn booked(bench: &Bench) -> &Booking {
 fn a_booking_moves_with_its_wall_time_and_once() {
     let mut bench = under_old_rules();
     let (version, local) = (bench.record().version, booked(&bench).local_start);
-    bench.tell(CallbackMessage::Recheck);
+    bench.recheck();
     let moved = booked(&bench).clone();
     assert_eq!((moved.start, moved.local_start), (later() + HOUR, local));
     assert_eq!(moved.end, later() + HOUR + Span::minutes(15));
@@ -43,10 +43,30 @@ fn a_booking_moves_with_its_wall_time_and_once() {
     assert_eq!(bench.record().expiry_base, moved.end);
     assert_eq!(bench.record().version, version + 1);
     assert_eq!(bench.events(), ["callback.rescheduled"]);
-    let of = |taken, start| ("billing".to_owned(), taken, Some(start));
-    assert_eq!(bench.seats(), [of(true, moved.start), of(false, later())]);
-    bench.tell(CallbackMessage::Recheck);
+    let left = ("billing".to_owned(), false, Some(later()));
+    assert_eq!(bench.seats(), [left], "the queue has counted where it is");
+    assert!(!moved.overbooked);
+    bench.recheck();
     assert!(bench.out.changes.is_empty() && bench.out.events.is_empty());
+}
+
+#[test]
+fn one_too_many_where_it_comes_to_lie_is_marked_and_a_seat_kept_in_vain_is_given_back() {
+    let asked = |bench: &mut Bench| {
+        bench.tell(CallbackMessage::Recheck);
+        let seated = bench.asks_for_seat().expect("it asks");
+        assert!(bench.out.changes.is_empty(), "nothing moves before");
+        Seated { overbooked: true, ..seated }
+    };
+    let mut bench = under_old_rules();
+    let seated = asked(&mut bench);
+    let again = asked(&mut bench);
+    bench.tell(CallbackMessage::Reserved { token: None, result: Ok(seated) });
+    assert!(booked(&bench).overbooked);
+    // Looked at twice meanwhile: it has the seat already, and needs no second one.
+    bench.tell(CallbackMessage::Reserved { token: None, result: Ok(again.clone()) });
+    assert_eq!(bench.seats(), [("billing".to_owned(), false, again.seat.start)]);
+    assert!(bench.out.changes.is_empty());
 }
 
 #[test]
@@ -79,7 +99,7 @@ fn a_booking_outside_the_hours_stays_and_is_told_of_once_for_each_time() {
     };
     let mut look = |queue: &Arc<Queue>| {
         bench.tell(CallbackMessage::QueueChanged(Arc::clone(queue)));
-        bench.tell(CallbackMessage::Recheck);
+        bench.recheck();
         (bench.events(), bench.record().booking.as_ref().map(|one| (one.start, one.in_conflict)))
     };
     let (short, long) = (hours("09:00"), hours("18:00"));
@@ -103,13 +123,13 @@ fn a_booking_outside_the_hours_stays_and_is_told_of_once_for_each_time() {
 #[test]
 fn what_waits_for_nothing_booked_is_left_alone() {
     for mut bench in [Bench::asap(), Bench::accepted()] {
-        bench.tell(CallbackMessage::Recheck);
+        bench.recheck();
         assert!(bench.out.changes.is_empty());
     }
     let mut due = under_old_rules();
     due.pass(HOUR);
     due.pass(HOUR);
     assert_eq!(due.state(), State::Queued);
-    due.tell(CallbackMessage::Recheck);
+    due.recheck();
     assert!(due.out.changes.is_empty(), "its time has come");
 }

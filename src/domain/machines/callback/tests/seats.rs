@@ -1,11 +1,15 @@
 //! The seat that a callback has in its queue: taken, moved, given back, never counted twice.
 
-use super::{BOSS, Bench, START, booking, mara, queue};
-use crate::domain::callback::{Callback, Outcome, State};
-use crate::domain::effect::Outbox;
+use super::{BOSS, Bench, START, agent, booking, mara, queue};
+use crate::domain::agent::RevokeReason;
+use crate::domain::callback::{Callback, Outcome, State, Told};
+use crate::domain::effect::{Effect, Outbox};
+use crate::domain::estimate::{Basis, Estimate};
 use crate::domain::ids::{Fresh, QueueId};
 use crate::domain::machines::callback::CallbackMachine;
-use crate::domain::message::{Action, CallbackCommand, CallbackMessage, Token, Who};
+use crate::domain::message::{
+    Action, CallbackCommand, CallbackMessage, Letter, RouterMessage, Seated, Token, Who,
+};
 use crate::domain::policy::Medium;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Span, Timestamp};
@@ -59,7 +63,7 @@ fn a_seat_kept_in_vain_is_given_back() {
     asks(&mut bench, Token(2), to);
     let seated = bench.asks_for_seat().expect("it asks");
     let refused = Err(Refusal::StartPast);
-    bench.tell(CallbackMessage::Reserved { token: Token(2), result: refused });
+    bench.tell(CallbackMessage::Reserved { token: Some(Token(2)), result: refused });
     assert_eq!(bench.answer().map(Result::err), Some(Some(Refusal::StartPast)));
     assert_eq!(bench.seats(), []);
     // Called off while the queue thought about it.
@@ -71,13 +75,13 @@ fn a_seat_kept_in_vain_is_given_back() {
         action: Action::Cancel { reason: None },
     })));
     assert_eq!(bench.seats(), [of("billing", false, Some(later()))]);
-    bench.tell(CallbackMessage::Reserved { token: Token(3), result: Ok(seated.clone()) });
+    bench.tell(CallbackMessage::Reserved { token: Some(Token(3)), result: Ok(seated.clone()) });
     let refused = bench.answer().expect("answered").expect_err("it is over");
     assert!(matches!(refused, Refusal::IllegalTransition { state: State::Canceled, .. }));
     assert_eq!(bench.seats(), [of("billing", false, Some(to))]);
     // Nobody asked, as far as a machine made anew knows.
     let mut anew = booked();
-    anew.tell(CallbackMessage::Reserved { token: Token(9), result: Ok(seated) });
+    anew.tell(CallbackMessage::Reserved { token: Some(Token(9)), result: Ok(seated) });
     assert_eq!(anew.seats(), [of("billing", false, Some(to))]);
     assert!(anew.answer().is_none() && anew.out.changes.is_empty());
 }
@@ -96,7 +100,7 @@ fn a_move_meant_for_another_version_is_refused_although_a_seat_was_kept() {
     let seated = bench.asks_for_seat().expect("it asks");
     bench.pass(Span::minutes(89));
     assert_eq!(bench.state(), State::Queued, "it fell due meanwhile");
-    bench.tell(CallbackMessage::Reserved { token: Token(2), result: Ok(seated.clone()) });
+    bench.tell(CallbackMessage::Reserved { token: Some(Token(2)), result: Ok(seated.clone()) });
     let refused = bench.answer().expect("answered").expect_err("stale");
     assert_eq!(refused, Refusal::VersionStale { version: version + 1 });
     assert_eq!(bench.seats(), [of("billing", false, seated.seat.start)]);
@@ -129,9 +133,60 @@ fn a_retry_keeps_the_seat_of_its_booking() {
 fn a_transfer_takes_its_seat_along() {
     let mut bench = booked();
     let other = queue(|one| one.id = QueueId::parse("sales").expect("an id"));
-    bench.act(&BOSS, Action::Requeue { queue: Some(other), agent: None }).expect("transferred");
-    let start = Some(later());
-    assert_eq!(bench.seats(), [of("sales", true, start), of("billing", false, start)]);
+    let requeue = Action::Requeue { queue: Some(other), agent: None };
+    bench.act(&BOSS, requeue.clone()).expect("transferred");
+    assert_eq!(bench.seats(), [of("billing", false, Some(later()))], "the other has counted it");
+    assert_eq!(bench.record().queue.as_str(), "sales");
+    // Where it fills a slot beyond its places it is marked.
+    let mut bench = booked();
+    let action = requeue;
+    let command = CallbackCommand { token: Token(2), who: BOSS, if_match: None, action };
+    bench.tell(CallbackMessage::Command(Box::new(command)));
+    assert!(bench.answer().is_none() && bench.out.changes.is_empty(), "the queue is asked first");
+    let seated = Seated { overbooked: true, ..bench.asks_for_seat().expect("it asks") };
+    bench.tell(CallbackMessage::Reserved { token: Some(Token(2)), result: Ok(seated) });
+    assert!(bench.record().booking.as_ref().is_some_and(|booking| booking.overbooked));
+    assert_eq!(bench.events(), ["callback.requeued", "callback.queued"]);
+    // As soon as possible it takes no slot, and goes at once.
+    let mut asap = Bench::asap();
+    let other = queue(|one| one.id = QueueId::parse("sales").expect("an id"));
+    asap.act(&BOSS, Action::Requeue { queue: Some(other), agent: None }).expect("transferred");
+    assert_eq!(asap.seats(), [of("sales", true, None), of("billing", false, None)]);
+}
+
+#[test]
+fn a_move_refused_after_a_proposal_leaves_it_in_the_routers_line() {
+    let mut bench = booked();
+    bench.pass(Span::minutes(89));
+    assert_eq!(bench.state(), State::Queued);
+    asks(&mut bench, Token(2), later() + Span::minutes(15));
+    bench.tell(CallbackMessage::Propose { agent: agent("mara") });
+    assert_eq!(bench.state(), State::Queued, "it may be gone in a moment");
+    bench
+        .tell(CallbackMessage::Reserved { token: Some(Token(2)), result: Err(Refusal::StartPast) });
+    let filed =
+        |effect: &Effect| matches!(effect, Effect::Send(Letter::Router(RouterMessage::Enqueue(_))));
+    assert!(bench.out.effects.iter().any(filed), "the proposal had taken it out");
+}
+
+#[test]
+fn an_estimate_that_comes_later_is_kept_with_the_next_change() {
+    let estimate = Estimate { basis: Basis::Line, seconds: 60, low: 10, high: 90 };
+    let told = Told { at: START, estimate };
+    let mut bench = booked();
+    bench.pass(Span::minutes(89));
+    let version = bench.record().version;
+    bench.tell(CallbackMessage::Noted(told));
+    assert_eq!((bench.record().version, bench.out.changes.len()), (version, 0));
+    bench.offer("mara");
+    assert_eq!(bench.record().told, Some(told));
+    let other = Told { at: later(), ..told };
+    bench.tell(CallbackMessage::Noted(other));
+    bench.tell(CallbackMessage::RevokeOffer {
+        agent: agent("mara"),
+        reason: RevokeReason::AgentAway,
+    });
+    assert_eq!(bench.record().told, Some(told), "the first one stays");
 }
 
 #[test]

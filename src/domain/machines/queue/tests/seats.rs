@@ -9,7 +9,7 @@ use crate::domain::message::{
 };
 use crate::domain::policy::{Medium, PerMedium, SlotCapacity};
 use crate::domain::refusal::Refusal;
-use crate::domain::slots::{Nearest, Seat};
+use crate::domain::slots::{Bound, Nearest, Seat};
 use crate::domain::time::{Span, Timestamp};
 
 const QUARTER: Span = Span::minutes(15);
@@ -52,17 +52,18 @@ impl Bench {
 
     fn reserve(
         &mut self,
-        who: Who,
+        who: &Who,
         to: Timestamp,
         own: Option<Timestamp>,
     ) -> Result<Seated, Refusal> {
         let wish = booked(to);
         let booking = wish.booking.expect("a booking");
-        let (token, callback, medium) = (Token(9), CallbackId(1), Medium::Voice);
-        let reserve = Box::new(Reserve { token, callback, medium, booking, own, who });
+        let (token, callback, medium) = (Some(Token(9)), CallbackId(1), Medium::Voice);
+        let bound = who.bound();
+        let reserve = Box::new(Reserve { token, callback, medium, booking, own, bound });
         self.tell(QueueMessage::Reserve(reserve));
         match self.told()[..] {
-            [(1, CallbackMessage::Reserved { token: Token(9), result })] => result.clone(),
+            [(1, CallbackMessage::Reserved { token: Some(Token(9)), result })] => result.clone(),
             _ => panic!("the callback is told"),
         }
     }
@@ -91,6 +92,33 @@ fn the_last_place_is_given_once_and_who_comes_late_is_told_the_nearest() {
     bench.create(4, booked(start));
     assert!(bench.booking().is_some(), "a place given back is free at once");
     assert_eq!(bench.taken(start), 2);
+}
+
+#[test]
+fn what_is_booked_already_comes_to_lie_anywhere_and_may_be_one_too_many() {
+    let mut bench = bench();
+    let start = START + HOUR;
+    let follow = |bench: &mut Bench, to: Timestamp| {
+        let booking = booked(to).booking.expect("a booking");
+        let (callback, medium) = (CallbackId(1), Medium::Voice);
+        let (token, own, bound) = (None, None, Bound::ToNothing);
+        let reserve = Box::new(Reserve { token, callback, medium, booking, own, bound });
+        bench.tell(QueueMessage::Reserve(reserve));
+        match bench.told()[..] {
+            [(1, CallbackMessage::Reserved { token: None, result: Ok(seated) })] => {
+                (seated.overbooked, seated.version)
+            }
+            _ => panic!("the callback is told"),
+        }
+    };
+    let version = bench.record().version;
+    assert_eq!(follow(&mut bench, start), (false, version));
+    assert_eq!(follow(&mut bench, start), (false, version));
+    assert_eq!(follow(&mut bench, start), (true, version));
+    assert_eq!(bench.taken(start), 3);
+    for elsewhere in [START - HOUR, START + Span::minutes(11 * 60)] {
+        assert_eq!(follow(&mut bench, elsewhere), (false, version), "past, or closed");
+    }
 }
 
 #[test]
@@ -159,17 +187,17 @@ fn a_move_is_not_in_its_own_way() {
         bench.create(id, booked(start));
     }
     let own = Some(start);
-    let kept = bench.reserve(Who::Customer, start, own).expect("to where it is");
+    let kept = bench.reserve(&Who::Customer, start, own).expect("to where it is");
     assert_eq!((kept.seat, kept.end, kept.overbooked), (seat(own), start + QUARTER, false));
     assert_eq!(bench.taken(start), 3, "both seats are counted until it has moved");
     bench.tell(QueueMessage::FreeSeat(seat(own)));
-    let refused = bench.reserve(Who::Customer, start, Some(start + QUARTER));
+    let refused = bench.reserve(&Who::Customer, start, Some(start + QUARTER));
     assert!(matches!(refused, Err(Refusal::SlotFull { .. })), "it comes from elsewhere");
-    let within = bench.reserve(agent(), start + Span::minutes(3), own).expect("agents may");
+    let within = bench.reserve(&agent(), start + Span::minutes(3), own).expect("agents may");
     assert!(!within.overbooked, "in its own slot");
-    let over = bench.reserve(agent(), start, Some(start + QUARTER)).expect("agents may");
+    let over = bench.reserve(&agent(), start, Some(start + QUARTER)).expect("agents may");
     assert!(over.overbooked);
-    assert_eq!(bench.reserve(Who::Channel, START, own), Err(Refusal::StartPast));
+    assert_eq!(bench.reserve(&Who::Channel, START, own), Err(Refusal::StartPast));
 }
 
 #[test]

@@ -14,15 +14,15 @@ use crate::domain::queue::Staff;
 use crate::domain::time::{Span, Timestamp};
 
 impl Bench {
-    fn see(&mut self, id: u128, seen: Seen) {
-        self.tell(QueueMessage::Seen { callback: CallbackId(id), seen });
+    fn see(&mut self, seen: Seen) {
+        self.tell(QueueMessage::Seen(seen));
     }
 
     /// Five services of 100 seconds, and an agent at the sixth.
     fn busy() -> Self {
         let mut bench = Self::office();
-        for id in 1..=5 {
-            bench.see(id, Seen::Served { service: Span::seconds(100) });
+        for _ in 0..5 {
+            bench.see(Seen::Served { service: Span::seconds(100) });
         }
         bench.join(6, None);
         bench
@@ -113,7 +113,7 @@ fn those_who_give_up_shorten_the_estimate() {
     bench.join(8, Some(place(2)));
     // Two wait for 500 s together: one gives up per 1,000 s waited.
     bench.at = START + Span::seconds(500);
-    bench.see(8, Seen::GaveUp);
+    bench.see(Seen::GaveUp);
     let in_line = bench.in_line(7).expect("it waits");
     assert_eq!(in_line.estimate.map(|it| it.seconds), Some(91), "1 / (1/100 + 1/1000)");
 }
@@ -124,25 +124,49 @@ fn an_estimate_is_scored_by_the_first_call() {
     bench.create(7, asap());
     let told = bench.told_of_wait();
     bench.join(7, Some(place(1)));
-    bench.see(7, first_called(START + Span::seconds(130), told));
+    bench.see(first_called(START + Span::seconds(130), told));
     let accuracy = bench.machine.stats().accuracy.expect("one was scored");
     assert_eq!((accuracy.scored, accuracy.median_error_seconds), (1, 30));
-    // A booked one is told nothing, and noted when it falls due.
+    // One that left before it was called isn't scored, nor one of which nothing was known.
+    bench.see(first_called(START + Span::seconds(5), None));
+    assert_eq!(bench.machine.stats().accuracy.map(|it| it.scored), Some(1));
+}
+
+#[test]
+fn what_falls_due_notes_what_would_be_told_and_so_does_what_waits_at_a_restart() {
+    let noted = |bench: &Bench| -> Vec<(u128, u32)> {
+        let told = bench.told().into_iter().filter_map(|(id, message)| match message {
+            CallbackMessage::Noted(told) => Some((id, told.estimate.seconds)),
+            _ => None,
+        });
+        told.collect()
+    };
+    let mut bench = Bench::busy();
     bench.join(8, Some(place(2)));
-    bench.see(8, first_called(START + Span::seconds(5), None));
-    assert_eq!(bench.machine.stats().accuracy.map(|it| it.scored), Some(2));
-    // One that left before it was called isn't scored.
-    bench.join(9, Some(place(3)));
-    bench.tell(QueueMessage::Leave { callback: CallbackId(9) });
-    bench.see(9, first_called(START + Span::seconds(5), None));
-    assert_eq!(bench.machine.stats().accuracy.map(|it| it.scored), Some(2));
+    assert_eq!(noted(&bench), [(8, 100)]);
+    bench.join(8, Some(place(2)));
+    assert_eq!(noted(&bench), [], "it is there already");
+    let mut anew = Bench::office();
+    anew.join(6, None);
+    anew.join(8, Some(place(2)));
+    assert_eq!(noted(&anew), [], "nothing is known yet");
+    let past = Past {
+        waited: Span::ZERO,
+        gave_up: false,
+        services: vec![Span::seconds(100)],
+        first_called_at: None,
+        asked_at: None,
+        told: None,
+    };
+    anew.tell(QueueMessage::Recall(vec![past; 5]));
+    assert_eq!(noted(&anew), [(8, 100)]);
 }
 
 #[test]
 fn the_average_and_the_take_rate_are_told() {
     let mut bench = Bench::office();
-    for id in 1..=5 {
-        bench.see(id, first_called(START + Span::seconds(40), None));
+    for _ in 0..5 {
+        bench.see(first_called(START + Span::seconds(40), None));
     }
     let told = bench.availability(Staff::default(), Some(600));
     assert_eq!(told.average_callback_seconds, Some(40));
