@@ -29,6 +29,11 @@ impl Dice {
         self.0.f64()
     }
 
+    /// A whole number below another.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0.usize(..limit)
+    }
+
     /// True in so many cases.
     pub(crate) fn happens(&mut self, share: f64) -> bool {
         self.share() < share

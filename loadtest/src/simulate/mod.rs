@@ -4,6 +4,7 @@
 //! that run in production decide who is called by whom. Nothing is sent to any server.
 
 mod arrivals;
+mod burst;
 mod dice;
 mod floor;
 mod office;

@@ -188,6 +188,13 @@ impl Office {
         slot.is_some_and(|slot| slot.id == callback)
     }
 
+    /// Whether somebody is calling it, or talks.
+    pub(crate) fn is_calling(&self, callback: CallbackId) -> bool {
+        let slot = self.slots.get(slot_number(callback)).and_then(Option::as_ref);
+        let called = slot.filter(|slot| slot.id == callback).and_then(|it| it.machine.callback());
+        called.is_some_and(|callback| callback.state() == State::Calling)
+    }
+
     /// An agent does something with a callback.
     pub(crate) fn act(&mut self, callback: CallbackId, agent: usize, action: Action) {
         let who = Who::Agent(self.agent_ids[agent].clone());

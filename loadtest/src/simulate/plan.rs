@@ -28,8 +28,10 @@ pub(crate) type Micros = i64;
 
 /// The most agents of a scenario, and the most classes.
 const MOST_AGENTS: usize = 100_000;
-/// With fewer replications than this intervals say little.
+/// Intervals over fewer replications say little.
 const FEWEST_REPLICATIONS: u32 = 10;
+/// When nothing that is asked of agents for a time only is asked any more.
+const LONG_AFTER: Span = Span::seconds(u32::MAX);
 /// The longest a scenario may last: some hundred years.
 const LONGEST_SECONDS: f64 = 4e9;
 
@@ -43,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) warmup: Micros,
     pub(crate) until_empty: bool,
     pub(crate) service_level: Micros,
+    /// Queues close at times.
+    pub(crate) keeps_hours: bool,
     pub(crate) queues: Vec<Arc<QueueSettings>>,
     pub(crate) classes: Vec<Class>,
     pub(crate) groups: Vec<Group>,
@@ -66,7 +70,7 @@ pub(crate) struct Class {
     pub(crate) balk_share: f64,
     pub(crate) waiting_places: u64,
     pub(crate) callback: Option<Callback>,
-    /// Groups that may serve it.
+    /// Groups that may serve it from the beginning; others may when less is asked for.
     pub(crate) groups: Vec<usize>,
 }
 
@@ -141,8 +145,11 @@ impl Plan {
     /// Works a scenario out; traces are looked for in `folder`.
     pub(crate) fn new(scenario: &Scenario, folder: &Path) -> Result<Self> {
         check_times(scenario)?;
+        let settings = &scenario.settings;
         let live = queues(scenario)?;
-        let classes = scenario.classes.iter().map(|class| self::class(class, &live, folder));
+        let classes = scenario.classes.iter().map(|class| {
+            self::class(class, &live, folder).with_context(|| format!("class {:?}", class.id))
+        });
         let mut classes = classes.collect::<Result<Vec<Class>>>()?;
         distinct("class", classes.iter().map(|class| class.id.as_str()))?;
         let mut plan = Self {
@@ -153,6 +160,7 @@ impl Plan {
             warmup: micros(scenario.warmup_seconds),
             until_empty: scenario.until_empty,
             service_level: micros(f64::from(scenario.service_level_seconds)),
+            keeps_hours: ["hours", "exceptions"].iter().any(|key| settings.contains_key(*key)),
             queues: live,
             classes: Vec::new(),
             groups: Vec::new(),
@@ -166,9 +174,10 @@ impl Plan {
         }
         plan.offer_callbacks(&mut classes)?;
         for class in &mut classes {
-            class.groups = plan.groups_for(class);
+            class.groups = plan.groups_for(class, Span::ZERO);
+            let ever = plan.groups_for(class, LONG_AFTER);
             ensure!(
-                !class.groups.is_empty(),
+                !ever.is_empty(),
                 "class {:?}: no agents serve its queue with the skills that it asks for",
                 class.id
             );
@@ -256,11 +265,10 @@ impl Plan {
             let own = self.queues.iter().find(|queue| queue.id == class.queue);
             let mut queue = QueueSettings::clone(own.context("a class has its queue")?);
             queue.id = id.clone();
-            queue.promise_window_minutes = option
-                .promise
-                .map(|micros| u32::try_from(micros / 60_000_000))
-                .transpose()
-                .context("promise_window_minutes")?;
+            if let Some(promise) = option.promise {
+                let minutes = u32::try_from(promise / 60_000_000);
+                queue.promise_window_minutes = Some(minutes.context("promise_window_minutes")?);
+            }
             self.queues.push(Arc::new(queue));
             for agent in &mut self.agents {
                 let Some(member) = agent.membership(&class.queue) else { continue };
@@ -274,10 +282,11 @@ impl Plan {
         Ok(())
     }
 
-    fn groups_for(&self, class: &Class) -> Vec<usize> {
-        let queue = self.queues.iter().find(|queue| queue.id == class.queue);
-        let asked = queue.map(|queue| class.requirements.with(&queue.requirements));
-        let asked = asked.unwrap_or_default().in_force(Span::ZERO);
+    /// Who may serve those of a class who have waited so long.
+    fn groups_for(&self, class: &Class, waited: Span) -> Vec<usize> {
+        let queue = &self.queues[class.line];
+        let asked = class.requirements.with(&queue.requirements).widened(&queue.steps);
+        let asked = asked.in_force(waited);
         let fits = |group: &Group| {
             let agent = &self.agents[group.first];
             agent.membership(&class.queue).is_some() && asked.met_by(&agent.skills)
@@ -384,14 +393,6 @@ fn switch_off(queue: &mut QueueSettings, given: &Map<String, Value>) {
 }
 
 fn class(class: &scenario::Class, queues: &[Arc<QueueSettings>], folder: &Path) -> Result<Class> {
-    read_class(class, queues, folder).with_context(|| format!("class {:?}", class.id))
-}
-
-fn read_class(
-    class: &scenario::Class,
-    queues: &[Arc<QueueSettings>],
-    folder: &Path,
-) -> Result<Class> {
     let queue = QueueId::parse(class.queue.as_ref().unwrap_or(&class.id)).context("queue")?;
     let line = queues.iter().position(|one| one.id == queue).context("queue")?;
     let asked = serde_json::to_value(&class.requirements).context("requirements")?;

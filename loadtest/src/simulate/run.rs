@@ -14,6 +14,7 @@ use ringback::domain::agent::Presence;
 use ringback::domain::callback::{Outcome, State};
 use ringback::domain::estimate::Estimator;
 use ringback::domain::ids::CallbackId;
+use ringback::domain::machines::router::RouterMachine;
 use ringback::domain::message::{Action, Wish};
 use ringback::domain::time::Span;
 
@@ -150,10 +151,11 @@ impl<'a> Run<'a> {
         self.agenda.push(Reverse((time, self.order, happening)));
     }
 
-    /// Until everybody who counts is served or gone; at most twice as long as asked for, since
-    /// where more come than can be served that never is.
+    /// Until everybody who counts is served or gone; where people go on coming at most twice as
+    /// long as asked for, since where more come than can be served that never is.
     fn play(&mut self) -> Result<()> {
-        let last = self.plan.duration.saturating_mul(2);
+        let last =
+            if self.plan.until_empty { Micros::MAX } else { self.plan.duration.saturating_mul(2) };
         loop {
             let alarm = self.office.alarm().map(|at| at.since(START).0 * 1_000);
             let next = self.agenda.peek().map(|Reverse((time, _, _))| *time);
@@ -186,7 +188,9 @@ impl<'a> Run<'a> {
                 }
             }
             Happening::HangsUp(callback) => {
-                if let Some(agent) = self.customer(callback).and_then(|customer| customer.agent) {
+                let agent = self.customer(callback).and_then(|customer| customer.agent);
+                // The engine itself may have ended what lasted longer than the settings allow.
+                if let Some(agent) = agent.filter(|_| self.office.is_calling(callback)) {
                     self.office.act(callback, agent, Action::EndCall { notes: None });
                 }
             }
@@ -218,7 +222,8 @@ impl<'a> Run<'a> {
         let counts = self.window.counts(now);
         let tally = &mut self.classes[number];
         tally.arrivals += u64::from(counts);
-        let waits = class.groups.iter().all(|group| self.floor.idle(*group) == 0);
+        let waits =
+            self.is_shut(class) || class.groups.iter().all(|group| self.floor.idle(*group) == 0);
         if waits && self.line_length(class) >= class.waiting_places {
             self.classes[number].blocked += u64::from(counts);
             return;
@@ -339,10 +344,21 @@ impl<'a> Run<'a> {
         self.conserves()
     }
 
-    /// No compatible pair waits and idles.
+    /// Whether the class's queue is closed.
+    fn is_shut(&self, class: &Class) -> bool {
+        self.plan.keeps_hours && !self.plan.queues[class.line].hours.is_open(clock(self.now))
+    }
+
+    /// No compatible pair waits and idles. What waited for an opening is gathered for a moment
+    /// before it is decided.
     fn conserves(&self) -> Result<()> {
+        let soon = clock(self.now) + RouterMachine::GATHER;
+        if self.plan.keeps_hours && self.office.alarm().is_some_and(|at| at <= soon) {
+            return Ok(());
+        }
         for (number, class) in self.plan.classes.iter().enumerate() {
-            if self.on_line[number].0 + self.to_call[number] > 0 {
+            let waiting = self.on_line[number].0 + self.to_call[number];
+            if waiting > 0 && !self.is_shut(class) {
                 let free = class.groups.iter().find(|group| self.floor.idle(**group) > 0);
                 ensure!(
                     free.is_none(),

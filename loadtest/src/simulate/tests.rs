@@ -118,6 +118,8 @@ fn everybody_is_accounted_for() {
         assert_eq!(tally.arrivals, known, "{tally:?}");
         assert_eq!(tally.callbacks, tally.called_back, "a callback is never lost");
         assert_eq!(tally.served, tally.answered + tally.called_back);
+        // Little's law is exact where the line is empty at both ends.
+        assert!((tally.line_area - tally.on_the_line).abs() < 1e-6 * tally.line_area, "{tally:?}");
         let of_agents: u64 = one.agents.iter().map(|agent| agent.served).sum();
         assert_eq!(of_agents, tally.served);
         assert!(tally.blocked > 0 && tally.balked > 0 && tally.abandoned > 0);
@@ -252,15 +254,111 @@ fn the_engines_own_settings_can_be_given() {
     assert!((with / without - 1.5).abs() < 0.03, "{without} and {with}");
 }
 
-/// Exact results, in the short form: each scenario of skills-based routing for a small part
-/// of its length, beside its reference; each comparison at 1 - 0.01/n, all together at 99 %.
+/// Exact results, in the short form: scenarios of each kind for a small part of their length,
+/// beside their reference; each comparison at 1 - 0.01/n, all of a kind together at 99 %.
 #[test]
-fn skills_based_routing_is_as_theory_says() {
+fn routing_is_as_theory_says() {
     let folder = |path: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
     let reference = folder("../../shared/data/reference");
-    for only in ["alis", "callback_5_090_030"] {
-        let args = science::Args::short(folder("scenarios"), reference.clone(), only, 0.0015);
+    for (only, share) in [
+        ("alis", 0.000_6),
+        ("burst", 0.02),
+        ("callback_5_090_030", 0.002),
+        ("erlang_a_5_090_100", 0.002),
+        ("erlang_c_10_080", 0.002),
+        ("inverted_v_3_15_080", 0.001),
+    ] {
+        let args = science::Args::short(folder("scenarios"), reference.clone(), only, share);
         let report = science::run(&args).expect("the reference must be at shared/data/reference");
         assert!(report.is_clean(), "{}", report.to_text());
     }
+}
+
+/// A verdict that can't fail says nothing: against another system's row it does.
+#[test]
+fn a_wrong_reference_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/erlang_c_1_050.toml");
+    let text = std::fs::read_to_string(right).unwrap();
+    std::fs::write(folder.path().join("erlang_c_1_080.toml"), text).unwrap();
+    let reference = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/reference");
+    let args = science::Args::short(folder.path().to_owned(), reference, "erlang", 0.002);
+    assert!(!science::run(&args).unwrap().is_clean());
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let text = "name = \"least\"\nduration_seconds = 100\n[[class]]\nid = \"c\"\n\
+                arrivals = { kind = \"poisson\", rate_per_hour = 1 }\n\
+                service = { kind = \"exponential\", mean_seconds = 1 }\ncallback = {}\n\
+                [[agents]]\nid = \"s\"\ncount = 2\nqueues = [\"c\"]\n";
+    let plan = plan(text);
+    assert_eq!((plan.seed, plan.replications, plan.until_empty), (1, 20, false));
+    assert_eq!((plan.warmup, plan.service_level), (0, 20_000_000));
+    let class = &plan.classes[0];
+    assert_eq!((class.queue.as_str(), class.priority.value()), ("c", 5));
+    assert!(class.patience.is_none() && class.requirements.is_empty());
+    assert_eq!((class.balk_share, class.waiting_places), (0.0, 1_000_000));
+    let option = class.callback.as_ref().unwrap();
+    assert_eq!((option.offer_above_seconds, option.accept_share), (0.0, 1.0));
+    assert_eq!(option.promise, None);
+    assert_eq!(plan.groups[0].pace, [1.0]);
+    let agents: Vec<&str> = plan.agents.iter().map(|agent| agent.id.as_str()).collect();
+    assert_eq!(agents, ["s-1", "s-2"]);
+}
+
+#[test]
+fn what_is_asked_of_agents_widens_with_time() {
+    let asks = "requirements = [{ skill = \"tax\", min_level = 3, expires_after_seconds = 60 }]";
+    let expires = line(6, 2, asks, "");
+    let asks = asks.replace(", expires_after_seconds = 60", "");
+    let steps = line(6, 2, &asks, "")
+        + "skills = { tax = 2 }\n[settings]\n\
+                 steps = [{ after_seconds = 60, min_level_delta = -1 }]\n";
+    for text in [expires, steps] {
+        let plan = plan(&text);
+        let outcome = play(&plan).unwrap();
+        assert_eq!(outcome.figure(0, Measure::NoWaitShare).value, Some(0.0));
+        let wait = outcome.figure(0, Measure::MeanWait).value.unwrap();
+        assert!((60.0..70.0).contains(&wait), "{wait}");
+    }
+}
+
+/// From midnight on; the queue opens at one.
+#[test]
+fn a_queue_that_opens_later_makes_customers_wait_until_then() {
+    let text = "name = \"hours\"\nreplications = 1\nduration_seconds = 7200\nuntil_empty = true\n\
+                [[class]]\nid = \"c\"\narrivals = { kind = \"deterministic\", rate_per_hour = 2 }\n\
+                service = { kind = \"deterministic\", mean_seconds = 100 }\n\
+                [[agents]]\nid = \"s\"\ncount = 2\nqueues = [\"c\"]\n[settings]\n\
+                hours = [{ days = [\"thu\"], from = \"01:00\", to = \"24:00\" }]\n";
+    let plan = plan(text);
+    let outcome = play(&plan).unwrap();
+    let tally = &outcome.replications[0].classes[0];
+    // At 0:30, at 1:00 and at 1:30; the first two are decided together.
+    assert_eq!((tally.arrivals, tally.served), (3, 3));
+    assert!((tally.waits - 1_800.0).abs() < 1.0, "{tally:?}");
+}
+
+#[test]
+fn the_engine_may_end_a_call_that_lasts_too_long() {
+    let text = line(6, 2, "", "") + "[settings]\nmax_call_seconds = 300\ncall_grace_seconds = 0\n";
+    let plan = plan(&text);
+    let outcome = play(&plan).unwrap();
+    assert!(outcome.total(0, |tally| tally.served) > 0);
+}
+
+/// 30 come in a minute, and one agent takes 100 s for each.
+#[test]
+fn until_empty_goes_on_until_nobody_waits_or_talks() {
+    let text = "name = \"late\"\nreplications = 1\nduration_seconds = 61\nuntil_empty = true\n\
+                [[class]]\nid = \"c\"\n\
+                arrivals = { kind = \"deterministic\", rate_per_hour = 1800 }\n\
+                service = { kind = \"deterministic\", mean_seconds = 100 }\n\
+                [[agents]]\nid = \"s\"\ncount = 1\nqueues = [\"c\"]\n";
+    let plan = plan(text);
+    let outcome = play(&plan).unwrap();
+    let one = &outcome.replications[0];
+    assert_eq!((one.classes[0].arrivals, one.classes[0].served), (30, 30));
+    assert!((one.simulated - 3_002.0).abs() < 1e-6, "{}", one.simulated);
 }
