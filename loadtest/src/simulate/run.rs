@@ -28,6 +28,10 @@ use super::people::{self, clock, wish};
 use super::plan::{Class, Micros, Plan, micros};
 use super::tally::{ClassTally, Replication, Window, seconds};
 
+/// After a week without anybody who does anything those who still wait do so in vain: their agents
+/// have left.
+const IN_VAIN: Micros = 7 * 86_400 * 1_000_000;
+
 /// Something that happens at its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
@@ -75,6 +79,8 @@ struct Run<'a> {
     measured: Window,
     office: Office,
     now: Micros,
+    /// When somebody did something last.
+    happened: Micros,
     agenda: BinaryHeap<Reverse<(Micros, u64, Happening)>>,
     order: u64,
     streams: Vec<Streams>,
@@ -123,6 +129,7 @@ impl<'a> Run<'a> {
             measured,
             office: Office::new(&plan.queues, &plan.agents)?,
             now: 0,
+            happened: 0,
             agenda: BinaryHeap::new(),
             order: 0,
             streams: streams.collect(),
@@ -151,17 +158,21 @@ impl<'a> Run<'a> {
         self.agenda.push(Reverse((time, self.order, happening)));
     }
 
-    /// Until everybody who counts is served or gone; where people go on coming at most twice as
-    /// long as asked for, since where more come than can be served that never is.
+    /// Until everybody who counts is served or gone. Where people go on coming at most twice as
+    /// long as asked for, since where more come than can be served that never is; where they don't,
+    /// until nobody has done anything for long.
     fn play(&mut self) -> Result<()> {
-        let last =
-            if self.plan.until_empty { Micros::MAX } else { self.plan.duration.saturating_mul(2) };
         loop {
             let alarm = self.office.alarm().map(|at| at.since(START).0 * 1_000);
             let next = self.agenda.peek().map(|Reverse((time, _, _))| *time);
             let left = if self.plan.until_empty { self.here } else { self.here_counting };
             let over = self.now >= self.plan.duration && left == 0;
             let Some(time) = next.into_iter().chain(alarm).min() else { return Ok(()) };
+            let last = if self.plan.until_empty {
+                self.happened.max(self.plan.duration) + IN_VAIN
+            } else {
+                self.plan.duration.saturating_mul(2)
+            };
             if over || time > last {
                 return Ok(());
             }
@@ -170,6 +181,7 @@ impl<'a> Run<'a> {
             if alarm.is_some_and(|at| at <= self.now) {
                 self.office.ring();
             } else if let Some(Reverse((_, _, happening))) = self.agenda.pop() {
+                self.happened = self.now;
                 self.happens(happening);
             }
             self.after()?;

@@ -362,3 +362,17 @@ fn until_empty_goes_on_until_nobody_waits_or_talks() {
     assert_eq!((one.classes[0].arrivals, one.classes[0].served), (30, 30));
     assert!((one.simulated - 3_002.0).abs() < 1e-6, "{}", one.simulated);
 }
+
+#[test]
+fn whoever_waits_when_all_agents_have_left_does_not_make_the_run_endless() {
+    let text = "name = \"left\"\nreplications = 1\nduration_seconds = 1000\nuntil_empty = true\n\
+                [[class]]\nid = \"c\"\n\
+                arrivals = { kind = \"deterministic\", rate_per_hour = 18 }\n\
+                service = { kind = \"deterministic\", mean_seconds = 100 }\n\
+                [[agents]]\nid = \"s\"\ncounts = [1, 0]\nperiod_seconds = 500\n\
+                queues = [\"c\"]\n";
+    let plan = plan(text);
+    let outcome = play(&plan).unwrap();
+    let tally = &outcome.replications[0].classes[0];
+    assert_eq!((tally.arrivals, tally.served), (4, 2));
+}
