@@ -274,32 +274,6 @@ fn what_was_seen_is_told_to_whoever_asks_next() {
 }
 
 #[test]
-fn promises_kept_and_broken_are_counted() {
-    let server = Server::start();
-    set_up(&server, &json!({"promise_window_minutes": 60}));
-    let counted = || {
-        let stats = server.get("/v1/stats", "lead-key-1").body;
-        let billing = &stats["queues"][0];
-        json!([billing["promises_kept"], billing["promises_broken"]])
-    };
-    let mut session = mara(&server);
-    serve_five(&server, &mut session);
-    assert_eq!(counted(), json!([5, 0]));
-    drop(session);
-    set_up(&server, &json!({"promise_window_minutes": 0}));
-    server.callback(&asap("030 123456"));
-    wait_for("a broken promise", counted, |counted| counted[1] == 1);
-    assert_eq!(counted(), json!([5, 1]));
-    let metrics = server.request("GET", "/metrics", "admin-key").send().expect("it answers");
-    let metrics = metrics.text().expect("text");
-    for (name, value) in [("kept", "5.0"), ("broken", "1.0")] {
-        let labels = "{workspace=\"main\",queue=\"billing\"}";
-        let series = format!("queue_promises_{name}_total{labels} {value}");
-        assert!(metrics.contains(&series), "{series}\n{metrics}");
-    }
-}
-
-#[test]
 fn what_was_learned_is_learned_again_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = format!("embedded:{}", folder.path().join("data").display());
