@@ -37,6 +37,10 @@ const AGAIN_AT_ONCE: usize = 32;
 /// After the engine or its store refused something.
 const AGAIN: Span = Span::seconds(1);
 
+/// How long attempts under way may take to be answered when the process ends: what was taken by
+/// then isn't sent again.
+const LAND_WITHIN: Span = Span::seconds(1);
+
 /// What all couriers of a workspace share.
 #[derive(Clone)]
 pub(super) struct Office {
@@ -339,9 +343,24 @@ impl Courier {
         Some(next.since(now).max(Span::millis(1)))
     }
 
+    /// Waits for the answers to what is under way, but for no receiver that hangs.
+    async fn land_last(&mut self) {
+        let handle = self.office.handle.clone();
+        let mut late = std::pin::pin!(handle.wait(LAND_WITHIN));
+        while !self.attempts.is_empty() {
+            tokio::select! {
+                Some((event, flight)) = self.attempts.next() => self.land(event, flight).await,
+                () = &mut late => return,
+            }
+        }
+    }
+
     /// The last word: what was delivered since it was written down last needn't be again.
     async fn end(mut self) {
         self.office.handle.deliveries().show(&self.webhook.settings.id, None);
+        if *self.office.stop.borrow() {
+            self.land_last().await;
+        }
         if self.saving.is_some() {
             // Either way the next one says more.
             if let Ok(()) = saved(&mut self.saving).await {

@@ -21,8 +21,9 @@ use crate::domain::time::Span;
 use crate::engine::background::Background;
 use crate::engine::handle::Handle;
 
-/// How long couriers may take to write down how far they have come when the process ends.
-const END_WITHIN: Duration = Duration::from_secs(2);
+/// How long couriers may take to come to an end, and to write down how far they have come, when
+/// the process ends.
+const END_WITHIN: Duration = Duration::from_secs(3);
 
 /// After a courier panicked.
 const PAUSE: Span = Span::seconds(1);
@@ -81,7 +82,8 @@ impl Couriers {
         Arc::clone(&self.sender)
     }
 
-    /// Begins no more attempts, leaves those under way, and writes down how far all have come.
+    /// Begins no more attempts, waits a moment for those under way, and writes down how far all
+    /// have come.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let all = futures_util::future::join_all(self.workspaces);
