@@ -70,6 +70,11 @@ pub struct PublicUse {
 }
 
 impl PublicUse {
+    /// Whether pages of this site may hold the key.
+    pub fn allows(&self, origin: &str) -> bool {
+        self.allowed_origins.iter().any(|site| site == origin)
+    }
+
     /// The same with the server's own site by its name.
     #[must_use]
     pub fn on(&self, own_site: &str) -> Self {

@@ -143,7 +143,7 @@ impl Gate {
     /// Whether the server's own pages may use it as a public key.
     pub fn is_own(&self, token: &str) -> bool {
         let public = self.key(token).and_then(|caller| caller.public);
-        public.is_some_and(|public| public.allowed_origins.contains(&self.own_site))
+        public.is_some_and(|public| public.allows(&self.own_site))
     }
 
     /// Whether another workspace than this lets in whoever shows a token of this hash.

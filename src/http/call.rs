@@ -135,7 +135,7 @@ impl Call {
         let own =
             || (headers.get(FETCH_SITE)? == "same-origin").then_some(self.shared.own_site.as_str());
         let origin = headers.get(ORIGIN).map_or_else(own, |value| value.to_str().ok());
-        if origin.is_some_and(|origin| public.allowed_origins.iter().any(|site| site == origin)) {
+        if origin.is_some_and(|origin| public.allows(origin)) {
             return Ok(());
         }
         Err(Problem::forbidden("This key is taken from the pages of its sites only."))

@@ -41,7 +41,7 @@ const REMEMBER_SECONDS: &str = "600";
 fn allows(shared: &Shared, origin: &str, path: &str, caller: Option<&Caller>) -> bool {
     let shop = SHOP_PATHS.contains(&path);
     if let Some(public) = caller.and_then(|caller| caller.public.as_ref()) {
-        return shop && public.allowed_origins.iter().any(|site| site == origin);
+        return shop && public.allows(origin);
     }
     let customer = caller.is_none_or(|caller| matches!(caller.role, Role::Customer(_)));
     let all = shared.workspaces.iter().enumerate();
