@@ -292,6 +292,10 @@ pub struct QueueStats {
     pub asap_requests: u64,
     /// Times that a callback was offered.
     pub offers_made: u64,
+    /// Customers called for the first time as promised.
+    pub promises_kept: u64,
+    /// Those who weren't.
+    pub promises_broken: u64,
     /// From request to first call, lately; worked out for answers, none in the figures.
     pub average_callback_seconds: Option<u32>,
 }

@@ -284,6 +284,8 @@ pub(crate) struct Line {
     with_agents: AtomicU64,
     asap_requests: AtomicU64,
     offers_made: AtomicU64,
+    promises_kept: AtomicU64,
+    promises_broken: AtomicU64,
     accuracy: Mutex<Option<Accuracy>>,
 }
 
@@ -295,6 +297,8 @@ impl Default for Line {
             with_agents: AtomicU64::new(0),
             asap_requests: AtomicU64::new(0),
             offers_made: AtomicU64::new(0),
+            promises_kept: AtomicU64::new(0),
+            promises_broken: AtomicU64::new(0),
             accuracy: Mutex::default(),
         }
     }
@@ -309,6 +313,8 @@ impl Line {
         self.with_agents.store(u64::from(stats.with_agents), Ordering::Relaxed);
         self.asap_requests.store(stats.asap_requests, Ordering::Relaxed);
         self.offers_made.store(stats.offers_made, Ordering::Relaxed);
+        self.promises_kept.store(stats.promises_kept, Ordering::Relaxed);
+        self.promises_broken.store(stats.promises_broken, Ordering::Relaxed);
         *self.accuracy.lock().unwrap_or_else(PoisonError::into_inner) = stats.accuracy;
     }
 
@@ -322,6 +328,8 @@ impl Line {
             with_agents: self.with_agents.load(Ordering::Relaxed),
             asap_requests: self.asap_requests.load(Ordering::Relaxed),
             offers_made: self.offers_made.load(Ordering::Relaxed),
+            promises_kept: self.promises_kept.load(Ordering::Relaxed),
+            promises_broken: self.promises_broken.load(Ordering::Relaxed),
             accuracy: *self.accuracy.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
@@ -342,6 +350,10 @@ pub struct LineFigures {
     pub asap_requests: u64,
     /// Times that a callback was offered.
     pub offers_made: u64,
+    /// Customers called for the first time as promised.
+    pub promises_kept: u64,
+    /// Those who weren't.
+    pub promises_broken: u64,
     /// How good estimates were; none before the first was scored.
     pub accuracy: Option<Accuracy>,
 }

@@ -88,6 +88,8 @@ pub struct QueueStatsBody<'a> {
     asap_requests: u64,
     callback_offers: u64,
     take_rate: Option<f64>,
+    promises_kept: u64,
+    promises_broken: u64,
 }
 
 /// How good the last estimates were.
@@ -118,6 +120,8 @@ impl<'a> QueueStatsBody<'a> {
             asap_requests: stats.asap_requests,
             callback_offers: stats.offers_made,
             take_rate: take_rate(stats),
+            promises_kept: stats.promises_kept,
+            promises_broken: stats.promises_broken,
         }
     }
 }

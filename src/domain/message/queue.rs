@@ -137,6 +137,10 @@ pub enum Seen {
     },
     /// It was called off or expired while it waited.
     GaveUp,
+    /// Its customer was called for the first time, as promised.
+    PromiseKept,
+    /// They weren't by the time promised.
+    PromiseBroken,
 }
 
 /// What an ended callback says of waiting.

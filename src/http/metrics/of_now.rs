@@ -378,6 +378,8 @@ mod tests {
             with_agents: 0,
             asap_requests: 2,
             offers_made: 5,
+            promises_kept: 3,
+            promises_broken: 1,
             accuracy: Some(Accuracy { scored: 4, inside_share, median_error_seconds: 7 }),
         };
         let lines = (0..MOST_QUEUES as u64 + 3).map(line).collect();
@@ -395,6 +397,8 @@ mod tests {
         assert!(text.contains("seconds{workspace=\"main\",queue=\"*\"} 251.0"), "{text}");
         for (name, value) in [
             ("asap_requests_total", "6.0"),
+            ("promises_kept_total", "9.0"),
+            ("promises_broken_total", "3.0"),
             ("callback_offers_total", "15.0"),
             ("estimates_scored", "12.0"),
             ("estimate_inside_ratio", "0.75"),

@@ -46,6 +46,8 @@ impl CallbackMachine {
             | Phase::Calling { .. }
             | Phase::Ended { .. } => return Err(self.illegal("call")),
         };
+        // A call that comes too late breaks its promise, whether or not that was noticed before.
+        self.break_promise(now, draft);
         let mut interaction = if redial {
             self.attempts_left()?;
             self.end_interaction(now, draft);

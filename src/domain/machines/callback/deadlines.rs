@@ -244,7 +244,7 @@ impl CallbackMachine {
     }
 
     /// The customer was to be called by now and wasn't.
-    fn break_promise(&mut self, now: &Now, draft: &mut Draft) {
+    pub(super) fn break_promise(&mut self, now: &Now, draft: &mut Draft) {
         let record = self.record();
         let waits = matches!(record.state(), State::Queued | State::Offered | State::Accepted);
         if !waits || record.first_called_at.is_some() || record.promise_broken {

@@ -1,30 +1,50 @@
 //! What a callback's queue learns about waiting from a step: seen by comparing before and after.
 
+use super::CallbackMachine;
 use crate::domain::callback::{Callback, CallbackType, Phase, State};
 use crate::domain::effect::Outbox;
-use crate::domain::ids::AgentId;
+use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::message::{Letter, QueueMessage, Seen};
 use crate::domain::time::{Now, Timestamp};
 
-/// Told before the queue hears that it has left, or is there.
-pub(super) fn tell_seen(now: &Now, before: Option<&Callback>, after: &Callback, out: &mut Outbox) {
-    let Some(before) = before else { return };
-    if let (None, Some(at)) = (before.first_called_at, after.first_called_at) {
-        let asked_at = (after.kind == CallbackType::Asap)
-            .then(|| after.queued_since.unwrap_or_default().max(after.created_at));
-        let seen = Seen::FirstCalled { at, asked_at, told: after.told };
-        out.send(Letter::Queue(after.queue.clone(), QueueMessage::Seen(seen)));
+impl CallbackMachine {
+    /// Told before the queue hears that it has left, or is there.
+    pub(super) fn tell_seen(
+        &self,
+        now: &Now,
+        before: Option<&Callback>,
+        after: &Callback,
+        out: &mut Outbox,
+    ) {
+        let Some(before) = before else { return };
+        let mut tell = |queue: &QueueId, seen| {
+            out.send(Letter::Queue(queue.clone(), QueueMessage::Seen(seen)));
+        };
+        if let (None, Some(at)) = (before.first_called_at, after.first_called_at) {
+            let asked_at = (after.kind == CallbackType::Asap)
+                .then(|| after.queued_since.unwrap_or_default().max(after.created_at));
+            tell(&after.queue, Seen::FirstCalled { at, asked_at, told: after.told });
+        }
+        if let Some(seen) = self.promise_seen(before, after) {
+            tell(&after.queue, seen);
+        }
+        if let Some((agent, since)) = called_for(before)
+            && after.assigned_agent() != Some(agent)
+        {
+            tell(&before.queue, Seen::Served { service: now.wall.since(since) });
+        }
+        if matches!(before.state(), State::Queued | State::Offered) && after.gave_up() {
+            tell(&before.queue, Seen::GaveUp);
+        }
     }
-    let mut tell = |seen| {
-        out.send(Letter::Queue(before.queue.clone(), QueueMessage::Seen(seen)));
-    };
-    if let Some((agent, since)) = called_for(before)
-        && after.assigned_agent() != Some(agent)
-    {
-        tell(Seen::Served { service: now.wall.since(since) });
-    }
-    if matches!(before.state(), State::Queued | State::Offered) && after.gave_up() {
-        tell(Seen::GaveUp);
+
+    /// What became of a promise: broken once, when its time is over, else kept by the first call.
+    fn promise_seen(&self, before: &Callback, after: &Callback) -> Option<Seen> {
+        if after.promise_broken {
+            return (!before.promise_broken).then_some(Seen::PromiseBroken);
+        }
+        let called = before.first_called_at.is_none() && after.first_called_at.is_some();
+        self.promise.filter(|_| called).map(|_kept| Seen::PromiseKept)
     }
 }
 

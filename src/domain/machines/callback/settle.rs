@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::outward::{has_email, is_moved, new_texts};
-use super::seen::tell_seen;
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State, Unroutable};
@@ -53,7 +52,7 @@ impl CallbackMachine {
         }
         self.tell_router(now, before, &draft, out);
         self.tell_agents(before, &after, &draft, changed, out);
-        tell_seen(now, before, &after, out);
+        self.tell_seen(now, before, &after, out);
         self.tell_queue(before, &after, changed, out);
         self.tell_seats(&after, out);
         if self.warns(now) {

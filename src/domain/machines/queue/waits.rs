@@ -28,6 +28,9 @@ pub struct Waits {
     asap_requests: u64,
     /// Times that a callback was offered.
     offers_made: u64,
+    /// Promises kept by a call in time, and broken.
+    promises_kept: u64,
+    promises_broken: u64,
 }
 
 impl QueueMachine {
@@ -100,6 +103,8 @@ impl QueueMachine {
         match *seen {
             Seen::Served { service } => waits.estimator.served(service),
             Seen::GaveUp => waits.estimator.gave_up(),
+            Seen::PromiseKept => waits.promises_kept += 1,
+            Seen::PromiseBroken => waits.promises_broken += 1,
             Seen::FirstCalled { at, asked_at, told } => waits.first_called(at, asked_at, told),
         }
     }
@@ -198,5 +203,7 @@ impl Waits {
         stats.accuracy = self.scores.accuracy();
         stats.asap_requests = self.asap_requests;
         stats.offers_made = self.offers_made;
+        stats.promises_kept = self.promises_kept;
+        stats.promises_broken = self.promises_broken;
     }
 }

@@ -37,6 +37,14 @@ impl OfNow {
         let help = "Times that availability was asked and a callback offered";
         self.lines(out, MetricType::Counter, "queue_callback_offers", help, |lines| {
             Some(lines.iter().map(|line| float(line.offers_made)).sum())
+        })?;
+        let help = "Customers called for the first time by the time promised";
+        self.lines(out, MetricType::Counter, "queue_promises_kept", help, |lines| {
+            Some(lines.iter().map(|line| float(line.promises_kept)).sum())
+        })?;
+        let help = "Customers who weren't called by the time promised";
+        self.lines(out, MetricType::Counter, "queue_promises_broken", help, |lines| {
+            Some(lines.iter().map(|line| float(line.promises_broken)).sum())
         })
     }
 
