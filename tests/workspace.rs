@@ -65,7 +65,9 @@ impl Place {
     }
 
     async fn start(&self) -> (Handle, Running) {
-        self.start_at(Clock::system(), Limits::default()).await
+        // Nothing here is about being too slow, however busy the machine is.
+        let limits = Limits { admission_wait: Span::minutes(1), ..Limits::default() };
+        self.start_at(Clock::system(), limits).await
     }
 
     async fn start_at(&self, clock: Clock, limits: Limits) -> (Handle, Running) {

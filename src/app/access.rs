@@ -19,6 +19,7 @@ use crate::http::{
 use crate::notify::webhook::Sender;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
+use crate::wire::report::ReportLimits;
 use crate::wire::role::Role;
 use crate::ws::{self, Admitted, SocketLimits, SocketState};
 
@@ -78,6 +79,10 @@ pub(super) fn http_state(
             connections: limits.connections,
             max_requirements: limits.max_requirements,
             manage_read_days: limits.manage_read_days,
+            reports: ReportLimits {
+                max_days: limits.report_max_days,
+                max_rows: limits.report_max_rows,
+            },
         },
         public_url,
         own_site,

@@ -116,6 +116,7 @@ fn limits(limits: &config::Limits) -> Limits {
         meetings_at_once: limits.meetings_at_once,
         max_panics: usize::try_from(limits.max_panics).unwrap_or(usize::MAX),
         retain: Span::days(limits.retain_days),
+        report: Span::days(limits.report_days),
         drain: span(limits.drain),
         router: RouterLimits { max_signatures: limits.max_signatures, ..RouterLimits::default() },
         ..Limits::default()

@@ -12,6 +12,7 @@ use super::estimate::{Accuracy, Estimate};
 use super::event::Event;
 use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::key::{ApiKey, TokenHash};
+use super::measure::Measured;
 use super::message::{Letter, Token};
 use super::offer::Offer;
 use super::phone::PhoneNumber;
@@ -89,6 +90,8 @@ pub enum Change {
     Outbox(Box<OutboxChange>),
     /// A webhook was made or changed, or has come further.
     Webhook(WebhookChange),
+    /// What was measured in a quarter of an hour, so far.
+    Measured(Box<Measured>),
 }
 
 /// A new state of a webhook.

@@ -17,6 +17,7 @@ pub mod ids;
 pub mod key;
 pub mod machines;
 pub(crate) mod matching;
+pub mod measure;
 pub mod message;
 pub mod offer;
 pub mod phone;

@@ -159,6 +159,7 @@ impl Rebuilt for AgentDesk {
                 | Change::Queue(_)
                 | Change::QueueRemoved(_)
                 | Change::Webhook(_)
+                | Change::Measured(_)
                 | Change::Outbox(_) => {}
             }
         }

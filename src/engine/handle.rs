@@ -6,6 +6,7 @@
 //! depends on a callback's state is checked by its machine.
 
 mod contacts;
+mod measures;
 mod pause;
 mod slots;
 mod waits;
@@ -13,6 +14,7 @@ mod waits;
 use std::sync::Arc;
 
 pub use contacts::ServedElsewhere;
+pub use measures::{Looked, Windows};
 pub use pause::QueuePause;
 pub use slots::{Booked, Conflicts};
 

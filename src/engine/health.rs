@@ -3,6 +3,8 @@
 //! Separate from the figures, which are many and decide nothing: this is what `/readyz` answers
 //! and what a person is woken for. It must be readable while nothing else goes on.
 
+use super::library::Lapsing;
+
 /// How the workspace stands, for readiness and metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {
@@ -27,8 +29,8 @@ pub struct Health {
     /// Machines that are set aside because they panicked again and again.
     pub set_aside: u64,
     /// What was removed when its time was over, since the process started, in the order of
-    /// [`Lapsing::ALL`](super::library::Lapsing::ALL).
-    pub removed: [u64; 3],
+    /// [`Lapsing::ALL`].
+    pub removed: [u64; Lapsing::ALL.len()],
     /// What somebody should look at.
     pub alarms: Vec<Alarm>,
 }

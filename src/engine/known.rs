@@ -83,6 +83,7 @@ impl Known {
                 Change::Callback { .. }
                 | Change::Request { .. }
                 | Change::Interaction { .. }
+                | Change::Measured(_)
                 | Change::Outbox(_)
                 | Change::Webhook(
                     WebhookChange::Progress(_)

@@ -1,5 +1,6 @@
 //! What is kept for a time only goes, in the background: answers under keys after a day, callbacks
-//! with all that belongs to them, and agents' and queues' events, after `retain_days`.
+//! with all that belongs to them, and agents' and queues' events, after `retain_days`, what was
+//! measured after `report_days`.
 //!
 //! Each kind is walked in the order of its time from the oldest on, a batch at a time, and every
 //! batch is one entry of the journal: a crash between two loses nothing, and the next walk begins
@@ -47,7 +48,7 @@ impl Walk {
         // A callback has some forty rows, an answer or an event two.
         let batch = match kind {
             Lapsing::Callbacks => 32,
-            Lapsing::Answers | Lapsing::Events => 512,
+            Lapsing::Answers | Lapsing::Events | Lapsing::Measures => 512,
         };
         Self { kind, after: None, batch }
     }
@@ -91,6 +92,7 @@ impl Office {
         let kept_for = match walk.kind {
             Lapsing::Answers => Kept::FOR,
             Lapsing::Callbacks | Lapsing::Events => self.shared.limits.retain,
+            Lapsing::Measures => self.shared.limits.report,
         };
         let until = self.shared.clock.wall() - kept_for;
         let found = self.library.lapsed(walk.kind, walk.after, until, walk.batch).await?;
@@ -136,16 +138,16 @@ impl Office {
     fn is_there(&self, one: Lapsed) -> bool {
         match one {
             Lapsed::Callback(id) => self.directory.callbacks.has(&id),
-            Lapsed::Answer(_) | Lapsed::Event(_) => false,
+            Lapsed::Answer(_) | Lapsed::Event(_) | Lapsed::Quarter => false,
         }
     }
 }
 
-/// What nobody else may change meanwhile. Events are never changed.
+/// What nobody else may change meanwhile. Events are never changed, nor are tallies so old.
 fn key(one: Lapsed) -> Option<FactKey> {
     match one {
         Lapsed::Answer(key) => Some(FactKey::Idempotency(key)),
         Lapsed::Callback(id) => Some(FactKey::Callback(id)),
-        Lapsed::Event(_) => None,
+        Lapsed::Event(_) | Lapsed::Quarter => None,
     }
 }

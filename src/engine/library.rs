@@ -20,6 +20,7 @@ use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::key::ApiKey;
+use crate::domain::measure::Measured;
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::slots::Bookings;
@@ -185,11 +186,13 @@ pub enum Lapsing {
     Callbacks,
     /// Events of agents and queues, by when they happened.
     Events,
+    /// What was measured, by when.
+    Measures,
 }
 
 impl Lapsing {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Answers, Self::Callbacks, Self::Events];
+    pub const ALL: [Self; 4] = [Self::Answers, Self::Callbacks, Self::Events, Self::Measures];
 }
 
 /// One of them.
@@ -201,6 +204,8 @@ pub enum Lapsed {
     Callback(CallbackId),
     /// An agent's or a queue's event.
     Event(u64),
+    /// All that was measured in a quarter of an hour.
+    Quarter,
 }
 
 /// The rows to be written so that some of what lapsed is gone.
@@ -361,6 +366,13 @@ pub trait Library: Send + Sync {
         &self,
         lapsed: Vec<(Timestamp, Lapsed)>,
     ) -> PortFuture<'_, Result<Removal, StoreError>>;
+
+    /// The tallies of the quarters from `from` to before `to`.
+    fn measured(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> PortFuture<'_, Result<Vec<Measured>, StoreError>>;
 
     /// Items of the outbox by when they are due, ascending: `after` exclusive, `until` inclusive.
     fn outbox_due(

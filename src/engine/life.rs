@@ -4,7 +4,7 @@
 //! has and what other threads see lasts.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::Actor as _;
@@ -22,6 +22,7 @@ use super::journal::{Journal, JournalEvent};
 use super::journal_actor::{Heard, JournalActor};
 use super::keys;
 use super::library::{Codec, Inventory, Library};
+use super::measures::{SharedLedger, open};
 use super::office::{Fittings, Office, Singles};
 use super::outputs::Output;
 use super::ports::{StoreError, Tables};
@@ -34,8 +35,9 @@ use super::shared_log::SharedLog;
 use super::shell::post;
 use super::system::{Ended, EngineConfig, MakeLibrary};
 use crate::domain::effect::{Change, WebhookChange};
+use crate::domain::measure::Ledger;
 use crate::domain::message::{AgentMessage, Letter, QueueMessage, Token};
-use crate::domain::time::Span;
+use crate::domain::time::{Span, Timestamp};
 
 /// Live callbacks are read in pages of so many.
 const PAGE: usize = 1_000;
@@ -120,6 +122,7 @@ impl Life<'_> {
         office.drop_what_lapses();
         office.send_what_goes_out(elsewhere);
         office.recall_waits();
+        office.keep_time();
         office.recheck_all(office.zone_rules.get());
         if let Some(ready) = ready.take() {
             // Whoever started it may have gone away; then it is drained soon.
@@ -155,7 +158,11 @@ impl Life<'_> {
         let library = (self.store.library)(opened.rows);
         let inventory = library.inventory().await?;
         let made = self.know_secret(&inventory)?;
-        let office = self.furnish(opened.journal, Arc::clone(&library), &inventory, ending);
+        let now = self.shared.clock.wall();
+        let stored = library.measured(Ledger::stored_from(now), Timestamp::NEVER).await?;
+        let ledger = Arc::new(Mutex::new(Ledger::new(now, stored)));
+        let known = (Arc::clone(&library), Arc::clone(&ledger));
+        let office = self.furnish(opened.journal, known, &inventory, ending);
         listen(&office, told);
         if let Some(made) = made {
             office.write_secret(made);
@@ -164,7 +171,7 @@ impl Life<'_> {
         restore(&office, &inventory, self.config).await?;
         let life = self.shared.door.standing().life;
         let door = DoorActor::new(Rc::clone(&office)).start();
-        self.shared.set_gate(Some(Gate { life, door, library }));
+        self.shared.set_gate(Some(Gate { life, door, library, ledger }));
         Ok(office)
     }
 
@@ -172,7 +179,7 @@ impl Life<'_> {
     fn furnish(
         &self,
         journal: Journal<Output>,
-        library: Arc<dyn Library>,
+        (library, ledger): (Arc<dyn Library>, SharedLedger),
         inventory: &Inventory,
         ending: mpsc::UnboundedSender<Fault>,
     ) -> Rc<Office> {
@@ -184,7 +191,8 @@ impl Life<'_> {
         let intake = Intake::new(now, newest == 0, inventory.last_number, bound);
         shared.door.tell(|standing| standing.durable = newest);
         let outward = self.config.outward.clone();
-        let fittings = Fittings { shared, library, journal, intake, outward, unanswered, ending };
+        let fittings =
+            Fittings { shared, library, journal, intake, ledger, outward, unanswered, ending };
         let office = Rc::new(Office::new(fittings));
         let router = RouterActor::new(Rc::clone(&office)).start();
         let scheduler = SchedulerActor::new(Rc::clone(&office)).start();
@@ -277,6 +285,7 @@ async fn finish(office: &Rc<Office>) {
     }
     // Kept to the end: nothing comes in any more.
     let _all = door.wait_until_empty().await;
+    office.count_time().await;
     office.hold(Output::CloseAll { code: RESTART });
     let newest = office.newest();
     door.wait_standing(|standing| standing.durable >= newest).await;
@@ -335,6 +344,7 @@ async fn restore(
         directory.queues.insert(queue.settings.id.clone(), actor);
     }
     for agent in &inventory.agents {
+        open(&office.ledger).know_agent(office.shared.clock.wall(), agent);
         let actor = AgentActor::recovered(Rc::clone(office), agent);
         directory.agents.insert(agent.settings.id.clone(), actor);
     }
@@ -350,6 +360,7 @@ async fn restore(
         for callback in page {
             let id = callback.id;
             office.shared.gauges.steps.recovered(&callback);
+            open(&office.ledger).know_callback(office.shared.clock.wall(), &callback);
             if let Some(actor) = CallbackActor::recovered(Rc::clone(office), &callback) {
                 directory.callbacks.insert(id, actor);
             }

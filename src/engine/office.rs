@@ -27,6 +27,7 @@ use super::known::Known;
 use super::library::Library;
 use super::life::Fault;
 use super::line_notices::LineNotices;
+use super::measures::SharedLedger;
 use super::outbox::OutboxDesk;
 use super::outputs::{CommandAnswer, Output};
 use super::outward::Outward;
@@ -83,6 +84,8 @@ pub(crate) struct Office {
     pub(super) rechecking: RefCell<BTreeSet<QueueId>>,
     /// The zone rules by which all bookings were looked at, as this life found them.
     pub(super) zone_rules: Cell<Option<u64>>,
+    /// What is measured.
+    pub(super) ledger: SharedLedger,
     /// Nothing is offered any more.
     pub(crate) draining: Cell<bool>,
     /// Where commands are told that nobody answered.
@@ -122,6 +125,7 @@ pub(crate) struct Fittings {
     pub(crate) library: Arc<dyn Library>,
     pub(crate) journal: Journal<Output>,
     pub(crate) intake: Intake,
+    pub(crate) ledger: SharedLedger,
     pub(crate) outward: Outward,
     pub(crate) unanswered: mpsc::UnboundedSender<Token>,
     pub(crate) ending: mpsc::UnboundedSender<Fault>,
@@ -130,7 +134,8 @@ pub(crate) struct Fittings {
 impl Office {
     /// An office in which nobody is yet.
     pub(crate) fn new(fittings: Fittings) -> Self {
-        let Fittings { shared, library, journal, intake, outward, unanswered, ending } = fittings;
+        let Fittings { shared, library, journal, intake, ledger, outward, unanswered, ending } =
+            fittings;
         Self {
             shared,
             library,
@@ -145,6 +150,7 @@ impl Office {
             line_notices: RefCell::default(),
             rechecking: RefCell::default(),
             zone_rules: Cell::new(None),
+            ledger,
             draining: Cell::new(false),
             unanswered,
             journal: RefCell::new(Some(journal)),
@@ -251,7 +257,7 @@ impl Office {
     pub(super) fn write(
         &self,
         at: Timestamp,
-        changes: Vec<Change>,
+        mut changes: Vec<Change>,
         events: Vec<Event>,
         kept: Vec<Kept>,
     ) {
@@ -263,6 +269,8 @@ impl Office {
         let mut journal = self.journal.borrow_mut();
         let Some(journal) = journal.as_mut() else { return };
         self.shared.gauges.steps.took(&changes, &events);
+        let measured = self.measure(at, &changes, &events);
+        changes.extend(measured);
         journal.take(Entry { at, changes, events, kept: first, secret: None });
         for kept in kept {
             let (changes, events, kept) = (Vec::new(), Vec::new(), Some(kept));

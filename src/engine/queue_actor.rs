@@ -81,7 +81,9 @@ impl QueueActor {
     fn take(&mut self, envelope: Envelope<QueueMessage>, ctx: &mut Context<Self>) {
         let let_go = self.shell.take(envelope);
         if !self.shell.is_set_aside() {
-            self.line.show(&self.shell.machine.machine.stats());
+            let stats = self.shell.machine.machine.stats();
+            self.line.show(&stats);
+            self.office.note_demand(&self.id, &stats);
         }
         if let_go && self.office.directory.queues.forget_if_idle(&self.id) {
             self.office.shared.gauges.no_line(&self.id);
@@ -248,6 +250,7 @@ impl Rebuilt for QueueDesk {
                 | Change::Agent(_)
                 | Change::AgentRemoved(_)
                 | Change::Webhook(_)
+                | Change::Measured(_)
                 | Change::Outbox(_) => {}
             }
         }

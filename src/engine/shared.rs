@@ -19,6 +19,7 @@ use super::figures::{Figures, JournalFigures, Line, StepCounts};
 use super::health::{Alarm, Health};
 use super::journal;
 use super::library::{Lapsing, Library};
+use super::measures::SharedLedger;
 use super::outbox::OutboxCounts;
 use super::shell::post;
 use super::system::Limits;
@@ -55,6 +56,8 @@ pub(crate) struct Gate {
     pub(crate) door: Addr<DoorActor>,
     /// Takes reads.
     pub(crate) library: Arc<dyn Library>,
+    /// What is measured.
+    pub(crate) ledger: SharedLedger,
 }
 
 /// A panic that a test has ordered.

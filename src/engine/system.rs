@@ -72,6 +72,8 @@ pub struct Limits {
     pub panic_span: Span,
     /// Callbacks are kept for so long after their end: `retain_days`.
     pub retain: Span,
+    /// What was measured is kept for so long: `report_days`.
+    pub report: Span,
     /// A drain takes no longer: `drain_seconds`.
     pub drain: Span,
     /// Mails on their way at once.
@@ -94,6 +96,7 @@ impl Default for Limits {
             max_panics: 3,
             panic_span: Span::seconds(60),
             retain: Span::days(90),
+            report: Span::days(93),
             drain: Span::seconds(10),
             mails_at_once: 8,
             meetings_at_once: 4,

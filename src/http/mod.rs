@@ -27,6 +27,7 @@ mod pages;
 mod precondition;
 mod queues;
 mod reply;
+mod reports;
 mod routes;
 mod server;
 mod slots;

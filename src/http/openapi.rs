@@ -100,6 +100,8 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             "limit" => json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
             "live_wait_seconds" => json!({"type": "integer", "minimum": 0}),
             "state" => json!({"type": "array", "items": {"type": "string"}}),
+            "by" => json!({"type": "string", "enum": ["hour", "day"]}),
+            "format" => json!({"type": "string", "enum": ["json", "csv"]}),
             _ => json!({"type": "string"}),
         };
         json!({"name": name, "in": "query", "schema": schema})

@@ -20,7 +20,7 @@ use super::reply::Reply;
 use super::state::Shared;
 use super::{
     actions, agents, availability, callbacks, cors, customers, deny_list, docs, events, health,
-    keys, openapi, outbox, queues, slots, stats, webhooks,
+    keys, openapi, outbox, queues, reports, slots, stats, webhooks,
 };
 use crate::domain::time::Timestamp;
 use crate::wire::action::ActionName;
@@ -85,7 +85,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 60] = [
+pub(super) static ROUTES: [Route; 61] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -127,6 +127,7 @@ pub(super) static ROUTES: [Route; 60] = [
     call!(GET "/v1/agent_status" None agents::status_list),
     call!(GET "/v1/directory" None agents::directory),
     call!(GET "/v1/stats" None stats::stats),
+    call!(GET "/v1/reports/{report}" None reports::report),
     call!(GET "/v1/events" None events::stream),
     call!(GET "/v1/webhooks" None webhooks::list),
     call!(GET "/v1/webhooks/{id}" None webhooks::get),

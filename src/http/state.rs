@@ -21,6 +21,7 @@ use crate::engine::handle::Handle;
 use crate::wire::action::Known;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
+use crate::wire::report::ReportLimits;
 use crate::wire::role::Role;
 use crate::wire::webhook::UrlCheck;
 
@@ -55,6 +56,8 @@ pub struct HttpLimits {
     pub max_requirements: usize,
     /// For how long after its end a customer may still read a callback.
     pub manage_read_days: u32,
+    /// Of reports.
+    pub reports: ReportLimits,
 }
 
 /// What the server is built from.

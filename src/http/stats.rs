@@ -1,33 +1,126 @@
-//! `GET /v1/stats`: how each queue and agent stands now.
+//! `GET /v1/stats`: how each queue and agent stands now, and what was measured of them lately.
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::call::Call;
 use super::reply::Reply;
+use crate::domain::agent::AgentView;
+use crate::domain::measure::series::Window;
+use crate::domain::queue::Queue;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::zone::TimeZone;
+use crate::engine::handle::Windows;
 use crate::wire::agent::AgentStatusBody;
 use crate::wire::instant::Instant;
+use crate::wire::measures::{Measures, Staffed};
 use crate::wire::problem::Problem;
 use crate::wire::queue::QueueStatsBody;
 
 #[derive(Serialize)]
 struct StatsBody<'a> {
     at: Instant,
-    queues: Vec<QueueStatsBody<'a>>,
-    agents: Vec<AgentStatusBody<'a>>,
+    queues: Vec<Standing<'a, QueueStatsBody<'a>>>,
+    agents: Vec<Standing<'a, AgentStatusBody<'a>>>,
+}
+
+/// How one stands, and what was measured of it.
+#[derive(Serialize)]
+struct Standing<'a, T> {
+    #[serde(flatten)]
+    now: T,
+    time_zone: &'a str,
+    windows: WindowsBody,
+}
+
+#[derive(Serialize)]
+struct WindowsBody {
+    last_minute: WindowBody,
+    last_15_minutes: WindowBody,
+    last_60_minutes: WindowBody,
+    day: WindowBody,
+}
+
+#[derive(Serialize)]
+struct WindowBody {
+    from: Instant,
+    to: Instant,
+    #[serde(flatten)]
+    measures: Measures,
+}
+
+/// The last minute, 15 and 60 of them, and the day of a zone.
+fn windows(zone: &TimeZone, now: Timestamp) -> Windows {
+    let (midnight, _) = zone.day_bounds(zone.day_of(now));
+    let last = |minutes| Window::last(Span::minutes(minutes), now);
+    [last(1), last(15), last(60), Window::since(midnight)]
+}
+
+impl WindowsBody {
+    fn new(now: Timestamp, windows: Windows, measures: [Measures; 4]) -> Self {
+        let [a, b, c, d] = windows.map(|window| (Instant(window.from()), Instant(now)));
+        let [minute, quarter, hour, day] = measures;
+        let body = |(from, to), measures| WindowBody { from, to, measures };
+        Self {
+            last_minute: body(a, minute),
+            last_15_minutes: body(b, quarter),
+            last_60_minutes: body(c, hour),
+            day: body(d, day),
+        }
+    }
+}
+
+/// The zone of an agent's day: that of the first queue, by id, that they serve; else UTC.
+fn zone_of(view: &AgentView, queues: &[std::sync::Arc<Queue>]) -> TimeZone {
+    let serves = |queue: &Queue| {
+        let memberships = &view.agent.settings.queues;
+        memberships.iter().any(|membership| membership.queue == queue.settings.id)
+    };
+    let first = queues.iter().find(|queue| serves(queue));
+    first.map_or_else(TimeZone::utc, |queue| queue.settings.time_zone.clone())
 }
 
 /// `GET /v1/stats`.
 pub(super) async fn stats(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
-    let handle = &call.workspace().handle;
+    let (handle, now) = (&call.workspace().handle, call.now);
     let (queues, agents) = (handle.queues(), handle.agents());
     let lines = queues.iter().map(|queue| handle.queue_stats(queue.settings.id.clone()));
     let lines = try_join_all(lines).await?;
-    let rows = queues.iter().zip(&lines);
-    Ok(Reply::ok(&StatsBody {
-        at: Instant(call.now),
-        queues: rows.map(|(queue, stats)| QueueStatsBody::new(queue, stats, call.now)).collect(),
-        agents: agents.iter().map(|view| AgentStatusBody::new(view, call.now)).collect(),
-    }))
+    let asked = |queue: &std::sync::Arc<Queue>| {
+        (queue.settings.id.clone(), windows(&queue.settings.time_zone, now))
+    };
+    let of_queues: Vec<_> = queues.iter().map(asked).collect();
+    let zones: Vec<TimeZone> = agents.iter().map(|view| zone_of(view, &queues)).collect();
+    let of_agents = agents.iter().zip(&zones);
+    let of_agents =
+        of_agents.map(|(view, zone)| (view.agent.settings.id.clone(), windows(zone, now)));
+    let of_agents: Vec<_> = of_agents.collect();
+    let looked = handle.looked(now, &of_queues, &of_agents).await?;
+    let mut body = StatsBody { at: Instant(now), queues: Vec::new(), agents: Vec::new() };
+    for (place, queue) in queues.iter().enumerate() {
+        let mut staffed = [Staffed::default(); 4];
+        for (view, tallies) in agents.iter().zip(&looked.agents) {
+            let memberships = &view.agent.settings.queues;
+            if memberships.iter().any(|membership| membership.queue == queue.settings.id) {
+                staffed.iter_mut().zip(tallies).for_each(|(sum, tally)| sum.add(tally));
+            }
+        }
+        let tallies = &looked.queues[place];
+        let measures = std::array::from_fn(|at| Measures::of_queue(&tallies[at], staffed[at]));
+        body.queues.push(Standing {
+            now: QueueStatsBody::new(queue, &lines[place], now),
+            time_zone: queue.settings.time_zone.name(),
+            windows: WindowsBody::new(now, of_queues[place].1, measures),
+        });
+    }
+    for (place, view) in agents.iter().enumerate() {
+        let measures = looked.agents[place].each_ref().map(Measures::of_agent);
+        body.agents.push(Standing {
+            now: AgentStatusBody::new(view, now),
+            time_zone: zones[place].name(),
+            windows: WindowsBody::new(now, of_agents[place].1, measures),
+        });
+    }
+    Ok(Reply::ok(&body))
 }

@@ -9,7 +9,7 @@ pub(super) mod outbox;
 use bytes::Bytes;
 
 use super::keys::{self, TextKind};
-use super::record::{Broken, EventRecord, Reader, Record, put_varint};
+use super::record::{Broken, EventRecord, Reader, Record, put_varint, tally_row};
 use crate::domain::callback::{Callback, Phase, Request, shown_number};
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::event::Event;
@@ -150,6 +150,7 @@ fn of_change(change: &Change, rows: &mut Vec<RowWrite>) {
         Change::Key(token, Some(key)) => put(keys::api_key(token), key.to_row(), rows),
         Change::Key(token, None) => delete(keys::api_key(token), rows),
         Change::Webhook(change) => of_webhook(change, rows),
+        Change::Measured(measured) => put(keys::measure(measured), tally_row(measured), rows),
         Change::Outbox(_) => unreachable!("its rows need the entry's number"),
     }
 }

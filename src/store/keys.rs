@@ -15,6 +15,7 @@ use crate::domain::callback::{Channel, State};
 use crate::domain::dispatch::Carrier;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::key::TokenHash;
+use crate::domain::measure::{Measured, Tally};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::Medium;
 use crate::domain::slots::Seat;
@@ -116,8 +117,11 @@ pub const WEBHOOK_AGAIN: Table = ordered(32, "webhook_again");
 /// SHA-256 of a token → what it allows, or that it is revoked.
 pub const API_KEY: Table = ordered(33, "api_key");
 
+/// instant of a quarter of an hour, kind, id of a queue or agent → what was measured of it then.
+pub const MEASURE: Table = ordered(34, "measure");
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
-pub const ALL: [Table; 34] = [
+pub const ALL: [Table; 35] = [
     CALLBACK,
     REQUEST,
     INTERACTION,
@@ -152,6 +156,7 @@ pub const ALL: [Table; 34] = [
     SEAT,
     WEBHOOK_AGAIN,
     API_KEY,
+    MEASURE,
 ];
 
 /// What a text in [`BY_TEXT`] is.
@@ -309,6 +314,24 @@ pub fn highest_removed() -> RowKey {
 /// The highest id of an event that was removed.
 pub fn highest_removed_event() -> RowKey {
     key(META, HIGHEST_REMOVED_EVENT.as_bytes())
+}
+
+/// What was measured in a quarter of an hour.
+pub fn measure(measured: &Measured) -> RowKey {
+    // Numbers of their own: a new kind must not move the others.
+    let (kind, id) = match &measured.tally {
+        Tally::Intake(queue, _) => (0, queue.as_str()),
+        Tally::Work(queue, _) => (1, queue.as_str()),
+        Tally::Agent(agent, _) => (2, agent.as_str()),
+    };
+    key(MEASURE, [&instant(measured.quarter)[..], &[kind], id.as_bytes()].concat())
+}
+
+/// Quarter, kind and id of a key of [`MEASURE`].
+pub fn measure_of(key: &[u8]) -> Option<(Timestamp, u8, String)> {
+    let (quarter, rest) = key.split_first_chunk::<8>()?;
+    let (kind, id) = rest.split_first()?;
+    Some((instant_of(*quarter), *kind, String::from_utf8(id.to_vec()).ok()?))
 }
 
 /// A callback by when it ended.

@@ -2,6 +2,7 @@
 
 pub(super) mod callbacks;
 mod events;
+mod measures;
 pub(super) mod outward;
 mod settings;
 mod webhooks;

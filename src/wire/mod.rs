@@ -19,11 +19,13 @@ pub mod json;
 pub mod link;
 pub mod list;
 pub mod manage;
+pub mod measures;
 pub mod page;
 pub mod patch;
 pub mod problem;
 pub mod query;
 pub mod queue;
+pub mod report;
 pub mod request;
 pub mod role;
 #[cfg(test)]

@@ -133,7 +133,7 @@ fn take_rate(stats: &QueueStats) -> Option<f64> {
 }
 
 /// To four decimals.
-fn share(value: f64) -> f64 {
+pub(super) fn share(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }
 

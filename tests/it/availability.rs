@@ -60,6 +60,10 @@ fn serve_five(server: &Server, session: &mut Session) {
         let made = server.callback(&asap(&format!("030 12345{last}")));
         call(server, session, &made);
         finish(server, &made);
+        // Whoever asks next is told by whether she is free.
+        let idle = |status: &Value| status["engagement"] == "idle";
+        let status = || server.get("/v1/agents/mara/status", "lead-key-1").body;
+        wait_for("mara is free", status, idle);
     }
 }
 

@@ -27,6 +27,7 @@ mod pages;
 #[path = "../support/redis.rs"]
 mod redis;
 mod replay;
+mod reports;
 mod roles;
 mod schema;
 mod server;

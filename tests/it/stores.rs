@@ -42,7 +42,8 @@ impl Walk {
         body: Option<(&str, &Value)>,
     ) -> Answer {
         let (template, query) = route.split_once('?').unwrap_or((route, ""));
-        let path = route.replace("{id}", id).replace("{phone}", id).replace("{token_sha256}", id);
+        let names = ["{id}", "{phone}", "{token_sha256}", "{report}"];
+        let path = names.iter().fold(route.to_owned(), |path, name| path.replace(name, id));
         let request = self.server.request(method, &path, credential);
         let answer = send(match body {
             Some(("", body)) => request.json(body),
@@ -295,6 +296,11 @@ fn look(walk: &Walk) {
         walk.get(route, "", "lead-key-1");
     }
     walk.get("/v1/agents/{id}/status", "mara", "lead-key-1");
+    let (from, to) = (&slot(-1)[..10], &slot(2)[..10]);
+    for report in ["callbacks", "queues", "agents"] {
+        let route = format!("/v1/reports/{{report}}?from={from}&to={to}&by=hour");
+        walk.get(&route, report, "lead-key-1");
+    }
     for route in ["/healthz", "/readyz", "/problems"] {
         walk.get(route, "", "");
     }

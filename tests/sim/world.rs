@@ -70,7 +70,8 @@ impl Records {
             | Change::Webhook(_)
             | Change::Outbox(_)
             | Change::Denied(..)
-            | Change::Key(..) => {}
+            | Change::Key(..)
+            | Change::Measured(_) => {}
             Change::Agent(agent) => {
                 self.agents.insert(agent.settings.id.clone(), Arc::clone(agent));
             }

@@ -51,7 +51,7 @@ impl Rig {
     }
 
     /// Lets no time pass until `done`.
-    async fn until(&self, what: &str, done: impl Fn(&[u64; 3]) -> bool) {
+    async fn until(&self, what: &str, done: impl Fn(&[u64; 4]) -> bool) {
         let deadline = redis_server::now() + PATIENCE;
         while !done(&self.handle.health().removed) {
             let removed = self.handle.health().removed;
@@ -61,7 +61,7 @@ impl Rig {
     }
 
     /// Lets time pass until `done`.
-    async fn passing(&self, what: &str, done: impl Fn(&[u64; 3]) -> bool) {
+    async fn passing(&self, what: &str, done: impl Fn(&[u64; 4]) -> bool) {
         let deadline = redis_server::now() + PATIENCE;
         while !done(&self.handle.health().removed) {
             let removed = self.handle.health().removed;

@@ -20,6 +20,7 @@ use crate::domain::callback::{Callback, Channel, ContactKey, State};
 use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::ids::{CallbackId, QueueId, WebhookId};
+use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
@@ -376,6 +377,17 @@ impl Library for VaultLibrary {
         _lapsed: Vec<(Timestamp, Lapsed)>,
     ) -> PortFuture<'_, Result<Removal, StoreError>> {
         Box::pin(async { Ok(Removal::default()) })
+    }
+
+    fn measured(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> PortFuture<'_, Result<Vec<Measured>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let within = |one: &&Measured| (from..to).contains(&one.quarter);
+            world.measured.values().filter(within).cloned().collect()
+        }))
     }
 
     fn outbox_due(

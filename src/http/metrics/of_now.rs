@@ -147,7 +147,8 @@ impl OfNow {
         })?;
         let help = "What was removed when its time was over";
         self.many(out, MetricType::Counter, "removed", help, |it| {
-            let kinds = ["answers", "callbacks", "events"].into_iter().zip(it.health.removed);
+            let kinds =
+                ["answers", "callbacks", "events", "measures"].into_iter().zip(it.health.removed);
             kinds.map(|(kind, count)| (label("kind", kind), float(count))).collect()
         })
     }

@@ -177,7 +177,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Shows how all agents are doing"),
     get("/v1/directory", INSIDE, &[], &[(200, Some("Directory"))],
         "Lists queues and agents for transfers"),
-    get("/v1/stats", LEAD, &[], &[(200, Some("Stats"))], "Shows how queues and agents stand now"),
+    get("/v1/stats", LEAD, &[], &[(200, Some("Stats"))],
+        "Shows how queues and agents stand now, and what was measured in the last 1, 15 and 60 \
+         minutes and on the day"),
+    get("/v1/reports/{report}", LEAD, &["from", "to", "by", "time_zone", "format"],
+        &[(200, Some("Report"))],
+        "Reports of past hours and days: `callbacks` of the workspace, `queues` and `agents` each. \
+         A table by `format=csv` or `Accept: text/csv`"),
     get("/v1/events", &["channel", "supervisor", "admin"], &[], &[(200, None)],
         "Follows events as server-sent events; Last-Event-ID takes a stream up again. Channels \
          see their own callbacks'"),

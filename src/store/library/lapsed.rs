@@ -62,7 +62,11 @@ impl StoreLibrary {
         let end = keys::past(&keys::instant(until));
         let read = RangeRead { table, start, end, reverse: false, limit };
         let rows = self.rows.range(read).await?;
-        rows.iter().map(|(key, _)| part(table, key, |key| lapsed(kind, key))).collect()
+        let found = rows.iter().map(|(key, _)| part(table, key, |key| lapsed(kind, key)));
+        let mut found: Vec<_> = found.collect::<Result<_, _>>()?;
+        // A quarter has many rows.
+        found.dedup();
+        Ok(found)
     }
 
     pub(super) async fn remove(
@@ -81,6 +85,7 @@ impl StoreLibrary {
                     delete(keys::event(*id), &mut removal.rows);
                     removal.whole += 1;
                 }
+                Lapsed::Quarter => self.remove_quarter(*at, &mut removal).await?,
             }
         }
         self.remove_answers(&answers, &mut removal).await?;
@@ -90,6 +95,23 @@ impl StoreLibrary {
             self.raise(keys::highest_removed_event(), event, &mut removal.rows).await?;
         }
         Ok(removal)
+    }
+
+    async fn remove_quarter(
+        &self,
+        quarter: Timestamp,
+        removal: &mut Removal,
+    ) -> Result<(), StoreError> {
+        if removal.rows.len() >= MOST_ROWS {
+            return Ok(());
+        }
+        let front = keys::instant(quarter);
+        let rows = self.range(keys::MEASURE, &front, None, MOST_ROWS).await?;
+        removal.whole += usize::from(rows.len() < MOST_ROWS);
+        for (key, _) in rows {
+            delete(RowKey { table: keys::MEASURE, key }, &mut removal.rows);
+        }
+        Ok(())
     }
 
     /// The number in the row of a highest one; 0 where there is none yet.
@@ -213,6 +235,7 @@ fn table(kind: Lapsing) -> Table {
         Lapsing::Answers => keys::KEPT_BY_TIME,
         Lapsing::Callbacks => keys::BY_END,
         Lapsing::Events => keys::EVENT_BY_TIME,
+        Lapsing::Measures => keys::MEASURE,
     }
 }
 
@@ -222,6 +245,8 @@ fn place(at: Timestamp, lapsed: Lapsed) -> RowKey {
         Lapsed::Answer(key) => keys::kept_by_time(at, &key),
         Lapsed::Callback(id) => keys::by_end(at, id),
         Lapsed::Event(id) => keys::event_by_time(at, id),
+        // Behind all of the quarter's rows.
+        Lapsed::Quarter => keys::key(keys::MEASURE, [&keys::instant(at)[..], &[u8::MAX]].concat()),
     }
 }
 
@@ -232,6 +257,7 @@ fn lapsed(kind: Lapsing, key: &[u8]) -> Option<(Timestamp, Lapsed)> {
         Lapsing::Answers => Lapsed::Answer(IdempotencyKey(rest.try_into().ok()?)),
         Lapsing::Callbacks => Lapsed::Callback(keys::id_at_end(rest)?),
         Lapsing::Events => Lapsed::Event(keys::event_at_end(rest)?),
+        Lapsing::Measures => Lapsed::Quarter,
     };
     Some((keys::instant_of(*at), lapsed))
 }

@@ -4,6 +4,7 @@ mod contacts;
 mod filter;
 mod lapsed;
 mod list;
+mod measures;
 mod outbox;
 mod seats;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use super::record::{EventRecord, Record, damaged};
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, State};
 use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::ids::{CallbackId, QueueId, WebhookId};
+use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
@@ -405,6 +407,14 @@ impl Library for StoreLibrary {
         lapsed: Vec<(Timestamp, Lapsed)>,
     ) -> PortFuture<'_, Result<Removal, StoreError>> {
         Box::pin(self.remove(lapsed))
+    }
+
+    fn measured(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> PortFuture<'_, Result<Vec<Measured>, StoreError>> {
+        Box::pin(self.tallies(from, to))
     }
 
     fn outbox_due(

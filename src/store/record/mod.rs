@@ -8,6 +8,7 @@
 
 mod codec;
 mod key;
+mod measure;
 mod outward;
 #[cfg(test)]
 mod tests;
@@ -19,12 +20,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub(crate) use self::codec::{Broken, Reader, Stored, put_varint};
+pub(crate) use self::measure::{measured_of, tally_row};
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Interaction, Request};
 use crate::domain::denied::Denied;
 use crate::domain::dispatch::{Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::key::ApiKey;
+use crate::domain::measure::{AgentTally, Intake, Work};
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
@@ -114,6 +117,9 @@ first_layout!(
     Box<Item>,
     Box<Failure>,
     EventRecord,
+    Intake,
+    Box<Work>,
+    Box<AgentTally>,
 );
 
 impl Record for Kept {

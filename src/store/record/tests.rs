@@ -96,6 +96,9 @@ fn records_with_every_field_set_come_back_as_they_were() {
         check(&Arc::new(ApiKey { token, grant: Some(grant), version }));
         check(&Arc::new(ApiKey { token, grant: None, version }));
     }
+    check(&Sampler::full(12).intake());
+    check(&Box::new(Sampler::full(13).work()));
+    check(&Box::new(Sampler::full(14).agent_tally()));
     for seed in 0..4 {
         check(&Box::new(Sampler::full(seed).item(5)));
         let failure = Box::new(Sampler::full(seed).failure(5));
@@ -152,6 +155,9 @@ proptest! {
         same!(kept_callback(&mut sampler));
         same!(Arc::new(sampler.webhook(webhook_id())));
         same!(Arc::new(sampler.progress(webhook_id())));
+        same!(sampler.intake());
+        same!(Box::new(sampler.work()));
+        same!(Box::new(sampler.agent_tally()));
         for event in sampler.events(id(1)) {
             same!(EventRecord { at: sampler.at(), event });
         }
@@ -171,6 +177,9 @@ proptest! {
         let _ = Kept::from_row(&key, &bytes).is_ok();
         let _ = Arc::<Webhook>::from_row(&key, &bytes).is_ok();
         let _ = Arc::<Progress>::from_row(&key, &bytes).is_ok();
+        let _ = Intake::from_row(&key, &bytes).is_ok();
+        let _ = Box::<Work>::from_row(&key, &bytes).is_ok();
+        let _ = Box::<AgentTally>::from_row(&key, &bytes).is_ok();
     }
 }
 
@@ -247,6 +256,13 @@ golden!(
         grant: Sampler::full(11).grants().into_iter().next(),
         version: 3,
     })
+);
+golden!(intakes_are_written_as_ever, "golden/intake_1.hex", Sampler::full(12).intake());
+golden!(work_is_written_as_ever, "golden/work_1.hex", Box::new(Sampler::full(13).work()));
+golden!(
+    agents_tallies_are_written_as_ever,
+    "golden/agent_tally_1.hex",
+    Box::new(Sampler::full(14).agent_tally())
 );
 golden!(events_are_written_as_ever, "golden/event_1.hex", AllEvents);
 

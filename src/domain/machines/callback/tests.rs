@@ -9,6 +9,7 @@ mod contact_hours;
 mod denied;
 mod ends;
 mod expiry;
+mod measured;
 mod moves;
 mod offers;
 mod outward;

@@ -11,8 +11,10 @@ use crate::domain::dispatch::{Failure, Item, OutboxChange};
 use crate::domain::effect::Change;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::key::{ApiKey, TokenHash};
+use crate::domain::measure::{Measured, Tally};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
+use crate::domain::time::Timestamp;
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::StoredEvent;
 use crate::engine::ports::EntryNumber;
@@ -35,6 +37,7 @@ pub(super) struct World {
     pub(super) items: BTreeMap<u64, Item>,
     pub(super) failures: BTreeMap<u64, Failure>,
     pub(super) secret: Option<Vec<u8>>,
+    pub(super) measured: BTreeMap<(Timestamp, String), Measured>,
 }
 
 impl World {
@@ -71,6 +74,14 @@ impl World {
                     self.denied.insert(*phone, Arc::clone(denied));
                 }
                 Change::Denied(phone, None) => drop(self.denied.remove(phone)),
+                Change::Measured(one) => {
+                    let whose = match &one.tally {
+                        Tally::Intake(queue, _) => format!("in {queue}"),
+                        Tally::Work(queue, _) => format!("done {queue}"),
+                        Tally::Agent(agent, _) => format!("by {agent}"),
+                    };
+                    self.measured.insert((one.quarter, whose), Measured::clone(one));
+                }
             }
         }
         for (place, event) in (0..).zip(&entry.events) {

@@ -11,6 +11,7 @@ use crate::domain::dispatch::{OutboxChange, Undelivered};
 use crate::domain::effect::Change;
 use crate::domain::event::AgentEvent;
 use crate::domain::ids::{OfferId, QueueId, SessionId};
+use crate::domain::measure::{Measured, QUARTER, Tally};
 use crate::engine::entry::{Entry, KeptAnswer, Keyed};
 use crate::engine::library::Library as _;
 use crate::store::samples::Sampler;
@@ -241,4 +242,27 @@ fn events_of_agents_and_queues_go_by_their_time_and_those_of_callbacks_dont() {
     drop_all(&rows, &library, Lapsing::Events, 10, 10);
     assert_eq!(rows.keys().len(), 2 * 4 - 2 + 1, "and it is noted which one went");
     assert_eq!(now(library.history(id(1), 0, 10)).expect("sound").len(), 2);
+}
+
+#[test]
+fn what_was_measured_goes_by_whole_quarters_and_is_read_by_its_time() {
+    let (rows, library) = workspace();
+    let quarter = |nth: i64| Timestamp(nth * QUARTER.0);
+    let mut sampler = Sampler::new(1);
+    for nth in 0..4 {
+        for name in ["billing", "sales", "support"] {
+            let queue = QueueId::parse(name).expect("a slug");
+            let tally = Tally::Intake(queue, sampler.intake());
+            let measured = Measured { quarter: quarter(nth), tally };
+            rows.change(Change::Measured(Box::new(measured)));
+        }
+    }
+    let read = |from, to| now(library.measured(quarter(from), quarter(to))).expect("sound");
+    let quarters = |all: Vec<Measured>| all.iter().map(|one| one.quarter).collect::<BTreeSet<_>>();
+    assert_eq!((read(1, 3).len(), quarters(read(1, 3))), (6, [1, 2].map(quarter).into()));
+    // A quarter's rows are removed together, although fewer are walked at once.
+    let entries = drop_all(&rows, &library, Lapsing::Measures, quarter(1).0, 2);
+    assert_eq!((entries, quarters(read(0, 9))), (2, [2, 3].map(quarter).into()));
+    drop_all(&rows, &library, Lapsing::Measures, quarter(9).0, 100);
+    assert_eq!(rows.keys().len(), 0);
 }
