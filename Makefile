@@ -1,7 +1,7 @@
 # What there is to do with this repository; `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim science browser pictures check audit
+.PHONY: help run test sim science bench soak browser pictures check audit
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,15 @@ sim: ## Run the simulation alone; repeat a run with SEED=…
 
 science: ## Hold the router against queueing theory: long; the tables of exact values are given by REFERENCE=…
 	cargo run --release -p loadtest -- science --reference $(or $(REFERENCE),../shared/data/reference)
+
+bench: ## Measure every target beside its comparison, into docs/benchmarks.md; a part with ONLY=P1,P3
+	.ci/install redis bullmq beanstalkd
+	cargo build --release --workspace --locked
+	cargo run --release --locked -p loadtest -- bench --write docs/benchmarks.md $(if $(ONLY),--only $(ONLY)) $(BENCH)
+
+soak: ## Load a server at half of its capacity for ten minutes, and account for every callback
+	cargo build --release --workspace --locked
+	cargo run --release --locked -p loadtest -- soak
 
 browser: ## Run the pages' tests in Chromium alone; installs what it lacks
 	.ci/install chromium playwright

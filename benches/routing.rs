@@ -12,7 +12,7 @@
 //! Beside it stands a linear scan that finds the same answers, over all agents for a callback and
 //! over all that waits for an agent; that they are the same is asserted.
 //!
-//! Run with `cargo bench --bench routing`.
+//! Run with `cargo bench --bench routing`, or as a part of `make bench`.
 
 #![expect(clippy::print_stdout, reason = "a table on the terminal is what this program is for")]
 
@@ -389,7 +389,44 @@ fn fastest(rounds: &[Round], figure: impl Fn(&Round) -> Duration) -> Duration {
     rounds.iter().map(figure).min().expect("there are some")
 }
 
+/// What one number of agents came to.
+struct Size {
+    agents: usize,
+    /// Assignments a second, with all messages that they take.
+    rate: f64,
+    /// By how much that is more than the scan makes.
+    times: f64,
+    /// Microseconds of a decision each way, and of the scan's.
+    deciding: [f64; 2],
+    scanning: [f64; 2],
+}
+
+fn measure(agents: usize, rounds: usize) -> Size {
+    let mut world = World::new(agents);
+    round(&mut world);
+    let rounds: Vec<_> = (0..rounds).map(|_| round(&mut world)).collect();
+    let rate = per_second(2 * CYCLES, fastest(&rounds, |round| round.all));
+    let deciding = [0, 1].map(|way| micros(CYCLES, fastest(&rounds, |round| round.deciding[way])));
+    let scans = [0, 1].map(|way| fastest(&rounds, |round| round.scans[way]));
+    let times = rate / per_second(2 * SCANNED_CYCLES, scans[0] + scans[1]);
+    let scanning = scans.map(|spent| micros(SCANNED_CYCLES, spent));
+    Size { agents, rate, times, deciding, scanning }
+}
+
+/// `--json`: an object a line in place of the table. `--quick`: one round.
 fn main() {
+    let asked = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let rounds = if asked("--quick") { 1 } else { ROUNDS };
+    let sizes = [100, 1_000, 10_000, 100_000].into_iter().map(|agents| measure(agents, rounds));
+    if asked("--json") {
+        for Size { agents, rate, times, .. } in sizes {
+            println!(
+                "{{\"agents\": {agents}, \"decisions_per_second\": {rate:.0}, \
+                 \"times_the_scan\": {times:.1}}}"
+            );
+        }
+        return;
+    }
     println!("routing: {WAITING} waiting, {SIGNATURES} signatures, {QUEUES} queues, 10 % idle");
     println!("{:>30} {:>32} {:>32}", "", "work → agent, µs", "agent → work, µs");
     println!(
@@ -397,16 +434,8 @@ fn main() {
         "agents", "decisions/s", "× scan", "router", "scan", "ratio", "router", "scan", "ratio"
     );
     let mut rates = Vec::new();
-    for agents in [100, 1_000, 10_000, 100_000] {
-        let mut world = World::new(agents);
-        round(&mut world);
-        let rounds: Vec<_> = (0..ROUNDS).map(|_| round(&mut world)).collect();
-        let rate = per_second(2 * CYCLES, fastest(&rounds, |round| round.all));
-        let [to_agent, to_work] =
-            [0, 1].map(|way| micros(CYCLES, fastest(&rounds, |round| round.deciding[way])));
-        let scans = [0, 1].map(|way| fastest(&rounds, |round| round.scans[way]));
-        let times = rate / per_second(2 * SCANNED_CYCLES, scans[0] + scans[1]);
-        let [agents_scan, work_scan] = scans.map(|spent| micros(SCANNED_CYCLES, spent));
+    for Size { agents, rate, times, deciding, scanning } in sizes {
+        let [[to_agent, to_work], [agents_scan, work_scan]] = [deciding, scanning];
         println!(
             "{agents:>8} {rate:>12.0} {times:>8.0} {to_agent:>10.2} {agents_scan:>10.1} {:>10.0} \
              {to_work:>10.2} {work_scan:>10.0} {:>10.0}",

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::client::{self, Target};
 use crate::clock;
 use crate::desk::{Conduct, Desk, Finish, Reply};
+use crate::house::{self, House};
 use crate::ledger::Ledger;
 use crate::report::Report;
 use crate::setup;
@@ -33,66 +34,95 @@ const SPARE_DESCRIPTORS: u64 = 128;
 pub(crate) struct Args {
     /// The server, on this machine
     #[arg(long, value_parser = Target::parse)]
-    server: Target,
+    pub(crate) server: Target,
     /// A file of `{"agent_id", "token"}` lines; the first `--agents` of them are used
     #[arg(long)]
-    tokens: Option<PathBuf>,
+    pub(crate) tokens: Option<PathBuf>,
     /// One credential that names an agent, for a single agent
     #[arg(long)]
-    token: Option<String>,
+    pub(crate) token: Option<String>,
     #[command(flatten)]
-    signing: Signing,
+    pub(crate) signing: Signing,
     /// How many agents
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=20_000))]
-    agents: u32,
+    pub(crate) agents: u32,
     /// Agents' ids are this and a number, from 1 (with --jwt-secret)
     #[arg(long, default_value = "demo-")]
-    prefix: String,
+    pub(crate) prefix: String,
     /// Make the agents that don't exist with this credential
     #[arg(long, requires = "queues")]
-    admin_token: Option<String>,
+    pub(crate) admin_token: Option<String>,
     /// The queues of agents that are made
     #[arg(long, value_delimiter = ',')]
-    queues: Vec<String>,
+    pub(crate) queues: Vec<String>,
     /// How long they want work; what they hold then is finished
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u64).range(1..=7_200))]
-    seconds: u64,
+    pub(crate) seconds: u64,
     /// How many agents connect a second
     #[arg(long, default_value_t = 500, value_parser = value_parser!(u32).range(1..=20_000))]
-    connect_rate: u32,
+    pub(crate) connect_rate: u32,
     /// Mean seconds from an offer to the reply; the reply comes at once by default
     #[arg(long, default_value_t = 0.0)]
-    reply: f64,
+    pub(crate) reply: f64,
     /// Mean seconds that a call rings
     #[arg(long, default_value_t = 1.0)]
-    ring: f64,
+    pub(crate) ring: f64,
     /// Mean seconds of an answered call
     #[arg(long, default_value_t = 5.0)]
-    talk: f64,
+    pub(crate) talk: f64,
     /// Mean seconds of wrap-up
     #[arg(long, default_value_t = 1.0)]
-    wrap: f64,
+    pub(crate) wrap: f64,
     /// The share of calls that are answered
     #[arg(long, default_value_t = 0.7)]
-    answer_share: f64,
+    pub(crate) answer_share: f64,
     /// The share of offers that are declined
     #[arg(long, default_value_t = 0.0)]
-    decline_share: f64,
+    pub(crate) decline_share: f64,
     /// The share of unanswered calls that are retried later; the others are closed
     #[arg(long, default_value_t = 0.0)]
-    retry_share: f64,
+    pub(crate) retry_share: f64,
     /// Go away and come back in turn every so many seconds, as load
     #[arg(long)]
-    presence_every: Option<f64>,
+    pub(crate) presence_every: Option<f64>,
     /// Where all times and shares come from
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(crate) seed: u64,
     /// Append each offer and acknowledged accept to this file
     #[arg(long)]
-    ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Args {
+    /// Agents of one queue, made where they aren't there, who do everything at once.
+    pub(crate) fn quick(house: &House, agents: u32, seconds: u64) -> Self {
+        Self {
+            server: house.target().clone(),
+            tokens: None,
+            token: None,
+            signing: House::signing(),
+            agents,
+            prefix: "agent-".to_owned(),
+            admin_token: Some(house::ADMIN.to_owned()),
+            queues: vec![house::QUEUE.to_owned()],
+            seconds,
+            connect_rate: 1_000,
+            reply: 0.0,
+            ring: 0.0,
+            talk: 0.0,
+            wrap: 0.0,
+            answer_share: 1.0,
+            decline_share: 0.0,
+            retry_share: 0.0,
+            presence_every: None,
+            seed: 1,
+            ledger: None,
+            json: false,
+        }
+    }
 }
 
 /// An agent whose times are drawn.
@@ -221,12 +251,16 @@ fn check_bounds(args: &Args) -> Result<()> {
         args.presence_every.is_none_or(|every| (0.01..=3_600.0).contains(&every)),
         "--presence-every is from 0.01 to 3600 seconds"
     );
-    let wanted = u64::from(args.agents) + SPARE_DESCRIPTORS;
+    allow_sockets(args.agents)
+}
+
+/// Raises the limit of open files so that as many agents can have a socket each.
+pub(crate) fn allow_sockets(agents: u32) -> Result<()> {
+    let wanted = u64::from(agents) + SPARE_DESCRIPTORS;
     let limit = rlimit::increase_nofile_limit(wanted).context("the limit of open files")?;
     ensure!(
         limit >= wanted,
-        "{} agents need {wanted} open files, and {limit} are allowed: raise `ulimit -Hn`",
-        args.agents
+        "{agents} agents need {wanted} open files, and {limit} are allowed: raise `ulimit -Hn`"
     );
     Ok(())
 }

@@ -26,13 +26,13 @@ const EARLIEST_MILLIS: i64 = 3_600_000;
 pub(crate) struct Args {
     /// Ledgers of `flood` and `agents`; may be repeated
     #[arg(long, required = true, num_args = 1..)]
-    ledger: Vec<PathBuf>,
+    pub(crate) ledger: Vec<PathBuf>,
     /// The server, on this machine
     #[arg(long, value_parser = Target::parse)]
-    server: Target,
+    pub(crate) server: Target,
     /// A supervisor's credential
     #[arg(long)]
-    token: String,
+    pub(crate) token: String,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,

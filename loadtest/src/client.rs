@@ -213,6 +213,30 @@ impl Client {
         }
     }
 
+    /// The text at `path`, which must be there.
+    pub(crate) async fn text(&mut self, path: &str, give_up: Instant) -> Result<String> {
+        let reply = self.persist(&Call::get(path), give_up).await?;
+        if !reply.is_success() {
+            bail!("GET {path}: {}", reply.detail());
+        }
+        Ok(String::from_utf8_lossy(&reply.body).into_owned())
+    }
+
+    /// An answer that goes on: its body is the caller's to read. Nothing else goes over this
+    /// connection any more.
+    pub(crate) async fn follow(self, path: &str) -> Result<Incoming> {
+        let mut sender = connect(&self.target).await?;
+        sender.ready().await.context("the connection was closed")?;
+        let request = self.request(&Call::get(path))?;
+        let response = sender.send_request(request).await.context("sending")?;
+        let status = response.status();
+        if !status.is_success() {
+            bail!("GET {path}: {status}");
+        }
+        // The connection's task lives as long as its sender or the body; the body is enough.
+        Ok(response.into_body())
+    }
+
     /// Puts settings; anything but a 2xx is an error that carries the server's words.
     pub(crate) async fn put(&mut self, path: &str, body: &Value, give_up: Instant) -> Result<()> {
         let reply = self.persist(&Call::put(path, body), give_up).await?;
@@ -237,6 +261,14 @@ impl Client {
             None => connect(&self.target).await?,
         };
         sender.ready().await.context("the connection was closed")?;
+        let request = self.request(call)?;
+        let response = sender.send_request(request).await.context("sending")?;
+        let reply = read(response).await?;
+        self.sender = Some(sender);
+        Ok(reply)
+    }
+
+    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>> {
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(call.path.as_str())
@@ -248,11 +280,7 @@ impl Client {
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key.clone());
         }
-        let request = request.body(Full::new(call.body.clone())).context("building the request")?;
-        let response = sender.send_request(request).await.context("sending")?;
-        let reply = read(response).await?;
-        self.sender = Some(sender);
-        Ok(reply)
+        request.body(Full::new(call.body.clone())).context("building the request")
     }
 }
 

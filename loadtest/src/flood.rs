@@ -6,23 +6,22 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use clap::value_parser;
 use hyper::body::Bytes;
 use indicatif::ProgressBar;
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use crate::client::{self, Call, Client, Repeats, Target};
 use crate::clock;
 use crate::customers;
 use crate::ledger::{Created, Entry, Ledger, Writer};
+use crate::pace::{Course, Pace};
 use crate::report::{Report, Spread, Unit};
 use crate::setup;
 
@@ -30,54 +29,97 @@ use crate::setup;
 const GRACE: Duration = Duration::from_secs(30);
 /// The longest that a run bounded by a count alone may take.
 const LONGEST_SECONDS: u64 = 600;
-/// The pacer's shortest wait: finer would cost the server's share of the machine.
-const TICK: Duration = Duration::from_micros(200);
 
 /// Ask for many callbacks at once over keep-alive connections
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The server, on this machine
     #[arg(long, value_parser = Target::parse)]
-    server: Target,
+    pub(crate) server: Target,
     /// A secret channel key
     #[arg(long)]
-    token: String,
+    pub(crate) token: String,
     /// The queue that is asked for
     #[arg(long)]
-    queue: String,
+    pub(crate) queue: String,
     /// Keep-alive connections, each with one request under way
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=4_096))]
-    connections: u32,
+    pub(crate) connections: u32,
     /// Requests a second (open loop); left out: as fast as answers come (closed loop)
     #[arg(long, value_parser = value_parser!(u32).range(1..=1_000_000))]
-    rate: Option<u32>,
+    pub(crate) rate: Option<u32>,
     /// How long to go on [default: 10, or 600 with --count]
     #[arg(long, value_parser = value_parser!(u64).range(1..=7_200))]
-    seconds: Option<u64>,
+    pub(crate) seconds: Option<u64>,
     /// Stop after so many requests
     #[arg(long, value_parser = value_parser!(u64).range(1..=10_000_000))]
-    count: Option<u64>,
+    pub(crate) count: Option<u64>,
     /// The share of scheduled callbacks; the rest are asap
     #[arg(long, default_value_t = 1.0)]
-    scheduled_share: f64,
+    pub(crate) scheduled_share: f64,
     /// How far ahead the scheduled ones are booked, rounded up to a slot's start
     #[arg(long, default_value_t = 86_400, value_parser = value_parser!(u32).range(0..=31_536_000))]
-    start_in_seconds: u32,
+    pub(crate) start_in_seconds: u32,
     /// The queue's `slot_minutes`; slots are taken to start at midnight UTC
     #[arg(long, default_value_t = 15, value_parser = value_parser!(u32).range(1..=1_440))]
-    slot_minutes: u32,
+    pub(crate) slot_minutes: u32,
     /// Over how many slots, one after the other, the bookings are spread
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=3_000))]
-    spread_slots: u32,
+    pub(crate) spread_slots: u32,
+    /// Book all of them at this instant instead, as agents and supervisors may
+    #[arg(long, value_parser = instant, conflicts_with_all = ["start_in_seconds", "spread_slots"])]
+    pub(crate) start: Option<DateTime<Utc>>,
     /// Append each acknowledged callback to this file before it is counted
     #[arg(long)]
-    ledger: Option<PathBuf>,
+    pub(crate) ledger: Option<PathBuf>,
     /// Make the queue first (always open, slots without limit) with this credential
     #[arg(long)]
-    admin_token: Option<String>,
+    pub(crate) admin_token: Option<String>,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Args {
+    /// A closed loop of scheduled callbacks, which other commands change to what they need.
+    pub(crate) fn to(server: &Target, token: &str, queue: &str) -> Self {
+        Self {
+            server: server.clone(),
+            token: token.to_owned(),
+            queue: queue.to_owned(),
+            connections: 64,
+            rate: None,
+            seconds: None,
+            count: None,
+            scheduled_share: 1.0,
+            start_in_seconds: 86_400,
+            slot_minutes: 15,
+            spread_slots: 1,
+            start: None,
+            ledger: None,
+            admin_token: None,
+            json: false,
+        }
+    }
+}
+
+/// When an open loop meant to send which customer's request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent {
+    course: Course,
+    first_customer: u64,
+}
+
+impl Sent {
+    /// When the request of this customer (`LT42`) was meant to go out.
+    pub(crate) fn meant(&self, customer: &str) -> Option<Instant> {
+        let customer: u64 = customer.strip_prefix("LT")?.parse().ok()?;
+        Some(self.course.meant(customer.wrapping_sub(self.first_customer)))
+    }
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>> {
+    Ok(DateTime::parse_from_rfc3339(text).context("as in 2026-11-24T15:00:00Z")?.to_utc())
 }
 
 /// Bodies with everything in place but the customer.
@@ -114,7 +156,7 @@ impl Bodies {
         #[expect(clippy::cast_precision_loss, reason = "tickets stay far below 2^52")]
         let scheduled_before = |ticket: u64| (ticket as f64 * self.scheduled_share).floor();
         let scheduled = scheduled_before(ticket + 1) > scheduled_before(ticket);
-        let slot = usize::try_from(ticket).unwrap_or_default() % self.scheduled.len();
+        let slot = usize::try_from(ticket).unwrap_or_default() % self.scheduled.len().max(1);
         let tail = if scheduled { &self.scheduled[slot] } else { &self.asap };
         let phone = customers::phone(customer);
         let mut body = Vec::with_capacity(tail.len() + 64);
@@ -127,14 +169,19 @@ impl Bodies {
     }
 }
 
+/// The body of one asap request, such as `flood` sends.
+pub(crate) fn sample_body(queue: &str) -> Bytes {
+    Bodies::new(queue, &[], 0.0).body(0, 0)
+}
+
 /// What the connections of one run share.
 struct Run {
     bodies: Bodies,
     began: Instant,
     ends: Instant,
     count: u64,
-    /// Requests a second, and the permits that the pacer gives out; `None` in a closed loop.
-    pace: Option<(f64, Semaphore)>,
+    /// `None` in a closed loop.
+    pace: Option<Pace>,
     tickets: AtomicU64,
     first_customer: u64,
     key: String,
@@ -163,6 +210,11 @@ impl Findings {
 
 /// Runs a flood to its end.
 pub(crate) async fn run(args: Args) -> Result<Report> {
+    Ok(play(args).await?.0)
+}
+
+/// Runs a flood to its end; says also when its open loop meant to send what.
+pub(crate) async fn play(args: Args) -> Result<(Report, Option<Sent>)> {
     ensure!((0.0..=1.0).contains(&args.scheduled_share), "--scheduled-share is from 0 to 1");
     // A server that isn't there at all is an error at once; one that goes away is waited for.
     drop(client::dial(&args.server).await?);
@@ -175,7 +227,6 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
     }
     let ledger = args.ledger.as_deref().map(Ledger::open).transpose()?;
     let run = Arc::new(start(&args, ledger.as_ref().map(Ledger::writer))?);
-    let pacer = run.pace.is_some().then(|| pace(&run));
     let mut connections = Vec::new();
     for _ in 0..args.connections {
         let client = Client::new(&args.server, &args.token)?;
@@ -193,16 +244,14 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
         }
     }
     let took = clock::now().duration_since(run.began);
-    if let Some((stop, thread)) = pacer {
-        drop(stop);
-        thread.join().map_err(|_| anyhow::anyhow!("the pacer panicked"))?;
-    }
     run.bar.finish_and_clear();
     let run = Arc::into_inner(run).context("a task of the run is still there")?;
     let sent = run.tickets.load(Ordering::Relaxed).min(run.count);
+    let first_customer = run.first_customer;
+    let meant = run.pace.as_ref().map(|pace| Sent { course: pace.course(), first_customer });
     drop(run);
     let durable = ledger.map(Ledger::close).transpose()?;
-    Ok(report(&args, all, sent, took, durable))
+    Ok((report(&args, all, sent, took, durable), meant))
 }
 
 fn start(args: &Args, ledger: Option<Writer>) -> Result<Run> {
@@ -215,18 +264,21 @@ fn start(args: &Args, ledger: Option<Writer>) -> Result<Run> {
         .map(|start| start.map(clock::rfc3339))
         .collect();
     let starts = starts.context("--start-in-seconds leads beyond the calendar")?;
+    let starts = args.start.map_or(starts, |start| vec![clock::rfc3339(start)]);
     let nanos = utc.timestamp_nanos_opt().context("the clock is off by centuries")?.unsigned_abs();
     let default_seconds = if args.count.is_some() { LONGEST_SECONDS } else { 10 };
     let seconds = args.seconds.unwrap_or(default_seconds);
-    let pace = args.rate.map(|rate| (f64::from(rate), Semaphore::new(0)));
+    let count = args.count.unwrap_or(u64::MAX);
     let bar = setup::bar(args.count.unwrap_or_else(|| expected(args, seconds)), "asked");
     let began = clock::now();
+    let ends = began + Duration::from_secs(seconds);
+    let course = args.rate.map(|rate| Course { began, rate: f64::from(rate) });
     Ok(Run {
         bodies: Bodies::new(&args.queue, &starts, args.scheduled_share),
         began,
-        ends: began + Duration::from_secs(seconds),
-        count: args.count.unwrap_or(u64::MAX),
-        pace,
+        ends,
+        count,
+        pace: course.map(|course| Pace::begin(course, ends, count)),
         tickets: AtomicU64::new(0),
         first_customer: customers::first(nanos),
         key: format!("flood-{nanos:x}-{}", std::process::id()),
@@ -240,54 +292,13 @@ fn expected(args: &Args, seconds: u64) -> u64 {
     args.rate.map_or(0, |rate| u64::from(rate) * seconds)
 }
 
-/// Gives out permits at the run's rate from a thread of its own: the runtime's timers are too
-/// coarse for latencies below a millisecond. Ends with the run, or when the sender is dropped.
-fn pace(run: &Arc<Run>) -> (mpsc::Sender<()>, thread::JoinHandle<()>) {
-    let (stop, stopped) = mpsc::channel::<()>();
-    let run = Arc::clone(run);
-    let thread = thread::spawn(move || {
-        let Some((rate, permits)) = &run.pace else { return };
-        let mut given = 0_u64;
-        loop {
-            let now = clock::now();
-            if now >= run.ends || given >= run.count {
-                break;
-            }
-            let elapsed = now.duration_since(run.began).as_secs_f64();
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a positive number below 10^10"
-            )]
-            let due = ((elapsed * rate) as u64 + 1).min(run.count);
-            permits.add_permits(usize::try_from(due - given).unwrap_or_default());
-            given = due;
-            let wait = intended(&run, *rate, given).saturating_duration_since(clock::now());
-            match stopped.recv_timeout(wait.max(TICK)) {
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        // What has been given out is still taken; nothing more will come.
-        permits.close();
-    });
-    (stop, thread)
-}
-
-fn intended(run: &Run, rate: f64, ticket: u64) -> Instant {
-    #[expect(clippy::cast_precision_loss, reason = "tickets stay far below 2^52")]
-    let offset = clock::seconds(ticket as f64 / rate);
-    run.began + offset
-}
-
 async fn connection(run: Arc<Run>, mut client: Client) -> Result<Findings> {
     let mut found = Findings::default();
     loop {
-        if let Some((_, permits)) = &run.pace {
-            match permits.acquire().await {
-                Ok(permit) => permit.forget(),
-                Err(_) => break,
-            }
+        if let Some(pace) = &run.pace
+            && !pace.turn().await
+        {
+            break;
         }
         if clock::now() >= run.ends {
             break;
@@ -297,7 +308,7 @@ async fn connection(run: Arc<Run>, mut client: Client) -> Result<Findings> {
             break;
         }
         let meant = match &run.pace {
-            Some((rate, _)) => intended(&run, *rate, ticket),
+            Some(pace) => pace.course().meant(ticket),
             None => clock::now(),
         };
         ask(&run, &mut client, ticket, meant, &mut found).await?;

@@ -5,22 +5,35 @@
 
 mod agents;
 mod bank;
+mod bench;
 mod check;
+mod child;
 mod cli;
 mod client;
 mod clock;
 mod customers;
+mod cycle;
 mod desk;
 mod estimate;
+mod fanout;
 mod flood;
+mod footprint;
+mod growth;
+mod house;
+mod latency;
 mod ledger;
 mod overlap;
+mod pace;
+mod peers;
+mod recover;
 mod replay;
 mod report;
 mod setup;
 mod shift;
 mod simulate;
+mod soak;
 mod socket;
+mod storm;
 #[cfg(test)]
 mod stub;
 mod tally;
@@ -29,6 +42,10 @@ mod token;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// As the server's own, since the handler that it is compared with is served by this program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match cli::run(cli::Line::parse()) {

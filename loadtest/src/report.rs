@@ -63,6 +63,13 @@ pub(crate) fn print_value(value: &Value) -> io::Result<()> {
     io::stdout().lock().write_all(format!("{value}\n").as_bytes())
 }
 
+/// Prints one line, such as the address of a process that others wait for.
+pub(crate) fn print_line(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
 /// The unit in which a spread is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -145,6 +152,29 @@ impl Report {
     /// Adds sentences that say what was violated.
     pub(crate) fn violations(&mut self, sentences: impl IntoIterator<Item = String>) {
         self.violations.extend(sentences);
+    }
+
+    /// Takes over another report's verdicts.
+    pub(crate) fn adopt(&mut self, other: &Self) {
+        self.verdicts.extend(other.verdicts.iter().cloned());
+        self.violations.extend(other.violations.iter().cloned());
+    }
+
+    /// A figure that was added.
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
+        self.facts.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.as_f64())
+    }
+
+    /// The sum of all counts whose names begin so.
+    pub(crate) fn sum_of(&self, beginning: &str) -> usize {
+        let counts = self.facts.iter().filter(|(name, _)| name.starts_with(beginning));
+        let sum: u64 = counts.filter_map(|(_, value)| value.as_u64()).sum();
+        usize::try_from(sum).unwrap_or(usize::MAX)
+    }
+
+    /// A spread that was added.
+    pub(crate) fn times(&self, name: &str) -> Option<&Spread> {
+        self.spreads.iter().find(|(known, ..)| known == name).map(|(.., spread)| spread)
     }
 
     /// Whether every verdict is 0.

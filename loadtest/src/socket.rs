@@ -38,7 +38,16 @@ pub(crate) struct Callback {
     #[serde(default)]
     pub(crate) external_id: Option<String>,
     #[serde(default)]
+    pub(crate) customer: Customer,
+    #[serde(default)]
     interactions: Vec<Interaction>,
+}
+
+/// Whom a callback calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Customer {
+    #[serde(default)]
+    pub(crate) id: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -17,6 +17,7 @@ mod intake;
 mod keys;
 mod kill;
 mod lists;
+mod loads;
 mod mail;
 #[path = "../support/mail_server.rs"]
 mod mail_server;

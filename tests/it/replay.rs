@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::server::{SIGNING, Server};
 
 /// The load driver, built beside the server.
-fn loadtest() -> PathBuf {
+pub(crate) fn loadtest() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--locked", "--package", "loadtest", "--bin", "loadtest"])
         .status();

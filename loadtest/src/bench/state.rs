@@ -1,0 +1,62 @@
+//! P8 and P9, and how costs grow: what is kept, and what it takes to have it again.
+
+use anyhow::Result;
+
+use super::rows::{Pair, Rounds, Row};
+use super::{Bench, say};
+use crate::footprint;
+use crate::growth;
+use crate::house::{House, StoreKind};
+use crate::recover;
+use crate::report::Table;
+
+/// P8: memory.
+pub(super) async fn footprint(bench: &Bench) -> Result<Vec<Row>> {
+    say("P8");
+    let args = footprint::Args {
+        ground: bench.ground.with(StoreKind::Embedded),
+        dormant: bench.dormant / 2,
+        live: bench.live / 2,
+        agents: bench.agents / 2,
+        stay_seconds: if bench.quick { 2 } else { 20 },
+        json: false,
+    };
+    let found = footprint::measure(&args).await?;
+    let one = |figure: f64| Rounds(vec![figure]);
+    Ok(vec![
+        Row::bound("P8", "memory of a dormant callback", &one(found.dormant), "B", 64.0),
+        Row::bound("P8", "memory of a live callback", &one(found.live), "B", 2_048.0),
+        Row::bound("P8", "memory of an agent's session", &one(found.session), "B", 24_576.0),
+    ])
+}
+
+/// P9: ready again after `kill -9`.
+pub(super) async fn recovery(bench: &Bench) -> Result<Vec<Row>> {
+    say("P9, filling the store");
+    let mut house = House::open(&bench.ground.with(StoreKind::Embedded)).await?;
+    recover::fill(&house, bench.dormant, bench.live).await?;
+    let (mut ready, mut reading) = (Rounds::default(), Rounds::default());
+    for round in 1..=bench.rounds {
+        say(&format!("P9, round {round}"));
+        let crashed = recover::crash(&mut house).await?;
+        ready.push(crashed.ready.as_secs_f64());
+        reading.push(crashed.reading.as_secs_f64());
+    }
+    let what = format!("kill -9 to ready, {} live, {} dormant", bench.live, bench.dormant);
+    let theirs = ("reading the callbacks alone", &reading);
+    let pair = Pair { target: "P9", what: &what, unit: "s", ours: &ready, theirs };
+    Ok(vec![pair.at_most(3.0), Row::bound("P9", "the same", &ready, "s", 10.0)])
+}
+
+/// A page of lists, what falls due, and recovery, at 1, 10 and 100 times as much.
+pub(super) async fn growth(bench: &Bench) -> Result<Table> {
+    say("growth");
+    let args = growth::Args {
+        ground: bench.ground.with(StoreKind::Embedded),
+        dormant: (bench.dormant / 200).max(10),
+        steps: 2,
+        due: (bench.due / 20).max(10),
+        json: false,
+    };
+    Ok(growth::table(&growth::measure(&args).await?))
+}
