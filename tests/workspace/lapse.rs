@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ringback::domain::callback::State;
+use ringback::domain::measure::Tally;
 use ringback::domain::time::Timestamp;
 use ringback::engine::clock::ManualTime;
 use ringback::engine::ports::RangeRead;
@@ -33,7 +34,8 @@ impl Rig {
     }
 
     async fn start(place: Place, time: Arc<ManualTime>) -> Self {
-        let limits = Limits { retain: Span::days(2), ..Limits::default() };
+        let (retain, report) = (Span::days(2), Span::days(3));
+        let limits = Limits { retain, report, ..Limits::default() };
         let (handle, running) = place.start_at(Clock::manual(Arc::clone(&time)), limits).await;
         Self { place, time, handle, running }
     }
@@ -245,6 +247,47 @@ async fn a_key_used_again_under_the_walk_keeps_its_newer_answer() {
         let again = ask_all().await;
         assert!(again.iter().all(|(_, replayed)| *replayed));
         assert!(again.iter().zip(&newer).all(|((id, _), (newer, _))| id == newer));
+        assert_eq!(rig.running.drain().await, Ended::Drained);
+    }
+}
+
+/// Callbacks made, as told of a time.
+async fn made(rig: &Rig, from: Timestamp, to: Timestamp) -> u64 {
+    let mut count = 0;
+    let told = rig.handle.measured(from, to, |measured| {
+        if let Tally::Intake(_, intake) = measured.tally {
+            count += intake.created_where(|_, _, _| true);
+        }
+    });
+    told.await.expect("readable");
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_measured_outlasts_memory_and_goes_when_it_was_kept_long_enough() {
+    for place in places() {
+        let rig = Rig::new(place).await;
+        create(&rig.handle, "X-1").await;
+        create(&rig.handle, "X-2").await;
+        let hours = |count: u32| START + Span::minutes(60 * count);
+        assert_eq!(made(&rig, START - Span::minutes(15), hours(1)).await, 2);
+        // Memory knows a day and an hour or two.
+        rig.time.advance(Span::minutes(60 * 31));
+        let rig = rig.restart().await;
+        create(&rig.handle, "X-3").await;
+        let before = START - Span::minutes(15);
+        for (from, to, expected) in [
+            (before, hours(1), 2),
+            (before, hours(40), 3),
+            (hours(1), hours(40), 1),
+            (hours(1), hours(6), 0),
+            (hours(32), hours(40), 0),
+        ] {
+            assert_eq!(made(&rig, from, to).await, expected, "{from:?} to {to:?}");
+        }
+        rig.time.advance(Span::days(2));
+        rig.passing("the first quarter is removed", |removed| removed[3] == 1).await;
+        assert_eq!(made(&rig, before, hours(90)).await, 1);
         assert_eq!(rig.running.drain().await, Ended::Drained);
     }
 }

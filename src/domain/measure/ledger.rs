@@ -9,7 +9,7 @@
 //! What nobody watched, because the process was down, isn't counted. The ledger must never decide
 //! anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::book::AgentBook;
 use super::facts::{Fact, OfferStep, Standing};
@@ -54,7 +54,7 @@ pub struct Ledger {
     /// Before this quarters aren't known, so nothing may be counted there.
     floor: Timestamp,
     /// Rows that have changed since they were written.
-    changed: BTreeSet<(Timestamp, Row)>,
+    changed: Vec<(Timestamp, Row)>,
 }
 
 impl Ledger {
@@ -65,7 +65,7 @@ impl Ledger {
             agents: BTreeMap::new(),
             demand: BTreeMap::new(),
             floor: Self::stored_from(now),
-            changed: BTreeSet::new(),
+            changed: Vec::new(),
         };
         for Measured { quarter, tally } in stored {
             ledger.restore(now, quarter, tally);
@@ -294,15 +294,19 @@ impl Ledger {
     }
 
     fn intake(&mut self, at: Timestamp, queue: &QueueId, count: impl Fn(&mut Intake)) {
-        let series = self.queues.entry(queue.clone()).or_default();
-        let quarter = series.count(at.max(self.floor), |tally| count(&mut tally.intake));
-        self.changed.insert((quarter, Row::Intake(queue.clone())));
+        let at = at.max(self.floor);
+        let quarter = self.series(queue).count(at, |tally| count(&mut tally.intake));
+        self.changed.push((quarter, Row::Intake(queue.clone())));
     }
 
     fn work(&mut self, at: Timestamp, queue: &QueueId, count: impl Fn(&mut Work)) {
-        let series = self.queues.entry(queue.clone()).or_default();
-        let quarter = series.count(at.max(self.floor), |tally| count(&mut tally.work));
-        self.changed.insert((quarter, Row::Work(queue.clone())));
+        let at = at.max(self.floor);
+        let quarter = self.series(queue).count(at, |tally| count(&mut tally.work));
+        self.changed.push((quarter, Row::Work(queue.clone())));
+    }
+
+    fn series(&mut self, queue: &QueueId) -> &mut Series<QueueTally> {
+        self.queues.entry(queue.clone()).or_default()
     }
 
     fn agent_at(
@@ -314,7 +318,7 @@ impl Ledger {
     ) {
         let at = at.max(self.floor);
         let quarter = self.book(now, agent).series.count(at, count);
-        self.changed.insert((quarter, Row::Agent(agent.clone())));
+        self.changed.push((quarter, Row::Agent(agent.clone())));
     }
 
     /// An agent's book, with their time counted up to now.
@@ -323,7 +327,7 @@ impl Ledger {
         let book = self.agents.entry(agent.clone()).or_insert_with(|| AgentBook::new(now));
         for (at, piece) in book.uncounted(now) {
             let quarter = book.series.count(at.max(floor), |tally| *tally += &piece);
-            self.changed.insert((quarter, Row::Agent(agent.clone())));
+            self.changed.push((quarter, Row::Agent(agent.clone())));
         }
         // A clock that was set back counts from where it is.
         book.counted_to = now;
@@ -332,7 +336,9 @@ impl Ledger {
 
     /// What has changed, as it stands.
     fn rows(&mut self) -> Vec<Measured> {
-        let changed = std::mem::take(&mut self.changed);
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
         let row = |(quarter, row)| {
             let tally = match row {
                 Row::Intake(queue) => {
