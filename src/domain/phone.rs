@@ -7,8 +7,8 @@
 use std::fmt;
 
 use rlibphonenumber::{
-    PHONE_NUMBER_UTIL, ParseError, PhoneNumberFormat, PhoneNumberType, Region as PlanRegion,
-    ValidationError,
+    PHONE_NUMBER_UTIL, ParseError, PhoneNumber as PlanNumber, PhoneNumberFormat, PhoneNumberType,
+    Region as PlanRegion, ValidationError,
 };
 
 mod email;
@@ -56,7 +56,7 @@ pub enum PhoneKind {
     SharedCost,
     /// A satellite phone, or one in an international network.
     Satellite,
-    /// Personal and universal numbers, pagers, mailboxes, and what the plan doesn't know any more.
+    /// Personal and universal numbers, pagers, mailboxes.
     Other,
 }
 
@@ -119,6 +119,24 @@ pub struct BadExtension;
 impl PhoneNumber {
     /// Reads a number as people write them; one without `+` as it is dialled in `default_region`.
     pub fn parse(text: &str, default_region: Option<Region>) -> Result<Self, BadPhone> {
+        Self::read(text, default_region).map(|(number, _kind)| number)
+    }
+
+    /// Reads a number as [`Self::parse`] does, and says what kind it is.
+    pub fn read(text: &str, default_region: Option<Region>) -> Result<(Self, PhoneKind), BadPhone> {
+        // Programs send E.164, of which nothing has to be guessed.
+        if let Some(number) = written_out(text)
+            && let Some(kind) = kind_in_plan(&number)
+        {
+            return Self::from_e164(text).map(|it| (it, kind)).ok_or(BadPhone::TooManyDigits);
+        }
+        Self::read_as_written(text, default_region)
+    }
+
+    fn read_as_written(
+        text: &str,
+        default_region: Option<Region>,
+    ) -> Result<(Self, PhoneKind), BadPhone> {
         if text.chars().nth(INPUT_MAX_CHARS).is_some() {
             return Err(BadPhone::TooMuchText);
         }
@@ -143,9 +161,9 @@ impl PhoneNumber {
         }
         let short = !international && (1..=SHORT_MAX).contains(&digits.len());
         let number = parsed.map_err(|fault| unread(&fault, international, short))?;
-        if PHONE_NUMBER_UTIL.is_valid_number(&number) {
+        if let Some(kind) = kind_in_plan(&number) {
             let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164);
-            return Self::from_e164(&e164).ok_or(BadPhone::TooManyDigits);
+            return Self::from_e164(&e164).map(|it| (it, kind)).ok_or(BadPhone::TooManyDigits);
         }
         if EMERGENCY.contains(&number.national_number.to_string().as_str()) {
             return Err(BadPhone::Emergency);
@@ -172,30 +190,6 @@ impl PhoneNumber {
     /// The number, for calling and storing. Not for logs.
     pub fn as_str(&self) -> &str {
         visible(&self.text, self.length)
-    }
-
-    /// Its kind.
-    pub fn kind(&self) -> PhoneKind {
-        let Ok(number) = PHONE_NUMBER_UTIL.parse(self.as_str(), None) else {
-            return PhoneKind::Other;
-        };
-        if SATELLITE.contains(&number.country_code) {
-            return PhoneKind::Satellite;
-        }
-        match PHONE_NUMBER_UTIL.get_number_type(&number) {
-            PhoneNumberType::FixedLine
-            | PhoneNumberType::Mobile
-            | PhoneNumberType::FixedLineOrMobile
-            | PhoneNumberType::VoIP => PhoneKind::Ordinary,
-            PhoneNumberType::TollFree => PhoneKind::TollFree,
-            PhoneNumberType::PremiumRate => PhoneKind::Premium,
-            PhoneNumberType::SharedCost => PhoneKind::SharedCost,
-            PhoneNumberType::PersonalNumber
-            | PhoneNumberType::Pager
-            | PhoneNumberType::UAN
-            | PhoneNumberType::VoiceMail
-            | PhoneNumberType::Unknown => PhoneKind::Other,
-        }
     }
 
     /// The country or territory that it belongs to; none for numbers of no country (+800, +870 …).
@@ -266,6 +260,39 @@ impl fmt::Debug for Extension {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "…({} digits)", self.length)
     }
+}
+
+/// A number in E.164, which needs no reader: the country's code, and then a number that doesn't
+/// begin with a zero. None for any other text.
+fn written_out(text: &str) -> Option<PlanNumber> {
+    let digits = text.strip_prefix('+').filter(|digits| is_digits(digits, E164_MAX - 1))?;
+    // No code is the beginning of another.
+    (1..=3).find_map(|length| {
+        let (code, national) = digits.split_at_checked(length)?;
+        let country_code = code.parse().ok()?;
+        PHONE_NUMBER_UTIL.get_region_for_country_code(country_code)?;
+        let national_number = national.parse().ok().filter(|_| !national.starts_with('0'))?;
+        Some(PlanNumber { country_code, national_number, ..PlanNumber::default() })
+    })
+}
+
+/// What kind a number is; none if it is in no range that is in use.
+fn kind_in_plan(number: &PlanNumber) -> Option<PhoneKind> {
+    let kind = match PHONE_NUMBER_UTIL.get_number_type(number) {
+        PhoneNumberType::Unknown => return None,
+        PhoneNumberType::FixedLine
+        | PhoneNumberType::Mobile
+        | PhoneNumberType::FixedLineOrMobile
+        | PhoneNumberType::VoIP => PhoneKind::Ordinary,
+        PhoneNumberType::TollFree => PhoneKind::TollFree,
+        PhoneNumberType::PremiumRate => PhoneKind::Premium,
+        PhoneNumberType::SharedCost => PhoneKind::SharedCost,
+        PhoneNumberType::PersonalNumber
+        | PhoneNumberType::Pager
+        | PhoneNumberType::UAN
+        | PhoneNumberType::VoiceMail => PhoneKind::Other,
+    };
+    Some(if SATELLITE.contains(&number.country_code) { PhoneKind::Satellite } else { kind })
 }
 
 /// What to say where the plans' reader found no number.

@@ -39,8 +39,8 @@ impl<'a> Dialling<'a> {
     }
 
     /// Why a number isn't called, if it isn't.
-    fn refuses(&self, phone: &PhoneNumber) -> Option<&'static str> {
-        match phone.kind() {
+    fn refuses(&self, phone: &PhoneNumber, kind: PhoneKind) -> Option<&'static str> {
+        match kind {
             PhoneKind::Ordinary | PhoneKind::TollFree | PhoneKind::Other => {}
             PhoneKind::Premium => return Some("is a premium-rate number; give another"),
             PhoneKind::SharedCost => return Some("is a shared-cost number; give another"),
@@ -120,8 +120,8 @@ fn phone(
         Medium::Video => fields.take("phone"),
     }?;
     let region = dialling.default_region();
-    let read = item.parsed(|text| match PhoneNumber::parse(text, region) {
-        Ok(phone) => Ok(Some(phone)),
+    let read = item.parsed(|text| match PhoneNumber::read(text, region) {
+        Ok(read) => Ok(Some(read)),
         Err(BadPhone::Emergency) => {
             refuse(problem, "is an emergency number; give the customer's own".to_owned());
             Ok(None)
@@ -130,8 +130,8 @@ fn phone(
         Err(BadPhone::NoCountry) if dialling.queue.is_none() => Ok(None),
         Err(error) => Err(error),
     })?;
-    let phone = read?;
-    if let Some(why) = dialling.refuses(&phone) {
+    let (phone, kind) = read?;
+    if let Some(why) = dialling.refuses(&phone, kind) {
         refuse(problem, why.to_owned());
     }
     Some(phone)

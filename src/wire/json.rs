@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 /// How many arrays and objects may lie within one another; requests have five.
@@ -94,22 +95,18 @@ impl<'de> Visitor<'de> for Tree {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let below = self.below()?;
         let mut map = Map::new();
-        while let Some(name) = entries.next_key::<Name>()? {
-            let value = entries.next_value_seed(below)?;
-            if map.contains_key(&name.0) {
-                return Err(A::Error::custom(format_args!("{:?} stands there twice", name.0)));
+        while let Some(name) = entries.next_key::<String>()? {
+            match map.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(entries.next_value_seed(below)?);
+                }
+                Entry::Occupied(there) => {
+                    let twice = format_args!("{:?} stands there twice", there.key());
+                    return Err(A::Error::custom(twice));
+                }
             }
-            map.insert(name.0, value);
         }
         Ok(Value::Object(map))
-    }
-}
-
-struct Name(String);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(Self)
     }
 }
 
