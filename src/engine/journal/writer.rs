@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub(in crate::engine) const GROUP_ENTRIES: usize = 1_024;
 /// A group ends with the entry that brings it to this: enough for full disk and network speed,
 /// little enough that whoever waits for the next group waits for a few milliseconds only.
 pub(in crate::engine) const GROUP_BYTES: usize = 1 << 20;
+
+/// Where so many wait, those who are answered after one group would all wait for the next one, and
+/// nothing would be done while the store works: groups of half of them take turns with the work.
+const HALVED: RangeInclusive<usize> = 16..=256;
 
 /// When nothing is written for so long, the store is looked at, so that one which was emptied
 /// under an idle workspace is noticed within a second.
@@ -55,6 +60,8 @@ pub(in crate::engine) struct Writer {
     durability: watch::Sender<EntryNumber>,
     /// Received, and too much for the last group.
     waiting: VecDeque<Bytes>,
+    /// How many entries the last group had.
+    last_group: usize,
     /// About what the log holds: measured at each trim, counted in between.
     log_bytes: u64,
     is_stalled: bool,
@@ -81,6 +88,7 @@ impl Writer {
             errands,
             durability,
             waiting,
+            last_group: 0,
             log_bytes,
             is_stalled,
         }
@@ -126,21 +134,23 @@ impl Writer {
         Ok(true)
     }
 
-    /// Everything that waits, within a group's bounds.
+    /// What waits, within a group's bounds.
     fn next_group(&mut self) -> Option<Group> {
         while self.waiting.len() < GROUP_ENTRIES
             && let Ok(entry) = self.entries.try_recv()
         {
             self.waiting.push_back(entry);
         }
+        let waiting = self.waiting.len();
+        let half = (self.last_group + waiting).div_ceil(2);
+        let most = if HALVED.contains(&waiting) { half.min(waiting) } else { waiting };
         let mut bytes = 0;
         let mut count = 0;
-        while let Some(entry) = self.waiting.get(count)
-            && bytes < GROUP_BYTES
-        {
-            bytes += entry.len();
+        while count < most && bytes < GROUP_BYTES {
+            bytes += self.waiting[count].len();
             count += 1;
         }
+        self.last_group = count;
         let entries: Vec<Bytes> = self.waiting.drain(..count).collect();
         (count > 0).then(|| Group { first: self.link.durable() + 1, entries })
     }

@@ -6,15 +6,20 @@ use super::double::{Switch, World};
 use super::*;
 use crate::engine::journal::{GROUP_BYTES, GROUP_ENTRIES};
 
-#[tokio::test(start_paused = true)]
-async fn a_group_carries_everything_that_came_since_the_last() {
-    let world = World::new();
-    let mut desk = Desk::open(&world).await;
+/// Leaves a group of one entry under way.
+async fn begin_a_group(world: &World, desk: &mut Desk) {
     world.log.send_replace(Switch::Held);
     desk.write_some(1);
     while world.stored().appends.is_empty() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_carries_everything_that_came_since_the_last() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    begin_a_group(&world, &mut desk).await;
     desk.write_some(9);
     assert_eq!(world.stored().appends, [(1, 1)], "one group is under way at a time");
     world.log.send_replace(Switch::On);
@@ -38,6 +43,17 @@ async fn a_group_has_bounds() {
     }
     desk.until_durable().await;
     assert_eq!(world.stored().appends[2..], [(first, 2), (first + 2, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_of_what_is_under_way_goes_while_the_other_half_is_worked_at() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    begin_a_group(&world, &mut desk).await;
+    desk.write_some(63);
+    world.log.send_replace(Switch::On);
+    desk.until_durable().await;
+    assert_eq!(world.stored().appends, [(1, 1), (2, 32), (34, 31)]);
 }
 
 #[tokio::test(start_paused = true)]
