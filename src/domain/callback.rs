@@ -345,9 +345,15 @@ fn shifted(at: Timestamp, by: Span) -> Timestamp {
     if at == Timestamp::NEVER { at } else { at + by }
 }
 
+/// What a callback's number is shown behind.
+pub const NUMBER_MARK: &str = "CB";
+
+/// The least digits that it is shown with.
+pub const NUMBER_DIGITS: usize = 7;
+
 /// A callback's number as people see it: `CB0001042`.
 pub fn shown_number(number: u64) -> String {
-    format!("CB{number:07}")
+    format!("{NUMBER_MARK}{number:0NUMBER_DIGITS$}")
 }
 
 /// A callback as messages and answers carry it.

@@ -198,9 +198,9 @@ impl<O> Journal<O> {
         self.take_rows(rows)
     }
 
-    pub(super) fn take_rows(&mut self, rows: Vec<RowWrite>) -> EntryNumber {
+    pub(super) fn take_rows(&mut self, mut rows: Vec<RowWrite>) -> EntryNumber {
         self.newest += 1;
-        let bytes = self.codec.pack(&rows);
+        let bytes = self.codec.pack(&mut rows);
         self.shared.overlay.put(self.newest, rows);
         if self.shared.overlay.is_quarter_full() {
             self.shared.hurry_projector();

@@ -32,8 +32,10 @@ pub trait Codec: Send + Sync {
     /// The rows that the entry writes: records, index rows (old ones deleted), events.
     fn rows(&self, number: EntryNumber, entry: &Entry) -> Vec<RowWrite>;
 
-    /// Rows as the bytes of one log entry, with the version of the format.
-    fn pack(&self, rows: &[RowWrite]) -> Bytes;
+    /// Rows as the bytes of one log entry, with the version of the format. The rows are parts of
+    /// these bytes afterwards: an entry is one place in memory, however many rows it has, and is
+    /// shared by the log's group, the overlay and the batch for the tables.
+    fn pack(&self, rows: &mut [RowWrite]) -> Bytes;
 
     /// The rows of a log entry; damaged or unknown bytes are [`StoreError::Damaged`].
     fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError>;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::keys::{self, TextKind};
 use super::record::{Broken, EventRecord, Reader, Record, put_varint, tally_row};
-use crate::domain::callback::{Callback, Phase, Request, shown_number};
+use crate::domain::callback::{Callback, Phase, Request};
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::event::Event;
 use crate::domain::ids::CallbackId;
@@ -57,23 +57,26 @@ impl Codec for RowCodec {
         rows
     }
 
-    fn pack(&self, rows: &[RowWrite]) -> Bytes {
+    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
         let length = |row: &RowWrite| row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len);
         let mut out = Vec::with_capacity(rows.iter().map(|row| 8 + length(row)).sum::<usize>() + 1);
         out.push(PACKED);
-        for row in rows {
+        let mut places = Vec::with_capacity(rows.len());
+        for row in &*rows {
             out.push(row.key.table.number);
             put_varint(row.key.key.len() as u64, &mut out);
+            let key = out.len();
             out.extend_from_slice(&row.key.key);
-            match &row.value {
-                Some(value) => {
-                    put_varint(value.len() as u64 + 1, &mut out);
-                    out.extend_from_slice(value);
-                }
-                None => put_varint(0, &mut out),
-            }
+            put_varint(row.value.as_ref().map_or(0, |value| value.len() as u64 + 1), &mut out);
+            places.push((key, out.len()));
+            out.extend_from_slice(row.value.as_deref().unwrap_or_default());
         }
-        out.into()
+        let whole = Bytes::from(out);
+        for (row, (key, value)) in rows.iter_mut().zip(places) {
+            row.key.key = whole.slice(key..key + row.key.key.len());
+            row.value = row.value.as_ref().map(|old| whole.slice(value..value + old.len()));
+        }
+        whole
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError> {
@@ -198,7 +201,6 @@ pub(super) fn callback_index(callback: &Callback) -> Vec<RowKey> {
     add(keys::BY_STATE, &keys::by_state(state));
     add(keys::BY_QUEUE, &keys::by_queue(&callback.queue, state));
     add(keys::BY_NUMBER, &callback.number.to_be_bytes());
-    add(keys::BY_PREFIX, &whole_word(&shown_number(callback.number)));
     if let Some(at) = callback.wakes_at() {
         add(keys::DUE, &keys::instant(at));
     }
@@ -244,13 +246,6 @@ impl Index {
     }
 }
 
-/// The front under which a text is found by any of its beginnings.
-fn whole_word(text: &str) -> Vec<u8> {
-    let mut front = keys::by_prefix(text);
-    front.push(0);
-    front
-}
-
 /// The index rows of a callback's texts.
 pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
     let customer = &request.customer;
@@ -260,7 +255,6 @@ pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
     let contact = customer.contact();
     let texts = [
         (TextKind::Contact, contact.as_deref()),
-        (TextKind::Phone, phone),
         (TextKind::Email, email.as_deref()),
         (TextKind::Case, origin.case_id.as_deref()),
         (TextKind::InteractionRef, origin.interaction_ref.as_deref()),
@@ -276,7 +270,7 @@ pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
         index.add(keys::BY_TEXT, &keys::external(origin.channel, external_id));
     }
     for text in [Some(customer.name.as_str()), phone].into_iter().flatten() {
-        index.add(keys::BY_PREFIX, &whole_word(text));
+        index.add(keys::BY_PREFIX, &keys::whole_word(text));
     }
     index.keys
 }

@@ -78,7 +78,7 @@ pub const BY_TEXT: Table = ordered(16, "by_text");
 pub const BY_NUMBER: Table = ordered(17, "by_number");
 /// agent, zero, callback id → nothing: what they were ever offered, hold, held or booked.
 pub const BY_AGENT: Table = ordered(18, "by_agent");
-/// beginning of a name, phone or number in lower case, zero, callback id → nothing.
+/// beginning of a name or phone in lower case, zero, callback id → nothing.
 pub const BY_PREFIX: Table = ordered(19, "by_prefix");
 
 /// instant of the end, callback id → nothing: the order in which callbacks lapse.
@@ -164,8 +164,6 @@ pub const ALL: [Table; 35] = [
 pub enum TextKind {
     /// What tells the contact.
     Contact,
-    /// The whole number.
-    Phone,
     /// The whole address, in lower case.
     Email,
     /// The case.
@@ -447,7 +445,6 @@ pub fn by_agent(agent: &AgentId) -> Vec<u8> {
 pub fn by_text(kind: TextKind, text: &str) -> [u8; 16] {
     let kind: &[u8] = match kind {
         TextKind::Contact => b"contact",
-        TextKind::Phone => b"phone",
         TextKind::Email => b"email",
         TextKind::Case => b"case",
         TextKind::InteractionRef => b"interaction_ref",
@@ -467,6 +464,13 @@ pub fn by_prefix(text: &str) -> Vec<u8> {
     let mut lower = lower_case(text).replace('\0', "");
     lower.truncate(lower.floor_char_boundary(PREFIX_MAX));
     lower.into_bytes()
+}
+
+/// The front of [`BY_PREFIX`] under which the whole of `text` is found, and any of its beginnings.
+pub fn whole_word(text: &str) -> Vec<u8> {
+    let mut front = by_prefix(text);
+    front.push(0);
+    front
 }
 
 /// Lower case, letter by letter: the standard library's makes of Σ at a word's end another letter

@@ -92,7 +92,7 @@ impl Codec for Replay {
         self.0[index].clone()
     }
 
-    fn pack(&self, rows: &[RowWrite]) -> Bytes {
+    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
         RowCodec.pack(rows)
     }
 

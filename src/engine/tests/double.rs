@@ -357,7 +357,7 @@ impl Codec for LinedUp {
         self.0.lock().unwrap().pop_front().expect("the test lined up rows for each entry")
     }
 
-    fn pack(&self, rows: &[RowWrite]) -> Bytes {
+    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
         let mut packed = BytesMut::new();
         for row in rows {
             let table = TABLES.iter().position(|table| *table == row.key.table).unwrap();

@@ -119,7 +119,7 @@ impl Codec for VaultCodec {
         Self::row(number)
     }
 
-    fn pack(&self, rows: &[RowWrite]) -> Bytes {
+    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
         rows.iter().find_map(|row| row.value.clone()).unwrap_or_default()
     }
 

@@ -10,6 +10,7 @@
 //! A place in a list is what its order goes by: the id, or the instant and the id.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use futures_util::future::try_join_all;
 
 use super::filter::{asks_the_record_alone, matches, may_match};
 use super::{StoreLibrary, part};
-use crate::domain::callback::{Callback, CallbackType, State};
+use crate::domain::callback::{Callback, CallbackType, NUMBER_DIGITS, NUMBER_MARK, State};
 use crate::domain::ids::CallbackId;
 use crate::domain::time::Timestamp;
 use crate::engine::library::{FullCallback, ListFilter, ListRead, Page, SortKey};
@@ -154,13 +155,14 @@ impl StoreLibrary {
         if by_id && let Some(exact) = exact {
             return Ok(Source::Fronts(exact));
         }
-        let beginning = filter.prefix.as_deref().map(keys::by_prefix);
-        let beginning = beginning.filter(|beginning| !beginning.is_empty());
-        let few = exact.or_else(|| Some(vec![(keys::BY_PREFIX, beginning?)]));
-        let few = few.or_else(|| (!by_id && is_narrow(filter)).then(|| wide_fronts(filter)));
-        if let Some(few) = few
-            && let Some(ids) = self.few(&few).await?
-        {
+        let beginning = filter.prefix.as_deref().filter(|it| !keys::by_prefix(it).is_empty());
+        let found = match (exact, beginning) {
+            (Some(exact), _) => self.few(&exact).await?,
+            (None, Some(beginning)) => self.few_beginning(beginning).await?,
+            (None, None) if !by_id && is_narrow(filter) => self.few(&wide_fronts(filter)).await?,
+            (None, None) => None,
+        };
+        if let Some(ids) = found {
             return Ok(Source::Found(self.sorted(read.sort, ids).await?));
         }
         let all = match read.sort {
@@ -185,6 +187,31 @@ impl StoreLibrary {
             left -= rows.len();
             for (key, _) in rows {
                 ids.insert(part(*table, &key, keys::id_at_end)?);
+            }
+        }
+        Ok(Some(ids))
+    }
+
+    /// The ids of those whose name, phone or number begins like this; none if they are more than
+    /// are sorted here.
+    async fn few_beginning(
+        &self,
+        beginning: &str,
+    ) -> Result<Option<BTreeSet<CallbackId>>, StoreError> {
+        let fronts = [(keys::BY_PREFIX, keys::by_prefix(beginning))];
+        let Some(mut ids) = self.few(&fronts).await? else { return Ok(None) };
+        let last = self.last_number().await?;
+        for Range { start, end } in numbers_beginning(beginning, last) {
+            let limit = SORTED_HERE + 1 - ids.len();
+            let (start, end) = (start.to_be_bytes().to_vec(), end.to_be_bytes().to_vec());
+            let (start, end) = (start.into(), Some(end.into()));
+            let read = RangeRead { table: keys::BY_NUMBER, start, end, reverse: false, limit };
+            let rows = self.rows.range(read).await?;
+            if rows.len() == limit {
+                return Ok(None);
+            }
+            for (key, _) in rows {
+                ids.insert(part(keys::BY_NUMBER, &key, keys::id_at_end)?);
             }
         }
         Ok(Some(ids))
@@ -333,16 +360,38 @@ fn exact_fronts(filter: &ListFilter) -> Option<Vec<Front>> {
         (TextKind::ExternalId, filter.external_id.as_deref()),
         (TextKind::InteractionRef, filter.interaction_ref.as_deref()),
         (TextKind::Case, filter.case_id.as_deref()),
-        (TextKind::Phone, filter.phone.as_deref()),
         (TextKind::Email, email.as_deref()),
         (TextKind::Contact, filter.contact.as_deref()),
     ];
     let text = texts.into_iter().find_map(|(kind, text)| Some(keys::by_text(kind, text?)));
+    let phone = || Some((keys::BY_PREFIX, keys::whole_word(filter.phone.as_deref()?)));
     let number = || Some((keys::BY_NUMBER, filter.number?.to_be_bytes().to_vec()));
     let agent = filter.agent.as_ref().or(filter.booked_by.as_ref());
     let agent = || Some((keys::BY_AGENT, keys::by_agent(agent?)));
     let text = text.map(|front| (keys::BY_TEXT, front.to_vec()));
-    text.or_else(number).or_else(agent).map(|front| vec![front])
+    text.or_else(phone).or_else(number).or_else(agent).map(|front| vec![front])
+}
+
+/// The numbers up to `last` that are shown with this beginning, in any case.
+fn numbers_beginning(beginning: &str, last: u64) -> Vec<Range<u64>> {
+    let all = 0..last + 1;
+    let lower = keys::lower_case(beginning);
+    let mark = keys::lower_case(NUMBER_MARK);
+    if mark.starts_with(&lower) {
+        return vec![all];
+    }
+    let Some(digits) = lower.strip_prefix(&mark) else { return Vec::new() };
+    let Some(value) = digits.parse::<u128>().ok().filter(|_| digits.len() <= 20) else {
+        return Vec::new();
+    };
+    // Only numbers that are filled up to the least length begin with a zero.
+    let longest = if digits.starts_with('0') { NUMBER_DIGITS } else { 20 };
+    let shown = (NUMBER_DIGITS.max(digits.len())..=longest).map(|length| {
+        let unit = 10_u128.pow(u32::try_from(length - digits.len()).expect("at most 20"));
+        let bounded = |it: u128| u64::try_from(it).unwrap_or(u64::MAX).min(all.end);
+        bounded(value * unit)..bounded((value + 1) * unit)
+    });
+    shown.filter(|range| !range.is_empty()).collect()
 }
 
 /// Whether the filter asks for no state that piles up for years.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{holds_nothing, is_due};
 use crate::engine::ports::{
-    EntryNumber, Epoch, PortFuture, RangeRead, RowKey, StoreError, TableBatch, Tables,
+    EntryNumber, Epoch, PortFuture, RangeRead, RowKey, RowWrite, StoreError, TableBatch, Tables,
 };
 use crate::store::memory::MemoryPart;
 
@@ -23,6 +23,10 @@ impl MemoryTables {
     pub(in crate::store) fn new(part: MemoryPart) -> Self {
         Self { part, epoch: AtomicU64::new(0) }
     }
+}
+
+fn copied(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
 }
 
 impl Tables for MemoryTables {
@@ -49,11 +53,12 @@ impl Tables for MemoryTables {
             if !is_due(kept.watermark, batch.from, batch.to)? {
                 return Ok(());
             }
-            for row in batch.rows {
-                let table = kept.tables.entry(row.key.table).or_default();
-                match row.value {
-                    Some(value) => table.insert(row.key.key, value),
-                    None => table.remove(&row.key.key),
+            for RowWrite { key: RowKey { table, key }, value } in batch.rows {
+                let rows = kept.tables.entry(table).or_default();
+                // Copied: as a part of its entry's bytes a row would keep all of them.
+                match value {
+                    Some(value) => rows.insert(copied(&key), copied(&value)),
+                    None => rows.remove(&key),
                 };
             }
             kept.watermark = batch.to;
