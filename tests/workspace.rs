@@ -13,16 +13,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringback::domain::agent::Presence;
-use ringback::domain::callback::{
-    Booking, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
-};
+use ringback::domain::callback::{Booking, Channel, Outcome, Request, State};
 use ringback::domain::effect::Notice;
 use ringback::domain::ids::{AgentId, CallbackId, QueueId, SessionId, WorkspaceId};
 use ringback::domain::message::{Action, Who, Wish};
-use ringback::domain::policy::{AgentSettings, Capacity, Medium, Membership, QueueSettings};
-use ringback::domain::rank::Priority;
+use ringback::domain::policy::{AgentSettings, Capacity, Membership, QueueSettings};
 use ringback::domain::refusal::Refusal;
-use ringback::domain::skills::{Requirements, Skills};
+use ringback::domain::skills::Skills;
 use ringback::domain::time::{Span, Timestamp};
 use ringback::domain::zone::TimeZone;
 use ringback::engine::clock::Clock;
@@ -111,50 +108,11 @@ fn mara_settings() -> AgentSettings {
 }
 
 fn wish(external_id: &str) -> Wish {
-    let customer = Customer {
-        id: Some(external_id.to_owned()),
-        kind: None,
-        account: None,
-        name: "Ada Lovelace".to_owned(),
-        phone: None,
-        phone_extension: None,
-        email: None,
-        time_zone: None,
-        locale: None,
-    };
-    let origin = Origin {
-        channel: Channel::Portal,
-        interaction_ref: None,
-        case_id: None,
-        page_url: None,
-        waiting_since: None,
-    };
-    let request = Request {
-        version: 1,
-        customer,
-        reason: None,
-        short_description: Some("Charged twice".to_owned()),
-        description: None,
-        origin,
-        context: None,
-        external_id: Some(external_id.to_owned()),
-        customer_agreed: false,
-    };
-    Wish {
-        queue: queue_id(),
-        who: Who::Channel,
-        request: Arc::new(request),
-        kind: CallbackType::Asap,
-        medium: Medium::Voice,
-        booking: None,
-        zone: TimeZone::utc(),
-        priority: Priority::default(),
-        size: 1,
-        requirements: Requirements::default(),
-        preferred: None,
-        max_attempts: None,
-        expire_after_minutes: None,
-    }
+    let mut request = Request::by("Ada Lovelace", Channel::Portal);
+    request.customer.id = Some(external_id.to_owned());
+    request.short_description = Some("Charged twice".to_owned());
+    request.external_id = Some(external_id.to_owned());
+    Wish::asap(queue_id(), Who::Channel, request)
 }
 
 fn keyed(key: u8) -> Keyed {
@@ -218,18 +176,7 @@ async fn what_was_acknowledged_is_there_again() {
         let waiting = create(&handle, "X-2").await;
         let hour = 3_600_000;
         let start = Timestamp(handle.now().0 / hour * hour) + Span::days(1);
-        let zone = TimeZone::utc();
-        let local_start = zone.local(start);
-        let booking = Some(Booking {
-            start,
-            end: start,
-            local_start,
-            zone,
-            repeated: false,
-            overbooked: false,
-            in_conflict: false,
-        });
-        let scheduled = Wish { kind: CallbackType::Scheduled, booking, ..wish("X-3") };
+        let scheduled = wish("X-3").booked(Booking::at(start, TimeZone::utc()));
         let booked = handle.create(scheduled, None).await.expect("taken").value.callback.id;
         assert_eq!(running.drain().await, Ended::Drained);
 

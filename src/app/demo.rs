@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -14,18 +13,13 @@ use tokio::sync::mpsc;
 
 use crate::config;
 use crate::domain::agent::{Presence, PresenceBy};
-use crate::domain::callback::{
-    Booking, Callback, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
-};
+use crate::domain::callback::{Booking, Callback, Channel, Outcome, Request, State};
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::key::Grant;
 use crate::domain::message::{Action, Who, Wish};
 use crate::domain::phone::PhoneNumber;
-use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
-use crate::domain::rank::Priority;
-use crate::domain::skills::Requirements;
 use crate::domain::slots::Grid;
 use crate::domain::time::Span;
 use crate::engine::handle::{Handle, SessionOutlet, ToSession};
@@ -133,58 +127,17 @@ fn wish(handle: &Handle, queue: &Queue) -> Wish {
     let (from, to) = (handle.now() + Span::seconds(90), handle.now() + Span::seconds(400));
     let mut slots = Grid::of(&queue.settings).slots(from, to);
     let slot = (draw(0, 9) < 3).then(|| slots.nth(usize::try_from(draw(0, 1)).unwrap_or(0)));
-    let booking = slot.flatten().map(|slot| Booking {
-        start: slot.start,
-        end: slot.end,
-        local_start: zone.local(slot.start),
-        zone: zone.clone(),
-        repeated: false,
-        overbooked: false,
-        in_conflict: false,
-    });
+    let booking = slot.flatten().map(|slot| Booking::at(slot.start, zone.clone()));
     let digits = draw(0, 99);
-    let request = Request {
-        version: 1,
-        customer: Customer {
-            id: None,
-            kind: None,
-            account: None,
-            name: pick(&NAMES).to_owned(),
-            // The range that is set aside for fiction.
-            phone: PhoneNumber::from_e164(&format!("+141555501{digits:02}")),
-            phone_extension: None,
-            email: None,
-            time_zone: None,
-            locale: None,
-        },
-        reason: None,
-        short_description: Some(pick(&WISHES).to_owned()),
-        description: None,
-        origin: Origin {
-            channel: Channel::VirtualAgent,
-            interaction_ref: None,
-            case_id: None,
-            page_url: None,
-            waiting_since: None,
-        },
-        context: None,
-        external_id: None,
-        customer_agreed: false,
-    };
-    Wish {
-        queue: queue.settings.id.clone(),
-        who: Who::Channel,
-        request: Arc::new(request),
-        kind: if booking.is_some() { CallbackType::Scheduled } else { CallbackType::Asap },
-        medium: Medium::Voice,
-        booking,
-        zone,
-        priority: Priority::default(),
-        size: 1,
-        requirements: Requirements::default(),
-        preferred: None,
-        max_attempts: None,
-        expire_after_minutes: None,
+    let mut request = Request::by(pick(&NAMES), Channel::VirtualAgent);
+    // The range that is set aside for fiction.
+    request.customer.phone = PhoneNumber::from_e164(&format!("+141555501{digits:02}"));
+    request.short_description = Some(pick(&WISHES).to_owned());
+    let wish = Wish::asap(queue.settings.id.clone(), Who::Channel, request);
+    let wish = Wish { zone, ..wish };
+    match booking {
+        Some(booking) => wish.booked(booking),
+        None => wish,
     }
 }
 

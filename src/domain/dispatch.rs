@@ -6,7 +6,11 @@
 //! It says how things were when it was caused, and nothing that the customer wrote: names and
 //! addresses stand in the request and are read when it goes out.
 
+mod carry;
+
 use std::fmt;
+
+pub use carry::{Outcome, Turn, Work, judge, overtaken, still_holds, turn, work_on};
 
 use super::ids::CallbackId;
 use super::time::{Span, Timestamp};
@@ -132,6 +136,9 @@ pub enum Task {
     Mail(Mail),
     /// Work on the meeting.
     Meeting(MeetingTask),
+    /// Take out of the outbox what was to be written to the customer later and holds no longer. The
+    /// step that overtook it doesn't know which items those are.
+    Withdraw,
 }
 
 /// Who carries a task out, each with a line of its own.
@@ -173,7 +180,7 @@ impl Dispatch {
     /// Who carries it out.
     pub const fn carrier(&self) -> Carrier {
         match self.task {
-            Task::Mail(_) => Carrier::Mail,
+            Task::Mail(_) | Task::Withdraw => Carrier::Mail,
             Task::Meeting(_) => Carrier::Meeting,
         }
     }
@@ -183,6 +190,7 @@ impl Dispatch {
         match &self.task {
             Task::Mail(mail) => mail.kind.as_str(),
             Task::Meeting(task) => task.as_str(),
+            Task::Withdraw => "withdraw",
         }
     }
 }

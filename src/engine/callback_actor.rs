@@ -96,6 +96,7 @@ impl CallbackActor {
                 false
             }
             State::Running(shell) => {
+                shell.machine.know_denied(&self.office);
                 let let_go = shell.take(envelope);
                 if let Some((queue, version)) = shell.machine.decided.take() {
                     self.office.check_booking(self.id, &queue, version);
@@ -215,6 +216,15 @@ impl CallbackDesk {
     fn of(callback: &Snapshot, office: &Office) -> Self {
         let machine = restored(callback, office, &office.now());
         Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
+    }
+
+    /// The deny list holds from its entry on: an offer that was proposed before isn't made any more,
+    /// although the letter that tells of the denial is behind it.
+    fn know_denied(&mut self, office: &Office) {
+        let known = office.known.borrow();
+        if let Some(newest) = &self.newest {
+            self.machine.know_denied(known.is_denied(newest.reach.phone.as_ref()));
+        }
     }
 
     fn release(&self, agent: AgentId) -> Letter {

@@ -19,18 +19,17 @@ use super::entry::Entry;
 use super::handle::CommandError;
 use super::library::{FullCallback, OutboxPlace};
 use super::office::Office;
-use super::outbox::{Turn, entry_of, item_again, turn};
-use super::outward::{Appointment, MailToSend, Meetings, Outcome};
+use super::outbox::{entry_of, item_again};
+use super::outward::{Appointment, MailToSend};
 use super::ports::{EntryNumber, PortFuture, StoreError};
 use super::webhooks::shown;
-use crate::domain::back_off;
-use crate::domain::callback::{Callback, shown_number};
+use crate::domain::callback::shown_number;
 use crate::domain::dispatch::{
-    Carrier, Failure, Item, Mail, Meeting, MeetingTask, OutboxChange, Task, Undelivered,
+    Carrier, Failure, Item, Mail, Meeting, MeetingTask, OutboxChange, Outcome, Task, Turn,
+    Undelivered, Work, judge, overtaken, still_holds, turn, work_on,
 };
 use crate::domain::effect::{Answer, Change, Outbox};
 use crate::domain::ids::{CallbackId, WorkspaceId};
-use crate::domain::machines::callback::still_holds;
 use crate::domain::message::Token;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
@@ -167,7 +166,7 @@ impl Office {
                 let after = Item { next_at: until, ..item.clone() };
                 let before = item.clone();
                 self.outbox.begin(carrier, place.callback);
-                self.note(OutboxChange::Later { before, after }).await;
+                self.note(vec![OutboxChange::Later { before, after }]).await;
                 self.outbox.end(carrier, place.callback);
             }
         }
@@ -177,12 +176,14 @@ impl Office {
     /// Tries an item once, and writes down what became of it.
     async fn attempt(self: &Rc<Self>, item: &Item, elsewhere: &Handle) {
         let began = self.shared.clock.wall();
+        let judged = |outcome| vec![self.judge_try(item, began, outcome)];
         let tried = match &item.dispatch.task {
-            Task::Mail(mail) => self.try_mail(item, mail, elsewhere).await,
-            Task::Meeting(task) => self.try_meeting(item, *task, elsewhere).await,
+            Task::Mail(mail) => self.try_mail(item, mail, elsewhere).await.map(judged),
+            Task::Meeting(task) => self.try_meeting(item, *task, elsewhere).await.map(judged),
+            Task::Withdraw => self.withdraw(item).await,
         };
         match tried {
-            Ok(outcome) => self.note(self.judge_try(item, began, outcome)).await,
+            Ok(changes) => self.note(changes).await,
             Err(trouble) => {
                 if let Trouble::Store(error) = trouble {
                     tracing::warn!(error = %error, "the outbox can't be read");
@@ -192,33 +193,39 @@ impl Office {
         }
     }
 
-    /// What follows from a try that began then.
+    /// What follows from a try that began then, with a word for the log.
     fn judge_try(&self, item: &Item, began: Timestamp, outcome: Outcome) -> OutboxChange {
-        let now = self.shared.clock.wall();
-        let (tries, first_try) = (item.tries + 1, item.first_try.unwrap_or(began));
         let dice = u64::try_from(self.now().fresh.0 & u128::from(u64::MAX)).unwrap_or_default();
-        let (reason, wait) = match outcome {
-            Outcome::Delivered(()) => return OutboxChange::Done(item.clone()),
-            Outcome::Later { reason, retry_after } => {
-                let wait =
-                    back_off::DISPATCHES.wait(tries, now.since(first_try), retry_after, dice);
-                (reason, wait)
-            }
-            Outcome::GivenUp { reason } => (reason, None),
-        };
+        let change = judge(item, began, outcome, self.shared.clock.wall(), dice);
         let (carrier, name) = (item.dispatch.carrier().as_str(), item.dispatch.name());
         let callback = item.dispatch.callback;
-        if let Some(wait) = wait {
-            tracing::info!(carrier, name, %callback, tries, reason, "it goes out later");
-            let next_at = now + wait;
-            let (first_try, reason) = (Some(first_try), Some(reason));
-            let after = Item { tries, first_try, next_at, reason, ..item.clone() };
-            return OutboxChange::Later { before: item.clone(), after };
+        match &change {
+            OutboxChange::Later { after: Item { tries, reason, .. }, .. } => {
+                tracing::info!(carrier, name, %callback, tries, reason, "it goes out later");
+            }
+            OutboxChange::GivenUp { failure: Failure { tries, reason, .. }, .. } => {
+                tracing::warn!(carrier, name, %callback, tries, reason, "what was to go out is given up");
+            }
+            OutboxChange::New(_)
+            | OutboxChange::Done(_)
+            | OutboxChange::Failed(_)
+            | OutboxChange::Again { .. } => {}
         }
-        tracing::warn!(carrier, name, %callback, tries, reason, "what was to go out is given up");
-        let what = Undelivered::Dispatch(item.dispatch.clone());
-        let failure = Failure { id: item.id, what, tries, first_try, failed_at: now, reason };
-        OutboxChange::GivenUp { item: item.clone(), failure }
+        change
+    }
+
+    /// Takes out what no longer holds, in one entry with the item that asked for it.
+    async fn withdraw(&self, item: &Item) -> Result<Vec<OutboxChange>, Trouble> {
+        let id = item.dispatch.callback;
+        // Before the callback, so that nothing among them belongs to a later booking.
+        let items = self.library.outbox_of(id).await?;
+        let now = self.shared.clock.wall();
+        let mut gone = match self.read_durable(id).await? {
+            Some(full) => overtaken(&items, &full.callback, now),
+            None => Vec::new(),
+        };
+        gone.push(item.clone());
+        Ok(gone.into_iter().map(OutboxChange::Done).collect())
     }
 
     async fn try_mail(
@@ -266,7 +273,7 @@ impl Office {
         let Some(meetings) = self.outward.meetings.clone() else {
             return Err(Trouble::Unavailable);
         };
-        let work = work_on(&full.callback, task, meetings.as_ref());
+        let work = work_on(&full.callback, task, meetings.provider());
         let appointment = appointment(&self.shared.workspace, &full, &self.queue_name(&full));
         let done = elsewhere.spawn(async move {
             match work {
@@ -319,14 +326,14 @@ impl Office {
         Ok(Some(full))
     }
 
-    /// Writes down what became of an item, and returns when that is durable.
-    async fn note(&self, change: OutboxChange) {
+    /// Writes down what became of items, as one entry, and returns when that is durable.
+    async fn note(&self, changes: Vec<OutboxChange>) {
         loop {
             // Kept until the entry is with the journal, as a command's is.
             let permit = self.shared.door.wait_for(1).await;
             let stalled = self.shared.door.standing().stalled_since.is_some();
             if !stalled && self.journal_has_room() {
-                let number = self.write_outbox(change);
+                let number = self.write_outbox(changes);
                 drop(permit);
                 if let Some(number) = number {
                     self.shared.door.wait_standing(|standing| standing.durable >= number).await;
@@ -370,11 +377,14 @@ impl Office {
         }
     }
 
-    fn write_outbox(&self, change: OutboxChange) -> Option<EntryNumber> {
+    fn write_outbox(&self, changes: Vec<OutboxChange>) -> Option<EntryNumber> {
         let mut journal = self.journal.borrow_mut();
         let journal = journal.as_mut()?;
-        self.shared.gauges.outbox.took(&change);
-        let (at, changes) = (self.shared.clock.wall(), vec![Change::Outbox(Box::new(change))]);
+        for change in &changes {
+            self.shared.gauges.outbox.took(change);
+        }
+        let changes = changes.into_iter().map(|change| Change::Outbox(Box::new(change))).collect();
+        let at = self.shared.clock.wall();
         let (events, kept, secret) = (Vec::new(), None, None);
         let number = journal.take(Entry { at, changes, events, kept, secret });
         self.shared.gauges.taken(number);
@@ -398,32 +408,6 @@ impl Office {
                 return;
             }
         }
-    }
-}
-
-/// What a callback's record wants of its meeting.
-enum Work {
-    Nothing,
-    Create,
-    Update(String),
-    Renew(String),
-    Delete(Option<String>),
-}
-
-fn work_on(callback: &Callback, task: MeetingTask, meetings: &dyn Meetings) -> Work {
-    let known = callback.meeting.as_ref();
-    let ours = known.filter(|meeting| meeting.provider == meetings.provider());
-    let id = ours.map(|meeting| meeting.id.clone());
-    if callback.state().is_final() {
-        // Another provider's can't be reached any more.
-        return if known.is_some() && id.is_none() { Work::Nothing } else { Work::Delete(id) };
-    }
-    match (task, id) {
-        _ if callback.booking.is_none() => Work::Nothing,
-        (MeetingTask::Keep, Some(id)) => Work::Update(id),
-        (MeetingTask::Keep, None) => Work::Create,
-        (MeetingTask::Renew, Some(id)) => Work::Renew(id),
-        (MeetingTask::Renew, None) => Work::Nothing,
     }
 }
 

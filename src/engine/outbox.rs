@@ -1,4 +1,4 @@
-//! The outbox in memory: who is being served, whom to wake, what was counted; and whose turn it is.
+//! The outbox in memory: who is being served, whom to wake, what was counted.
 //!
 //! The items themselves are rows of the store. Separate from the dispatcher, which waits and
 //! calls: nothing here does.
@@ -87,41 +87,6 @@ impl OutboxDesk {
             self.idle.notified().await;
         }
     }
-}
-
-/// Whether an item may go now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// It may.
-    Go,
-    /// Another one of its callback goes first, and is due already.
-    Behind,
-    /// Another one of its callback goes first, and is tried again then.
-    Wait(Timestamp),
-}
-
-/// Whose turn it is among a callback's `items`, which are in the order of their numbers.
-///
-/// What one carrier does for a callback is done in the order in which it was caused; a reminder
-/// whose time hasn't come holds nobody up. A mail lets the first try at a meeting go first, so
-/// that it can have the link. `met`: there is somebody who makes meetings.
-pub(crate) fn turn(item: &Item, items: &[Item], now: Timestamp, met: bool) -> Turn {
-    let carrier = item.dispatch.carrier();
-    let mut turn = Turn::Go;
-    for earlier in items.iter().filter(|earlier| earlier.id < item.id) {
-        let due = earlier.next_at <= now;
-        if earlier.dispatch.carrier() == carrier {
-            if due {
-                return Turn::Behind;
-            }
-            if earlier.tries > 0 {
-                turn = Turn::Wait(earlier.next_at);
-            }
-        } else if carrier == Carrier::Mail && met && due && earlier.tries == 0 {
-            return Turn::Behind;
-        }
-    }
-    turn
 }
 
 /// The entry that an item was written in.
@@ -228,76 +193,5 @@ pub(crate) fn item_again(what: &Undelivered, id: u64, now: Timestamp) -> Option<
             Some(Item { next_at: now, ..Item::new(id, dispatch.clone()) })
         }
         Undelivered::Webhook { .. } => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::dispatch::{Dispatch, Mail, MailKind, MeetingTask, Task};
-
-    const NOW: Timestamp = Timestamp(1_000);
-    const LATER: Timestamp = Timestamp(2_000);
-
-    fn item(id: u64, task: Task, tries: u32, next_at: Timestamp) -> Item {
-        let callback = CallbackId(7);
-        let dispatch = Dispatch { callback, caused_at: NOW, not_before: NOW, task };
-        Item { tries, next_at, ..Item::new(id, dispatch) }
-    }
-
-    fn mail(id: u64, tries: u32, next_at: Timestamp) -> Item {
-        let mail = Mail {
-            kind: MailKind::Change,
-            sequence: 1,
-            slot: None,
-            previous_slot: None,
-            bookings: 1,
-            position: None,
-            estimate: None,
-            attempts: 0,
-            next_try: None,
-        };
-        item(id, Task::Mail(mail), tries, next_at)
-    }
-
-    fn meeting(id: u64, tries: u32, next_at: Timestamp) -> Item {
-        item(id, Task::Meeting(MeetingTask::Keep), tries, next_at)
-    }
-
-    #[test]
-    fn each_carrier_keeps_a_callbacks_order() {
-        let last = mail(3, 0, NOW);
-        for (earlier, expected) in [
-            (vec![], Turn::Go),
-            (vec![mail(1, 0, NOW)], Turn::Behind),
-            (vec![mail(1, 4, NOW)], Turn::Behind),
-            (vec![mail(1, 4, LATER)], Turn::Wait(LATER)),
-            // A reminder whose time hasn't come.
-            (vec![mail(1, 0, LATER)], Turn::Go),
-            (vec![mail(1, 4, LATER), mail(2, 0, NOW)], Turn::Behind),
-            (vec![meeting(1, 0, NOW)], Turn::Behind),
-            (vec![meeting(1, 1, LATER)], Turn::Go),
-            (vec![meeting(1, 1, NOW)], Turn::Go),
-        ] {
-            let items: Vec<Item> = earlier.into_iter().chain([last.clone()]).collect();
-            assert_eq!(turn(&last, &items, NOW, true), expected, "{items:?}");
-        }
-        let items = [meeting(1, 0, NOW), last.clone()];
-        assert_eq!(turn(&last, &items, NOW, false), Turn::Go, "nobody makes meetings");
-    }
-
-    #[test]
-    fn a_meeting_waits_for_meetings_alone() {
-        let last = meeting(3, 0, NOW);
-        for (earlier, expected) in [
-            (mail(1, 0, NOW), Turn::Go),
-            (mail(1, 9, LATER), Turn::Go),
-            (meeting(1, 0, NOW), Turn::Behind),
-            (meeting(1, 2, LATER), Turn::Wait(LATER)),
-            (meeting(4, 0, NOW), Turn::Go),
-        ] {
-            let items = [earlier, last.clone()];
-            assert_eq!(turn(&last, &items, NOW, true), expected, "{items:?}");
-        }
     }
 }

@@ -9,50 +9,10 @@ use std::sync::Arc;
 
 use super::library::FullCallback;
 use super::ports::PortFuture;
-use crate::domain::dispatch::{Carrier, Mail, Meeting, Provider};
+use crate::domain::dispatch::{Carrier, Mail, Meeting, Outcome, Provider};
 use crate::domain::ids::{CallbackId, WorkspaceId};
 use crate::domain::queue::Queue;
-use crate::domain::time::{Span, Timestamp};
-
-/// What became of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<T = ()> {
-    /// Done; what came of it.
-    Delivered(T),
-    /// Not now. Trying again is safe, also where the other side may have done it already.
-    Later {
-        /// Why, in a few words for the list of failures.
-        reason: String,
-        /// How long the other side asked to be left alone.
-        retry_after: Option<Span>,
-    },
-    /// Trying again can't help until somebody changes something.
-    GivenUp {
-        /// Why, in a few words for the list of failures.
-        reason: String,
-    },
-}
-
-impl<T> Outcome<T> {
-    /// Not now, and the other side didn't say until when.
-    pub fn later(reason: impl Into<String>) -> Self {
-        Self::Later { reason: reason.into(), retry_after: None }
-    }
-
-    /// Never, as things are.
-    pub fn given_up(reason: impl Into<String>) -> Self {
-        Self::GivenUp { reason: reason.into() }
-    }
-
-    /// The same, with something else that came of it.
-    pub fn map<U>(self, made: impl FnOnce(T) -> U) -> Outcome<U> {
-        match self {
-            Self::Delivered(value) => Outcome::Delivered(made(value)),
-            Self::Later { reason, retry_after } => Outcome::Later { reason, retry_after },
-            Self::GivenUp { reason } => Outcome::GivenUp { reason },
-        }
-    }
-}
+use crate::domain::time::Timestamp;
 
 /// A mail, with all that it is made of.
 #[derive(Debug, Clone)]

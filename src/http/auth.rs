@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::jwt::{self, Verifier};
 use super::limit::Attempts;
 use crate::domain::ids::WorkspaceId;
-use crate::domain::key::{ApiKey, Grant, OWN_SITE, PublicUse, TokenHash};
+use crate::domain::key::{ApiKey, Grant, PublicUse, TokenHash};
 use crate::domain::time::Timestamp;
 use crate::engine::keys::KeyRing;
 use crate::wire::manage;
@@ -161,10 +161,7 @@ impl Gate {
 
     /// Whether that site's pages may ask for callbacks of this workspace.
     pub fn is_shop(&self, workspace: usize, site: &str) -> bool {
-        let is_it = |public: &PublicUse| {
-            let mut sites = public.allowed_origins.iter();
-            sites.any(|one| site == if one == OWN_SITE { &self.own_site } else { one })
-        };
+        let is_it = |public: &PublicUse| public.on(&self.own_site).allows(site);
         self.workspaces[workspace].keys.any(|key| key.public().is_some_and(is_it))
     }
 

@@ -6,7 +6,6 @@
 mod answer;
 pub mod mail;
 pub mod meeting;
-pub mod outcome;
 #[cfg(test)]
 mod test_server;
 pub mod webhook;

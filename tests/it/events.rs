@@ -1,12 +1,26 @@
 //! The stream of events: who sees what, and how it is taken up again.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::blocking::Response;
+use ringback::domain::callback::{Channel, Request};
+use ringback::domain::ids::{QueueId, WorkspaceId};
+use ringback::domain::message::{Action, Who, Wish};
+use ringback::domain::policy::QueueSettings;
+use ringback::domain::time::{Span, Timestamp};
+use ringback::engine::clock::{Clock, ManualTime};
+use ringback::engine::outward::Outward;
+use ringback::engine::system::{Ended, EngineConfig, Limits, Workspace};
+use ringback::store::index::RowCodec;
+use ringback::store::library::StoreLibrary;
+use ringback::store::{OpenStore, StoreUrl};
 use serde_json::{Value, json};
 
-use crate::server::{Server, asap, send};
+use crate::redis::now;
+use crate::server::{Server, asap, send, wall_now};
 
 /// A stream that is open.
 pub(crate) struct Stream {
@@ -227,4 +241,57 @@ fn a_token_that_ends_ends_its_stream() {
     short_life(&server, "030 123456");
     assert_eq!(stream.take(3).len(), 3);
     assert_eq!(stream.next(), None);
+}
+
+/// Lets an engine work in `folder` long ago, and returns the newest event that it left there.
+async fn work_long_ago(folder: &Path) -> u64 {
+    let now = Timestamp(wall_now().as_millisecond());
+    // Longer than `retain_days` is unless it is set.
+    let long_ago = ManualTime::starting_at(now - Span::days(100));
+    let queue = QueueId::parse("billing").expect("a slug");
+    let workspace = WorkspaceId::parse("main").expect("a slug");
+    let store: StoreUrl = format!("embedded:{}", folder.display()).parse().expect("a URL");
+    let OpenStore { log, tables } = store.open(&workspace).await.expect("it is ours");
+    let config = EngineConfig {
+        workspace,
+        limits: Limits::default(),
+        queues: vec![QueueSettings::new(queue.clone())],
+        agents: Vec::new(),
+        keys: Vec::new(),
+        secret: None,
+        clock: Arc::new(Clock::manual(long_ago)),
+        outward: Outward::default(),
+    };
+    let library = Box::new(|rows| Arc::new(StoreLibrary::new(rows)) as Arc<_>);
+    let started = Workspace::start(config, log, tables, Arc::new(RowCodec), library).await;
+    let (handle, running) = started.expect("it starts");
+    let wish = Wish::asap(queue, Who::Channel, Request::by("Ada", Channel::Portal));
+    let id = handle.create(wish, None).await.expect("taken").value.callback.id;
+    let cancel = Action::Cancel { reason: None };
+    handle.act(id, Who::Channel, cancel, None, None).await.expect("canceled");
+    let newest = handle.newest_event().await.expect("readable");
+    assert_eq!(running.drain().await, Ended::Drained);
+    newest
+}
+
+#[test]
+fn who_comes_after_events_are_gone_is_told_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let newest = runtime.block_on(work_long_ago(&data));
+    let server = Server::start_on(folder.path(), &format!("embedded:{}", data.display()));
+    let follow = |last: u64| {
+        server.request("GET", "/v1/events", "lead-key-1").header("Last-Event-ID", last.to_string())
+    };
+    // What is as old goes in the background, soon after the start.
+    let deadline = now() + Duration::from_secs(30);
+    while follow(0).send().expect("it answers").status() != 410 {
+        assert!(now() < deadline, "what is kept for 90 days is there after 100");
+    }
+    let gone = send(follow(0));
+    gone.is_problem(410, "gone");
+    let mut stream = Stream::open(&server, "lead-key-1", Some(newest));
+    server.callback(&asap("030 123456"));
+    assert_eq!(stream.take(1)[0].kind, "callback.created", "the way on is open");
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use mail_parser::MessageParser;
 use ringback::config::{Input, load};
 use ringback::domain::civil::parse_rfc3339;
+use ringback::domain::dispatch::Outcome;
 use ringback::domain::dispatch::{MailKind, Slot};
 use ringback::domain::ids::CallbackId;
 use ringback::domain::phone::Email;
 use ringback::domain::policy::Medium;
 use ringback::domain::zone::TimeZone;
-use ringback::engine::outward::Outcome;
 use ringback::notify::mail::{MailItem, Mailer};
 
 use crate::mail_server::MailServer;

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringback::domain::agent::Presence;
-use ringback::domain::callback::{Callback, CallbackType, State};
+use ringback::domain::callback::{Callback, CallbackType, ClosedReason, Phase, RequestedBy, State};
+use ringback::domain::dispatch::MailKind;
 use ringback::domain::effect::{Change, Outbox};
 use ringback::domain::event::{AgentEvent, CallbackEvent, Event};
 use ringback::domain::ids::{AgentId, CallbackId, SessionId};
+use ringback::domain::policy::DuplicatePolicy;
 use ringback::domain::time::{Now, Span, Timestamp};
 
+use crate::world::outside::{Mailed, Outside};
 use crate::world::{Records, subject};
 
 /// The journal's oracle.
@@ -24,6 +27,10 @@ pub(crate) struct Checks {
     sessions: BTreeMap<AgentId, BTreeSet<SessionId>>,
     /// Agents who were given work past their capacity by a supervisor.
     pub(crate) forced: BTreeSet<AgentId>,
+    /// Mails that must arrive, with the entry that caused each.
+    owed: BTreeMap<Mailed, usize>,
+    /// Callbacks that didn't just wait since they were asked for.
+    worked: BTreeSet<CallbackId>,
     /// What was found wrong, first things first.
     pub(crate) violations: Vec<String>,
 }
@@ -59,11 +66,83 @@ impl Checks {
             if !legal(from, after.state()) {
                 self.fail(format!("{}: {from:?} to {:?}", after.id, after.state()));
             }
+            let given = matches!(after.state(), State::Offered | State::Accepted);
+            let waited = matches!(from, Some(State::Open | State::Queued));
+            if given && waited && newest.is_denied(after.reach.phone.as_ref()) {
+                self.fail(format!("{}: offered, and its number is denied", after.id));
+            }
+            match before {
+                None => self.twice(newest, after),
+                Some(before) if before.attempts != after.attempts => {
+                    self.worked.insert(after.id);
+                }
+                Some(_) => {}
+            }
         }
         for event in &out.events {
             self.connection(event);
             self.event(now, newest, out, event);
         }
+    }
+
+    /// Customers don't wait twice for the same, unless the queue allows it.
+    fn twice(&mut self, newest: &Records, after: &Callback) {
+        let settings = &newest.queues[&after.queue].settings;
+        let allowed = settings.duplicate_policy == DuplicatePolicy::Allow;
+        if allowed || after.requested_by != RequestedBy::Customer || after.reach.contact.is_none() {
+            return;
+        }
+        let start = |one: &Callback| one.booking.as_ref().map_or(0, |booking| booking.start.0);
+        let window = Span::minutes(settings.duplicate_window_minutes).0;
+        let same = newest.callbacks.values().find(|one| {
+            let waits = matches!(one.state(), State::Open | State::Queued | State::Offered);
+            let alike = one.queue == after.queue && one.kind == after.kind;
+            let near = (start(one) - start(after)).abs() <= window;
+            // What was with an agent, or elsewhere, when the other was asked for may be back.
+            let there = !self.worked.contains(&one.id);
+            waits && alike && near && there && one.reach.contact == after.reach.contact
+        });
+        if let Some(one) = same {
+            let id = one.id;
+            self.fail(format!("{}: its customer waits for the same already, as {id}", after.id));
+        }
+    }
+
+    /// What customers must be written because of an entry.
+    pub(crate) fn owes(&mut self, number: usize, out: &Outbox) {
+        for change in &out.changes {
+            let Change::Callback { before, after } = change else { continue };
+            if !after.has_email {
+                continue;
+            }
+            let start = |one: &Callback| one.booking.as_ref().map(|booking| booking.start);
+            let ended = |one: &Callback| one.state().is_final();
+            let kind = match before {
+                None => Some(MailKind::Confirmation),
+                Some(before) if ended(before) => None,
+                Some(_) if after.state() == State::Canceled => Some(MailKind::Cancellation),
+                Some(before) if !ended(after) && start(before) != start(after) => {
+                    Some(MailKind::Change)
+                }
+                Some(_) => match after.phase {
+                    Phase::Ended {
+                        reason: ClosedReason::Expired | ClosedReason::AttemptsUsedUp,
+                        ..
+                    } => Some(MailKind::Sorry),
+                    _ => None,
+                },
+            };
+            if let Some(kind) = kind {
+                let version = u32::try_from(after.version).expect("a callback changes seldom");
+                self.owed.insert((after.id, kind, version), number);
+            }
+        }
+    }
+
+    /// Mails that never arrived.
+    pub(crate) fn missing_mails(&self, outside: &Outside) -> Vec<String> {
+        let missing = self.owed.keys().filter(|mail| !outside.has_mail(mail));
+        missing.map(|mail| format!("{mail:?} never arrived")).collect()
     }
 
     fn connection(&mut self, event: &Event) {
@@ -111,9 +190,14 @@ impl Checks {
                 | CallbackEvent::Assigned { .. }
                 | CallbackEvent::RetryScheduled { .. } => {
                     self.hurried.insert(id);
+                    self.worked.insert(id);
                 }
                 CallbackEvent::Rescheduled { .. } => {
                     self.hurried.remove(&id);
+                    self.worked.insert(id);
+                }
+                CallbackEvent::Accepted { .. } => {
+                    self.worked.insert(id);
                 }
                 _ => {}
             }
@@ -161,7 +245,8 @@ impl Checks {
         let waiting = newest
             .callbacks
             .values()
-            .filter(|one| one.state() == State::Queued && one.preferred.is_none());
+            .filter(|one| one.state() == State::Queued && one.preferred.is_none())
+            .filter(|one| !newest.is_denied(one.reach.phone.as_ref()));
         let mut found = Vec::new();
         for callback in waiting {
             let could = idle.iter().find(|agent| {
@@ -190,8 +275,9 @@ impl Checks {
     }
 
     /// The engine has started again from what was durable.
-    pub(crate) fn restarted(&mut self, durable: &Records) {
+    pub(crate) fn restarted(&mut self, entries: usize, durable: &Records) {
         self.sessions.clear();
+        self.owed.retain(|_, number| *number <= entries);
         let mut found = Vec::new();
         for (id, shown) in &self.shown {
             match durable.callbacks.get(id) {

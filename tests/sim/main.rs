@@ -53,7 +53,7 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 /// Seeds within which each planted fault must be found.
-const PLANTED_SEEDS: u64 = 60;
+const PLANTED_SEEDS: u64 = 400;
 
 #[test]
 fn planted_faults_are_found() {
@@ -63,6 +63,13 @@ fn planted_faults_are_found() {
         Planted::ReleasesLost,
         Planted::SleepersForgotten,
         Planted::SeatsLost,
+        Planted::DispatchesNotHeld,
+        Planted::DispatchesLost,
+        Planted::DoneTooSoon,
+        Planted::WithdrawalsLost,
+        Planted::OpenEventsLost,
+        Planted::FactsOutOfTurn,
+        Planted::DenialsForgotten,
     ];
     for fault in faults {
         let found: BTreeSet<String> = (1..=PLANTED_SEEDS)

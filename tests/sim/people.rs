@@ -5,19 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringback::domain::agent::{Presence, PresenceBy};
-use ringback::domain::callback::{
-    Booking, Callback, CallbackType, Channel, Customer, Origin, Outcome, Request, State,
-};
+use ringback::domain::callback::{Booking, Callback, Channel, Outcome, Request, State};
 use ringback::domain::effect::{Answer, Notice};
 use ringback::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
 use ringback::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, Patch, QueueMessage,
     Token, Who, Wish,
 };
+use ringback::domain::phone::{Email, PhoneNumber};
 use ringback::domain::policy::Medium;
 use ringback::domain::rank::Priority;
 use ringback::domain::refusal::Refusal;
-use ringback::domain::skills::Requirements;
 use ringback::domain::time::{Span, Timestamp};
 use ringback::domain::zone::TimeZone;
 
@@ -297,23 +295,16 @@ impl People {
         let queue = rng.pick(&self.queues).clone();
         let id = CallbackId(world.fresh());
         let who = if rng.percent(15) { Who::Supervisor(None) } else { Who::Channel };
-        let booking = rng.percent(50).then(|| booking(world.wall, &who, rng));
-        let kind = if booking.is_some() { CallbackType::Scheduled } else { CallbackType::Asap };
-        let wish = Wish {
-            queue: queue.clone(),
-            who,
-            request: Arc::new(request()),
-            kind,
-            medium: Medium::Voice,
-            booking,
-            zone: TimeZone::utc(),
-            priority: Priority::default(),
-            size: 1,
-            requirements: Requirements::default(),
-            preferred: None,
-            max_attempts: None,
-            expire_after_minutes: None,
-        };
+        let mut request = request(rng);
+        let mut wish = Wish::asap(queue.clone(), who.clone(), request.clone());
+        if rng.percent(50) {
+            wish = wish.booked(booking(world.wall, &who, rng));
+            if rng.percent(30) {
+                wish.medium = Medium::Video;
+                request.customer.email = Email::parse("ada@example.com").ok();
+                wish.request = Arc::new(request);
+            }
+        }
         let number = self.numbers;
         self.sent(Asked::Other, |token| {
             let (active, duplicates, told) = (Vec::new(), Vec::new(), None);
@@ -403,45 +394,20 @@ fn booking(now: Timestamp, who: &Who, rng: &mut Rng) -> Booking {
         }
         _ => Timestamp(now.0 + between(rng, 1, 180) * minute),
     };
-    let zone = TimeZone::utc();
-    let local_start = zone.local(start);
-    Booking {
-        start,
-        end: start,
-        local_start,
-        zone,
-        repeated: false,
-        overbooked: false,
-        in_conflict: false,
-    }
+    Booking::at(start, TimeZone::utc())
 }
 
-fn request() -> Request {
-    Request {
-        version: 1,
-        customer: Customer {
-            id: None,
-            kind: None,
-            account: None,
-            name: "Ada".to_owned(),
-            phone: None,
-            phone_extension: None,
-            email: None,
-            time_zone: None,
-            locale: None,
-        },
-        reason: None,
-        short_description: None,
-        description: None,
-        origin: Origin {
-            channel: Channel::Api,
-            interaction_ref: None,
-            case_id: None,
-            page_url: None,
-            waiting_since: None,
-        },
-        context: None,
-        external_id: None,
-        customer_agreed: false,
-    }
+/// Customers call from so many numbers, so that some ask twice.
+pub(crate) const PHONES: u64 = 12;
+
+/// One of them.
+pub(crate) fn phone(number: u64) -> PhoneNumber {
+    PhoneNumber::from_e164(&format!("+49301234{number:03}")).expect("a number")
+}
+
+fn request(rng: &mut Rng) -> Request {
+    let mut request = Request::by("Ada", Channel::Api);
+    request.customer.phone = rng.percent(70).then(|| phone(rng.below(PHONES)));
+    request.customer.email = rng.percent(60).then(|| Email::parse("ada@example.com").expect("one"));
+    request
 }

@@ -7,12 +7,13 @@ use ringback::domain::ids::{AgentId, QueueId};
 use ringback::domain::machines::router::RouterMachine;
 use ringback::domain::message::{AgentMessage, AgentTimers, Letter, QueueMessage, Token};
 use ringback::domain::policy::{
-    AgentSettings, Capacity, Membership, PerMedium, QueueSettings, SlotCapacity, WrapUpMode,
+    AgentSettings, Capacity, DuplicatePolicy, Medium, Membership, PerMedium, QueueSettings,
+    SlotCapacity, WrapUpMode,
 };
 use ringback::domain::skills::Skills;
 use ringback::domain::time::{Span, Timestamp};
 
-use crate::people::{Asked, People, SLOT_MINUTES, Sent};
+use crate::people::{Asked, PHONES, People, SLOT_MINUTES, Sent, phone};
 use crate::rng::Rng;
 use crate::world::{Output, Planted, World};
 
@@ -31,6 +32,7 @@ enum Happening {
     CustomerAsks,
     SomebodyChanges,
     Pauses,
+    Denies,
     Crash,
     ClockJumps,
 }
@@ -76,6 +78,7 @@ pub(crate) fn simulate(seed: u64, planted: Planted) -> Report {
     run.set_up(&queues, &agents, timers);
     run.chaos();
     run.calm();
+    run.finish();
     let violations = run.world.checks.violations.clone();
     Report { violations, steps: run.world.steps, entries: run.world.taken() }
 }
@@ -117,6 +120,7 @@ impl Run {
             Happening::CustomerAsks,
             Happening::SomebodyChanges,
             Happening::Pauses,
+            Happening::Denies,
             Happening::Crash,
             Happening::ClockJumps,
         ] {
@@ -179,6 +183,9 @@ impl Run {
             self.world.post(Letter::Scheduler(read));
             return;
         }
+        if self.rng.percent(60) && self.goes_out(chaos) {
+            return;
+        }
         if !self.world.has_mail() {
             self.sync_all();
             self.world.checks.offers_stand(&self.world.newest);
@@ -205,6 +212,33 @@ impl Run {
         }
     }
 
+    /// One thing is done for mails, meetings and the webhook, if there is any.
+    fn goes_out(&mut self, troubled: bool) -> bool {
+        let (world, rng) = (&mut self.world, &mut self.rng);
+        let events_first = rng.percent(50) && world.deliver_event(rng, troubled);
+        events_first || world.carry(rng, troubled) || world.deliver_event(rng, troubled)
+    }
+
+    /// Every callback is over: what was to go out does, and nothing is left.
+    fn finish(&mut self) {
+        while self.sound() {
+            self.world.steps += 1;
+            self.sync_all();
+            if self.world.has_mail() {
+                self.world.deliver(&mut self.rng);
+            } else if !self.goes_out(false) {
+                let times = [self.world.carries_at(), self.world.delivers_at()];
+                match times.into_iter().flatten().min() {
+                    Some(at) => self.world.advance(at),
+                    None => break,
+                }
+            }
+        }
+        if self.sound() {
+            self.world.check_outside();
+        }
+    }
+
     /// In calm, when nothing is under way, nobody waits in vain.
     fn conserves(&mut self) {
         // What fell due a moment ago is decided a moment later, with all that falls due then.
@@ -222,7 +256,7 @@ impl Run {
         match happening {
             Happening::Arrives(sent) => {
                 self.asked.insert(sent.token, sent.asked.clone());
-                self.world.post(sent.letter.clone());
+                self.world.arrive(sent.letter);
             }
             Happening::AgentActs(place) => {
                 if let Some(sent) = self.people.agent_acts(place, &mut self.world, &mut self.rng) {
@@ -249,6 +283,11 @@ impl Run {
                 let sent = self.people.pauses(resume, &mut self.rng);
                 self.send(sent);
                 self.again(900, Happening::Pauses);
+            }
+            Happening::Denies => {
+                let (token, phone) = (self.people.token(), phone(self.rng.below(PHONES)));
+                self.world.deny(token, phone, self.rng.percent(50));
+                self.again(400, Happening::Denies);
             }
             Happening::Crash => {
                 self.world.crash();
@@ -330,6 +369,14 @@ fn queue_settings(id: &QueueId, rng: &mut Rng) -> QueueSettings {
     settings.slot_capacity = PerMedium::both(SlotCapacity::Fixed(small(rng, 0, 3)));
     settings.min_notice_minutes = 0;
     settings.max_outstanding = PerMedium::both(if rng.percent(30) { small(rng, 3, 12) } else { 0 });
+    settings.media = vec![Medium::Voice, Medium::Video];
+    settings.reminder_minutes = small(rng, 0, 30);
+    settings.duplicate_window_minutes = small(rng, 0, 60);
+    settings.duplicate_policy = *rng.pick(&[
+        DuplicatePolicy::ReturnExisting,
+        DuplicatePolicy::Reject,
+        DuplicatePolicy::Allow,
+    ]);
     settings.auto_accept = rng.percent(10);
     settings.retry_extends_expiry = rng.percent(80);
     settings.expire_after_minutes = small(rng, 5, 60);

@@ -1,13 +1,18 @@
 //! The engine's part of the simulation: the real machines, a mailbox each, a journal that is
 //! durable up to some entry, outputs that are held until theirs is, and a crash between any two.
 
+mod carriers;
+mod courier;
+mod lines;
+pub(crate) mod outside;
+mod planted;
+mod records;
 mod seats;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use ringback::domain::agent::Agent;
-use ringback::domain::callback::{Callback, Snapshot};
+use ringback::domain::callback::Callback;
 use ringback::domain::effect::{Answer, Change, Effect, Notice, Outbox};
 use ringback::domain::event::Event;
 use ringback::domain::ids::{AgentId, CallbackId, Fresh, QueueId, SessionId};
@@ -16,76 +21,24 @@ use ringback::domain::machines::callback::CallbackMachine;
 use ringback::domain::machines::queue::QueueMachine;
 use ringback::domain::machines::router::{RouterLimits, RouterMachine};
 use ringback::domain::machines::scheduler::{SchedulerMachine, WindowLimits};
-use ringback::domain::message::{
-    AgentTimers, CallbackMessage, Letter, Machine, QueueMessage, RouterMessage, SchedulerMessage,
-    Token,
-};
-use ringback::domain::queue::Queue;
+use ringback::domain::message::{AgentTimers, Letter, Machine, SchedulerMessage, Token};
 use ringback::domain::refusal::Refusal;
 use ringback::domain::time::{Now, Span, Timestamp};
 
+use self::carriers::Carriers;
+use self::courier::Courier;
+use self::lines::Lines;
+use self::outside::Outside;
+pub(crate) use self::planted::Planted;
+pub(crate) use self::records::{Entry, Records};
 use crate::checks::Checks;
 use crate::rng::Rng;
-
-/// A fault planted to see that the simulation bites.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Planted {
-    /// Nothing is wrong.
-    Nothing,
-    /// Answers and frames leave before their entry is durable.
-    OutputsNotHeld,
-    /// Offers of agents who are gone are not taken back.
-    OffersNotRevoked,
-    /// Capacity that is free again isn't told to the router.
-    ReleasesLost,
-    /// Callbacks are forgotten by the scheduler when they fall asleep.
-    SleepersForgotten,
-    /// Seats that callbacks give back go on being counted.
-    SeatsLost,
-}
 
 /// What leaves the engine.
 #[derive(Debug, Clone)]
 pub(crate) enum Output {
     Answer(Token, Box<Result<Answer, Refusal>>),
     Notice(SessionId, Notice),
-}
-
-/// Records, as the journal's entries say.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Records {
-    pub(crate) callbacks: BTreeMap<CallbackId, Snapshot>,
-    pub(crate) agents: BTreeMap<AgentId, Arc<Agent>>,
-    pub(crate) queues: BTreeMap<QueueId, Arc<Queue>>,
-}
-
-impl Records {
-    fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Callback { after, .. } => {
-                self.callbacks.insert(after.id, Arc::clone(after));
-            }
-            Change::Request { .. }
-            | Change::Interaction { .. }
-            | Change::Webhook(_)
-            | Change::Outbox(_)
-            | Change::Denied(..)
-            | Change::Key(..)
-            | Change::Measured(_) => {}
-            Change::Agent(agent) => {
-                self.agents.insert(agent.settings.id.clone(), Arc::clone(agent));
-            }
-            Change::AgentRemoved(id) => {
-                self.agents.remove(id);
-            }
-            Change::Queue(queue) => {
-                self.queues.insert(queue.settings.id.clone(), Arc::clone(queue));
-            }
-            Change::QueueRemoved(id) => {
-                self.queues.remove(id);
-            }
-        }
-    }
 }
 
 /// The engine.
@@ -107,8 +60,13 @@ pub(crate) struct World {
     router: RouterMachine,
     scheduler: SchedulerMachine,
     mail: BTreeMap<Machine, VecDeque<Letter>>,
-    journal: Vec<Vec<Change>>,
+    journal: Vec<Entry>,
     durable: usize,
+    lines: Lines,
+    carriers: Carriers,
+    courier: Courier,
+    /// What isn't the engine's: it lasts over a crash.
+    pub(crate) outside: Outside,
     held: VecDeque<(usize, Output)>,
     alarm: (Option<Timestamp>, Option<Timestamp>),
     ids: u64,
@@ -134,6 +92,10 @@ impl World {
             mail: BTreeMap::new(),
             journal: Vec::new(),
             durable: 0,
+            lines: Lines::default(),
+            carriers: Carriers::default(),
+            courier: Courier::at(None),
+            outside: Outside::default(),
             held: VecDeque::new(),
             alarm: (Some(start), None),
             ids: 0,
@@ -154,7 +116,7 @@ impl World {
 
     /// Puts a letter into its machine's mailbox.
     pub(crate) fn post(&mut self, letter: Letter) {
-        if self.drops(&letter) {
+        if self.planted.drops(&letter) {
             return;
         }
         let machine = match &letter {
@@ -165,27 +127,6 @@ impl World {
             Letter::Scheduler(_) => Machine::Scheduler,
         };
         self.mail.entry(machine).or_default().push_back(letter);
-    }
-
-    fn drops(&self, letter: &Letter) -> bool {
-        match self.planted {
-            Planted::Nothing | Planted::OutputsNotHeld => false,
-            Planted::OffersNotRevoked => {
-                matches!(letter, Letter::Callback(_, CallbackMessage::RevokeOffer { .. }))
-            }
-            Planted::ReleasesLost => {
-                matches!(
-                    letter,
-                    Letter::Router(RouterMessage::Release { .. } | RouterMessage::Missed { .. })
-                )
-            }
-            Planted::SleepersForgotten => {
-                matches!(letter, Letter::Scheduler(SchedulerMessage::Slept { .. }))
-            }
-            Planted::SeatsLost => {
-                matches!(letter, Letter::Queue(_, QueueMessage::FreeSeat(_)))
-            }
-        }
     }
 
     /// Whether any letter waits.
@@ -237,33 +178,39 @@ impl World {
     /// The machine of a callback, made from its record if it isn't live.
     fn rouse(&mut self, id: CallbackId, now: &Now) -> &mut CallbackMachine {
         let newest = &self.newest;
-        self.callbacks.entry(id).or_insert_with(|| match newest.callbacks.get(&id) {
+        let record = newest.callbacks.get(&id);
+        let machine = self.callbacks.entry(id).or_insert_with(|| match record {
             Some(record) => {
                 let queue = Arc::clone(&newest.queues[&record.queue]);
                 CallbackMachine::restore(record, queue, now)
             }
             None => CallbackMachine::new(id),
-        })
+        });
+        if let Some(record) = record
+            && self.planted != Planted::DenialsForgotten
+        {
+            machine.know_denied(newest.is_denied(record.reach.phone.as_ref()));
+        }
+        machine
     }
 
-    fn carry_out(&mut self, now: &Now, out: Outbox, lets_go: Option<CallbackId>) {
+    fn carry_out(&mut self, now: &Now, mut out: Outbox, lets_go: Option<CallbackId>) {
         if self.traced {
             for event in &out.events {
                 eprintln!("{} {:?} {event:?}", self.journal.len() + 1, now.steady);
             }
         }
+        self.planted.spoils(&mut out.changes);
         self.checks.entry(now, &self.newest, &out);
-        if !out.changes.is_empty() || !out.events.is_empty() {
-            for change in &out.changes {
-                self.newest.apply(change);
-            }
-            self.journal.push(out.changes);
-            self.checks.capacity(&self.newest);
-        }
+        self.checks.owes(self.journal.len() + 1, &out);
+        self.write(out.changes, out.events);
         for effect in out.effects {
             match effect {
                 Effect::Send(letter) => self.post(letter),
-                Effect::Answer { token, result } => self.hold(Output::Answer(token, result)),
+                Effect::Answer { token, result } => {
+                    self.hold(Output::Answer(token, result));
+                    self.next_in_line(token);
+                }
                 Effect::Notify { sessions, notice } => {
                     for session in sessions {
                         self.hold(Output::Notice(session, notice.clone()));
@@ -283,6 +230,17 @@ impl World {
                 Effect::SetAlarm { wall, steady } => self.alarm = (wall, steady),
             }
         }
+    }
+
+    /// Changes and events are one entry of the journal.
+    fn write(&mut self, changes: Vec<Change>, events: Vec<Event>) {
+        if changes.is_empty() && events.is_empty() {
+            return;
+        }
+        let entry = Entry { changes, events };
+        self.newest.take(self.journal.len() as u64 + 1, &entry);
+        self.journal.push(entry);
+        self.checks.capacity(&self.newest);
     }
 
     fn read_due(&mut self, after: Option<(Timestamp, CallbackId)>, until: Timestamp, limit: usize) {
@@ -314,6 +272,11 @@ impl World {
         while self.held.front().is_some_and(|(number, _)| *number <= bound) {
             left.extend(self.held.pop_front().map(|(_, output)| output));
         }
+        for output in &left {
+            if let Output::Answer(token, _) = output {
+                self.carriers.answered(*token);
+            }
+        }
         left
     }
 
@@ -329,10 +292,15 @@ impl World {
         }
         self.journal.truncate(self.durable);
         self.newest = Records::default();
-        for change in self.journal.iter().flatten() {
-            self.newest.apply(change);
+        for (number, entry) in (1..).zip(&self.journal) {
+            self.newest.take(number, entry);
         }
-        self.checks.restarted(&self.newest);
+        self.checks.restarted(self.durable, &self.newest);
+        let lost = self.outside.lies(self.durable, &self.newest);
+        self.checks.violations.extend(lost);
+        self.lines = Lines::default();
+        self.carriers = Carriers::default();
+        self.courier = Courier::at(self.newest.progress.as_deref());
         self.mail.clear();
         self.held.clear();
         self.reads.clear();
@@ -368,6 +336,10 @@ impl World {
                 let queue = Arc::clone(&records.queues[&callback.queue]);
                 let (now, mut out) = (self.now(), Outbox::default());
                 let mut machine = CallbackMachine::restore(callback, queue, &now);
+                machine.know_denied(
+                    self.planted != Planted::DenialsForgotten
+                        && records.is_denied(callback.reach.phone.as_ref()),
+                );
                 machine.recover(&now, &mut out);
                 self.callbacks.insert(*id, machine);
                 self.carry_out(&now, out, None);

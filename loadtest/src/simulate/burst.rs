@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ringback::domain::agent::Presence;
-use ringback::domain::callback::{Booking, CallbackType};
+use ringback::domain::callback::Booking;
 use ringback::domain::message::{Who, Wish};
 use ringback::domain::time::Span;
 use ringback::domain::zone::TimeZone;
@@ -63,22 +63,8 @@ pub(crate) fn filled(round: u64, manner: Manner) -> Result<u64> {
 }
 
 fn booked(wish: Wish) -> Wish {
-    let (start, zone) = (START + START_AFTER, TimeZone::utc());
-    let booking = Booking {
-        start,
-        end: start,
-        local_start: zone.local(start),
-        zone,
-        repeated: false,
-        overbooked: false,
-        in_conflict: false,
-    };
-    Wish {
-        kind: CallbackType::Scheduled,
-        who: Who::Supervisor(None),
-        booking: Some(booking),
-        ..wish
-    }
+    let booking = Booking::at(START + START_AFTER, TimeZone::utc());
+    Wish { who: Who::Supervisor(None), ..wish.booked(booking) }
 }
 
 /// The agents of a round, and a class of callbacks for each skill.

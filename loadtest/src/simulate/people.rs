@@ -2,13 +2,9 @@
 //!
 //! Separate from the run, which decides when.
 
-use std::sync::Arc;
-
-use ringback::domain::callback::{CallbackType, Channel, Customer, Origin, Request};
+use ringback::domain::callback::{Channel, Request};
 use ringback::domain::message::{Who, Wish};
-use ringback::domain::policy::Medium;
 use ringback::domain::time::{Span, Timestamp};
-use ringback::domain::zone::TimeZone;
 
 use super::arrivals::Call;
 use super::dice::Dice;
@@ -53,48 +49,10 @@ fn draw(times: Times, dice: &mut Dice) -> Micros {
 
 /// What a customer of a class asks for.
 pub(crate) fn wish(class: &Class) -> Wish {
-    let customer = Customer {
-        id: None,
-        kind: None,
-        account: None,
-        name: class.id.clone(),
-        phone: None,
-        phone_extension: None,
-        email: None,
-        time_zone: None,
-        locale: None,
-    };
-    let origin = Origin {
-        channel: Channel::Voice,
-        interaction_ref: None,
-        case_id: None,
-        page_url: None,
-        waiting_since: None,
-    };
-    let request = Request {
-        version: 1,
-        customer,
-        reason: None,
-        short_description: None,
-        description: None,
-        origin,
-        context: None,
-        external_id: None,
-        customer_agreed: false,
-    };
+    let request = Request::by(&class.id, Channel::Voice);
     Wish {
-        queue: class.queue.clone(),
-        who: Who::Channel,
-        request: Arc::new(request),
-        kind: CallbackType::Asap,
-        medium: Medium::Voice,
-        booking: None,
-        zone: TimeZone::utc(),
         priority: class.priority,
-        size: 1,
         requirements: class.requirements.clone(),
-        preferred: None,
-        max_attempts: None,
-        expire_after_minutes: None,
+        ..Wish::asap(class.queue.clone(), Who::Channel, request)
     }
 }

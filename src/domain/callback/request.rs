@@ -155,6 +155,42 @@ pub struct Request {
     pub customer_agreed: bool,
 }
 
+impl Request {
+    /// The first version of a request by whoever has this name, over this channel, that says
+    /// nothing else.
+    pub fn by(name: &str, channel: Channel) -> Self {
+        let customer = Customer {
+            id: None,
+            kind: None,
+            account: None,
+            name: name.to_owned(),
+            phone: None,
+            phone_extension: None,
+            email: None,
+            time_zone: None,
+            locale: None,
+        };
+        let origin = Origin {
+            channel,
+            interaction_ref: None,
+            case_id: None,
+            page_url: None,
+            waiting_since: None,
+        };
+        Self {
+            version: 1,
+            customer,
+            reason: None,
+            short_description: None,
+            description: None,
+            origin,
+            context: None,
+            external_id: None,
+            customer_agreed: false,
+        }
+    }
+}
+
 /// A booked time: kept as instant and as the wall time that was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booking {
@@ -172,6 +208,21 @@ pub struct Booking {
     pub overbooked: bool,
     /// It was told that the queue's hours have changed under it.
     pub in_conflict: bool,
+}
+
+impl Booking {
+    /// At an instant, asked for in this zone; its end is the queue's to set.
+    pub fn at(start: Timestamp, zone: TimeZone) -> Self {
+        Self {
+            start,
+            end: start,
+            local_start: zone.local(start),
+            zone,
+            repeated: false,
+            overbooked: false,
+            in_conflict: false,
+        }
+    }
 }
 
 /// How firmly an agent is preferred.

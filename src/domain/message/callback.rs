@@ -71,6 +71,33 @@ pub struct Wish {
     pub expire_after_minutes: Option<u32>,
 }
 
+impl Wish {
+    /// For a call as soon as possible, with nothing special about it.
+    pub fn asap(queue: QueueId, who: Who, request: Request) -> Self {
+        Self {
+            queue,
+            who,
+            request: Arc::new(request),
+            kind: CallbackType::Asap,
+            medium: Medium::Voice,
+            booking: None,
+            zone: TimeZone::utc(),
+            priority: Priority::default(),
+            size: 1,
+            requirements: Requirements::default(),
+            preferred: None,
+            max_attempts: None,
+            expire_after_minutes: None,
+        }
+    }
+
+    /// The same for a booked time.
+    #[must_use]
+    pub fn booked(self, booking: Booking) -> Self {
+        Self { kind: CallbackType::Scheduled, booking: Some(booking), ..self }
+    }
+}
+
 /// What a callback is told.
 #[derive(Debug, Clone)]
 pub enum CallbackMessage {

@@ -5,6 +5,7 @@
 //! print a secret.
 
 mod filter;
+mod outgoing;
 mod progress;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 pub use filter::{EVENT_TYPES, Filter, is_type};
+pub use outgoing::{Bounds, Outgoing, READ_AT_ONCE, Settled, WebhookStanding};
 pub use progress::{GivenUp, OpenEvent, Progress, Step, Stream};
 
 use super::ids::WebhookId;

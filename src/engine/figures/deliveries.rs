@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Tally;
 use crate::domain::ids::WebhookId;
-use crate::domain::time::Span;
+use crate::domain::webhook::WebhookStanding;
 
 /// What became of an attempt to deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,17 +30,6 @@ impl Delivered {
             Self::GivenUp => "given_up",
         }
     }
-}
-
-/// How one webhook stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WebhookStanding {
-    /// Events read and not yet settled.
-    pub waiting: usize,
-    /// For how long the oldest of them has been.
-    pub oldest: Span,
-    /// Nothing arrives there: it is only tried now and then.
-    pub failing: bool,
 }
 
 /// What whoever delivers counts.

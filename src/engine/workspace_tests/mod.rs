@@ -5,6 +5,7 @@ mod faults;
 mod flow;
 mod hours;
 mod outward;
+mod panics;
 mod rig;
 mod storm;
 mod vault;

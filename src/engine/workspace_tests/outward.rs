@@ -8,14 +8,14 @@ use tokio::sync::{Semaphore, watch};
 use super::rig::{Rig, START, limits, queue_id, scheduled};
 use super::vault::Vault;
 use crate::domain::callback::State;
-use crate::domain::dispatch::{MailKind, Meeting, Provider};
+use crate::domain::dispatch::{MailKind, Meeting, Outcome, Provider};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::{Action, Who};
 use crate::domain::phone::Email;
 use crate::domain::policy::Medium;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::clock::ManualTime;
-use crate::engine::outward::{Appointment, MailToSend, Mails, Meetings, Outcome, Outward};
+use crate::engine::outward::{Appointment, MailToSend, Mails, Meetings, Outward};
 use crate::engine::ports::PortFuture;
 use crate::engine::system::Limits;
 
@@ -23,7 +23,7 @@ use crate::engine::system::Limits;
 type Posted = (CallbackId, u64, MailKind, Option<String>);
 
 /// A mail server and a maker of meetings in one, which answer as they are told.
-struct Carriers {
+pub(super) struct Carriers {
     /// Answers to the next mails, then to the next meetings; none: delivered.
     mails: Mutex<VecDeque<Outcome>>,
     meetings: Mutex<VecDeque<Outcome>>,
@@ -44,7 +44,14 @@ impl Carriers {
         })
     }
 
-    fn outward(self: &Arc<Self>) -> Outward {
+    /// They take mails, and never come to an end with one.
+    pub(super) fn held() -> Arc<Self> {
+        let carriers = Self::new();
+        carriers.gate.forget_permits(Semaphore::MAX_PERMITS);
+        carriers
+    }
+
+    pub(super) fn outward(self: &Arc<Self>) -> Outward {
         Outward { mails: Some(self.clone()), meetings: Some(self.clone()) }
     }
 
@@ -133,7 +140,7 @@ async fn rig(carriers: &Arc<Carriers>, limits: Limits) -> Rig {
 }
 
 /// A booked callback of a customer with an address.
-async fn book(rig: &Rig, medium: Medium, start: Timestamp) -> CallbackId {
+pub(super) async fn book(rig: &Rig, medium: Medium, start: Timestamp) -> CallbackId {
     let mut wish = scheduled(start.since(START));
     wish.medium = medium;
     let mut request = (*wish.request).clone();
@@ -191,8 +198,8 @@ async fn one_callbacks_mails_go_out_in_order_however_long_the_first_takes() {
     let other = book(&rig, Medium::Voice, TOMORROW).await;
     let found = carriers.posted(2).await;
     assert!(found.iter().any(|posted| posted.0 == other), "another callback's needn't wait");
-    // Two reminders remain, for tomorrow.
-    pass_until(&rig, Span::seconds(1), |vault| vault.items() == 3).await;
+    // The other's reminder remains, for tomorrow.
+    pass_until(&rig, Span::seconds(1), |vault| vault.items() == 1).await;
     let posted: Vec<Posted> =
         carriers.posted(5).await.into_iter().filter(|posted| posted.0 == id).collect();
     assert_eq!(
@@ -213,6 +220,30 @@ async fn a_reminder_goes_out_in_time_and_one_of_an_earlier_booking_never() {
     assert_eq!(kinds(&posted), [MailKind::Confirmation, MailKind::Change, MailKind::Reminder]);
     let now = rig.handle.now();
     assert!(now >= LATER - Span::minutes(60) && now < LATER, "{now:?}");
+}
+
+#[tokio::test]
+async fn a_reminder_is_gone_as_soon_as_it_is_overtaken() {
+    let carriers = Carriers::new();
+    let rig = rig(&carriers, limits()).await;
+    let id = book(&rig, Medium::Voice, TOMORROW).await;
+    let other = book(&rig, Medium::Voice, TOMORROW).await;
+    let last = book(&rig, Medium::Voice, TOMORROW).await;
+    pass_until(&rig, Span::ZERO, |vault| vault.items() == 3).await;
+    move_to(&rig, id, LATER).await;
+    carriers.posted(4).await;
+    pass_until(&rig, Span::ZERO, |vault| vault.items() == 3).await;
+    // Mails are of no use meanwhile, and in nobody's way.
+    (0..200).for_each(|_| carriers.mail_answers(Outcome::later("down")));
+    cancel(&rig, id).await;
+    pass_until(&rig, Span::ZERO, |vault| vault.items() == 3).await;
+    let close = Action::Close { disposition: None, notes: None, resolved: None };
+    rig.act(other, Who::Supervisor(None), close).await.expect("closed");
+    pass_until(&rig, Span::ZERO, |vault| vault.items() == 2).await;
+    cancel(&rig, last).await;
+    // Two cancellations wait for the server, and no reminder.
+    pass_until(&rig, Span::ZERO, |vault| vault.items() == 2).await;
+    assert_eq!(rig.handle.now(), START);
 }
 
 #[tokio::test]
@@ -243,8 +274,7 @@ async fn after_a_day_and_after_a_refusal_it_is_given_up_and_can_be_tried_again()
 
 #[tokio::test]
 async fn no_more_are_under_way_at_once_than_the_bound_says() {
-    let carriers = Carriers::new();
-    carriers.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let carriers = Carriers::held();
     let rig = rig(&carriers, Limits { mails_at_once: 2, ..limits() }).await;
     for _ in 0..5 {
         book(&rig, Medium::Voice, TOMORROW).await;

@@ -7,16 +7,13 @@ use tokio::sync::mpsc;
 
 use super::vault::{NoTables, Vault, VaultCodec, VaultLibrary, VaultLog};
 use crate::domain::agent::{Presence, PresenceBy, Welcome};
-use crate::domain::callback::{
-    Booking, CallbackType, Channel, Customer, Origin, Request, Snapshot, State,
-};
+use crate::domain::callback::{Booking, Channel, Request, Snapshot, State};
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WorkspaceId};
 use crate::domain::message::{Action, Who, Wish};
 use crate::domain::policy::{AgentSettings, Capacity, Medium, Membership, QueueSettings};
-use crate::domain::rank::Priority;
 use crate::domain::refusal::Refusal;
-use crate::domain::skills::{Requirements, Skills};
+use crate::domain::skills::Skills;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::zone::TimeZone;
 use crate::engine::clock::{Clock, ManualTime};
@@ -271,69 +268,14 @@ pub(super) fn agent_settings(id: &str) -> AgentSettings {
 
 /// A request for as soon as possible.
 pub(super) fn asap() -> Wish {
-    let customer = Customer {
-        id: None,
-        kind: None,
-        account: None,
-        name: "Ada".to_owned(),
-        phone: None,
-        phone_extension: None,
-        email: None,
-        time_zone: None,
-        locale: None,
-    };
-    let channel = Channel::Portal;
-    let origin = Origin {
-        channel,
-        interaction_ref: None,
-        case_id: None,
-        page_url: None,
-        waiting_since: None,
-    };
-    let request = Request {
-        version: 1,
-        customer,
-        reason: None,
-        short_description: None,
-        description: None,
-        origin,
-        context: None,
-        external_id: None,
-        customer_agreed: false,
-    };
-    Wish {
-        queue: queue_id(),
-        who: Who::Channel,
-        request: Arc::new(request),
-        kind: CallbackType::Asap,
-        medium: Medium::Voice,
-        booking: None,
-        zone: TimeZone::utc(),
-        priority: Priority::default(),
-        size: 1,
-        requirements: Requirements::default(),
-        preferred: None,
-        max_attempts: None,
-        expire_after_minutes: None,
-    }
+    Wish::asap(queue_id(), Who::Channel, Request::by("Ada", Channel::Portal))
 }
 
 /// A request for a time so far from the start of the test.
 pub(super) fn scheduled(after: Span) -> Wish {
-    let zone = TimeZone::utc();
-    let start = START + after;
-    let booking = Booking {
-        start,
-        end: start,
-        local_start: zone.local(start),
-        zone,
-        repeated: false,
-        overbooked: false,
-        in_conflict: false,
-    };
+    let booking = Booking::at(START + after, TimeZone::utc());
     // Agents book any instant.
-    let who = Who::Supervisor(None);
-    Wish { kind: CallbackType::Scheduled, booking: Some(booking), who, ..asap() }
+    Wish { who: Who::Supervisor(None), ..asap().booked(booking) }
 }
 
 /// With an external id.

@@ -13,7 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use crate::domain::time::Span;
-use crate::engine::figures::deliveries::WebhookStanding;
+use crate::domain::webhook::WebhookStanding;
 use crate::engine::figures::{CarrierFigures, Figures, Histogram, SocketCounts};
 use crate::engine::health::{Alarm, Health};
 

@@ -21,7 +21,7 @@ use super::item::MailItem;
 use super::templates::{TemplateFaults, Templates};
 use super::words::one_line;
 use crate::config::{Encryption, Mail, MailServer};
-use crate::engine::outward::Outcome;
+use crate::domain::dispatch::Outcome;
 
 /// How long to wait for the goodbye of a server that has answered for the mail already.
 const GOODBYE: Duration = Duration::from_secs(1);

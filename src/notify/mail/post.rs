@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::item::MailItem;
 use super::mailer::Mailer;
+use crate::domain::dispatch::Outcome;
 use crate::domain::policy::QueueSettings;
-use crate::engine::outward::{MailToSend, Mails, Outcome};
+use crate::engine::outward::{MailToSend, Mails};
 use crate::engine::ports::PortFuture;
 use crate::wire::manage;
 

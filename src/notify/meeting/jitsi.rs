@@ -12,10 +12,11 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use crate::config::JitsiServer;
+use crate::domain::dispatch::Outcome;
 use crate::domain::dispatch::{Meeting, Provider};
 use crate::domain::ids::{CallbackId, WorkspaceId};
 use crate::domain::time::Span;
-use crate::engine::outward::{Appointment, Meetings, Outcome};
+use crate::engine::outward::{Appointment, Meetings};
 use crate::engine::ports::PortFuture;
 
 /// How long after its booked end a meeting's links still work: a call may begin late and last as

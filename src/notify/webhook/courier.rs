@@ -12,18 +12,17 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Semaphore, watch};
 
-use super::outgoing::{Bounds, Outgoing, Settled};
 use super::{Delivery, Endpoint, Sender};
+use crate::domain::dispatch::Outcome;
 use crate::domain::event::Event;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::{GivenUp, Step, Stream, Webhook};
+use crate::domain::webhook::{Bounds, GivenUp, Outgoing, Settled, Step, Stream, Webhook};
 use crate::engine::feed::EventFeed;
 use crate::engine::figures::deliveries::Delivered;
 use crate::engine::handle::Handle;
 use crate::engine::library::StoredEvent;
-use crate::notify::outcome::Outcome;
 
 /// Between two times that it is written down how far it has come.
 const SAVE_EVERY: Span = Span::seconds(1);

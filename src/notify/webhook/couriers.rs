@@ -13,11 +13,12 @@ use tokio::task::{Id, JoinHandle, JoinSet};
 
 use super::Sender;
 use super::courier::{Courier, Office};
-use super::outgoing::Bounds;
+
 use crate::config;
 use crate::domain::back_off::WEBHOOKS;
 use crate::domain::ids::{WebhookId, WorkspaceId};
 use crate::domain::time::Span;
+use crate::domain::webhook::Bounds;
 use crate::engine::background::Background;
 use crate::engine::handle::Handle;
 

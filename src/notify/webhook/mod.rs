@@ -2,13 +2,12 @@
 //!
 //! By the Standard Webhooks scheme 1.0.0. Here is the one attempt: it remembers nothing, and must
 //! never follow a redirect, take a proxy from the environment, or connect to an address that isn't
-//! public (unless told so for a lab). Beside it: `outgoing` decides what is sent next, a `courier`
-//! per webhook does it, and `couriers` are all of them.
+//! public (unless told so for a lab). Beside it: a `courier` per
+//! webhook sends what the domain's `Outgoing` decides, and `couriers` are all of them.
 
 mod address;
 mod courier;
 mod couriers;
-mod outgoing;
 mod sign;
 #[cfg(test)]
 mod tests;
@@ -28,9 +27,9 @@ pub use couriers::{Couriers, StartError};
 
 use self::address::{InnerAddress, Outward, SystemNames};
 use super::answer::{retry_after, why};
-use super::outcome::Outcome;
 use crate::config::Webhooks;
 use crate::domain::civil::format_rfc3339;
+use crate::domain::dispatch::Outcome;
 use crate::domain::ids::WorkspaceId;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::SigningSecret;

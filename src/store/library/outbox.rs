@@ -11,7 +11,7 @@ use crate::engine::ports::{RangeRead, RowKey, StoreError, Table};
 use crate::store::keys;
 use crate::store::record::Record;
 
-/// Items or failures of one callback: a state change leaves three at most, and a mail is given up
+/// Items or failures of one callback: a state change leaves four at most, and a mail is given up
 /// within a day.
 const OF_ONE: usize = 10_000;
 

@@ -41,6 +41,7 @@ impl Stored for Task {
                 out.push(1);
                 task.put(out);
             }
+            Self::Withdraw => out.push(2),
         }
     }
 
@@ -48,6 +49,7 @@ impl Stored for Task {
         match from.byte()? {
             0 => Ok(Self::Mail(Stored::take(from)?)),
             1 => Ok(Self::Meeting(Stored::take(from)?)),
+            2 => Ok(Self::Withdraw),
             other => Err(Broken(format!("{other} is no task"))),
         }
     }

@@ -1,5 +1,6 @@
 //! Receivers that are down, hang, lead elsewhere or lead inside; and servers that are killed.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use super::receiver::{Receiver, Reply};
 use super::{HOUR, LAB, LIFE, kinds, lab, of, set, short_life, until};
+use crate::redis::RedisServer;
 use crate::server::{Server, asap};
 
 /// A receiver that takes nothing until the flag is set.
@@ -44,14 +46,24 @@ fn an_outage_loses_nothing_and_costs_few_attempts() {
     assert!(figure(&server, delivered) >= 90.0);
 }
 
+/// On each store that outlives a process.
+fn on_each_store(check: impl Fn(&Path, &str)) {
+    let folder = tempfile::tempdir().expect("a folder");
+    check(folder.path(), &format!("embedded:{}", folder.path().join("data").display()));
+    let (folder, redis) = (tempfile::tempdir().expect("a folder"), RedisServer::start());
+    check(folder.path(), &redis.url());
+}
+
 #[test]
 fn what_was_acknowledged_arrives_across_kills() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = format!("embedded:{}", folder.path().join("data").display());
+    on_each_store(arrives_across_kills);
+}
+
+fn arrives_across_kills(folder: &Path, store: &str) {
     let answer = ("RINGBACK_WEBHOOKS__ANSWER_SECONDS", "2");
     let connect = ("RINGBACK_WEBHOOKS__CONNECT_SECONDS", "2");
     let settings = [LAB, HOUR, answer, connect];
-    let start = || Server::start_set_on(folder.path(), &store, &settings);
+    let start = || Server::start_set_on(folder, store, &settings);
     let server = start();
     let up = Arc::new(AtomicBool::new(false));
     let receiver = down(&up, || Reply::Hang);
@@ -85,9 +97,11 @@ fn what_was_acknowledged_arrives_across_kills() {
 
 #[test]
 fn a_restart_goes_on_where_it_was() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = format!("embedded:{}", folder.path().join("data").display());
-    let start = || Server::start_set_on(folder.path(), &store, &[LAB, HOUR]);
+    on_each_store(goes_on_where_it_was);
+}
+
+fn goes_on_where_it_was(folder: &Path, store: &str) {
+    let start = || Server::start_set_on(folder, store, &[LAB, HOUR]);
     let server = start();
     let receiver = Receiver::willing();
     set(&server, "crm", &json!({"url": receiver.url()}));
@@ -128,8 +142,13 @@ fn a_receiver_that_hangs_holds_up_neither_others_nor_callbacks() {
 
 #[test]
 fn an_event_that_is_not_taken_is_given_up_in_time_and_can_be_sent_again() {
+    on_each_store(is_given_up_and_sent_again);
+}
+
+fn is_given_up_and_sent_again(folder: &Path, store: &str) {
     let second = ("RINGBACK_WEBHOOKS__GIVE_UP_AFTER_SECONDS", "1");
-    let server = Server::start_with(&[LAB, second]);
+    let start = || Server::start_set_on(folder, store, &[LAB, second]);
+    let server = start();
     let up = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&up);
     let receiver = Receiver::start(move |hook| {
@@ -145,13 +164,18 @@ fn an_event_that_is_not_taken_is_given_up_in_time_and_can_be_sent_again() {
     assert!(failed > 2, "{failed} attempts");
     let given_up = "ringback_webhook_attempts_total{workspace=\"main\",result=\"given_up\"}";
     until("it is counted", || figure(&server, given_up) > 0.0);
-    let failures = || server.get("/v1/outbox/failures", "admin-key").body["items"].clone();
-    until("it is listed", || failures()[0].is_object());
-    let failure = failures()[0].clone();
+    let failures =
+        |server: &Server| server.get("/v1/outbox/failures", "admin-key").body["items"].clone();
+    until("it is listed", || failures(&server)[0].is_object());
+    let failure = failures(&server)[0].clone();
     assert_eq!((&failure["kind"], &failure["name"]), (&json!("webhook"), &json!("crm")));
     assert_eq!((&failure["callback_id"], &failure["attempts"]), (&json!(id), &json!(failed)));
     assert_eq!(failure["reason"], "answered 500");
 
+    server.kill_now();
+    drop(server);
+    let server = start();
+    assert_eq!(failures(&server), json!([failure]), "it is kept");
     let retry = format!("/v1/outbox/failures/{}/retry", failure["id"]);
     let inactive = json!({"url": receiver.url(), "active": false});
     set(&server, "crm", &inactive);
@@ -161,7 +185,11 @@ fn an_event_that_is_not_taken_is_given_up_in_time_and_can_be_sent_again() {
     assert_eq!(server.post(&retry, "admin-key", &json!({})).status, 200);
     let hooks = receiver.wait_for("the third", |hooks| of(hooks, &id).len() == 3);
     assert_eq!(json!(of(&hooks, &id)[2].id()), failure["event_id"]);
-    assert_eq!(failures(), json!([]));
+    assert_eq!(failures(&server), json!([]));
+    server.kill_now();
+    drop(server);
+    let server = start();
+    assert_eq!(failures(&server), json!([]), "it is gone for good");
     server.post(&retry, "admin-key", &json!({})).is_problem(404, "not-found");
 }
 

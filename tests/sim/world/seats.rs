@@ -71,13 +71,13 @@ impl World {
         let SlotCapacity::Fixed(places @ 1..) = settings.slot_capacity.of(Medium::Voice) else {
             return None;
         };
-        let mut slots: BTreeMap<Timestamp, u32> = BTreeMap::new();
+        let mut slots: BTreeMap<(Medium, Timestamp), u32> = BTreeMap::new();
         for callback in self.newest.of(id).filter(|one| !one.state().is_final()) {
             let Some(booking) = callback.booking.as_ref().filter(|one| !one.overbooked) else {
                 continue;
             };
             let slot = Grid::of(settings).slot_at(booking.start)?;
-            *slots.entry(slot.start).or_default() += 1;
+            *slots.entry((callback.medium, slot.start)).or_default() += 1;
         }
         let (slot, taken) = slots.into_iter().find(|(_, taken)| *taken > places)?;
         Some(format!("{id} has {taken} in a slot for {places}, at {slot:?}"))

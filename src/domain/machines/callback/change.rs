@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::call::prefer;
 use super::contact::ever_allowed;
-use super::{CallbackMachine, Draft, Taken};
+use super::{Asked, CallbackMachine, Draft, SeatFor, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{
     CallbackType, ClosedReason, FinalState, Preferred, Reach, Request, State,
@@ -91,10 +91,14 @@ impl CallbackMachine {
             return Err(Refusal::AttemptsUsedUp { max_attempts });
         }
         let record = self.record();
-        let elsewhere = queue.as_ref().is_some_and(|queue| queue.settings.id != record.queue);
-        if elsewhere && record.booking.is_some() && seated.is_none() {
+        let elsewhere = queue.as_ref().filter(|queue| queue.settings.id != record.queue);
+        if let Some(queue) = elsewhere
+            && record.booking.is_some()
+            && seated.is_none()
+        {
             // Its booked start counts there, and may be one too many.
-            return Ok(Taken::Asked);
+            let transfer = SeatFor::Transfer { queue: Arc::clone(queue), agent };
+            return Ok(Taken::Asks(Asked::Seat(transfer)));
         }
         self.end_offer(OfferEnd::Revoked(RevokeReason::Reassigned), draft);
         self.unassign(UnassignReason::Requeued, draft);
@@ -190,7 +194,7 @@ impl CallbackMachine {
         {
             return Err(Refusal::AttemptsUsedUp { max_attempts: record.max_attempts });
         }
-        Ok(Taken::Asked)
+        Ok(Taken::Asks(Asked::Agent { agent: agent.clone(), force }))
     }
 
     /// Called before its time, it stands in line from now on and not from a time to come.

@@ -1,8 +1,8 @@
 //! The deny list, as a callback lives with it: what waits for a denied number isn't offered.
 //!
 //! It keeps its place in line and may expire there; the router doesn't hear of it until the number
-//! is off the list. Whether the number is on it is the engine's to tell, when the machine is made
-//! and whenever that changes: the record only says what was shown of it.
+//! is off the list. Whether the number is on it is the engine's to tell, before each step and when
+//! that changes: the record only says what was shown of it.
 
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::RevokeReason;
@@ -12,7 +12,7 @@ use crate::domain::message::OfferEnd;
 use crate::domain::time::Now;
 
 impl CallbackMachine {
-    /// Tells a machine that was just made whether its number is on the deny list.
+    /// Tells a machine whether its number is on the deny list, when it is made and before each step.
     pub fn know_denied(&mut self, denied: bool) {
         self.denied = denied;
     }

@@ -25,12 +25,11 @@ pub(in crate::domain) mod tests;
 use std::sync::Arc;
 
 pub(super) use change::asap_ever;
-pub use outward::still_holds;
 
 use super::digest::digest;
 use crate::domain::agent::{AssignedBy, UnassignReason};
 use crate::domain::callback::{
-    Callback, Interaction, Preferred, Request, Snapshot, State, Told as ToldOfWait,
+    Booking, Callback, Interaction, Preferred, Request, Snapshot, State, Told as ToldOfWait,
 };
 use crate::domain::effect::{Answer, Effect, Outbox};
 use crate::domain::event::{By, CallbackEvent};
@@ -53,7 +52,7 @@ pub struct CallbackMachine {
     /// The queue it waits in, as last heard of.
     queue: Option<Arc<Queue>>,
     /// Wishes for an agent or a seat that the router or the queue hasn't answered yet.
-    claims: Vec<CallbackCommand>,
+    claims: Vec<Asking>,
     /// What the others were told last, so that they are told only what is new.
     told: Told,
     /// When the time to wait is over, and when the promise breaks, by the steady clock; worked out
@@ -133,8 +132,33 @@ enum Taken {
     Done,
     /// It was carried out before; nothing changed now.
     Again,
-    /// The router or the queue was asked; the answer comes later.
-    Asked,
+    /// The router or the queue is to be asked; the answer comes later.
+    Asks(Asked),
+}
+
+/// What others are asked for before a command is carried out.
+#[derive(Debug, Clone)]
+enum Asked {
+    /// Its queue, or another, to keep a seat.
+    Seat(SeatFor),
+    /// The router, to reserve an agent; `force`: past their capacity.
+    Agent { agent: AgentId, force: bool },
+}
+
+/// What a seat is kept for.
+#[derive(Debug, Clone)]
+enum SeatFor {
+    /// Another start.
+    Move(Booking),
+    /// Another queue, with an agent who is preferred there.
+    Transfer { queue: Arc<Queue>, agent: Option<AgentId> },
+}
+
+/// A command that waits for an answer.
+#[derive(Debug, Clone)]
+struct Asking {
+    command: CallbackCommand,
+    asked: Asked,
 }
 
 impl CallbackMachine {
@@ -275,8 +299,8 @@ impl CallbackMachine {
                 let callback = self.settle(now, before, draft, None, out);
                 out.answer(token, Ok(answer_with(callback)));
             }
-            Ok(Taken::Asked) => {
-                self.ask(command, out);
+            Ok(Taken::Asks(asked)) => {
+                self.ask(Asking { command, asked }, out);
                 self.settle(now, before, draft, None, out);
             }
             Err(refusal) => {
@@ -339,20 +363,26 @@ impl CallbackMachine {
             Action::ServeElsewhere { include_scheduled } => {
                 Ok(self.serve_elsewhere(now, who, *include_scheduled, draft))
             }
-            Action::Reschedule { booking: Some(_) } => self.reschedulable(),
+            Action::Reschedule { booking: Some(booking) } => {
+                self.reschedulable()?;
+                Ok(Taken::Asks(Asked::Seat(SeatFor::Move(booking.clone()))))
+            }
             Action::Reschedule { booking: None } => self.reschedule_to_asap(now, who, draft),
             Action::Patch(patch) => self.patch(now, who, patch, draft),
         }
     }
 
-    fn ask(&mut self, command: CallbackCommand, out: &mut Outbox) {
+    fn ask(&mut self, asking: Asking, out: &mut Outbox) {
+        let Asking { command, asked } = &asking;
         let (token, record) = (command.token, self.record());
-        match &command.action {
-            Action::Reschedule { booking: Some(booking) } => {
+        match asked {
+            Asked::Seat(SeatFor::Move(booking)) => {
                 self.ask_for_seat(Some(token), booking.clone(), command.who.bound(), out);
             }
-            Action::Requeue { queue: Some(queue), .. } => self.ask_for_seat_in(queue, token, out),
-            Action::Assign { agent, force } => {
+            Asked::Seat(SeatFor::Transfer { queue, agent: _ }) => {
+                self.ask_for_seat_in(queue, token, out);
+            }
+            Asked::Agent { agent, force } => {
                 out.send(Letter::Router(RouterMessage::Claim(Box::new(Claim {
                     token,
                     callback: self.id,
@@ -364,9 +394,15 @@ impl CallbackMachine {
                     by_agent: !command.who.supervises(),
                 }))));
             }
-            _ => unreachable!("only a move, a transfer and an assignment ask others"),
         }
-        self.claims.push(command);
+        self.claims.push(asking);
+    }
+
+    /// The command that an answer is for; none where the machine was made anew meanwhile: whoever
+    /// asked was answered then.
+    fn take_claim(&mut self, token: Option<Token>) -> Option<Asking> {
+        let place = self.claims.iter().position(|claim| Some(claim.command.token) == token)?;
+        Some(self.claims.remove(place))
     }
 
     fn claimed(
@@ -378,19 +414,16 @@ impl CallbackMachine {
         out: &mut Outbox,
     ) {
         let mut draft = Draft::default();
-        let Some(place) = self.claims.iter().position(|claim| claim.token == token) else {
-            // The machine was made anew meanwhile: whoever asked was answered then.
+        let Some(Asking { command, asked: Asked::Agent { agent, force: _ } }) =
+            self.take_claim(Some(token))
+        else {
             if let Ok(()) = result {
                 self.settle(now, before, draft, None, out);
             }
             return;
         };
-        let command = self.claims.remove(place);
-        let Action::Assign { agent, .. } = &command.action else {
-            unreachable!("only an assignment asks the router");
-        };
         let assigned = match result {
-            Ok(()) => self.assigned(now, &command.who, agent, &mut draft),
+            Ok(()) => self.assigned(now, &command.who, &agent, &mut draft),
             Err(refusal) => Err(refusal),
         };
         // A proposal that came in between was sent back; the router must know that it still waits.

@@ -52,6 +52,9 @@ impl CallbackMachine {
         if let Some(task) = meeting_task(before, after, begun) {
             add(now.wall, Task::Meeting(task));
         }
+        if before.is_some_and(|before| is_overtaken(now, before, after, moved)) {
+            add(now.wall, Task::Withdraw);
+        }
         if !after.has_email {
             return all;
         }
@@ -78,6 +81,13 @@ impl CallbackMachine {
         }
         all
     }
+}
+
+/// Whether a reminder that waits since an earlier step must not go out any more.
+fn is_overtaken(now: &Now, before: &Callback, after: &Callback, moved: bool) -> bool {
+    let is_ahead = booked_start(before).is_some_and(|start| start > now.wall);
+    let may_wait = before.has_email && is_ahead && !before.state().is_final();
+    may_wait && (moved || after.state().is_final() || !after.has_email)
 }
 
 /// Whether the customer of a request has an address to write to.
@@ -207,22 +217,6 @@ fn reminder_at(after: &Callback, minutes: u32) -> Option<Timestamp> {
     };
     let start = booked_start(after)?;
     waits.then(|| start - Span::minutes(minutes))
-}
-
-/// Whether what a mail says still holds, seen from the callback as it is when it would go out.
-pub fn still_holds(mail: &Mail, callback: &Callback, now: Timestamp) -> bool {
-    let waits = matches!(callback.state(), State::Open | State::Queued | State::Offered);
-    match mail.kind {
-        MailKind::Reminder => {
-            let ahead = mail.slot.is_some_and(|slot| now < slot.start);
-            waits && ahead && mail.bookings == callback.bookings
-        }
-        MailKind::TriedToReach => !callback.state().is_final(),
-        // They tell what happened, and what happened later has a mail of its own.
-        MailKind::Confirmation | MailKind::Change | MailKind::Cancellation | MailKind::Sorry => {
-            true
-        }
-    }
 }
 
 /// The texts as a draft has them now, if it changes them.

@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
-use super::{CallbackMachine, Draft, Taken, answer_with, asap_ever, digest};
+use super::{
+    Asked, Asking, CallbackMachine, Draft, SeatFor, Taken, answer_with, asap_ever, digest,
+};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Booking, Callback, CallbackType, OpenReason, State};
 use crate::domain::effect::Outbox;
 use crate::domain::event::CallbackEvent;
 use crate::domain::message::{
-    Action, CallbackCommand, Letter, OfferEnd, QueueMessage, Reserve, Seated, Token, Who,
+    CallbackCommand, Letter, OfferEnd, QueueMessage, Reserve, Seated, Token, Who,
 };
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
@@ -21,9 +23,9 @@ use crate::domain::time::{Now, Timestamp};
 
 impl CallbackMachine {
     /// Whether it may be moved as it stands; the queue says whether there is a seat.
-    pub(super) fn reschedulable(&self) -> Result<Taken, Refusal> {
+    pub(super) fn reschedulable(&self) -> Result<(), Refusal> {
         match self.record().state() {
-            State::Open | State::Queued | State::Offered => Ok(Taken::Asked),
+            State::Open | State::Queued | State::Offered => Ok(()),
             State::Accepted
             | State::Calling
             | State::WrapUp
@@ -71,9 +73,7 @@ impl CallbackMachine {
             self.told.seats.push((seated.queue.clone(), seated.seat));
         }
         let mut draft = Draft::default();
-        let place = self.claims.iter().position(|claim| Some(claim.token) == token);
-        let Some(command) = place.map(|place| self.claims.remove(place)) else {
-            // Of a command: the machine was made anew meanwhile, and whoever asked was answered.
+        let Some(Asking { command, asked: Asked::Seat(seat_for) }) = self.take_claim(token) else {
             if let (None, Ok(seated)) = (token, &result) {
                 self.follow_its_zone(now, seated, &mut draft);
             }
@@ -81,7 +81,8 @@ impl CallbackMachine {
             return;
         };
         let token = command.token;
-        let moved = result.and_then(|seated| self.seated(now, &command, &seated, &mut draft));
+        let moved =
+            result.and_then(|seated| self.seated(now, &command, seat_for, &seated, &mut draft));
         match moved {
             Ok(()) => {
                 let last = command.who.agent().cloned().map(|one| (one, digest(&command.action)));
@@ -105,6 +106,7 @@ impl CallbackMachine {
         &mut self,
         now: &Now,
         command: &CallbackCommand,
+        seat_for: SeatFor,
         seated: &Seated,
         draft: &mut Draft,
     ) -> Result<(), Refusal> {
@@ -112,15 +114,12 @@ impl CallbackMachine {
         if command.if_match.is_some_and(|version| version != record.version) {
             return Err(Refusal::VersionStale { version: record.version });
         }
-        match &command.action {
-            Action::Reschedule { booking: Some(booking) } => {
-                self.reschedule(now, &command.who, booking, seated, draft)
-            }
-            Action::Requeue { queue, agent } => {
-                let (queue, agent) = (queue.clone(), agent.clone());
+        match seat_for {
+            SeatFor::Move(booking) => self.reschedule(now, &command.who, &booking, seated, draft),
+            SeatFor::Transfer { queue, agent } => {
+                let queue = Some(queue);
                 self.requeue(now, &command.who, queue, agent, Some(seated), draft).map(|_taken| ())
             }
-            _ => unreachable!("only a move and a transfer ask for a seat"),
         }
     }
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::CallbackMachine;
 use crate::domain::callback::{
     Booking, Callback, CallbackType, Channel, ClosedReason, Customer, FinalState, InteractionState,
-    Origin, Outcome, Phase, Request, Snapshot, State,
+    Outcome, Phase, Request, Snapshot, State,
 };
 use crate::domain::civil::Weekday;
 use crate::domain::effect::{Answer, Change, Effect, Outbox};
@@ -36,9 +36,7 @@ use crate::domain::message::{
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::queue::Queue;
-use crate::domain::rank::Priority;
 use crate::domain::refusal::Refusal;
-use crate::domain::skills::Requirements;
 use crate::domain::slots::Seat;
 use crate::domain::time::{Now, Span, Timestamp};
 use crate::domain::zone::TimeZone;
@@ -77,49 +75,11 @@ pub(in crate::domain) fn queue(edit: impl FnOnce(&mut QueueSettings)) -> Arc<Que
 }
 
 fn booking(start: Timestamp) -> Booking {
-    let zone = TimeZone::utc();
-    let local_start = zone.local(start);
-    Booking {
-        start,
-        end: start + Span::minutes(15),
-        local_start,
-        zone,
-        repeated: false,
-        overbooked: false,
-        in_conflict: false,
-    }
+    Booking { end: start + Span::minutes(15), ..Booking::at(start, TimeZone::utc()) }
 }
 
 fn request() -> Arc<Request> {
-    let customer = Customer {
-        id: None,
-        kind: None,
-        account: None,
-        name: "Ada".to_owned(),
-        phone: None,
-        phone_extension: None,
-        email: None,
-        time_zone: None,
-        locale: None,
-    };
-    let origin = Origin {
-        channel: Channel::Api,
-        interaction_ref: None,
-        case_id: None,
-        page_url: None,
-        waiting_since: None,
-    };
-    Arc::new(Request {
-        version: 1,
-        customer,
-        reason: None,
-        short_description: None,
-        description: None,
-        origin,
-        context: None,
-        external_id: None,
-        customer_agreed: false,
-    })
+    Arc::new(Request::by("Ada", Channel::Api))
 }
 
 /// A callback in that state, which mara was offered or has, for tests of other machines.
@@ -132,21 +92,9 @@ pub(in crate::domain) fn held(id: u128, state: State) -> Snapshot {
 
 /// A request for tests of other machines.
 pub(in crate::domain) fn wish(kind: CallbackType, start: Option<Timestamp>) -> Wish {
-    Wish {
-        queue: QueueId::parse("billing").expect("an id"),
-        who: Who::Channel,
-        request: request(),
-        kind,
-        medium: Medium::Voice,
-        booking: start.map(booking),
-        zone: TimeZone::utc(),
-        priority: Priority::default(),
-        size: 1,
-        requirements: Requirements::default(),
-        preferred: None,
-        max_attempts: None,
-        expire_after_minutes: None,
-    }
+    let queue = QueueId::parse("billing").expect("an id");
+    let request = Arc::unwrap_or_clone(request());
+    Wish { kind, booking: start.map(booking), ..Wish::asap(queue, Who::Channel, request) }
 }
 
 /// The same of a contact with this number.

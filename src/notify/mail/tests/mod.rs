@@ -11,13 +11,13 @@ use mail_parser::{Message as Read, MessageParser, MimeHeaders};
 
 use super::*;
 use crate::domain::civil::parse_rfc3339;
+use crate::domain::dispatch::Outcome;
 use crate::domain::dispatch::{Estimate, MailKind, Slot};
 use crate::domain::ids::CallbackId;
 use crate::domain::phone::Email;
 use crate::domain::policy::Medium;
 use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
-use crate::engine::outward::Outcome;
 
 fn at(text: &str) -> Timestamp {
     parse_rfc3339(text).expect("an instant")

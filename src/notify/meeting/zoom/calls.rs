@@ -16,10 +16,10 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::config::{OutwardCalls, ZoomAccount};
+use crate::domain::dispatch::Outcome;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::clock::Clock;
 use crate::notify::answer::{body, retry_after, why};
-use crate::notify::outcome::Outcome;
 
 /// The longest answer that is read: a page of 300 meetings is a tenth of it.
 const ANSWER_MAX: usize = 4 << 20;

@@ -19,11 +19,12 @@ use serde_json::{Value, json};
 use self::calls::{Calls, Failed};
 use crate::config::{OutwardCalls, ZoomAccount};
 use crate::domain::civil::format_rfc3339;
+use crate::domain::dispatch::Outcome;
 use crate::domain::dispatch::{Meeting, Provider};
 use crate::domain::ids::CallbackId;
 use crate::domain::time::Timestamp;
 use crate::engine::clock::Clock;
-use crate::engine::outward::{Appointment, Meetings, Outcome};
+use crate::engine::outward::{Appointment, Meetings};
 use crate::engine::ports::PortFuture;
 
 /// The most that Zoom lists at once.

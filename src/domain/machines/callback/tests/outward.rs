@@ -3,10 +3,10 @@
 use super::*;
 use crate::domain::callback::Told;
 use crate::domain::dispatch::{
-    Dispatch, Mail, MailKind, Meeting, MeetingTask, OutboxChange, Provider, Slot, Task,
+    Dispatch, Item, Mail, MailKind, Meeting, MeetingTask, OutboxChange, Provider, Slot, Task,
+    overtaken, still_holds,
 };
 use crate::domain::estimate::{Basis, Estimate};
-use crate::domain::machines::callback::still_holds;
 use crate::domain::message::Patch;
 use crate::domain::phone::Email;
 
@@ -50,7 +50,7 @@ impl Bench {
     fn mail(&self) -> Mail {
         let mails = self.dispatches().into_iter().filter_map(|dispatch| match dispatch.task {
             Task::Mail(mail) => Some(mail),
-            Task::Meeting(_) => None,
+            Task::Meeting(_) | Task::Withdraw => None,
         });
         mails.into_iter().next().expect("a mail")
     }
@@ -92,6 +92,7 @@ fn nobody_without_an_address_is_written_to() {
     bench.email(Some("ada@example.org"));
     assert_eq!(bench.out(), [""; 0]);
     bench.email(None);
+    assert_eq!(bench.out(), ["withdraw"], "no reminder either");
     bench.act(&BOSS, Action::Cancel { reason: None }).expect("canceled");
     assert_eq!(bench.out(), [""; 0]);
 }
@@ -107,7 +108,7 @@ fn a_booking_is_confirmed_reminded_of_moved_and_called_off() {
     assert_eq!(due, [START, TOMORROW - Span::minutes(60)]);
 
     bench.move_to(Some(LATER));
-    assert_eq!(bench.out(), ["change", "reminder"]);
+    assert_eq!(bench.out(), ["withdraw", "change", "reminder"]);
     let change = bench.mail();
     let later = Slot { start: LATER, minutes: 15 };
     assert_eq!((change.slot, change.previous_slot), (Some(later), Some(slot)));
@@ -116,13 +117,32 @@ fn a_booking_is_confirmed_reminded_of_moved_and_called_off() {
     assert_eq!(bench.out(), [""; 0], "it stays where it is");
     assert_eq!(bench.record().bookings, 2);
     bench.move_to(None);
-    assert_eq!(bench.out(), ["change"]);
+    assert_eq!(bench.out(), ["withdraw", "change"]);
     assert_eq!((bench.mail().slot, bench.mail().previous_slot), (None, Some(later)));
     bench.move_to(Some(TOMORROW));
     assert_eq!(bench.out(), ["change", "reminder"]);
     bench.act(&Who::Customer, Action::Cancel { reason: None }).expect("canceled");
-    assert_eq!(bench.out(), ["cancellation"]);
+    assert_eq!(bench.out(), ["withdraw", "cancellation"]);
     assert_eq!(bench.mail().slot, Some(slot));
+}
+
+#[test]
+fn of_a_callbacks_reminders_only_the_last_booking_s_last_one_holds() {
+    let mut bench = mailed(queue(|_| ()), Medium::Voice, Some(TOMORROW));
+    let mut items: Vec<Item> = Vec::new();
+    let mut keep = |bench: &Bench, first| {
+        items.extend((first..).zip(bench.dispatches()).map(|(id, one)| Item::new(id, one)));
+        overtaken(&items, bench.record(), bench.at).iter().map(|item| item.id).collect::<Vec<_>>()
+    };
+    assert_eq!(keep(&bench, 0), [0; 0]);
+    bench.move_to(Some(LATER));
+    assert_eq!(keep(&bench, 10), [1]);
+    bench.email(None);
+    assert_eq!(keep(&bench, 20), [1, 12]);
+    bench.email(Some("ada@example.com"));
+    assert_eq!(keep(&bench, 30), [1, 12], "they are reminded once");
+    bench.act(&BOSS, Action::Cancel { reason: None }).expect("canceled");
+    assert_eq!(keep(&bench, 40), [1, 12, 31]);
 }
 
 #[test]
@@ -218,7 +238,7 @@ fn a_reminder_holds_for_the_booking_that_it_was_made_for() {
     let mut bench = mailed(queue(|_| ()), Medium::Voice, Some(TOMORROW));
     let reminder = |bench: &Bench| match bench.dispatches().pop().expect("a reminder").task {
         Task::Mail(mail) => mail,
-        Task::Meeting(_) => panic!("no meeting"),
+        Task::Meeting(_) | Task::Withdraw => panic!("no mail"),
     };
     let first = reminder(&bench);
     assert_eq!(first.kind, MailKind::Reminder);
@@ -248,9 +268,9 @@ fn a_video_callback_has_a_meeting_that_follows_it() {
     bench.made("https://zoom.example/j/1", true);
     assert_eq!((bench.record().version, bench.out()), (version, vec![]), "nothing is new");
     bench.move_to(Some(LATER));
-    assert_eq!(bench.out(), ["keep", "change", "reminder"]);
+    assert_eq!(bench.out(), ["keep", "withdraw", "change", "reminder"]);
     bench.act(&BOSS, Action::Cancel { reason: None }).expect("canceled");
-    assert_eq!(bench.out(), ["keep", "cancellation"]);
+    assert_eq!(bench.out(), ["keep", "withdraw", "cancellation"]);
     bench.made("https://zoom.example/j/2", false);
     assert!(bench.events().is_empty(), "it is over");
     let quiet = Bench::new(video(), Medium::Video, Some(TOMORROW));

@@ -7,14 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::outcome::Outcome;
+use super::{GivenUp, OpenEvent, Progress, Stream};
 use crate::domain::back_off::Schedule;
+use crate::domain::dispatch::Outcome;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::webhook::{GivenUp, OpenEvent, Progress, Stream};
-use crate::engine::figures::deliveries::WebhookStanding;
 
 /// Events read at once.
-pub(super) const READ_AT_ONCE: usize = 256;
+pub const READ_AT_ONCE: usize = 256;
 
 /// When attempts for so many different callbacks failed with no success in between, the receiver
 /// itself is what fails.
@@ -25,18 +24,18 @@ const PROBES: (Span, Span) = (Span::seconds(5), Span::minutes(5));
 
 /// What bounds it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub struct Bounds {
     /// Events read and not yet settled.
-    pub(super) waiting: usize,
+    pub waiting: usize,
     /// Attempts under way at once.
-    pub(super) concurrency: usize,
+    pub concurrency: usize,
     /// When what failed is tried again.
-    pub(super) schedule: Schedule,
+    pub schedule: Schedule,
 }
 
 /// What becomes of an event after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Settled {
+pub enum Settled {
     /// Delivered.
     Done,
     /// It is tried again.
@@ -47,9 +46,20 @@ pub(super) enum Settled {
     Refused(String),
 }
 
+/// How one webhook stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WebhookStanding {
+    /// Events read and not yet settled.
+    pub waiting: usize,
+    /// For how long the oldest of them has been.
+    pub oldest: Span,
+    /// Nothing arrives there: it is only tried now and then.
+    pub failing: bool,
+}
+
 /// What one webhook has still to send.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub struct Outgoing {
     /// Without `open`, which is below.
     head: Progress,
     open: BTreeMap<u64, OpenEvent>,
@@ -67,7 +77,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Goes on from where it was written down.
-    pub(super) fn new(mut progress: Progress, bounds: Bounds) -> Self {
+    pub fn new(mut progress: Progress, bounds: Bounds) -> Self {
         let open = std::mem::take(&mut progress.open);
         let mut streams: BTreeMap<Stream, BTreeSet<u64>> = BTreeMap::new();
         for one in &open {
@@ -87,12 +97,12 @@ impl Outgoing {
     }
 
     /// Every event up to this one was read.
-    pub(super) fn read_to(&self) -> u64 {
+    pub fn read_to(&self) -> u64 {
         self.head.read_to
     }
 
     /// How many events to read now: none while there is enough to do, or no room.
-    pub(super) fn room(&self, now: Timestamp) -> usize {
+    pub fn room(&self, now: Timestamp) -> usize {
         let ready = self.heads(now).take(self.bounds.concurrency).count();
         if self.is_failing() || ready == self.bounds.concurrency {
             return 0;
@@ -101,7 +111,7 @@ impl Outgoing {
     }
 
     /// An event was read; `stream` where it is wanted.
-    pub(super) fn read(&mut self, event: u64, stream: Option<Stream>, now: Timestamp) {
+    pub fn read(&mut self, event: u64, stream: Option<Stream>, now: Timestamp) {
         assert!(event > self.head.read_to, "events are read in order, each once");
         self.head.read_to = event;
         self.unsaved = true;
@@ -113,7 +123,7 @@ impl Outgoing {
     }
 
     /// An event that was given up is to be sent again.
-    pub(super) fn read_again(&mut self, event: u64, stream: Stream, now: Timestamp) {
+    pub fn read_again(&mut self, event: u64, stream: Stream, now: Timestamp) {
         self.unsaved = true;
         self.streams.entry(stream.clone()).or_default().insert(event);
         let one = OpenEvent { event, stream, failed: 0, since: now, next_at: now };
@@ -121,7 +131,7 @@ impl Outgoing {
     }
 
     /// The next event to be sent now; an attempt at it is under way from here on.
-    pub(super) fn start(&mut self, now: Timestamp) -> Option<u64> {
+    pub fn start(&mut self, now: Timestamp) -> Option<u64> {
         let most = if self.is_failing() { 1 } else { self.bounds.concurrency };
         if self.under_way.len() >= most || now < self.quiet_until {
             return None;
@@ -146,7 +156,7 @@ impl Outgoing {
     }
 
     /// When [`Self::start`] may have another one, if nothing else happens.
-    pub(super) fn wakes_at(&self) -> Option<Timestamp> {
+    pub fn wakes_at(&self) -> Option<Timestamp> {
         let most = if self.is_failing() { 1 } else { self.bounds.concurrency };
         if self.under_way.len() >= most {
             return None;
@@ -158,13 +168,7 @@ impl Outgoing {
     }
 
     /// An attempt is over.
-    pub(super) fn settle(
-        &mut self,
-        event: u64,
-        outcome: Outcome,
-        now: Timestamp,
-        dice: u64,
-    ) -> Settled {
+    pub fn settle(&mut self, event: u64, outcome: Outcome, now: Timestamp, dice: u64) -> Settled {
         self.under_way.remove(&event);
         self.unsaved = true;
         match outcome {
@@ -186,7 +190,7 @@ impl Outgoing {
     }
 
     /// An attempt couldn't be made, for a reason of our own.
-    pub(super) fn postpone(&mut self, event: u64, until: Timestamp) {
+    pub fn postpone(&mut self, event: u64, until: Timestamp) {
         self.under_way.remove(&event);
         if let Some(one) = self.open.get_mut(&event) {
             one.next_at = until;
@@ -194,7 +198,7 @@ impl Outgoing {
     }
 
     /// An event isn't there any more.
-    pub(super) fn drop_event(&mut self, event: u64) {
+    pub fn drop_event(&mut self, event: u64) {
         self.under_way.remove(&event);
         self.unsaved = true;
         self.remove(event);
@@ -259,12 +263,12 @@ impl Outgoing {
     }
 
     /// Nothing arrives, whoever's it is.
-    pub(super) fn is_failing(&self) -> bool {
+    pub fn is_failing(&self) -> bool {
         self.failed_streams.len() >= FAILING_STREAMS
     }
 
     /// How it stands.
-    pub(super) fn standing(&self, now: Timestamp) -> WebhookStanding {
+    pub fn standing(&self, now: Timestamp) -> WebhookStanding {
         let oldest = self.open.values().map(|one| one.since).min();
         WebhookStanding {
             waiting: self.open.len(),
@@ -274,18 +278,18 @@ impl Outgoing {
     }
 
     /// Whether it has come further since it was written down.
-    pub(super) fn is_unsaved(&self) -> bool {
+    pub fn is_unsaved(&self) -> bool {
         self.unsaved
     }
 
     /// How far it has come, to be written down.
-    pub(super) fn take_unsaved(&mut self) -> Progress {
+    pub fn take_unsaved(&mut self) -> Progress {
         self.unsaved = false;
         Progress { open: self.open.values().cloned().collect(), ..self.head.clone() }
     }
 
     /// It couldn't be written down.
-    pub(super) fn not_saved(&mut self) {
+    pub fn not_saved(&mut self) {
         self.unsaved = true;
     }
 }
