@@ -16,7 +16,7 @@ use ringback::domain::agent::Presence;
 use ringback::domain::callback::{Booking, Channel, Outcome, Request, State};
 use ringback::domain::effect::Notice;
 use ringback::domain::ids::{AgentId, CallbackId, QueueId, SessionId, WorkspaceId};
-use ringback::domain::message::{Action, Who, Wish};
+use ringback::domain::message::{Action, OfferAnswer, Who, Wish};
 use ringback::domain::policy::{AgentSettings, Capacity, Membership, QueueSettings};
 use ringback::domain::refusal::Refusal;
 use ringback::domain::skills::Skills;
@@ -156,7 +156,7 @@ async fn accept(
     loop {
         if let ToSession::Notice(Notice::Offered { callback }) = next(sent).await {
             let offer = callback.offer().expect("it has a pending offer").id;
-            handle.session_answer_offer(session, 1, Action::Accept { offer }).await;
+            handle.session_answer_offer(session, 1, offer, OfferAnswer::Accept).await;
             return callback.id;
         }
     }

@@ -15,7 +15,7 @@ use ringback::domain::agent::Presence;
 use ringback::domain::callback::{CallbackType, Channel, Customer, Origin, Outcome, Request};
 use ringback::domain::effect::Notice;
 use ringback::domain::ids::{AgentId, CallbackId, QueueId, SessionId, WorkspaceId};
-use ringback::domain::message::{Action, Who, Wish};
+use ringback::domain::message::{Action, OfferAnswer, Who, Wish};
 use ringback::domain::policy::{AgentSettings, Capacity, Medium, Membership, QueueSettings};
 use ringback::domain::rank::Priority;
 use ringback::domain::skills::{Requirements, Skills};
@@ -211,8 +211,7 @@ impl Session {
             }
         };
         self.frames += 1;
-        let accept = Action::Accept { offer };
-        self.handle.session_answer_offer(self.id, self.frames, accept).await;
+        self.handle.session_answer_offer(self.id, self.frames, offer, OfferAnswer::Accept).await;
         self.answered(self.frames).await?;
         let outcome = Action::Outcome { outcome: Outcome::Answered, notes: None };
         self.act(callback, Action::Call).await?;

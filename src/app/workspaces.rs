@@ -114,6 +114,8 @@ fn limits(limits: &config::Limits) -> Limits {
         window_span: span(limits.window),
         mails_at_once: limits.mails_at_once,
         meetings_at_once: limits.meetings_at_once,
+        max_keys: limits.max_keys,
+        max_denied_numbers: limits.max_denied_numbers,
         max_panics: usize::try_from(limits.max_panics).unwrap_or(usize::MAX),
         retain: Span::days(limits.retain_days),
         report: Span::days(limits.report_days),

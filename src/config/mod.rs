@@ -127,6 +127,8 @@ pub struct Limits {
     pub window: Duration,
     pub mails_at_once: usize,
     pub meetings_at_once: usize,
+    pub max_keys: usize,
+    pub max_denied_numbers: usize,
     pub max_panics: u32,
     pub max_requirements: usize,
     pub max_signatures: usize,

@@ -86,6 +86,8 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
         window: seconds(fields, "window_seconds", 1..=86_400),
         mails_at_once: count(fields, "mails_at_once", 1..=1_000),
         meetings_at_once: count(fields, "meetings_at_once", 1..=1_000),
+        max_keys: count(fields, "max_keys", 1..=100_000),
+        max_denied_numbers: count(fields, "max_denied_numbers", 0..=10_000_000),
         max_panics: number(fields, "max_panics", 1..=1_000),
         max_requirements: count(fields, "max_requirements", 0..=64),
         max_signatures: count(fields, "max_signatures", 1..=10_000_000),

@@ -16,8 +16,3 @@ pub struct Denied {
     /// Why, in words.
     pub reason: Option<String>,
 }
-
-impl Denied {
-    /// The most numbers on a workspace's list, which is kept in memory: some 100 bytes each.
-    pub const MAX: usize = 100_000;
-}

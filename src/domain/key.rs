@@ -95,9 +95,6 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// The most keys of a workspace, all of which are kept in memory.
-    pub const MAX: usize = 1_000;
-
     /// A key as the configuration has it.
     pub const fn configured(token: TokenHash, grant: Option<Grant>) -> Self {
         Self { token, grant, version: 1 }

@@ -10,7 +10,7 @@ mod router;
 mod scheduler;
 
 pub use agent::{AgentMessage, AgentTimers, OfferEnd};
-pub use callback::{Action, CallbackCommand, CallbackMessage, Create, Patch, Wish};
+pub use callback::{Action, CallbackCommand, CallbackMessage, Create, OfferAnswer, Patch, Wish};
 pub use queue::{
     AvailabilityQuestion, Past, Place, QueueMessage, Reserve, Seated, Seen, SlotQuestion,
 };

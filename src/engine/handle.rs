@@ -33,8 +33,8 @@ use crate::domain::agent::{Agent, AgentView, Presence, PresenceBy, Welcome};
 use crate::domain::callback::Snapshot;
 use crate::domain::dispatch::Failure;
 use crate::domain::effect::{Answer, Notice, QueueStats, Trace};
-use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
-use crate::domain::message::{Action, Who, Wish};
+use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
+use crate::domain::message::{Action, OfferAnswer, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
@@ -276,13 +276,18 @@ impl Handle {
     /// Accepts or declines an offer known by its id alone: the callback is looked up among what
     /// the session's agent was offered; an unknown one is `offer-not-pending`. Waits as
     /// `session_act` does.
-    pub async fn session_answer_offer(&self, session: SessionId, frame: u64, action: Action) {
-        let (offer, action) = match action {
-            Action::Accept { offer } => (offer, action),
-            Action::Decline { offer, reason, session: _ } => {
-                (offer, Action::Decline { offer, reason, session: Some(session) })
+    pub async fn session_answer_offer(
+        &self,
+        session: SessionId,
+        frame: u64,
+        offer: OfferId,
+        answer: OfferAnswer,
+    ) {
+        let action = match answer {
+            OfferAnswer::Accept => Action::Accept { offer },
+            OfferAnswer::Decline { reason } => {
+                Action::Decline { offer, reason, session: Some(session) }
             }
-            _ => unreachable!("only an offer is answered by its id alone"),
         };
         self.frame(session, frame, FrameAsk::AnswerOffer { offer, action }).await;
     }

@@ -114,8 +114,9 @@ impl Office {
                     return Err(Refusal::field("/token_sha256", text));
                 }
                 let created = there.is_none();
-                if created && known.key_count() >= ApiKey::MAX {
-                    let text = format!("there are {} keys; revoke another first", ApiKey::MAX);
+                let most = self.shared.limits.max_keys;
+                if created && known.key_count() >= most {
+                    let text = format!("there are {most} keys; revoke another first");
                     return Err(Refusal::LimitReached(text));
                 }
                 let version = before.map_or(0, |key| key.version) + 1;

@@ -143,11 +143,11 @@ impl Office {
             let known = self.known.borrow();
             (known.is_denied(Some(&phone)), known.denied_count())
         };
+        let most = self.shared.limits.max_denied_numbers;
         let answer = match &denied {
             None if !before => Err(Refusal::NotFound),
             None => Ok(Answer::Done),
-            Some(_) if !before && count >= Denied::MAX => {
-                let most = Denied::MAX;
+            Some(_) if !before && count >= most => {
                 Err(Refusal::LimitReached(format!("the deny list has {most} numbers, the most")))
             }
             Some(denied) => Ok(Answer::Denied { denied: Arc::clone(denied), created: !before }),

@@ -66,6 +66,10 @@ pub struct Limits {
     pub window_span: Span,
     /// Used keys remembered, in 8 bytes each.
     pub filter_keys: usize,
+    /// API keys at most, all of which are kept in memory.
+    pub max_keys: usize,
+    /// Numbers on the deny list at most, all of which are kept in memory.
+    pub max_denied_numbers: usize,
     /// A machine that panics so often within `panic_span` is set aside.
     pub max_panics: usize,
     /// See `max_panics`.
@@ -93,6 +97,8 @@ impl Default for Limits {
             window_items: 10_000,
             window_span: Span::seconds(300),
             filter_keys: 4_000_000,
+            max_keys: 1_000,
+            max_denied_numbers: 100_000,
             max_panics: 3,
             panic_span: Span::seconds(60),
             retain: Span::days(90),

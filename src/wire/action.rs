@@ -82,7 +82,7 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
         ActionName::Accept => Action::Accept { offer: offer(fields)? },
         ActionName::Decline => {
             let offer = offer(fields);
-            let reason = fields.parsed("reason", prose(REASON_MAX));
+            let reason = decline_reason(fields);
             Action::Decline { offer: offer?, reason, session: None }
         }
         ActionName::Call => Action::Call,
@@ -196,9 +196,15 @@ pub fn agent(item: Item<'_>, known: &dyn Known) -> Option<AgentId> {
     })
 }
 
-fn offer(fields: &mut Fields<'_>) -> Option<OfferId> {
+/// The offer that is answered.
+pub(super) fn offer(fields: &mut Fields<'_>) -> Option<OfferId> {
     let parse = |text: &str| OfferId::parse(text).ok_or("must be the id of an offer");
     fields.required("offer_id").and_then(|item| item.parsed(parse))
+}
+
+/// Why it is declined.
+pub(super) fn decline_reason(fields: &mut Fields<'_>) -> Option<String> {
+    fields.parsed("reason", prose(REASON_MAX))
 }
 
 fn notes(fields: &mut Fields<'_>) -> Option<String> {

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::action::{ActionName, Known, read_action};
+use super::action::{ActionName, Known, decline_reason, offer, read_action};
 use super::frame::FrameId;
 use super::problem::{Kind, Problem};
 use super::request::invalid;
 use super::settings::fields::{Fault, Fields, Item};
 use super::text::{REASON_MAX, prose};
 use crate::domain::agent::Presence;
-use crate::domain::ids::CallbackId;
-use crate::domain::message::Action;
+use crate::domain::ids::{CallbackId, OfferId};
+use crate::domain::message::{Action, OfferAnswer};
 
 /// Characters of a frame's `id` where it is text.
 const FRAME_ID_MAX: usize = 128;
@@ -54,7 +54,12 @@ pub enum ClientFrame {
         reason: Option<String>,
     },
     /// To accept or decline an offer.
-    AnswerOffer(Action),
+    AnswerOffer {
+        /// Which.
+        offer: OfferId,
+        /// How.
+        answer: OfferAnswer,
+    },
     /// To do something to a callback.
     Act {
         /// Which.
@@ -113,7 +118,8 @@ pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
 #[derive(Debug, Clone, Copy)]
 enum FrameKind {
     Presence,
-    Offer(ActionName),
+    Accept,
+    Decline,
     Callback(ActionName),
     Auth,
     Ping,
@@ -129,7 +135,8 @@ impl FrameKind {
         }
         let action = ActionName::ALL.into_iter().find(|name| name.as_str() == word)?;
         Some(match action {
-            ActionName::Accept | ActionName::Decline => Self::Offer(action),
+            ActionName::Accept => Self::Accept,
+            ActionName::Decline => Self::Decline,
             ActionName::Call
             | ActionName::Outcome
             | ActionName::EndCall
@@ -157,7 +164,15 @@ impl FrameKind {
                 let (presence, reason) = read_presence(fields)?;
                 Some(ClientFrame::Presence { presence, reason })
             }
-            Self::Offer(name) => read_action(name, fields, known).map(ClientFrame::AnswerOffer),
+            Self::Accept => Some(ClientFrame::AnswerOffer {
+                offer: offer(fields)?,
+                answer: OfferAnswer::Accept,
+            }),
+            Self::Decline => {
+                let offer = offer(fields);
+                let answer = OfferAnswer::Decline { reason: decline_reason(fields) };
+                Some(ClientFrame::AnswerOffer { offer: offer?, answer })
+            }
             Self::Callback(name) => {
                 let id = |text: &str| CallbackId::parse(text).ok_or("must be a callback's id");
                 let callback = fields.required("callback_id").and_then(|item| item.parsed(id));

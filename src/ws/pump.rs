@@ -270,9 +270,9 @@ impl Pump {
                 self.outstanding = Some(id);
                 handle.session_presence(session, number, presence, reason).await;
             }
-            ClientFrame::AnswerOffer(action) => {
+            ClientFrame::AnswerOffer { offer, answer } => {
                 self.outstanding = Some(id);
-                handle.session_answer_offer(session, number, action).await;
+                handle.session_answer_offer(session, number, offer, answer).await;
             }
             ClientFrame::Act { callback, action } => {
                 self.outstanding = Some(id);

@@ -66,6 +66,19 @@ fn the_list_is_kept_by_supervisors() {
 }
 
 #[test]
+fn as_many_numbers_are_denied_as_are_allowed_at_most() {
+    let server = Server::start_with(&[("RINGBACK_LIMITS__MAX_DENIED_NUMBERS", "2")]);
+    let deny = |phone: &str| {
+        server.put(&format!("/v1/deny_list/{phone}"), "lead-key-1", &json!({"reason": "abuse"}))
+    };
+    assert_eq!((deny("+493012341").status, deny("+493012342").status), (201, 201));
+    deny("+493012343").is_problem(409, "limit-reached");
+    assert_eq!(deny("+493012342").status, 200, "one that is there may be changed");
+    assert_eq!(server.delete("/v1/deny_list/+493012341", "lead-key-1").status, 204);
+    assert_eq!(deny("+493012343").status, 201);
+}
+
+#[test]
 fn a_denied_number_is_refused_at_intake_whoever_asks() {
     let server = Server::start_patient();
     server.put(PHONE, "lead-key-1", &json!({}));

@@ -117,8 +117,8 @@ async fn a_callback_is_gone_with_all_its_traces_when_it_was_kept_long_enough() {
                 break callback.offer().expect("it has a pending offer").id;
             }
         };
-        let decline = Action::Decline { offer, reason: None, session: None };
-        rig.handle.session_answer_offer(session, 1, decline).await;
+        let decline = OfferAnswer::Decline { reason: None };
+        rig.handle.session_answer_offer(session, 1, offer, decline).await;
         rig.time.advance(Span::minutes(2));
         assert_eq!(accept(&rig.handle, session, &mut sent).await, called);
         let acts = [

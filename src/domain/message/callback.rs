@@ -98,6 +98,18 @@ impl Wish {
     }
 }
 
+/// What an agent answers an offer with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OfferAnswer {
+    /// They take it.
+    Accept,
+    /// They don't.
+    Decline {
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
 /// What a callback is told.
 #[derive(Debug, Clone)]
 pub enum CallbackMessage {

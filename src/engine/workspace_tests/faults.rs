@@ -126,7 +126,7 @@ async fn an_agent_that_panics_keeps_sessions_and_what_they_hold() {
     let mut mara = rig.session("mara").await;
     let id = rig.create(asap()).await.expect("taken").id;
     let (_, offer) = mara.offer().await;
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+    assert_eq!(mara.accept(offer).await, Ok(()));
     assert!(matches!(mara.notice().await, Notice::Assigned { .. }));
     rig.handle.poison("agent");
     assert_eq!(mara.act(id, Action::Call).await, Ok(()));
@@ -193,7 +193,7 @@ async fn figures_follow_what_happens_and_recovery_counts_what_is_live() {
     };
     // Queued, offered, accepted, calling, in wrap-up.
     until("it is counted", || live(&rig) == [1, 1, 0, 0, 0]).await;
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+    assert_eq!(mara.accept(offer).await, Ok(()));
     until("it is counted", || live(&rig) == [1, 0, 1, 0, 0]).await;
     rig.time.advance(Span::seconds(7));
     let queue = |rig: &Rig| rig.handle.figures().lines.remove(0);
@@ -241,7 +241,7 @@ async fn a_router_or_scheduler_that_panics_starts_the_workspace_again_as_a_whole
         let mut mara = rig.session("mara").await;
         let id = rig.create(asap()).await.expect("taken").id;
         let (_, offer) = mara.offer().await;
-        assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+        assert_eq!(mara.accept(offer).await, Ok(()));
         rig.handle.poison(kind);
         // It may be answered before the panic is noticed, or not at all.
         let _ = rig.create(asap()).await;
@@ -302,11 +302,7 @@ async fn a_stall_is_told_at_once_and_what_was_stepped_takes_effect() {
     let health = rig.handle.health();
     assert!(!health.ready && health.stalled_ms.is_some());
     assert_eq!(rig.create(asap()).await.err(), Some(Refusal::Unavailable));
-    assert_eq!(
-        mara.answer_offer(Action::Accept { offer }).await,
-        Err(Refusal::Unavailable),
-        "the session is up, and told"
-    );
+    assert_eq!(mara.accept(offer).await, Err(Refusal::Unavailable), "the session is up, and told");
     // The offer's thirty seconds don't run meanwhile.
     rig.time.advance(Span::seconds(60));
     rig.vault.log_open.send_replace(true);
@@ -314,7 +310,7 @@ async fn a_stall_is_told_at_once_and_what_was_stepped_takes_effect() {
     let again = rig.handle.create(asap(), key).await.expect("kept");
     assert!(again.replayed, "it did take effect, once");
     assert_eq!(rig.vault.callbacks().len(), 2);
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()), "nobody missed it");
+    assert_eq!(mara.accept(offer).await, Ok(()), "nobody missed it");
     assert_eq!(rig.state(known).await, State::Accepted);
 }
 

@@ -48,9 +48,9 @@ async fn an_agent_is_offered_accepts_calls_and_closes() {
     let id = rig.create(asap()).await.expect("taken").id;
     let (callback, offer) = mara.offer().await;
     assert_eq!(callback.id, id);
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+    assert_eq!(mara.accept(offer).await, Ok(()));
     assert!(matches!(mara.notice().await, Notice::Assigned { .. }), "behind its answer");
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()), "again is as once");
+    assert_eq!(mara.accept(offer).await, Ok(()), "again is as once");
     assert_eq!(mara.act(id, Action::Call).await, Ok(()));
     assert!(matches!(mara.notice().await, Notice::Updated { .. }));
     let answered = Action::Outcome { outcome: Outcome::Answered, notes: None };
@@ -73,7 +73,7 @@ async fn an_agent_is_offered_accepts_calls_and_closes() {
 async fn an_offer_that_nobody_made_is_not_pending() {
     let rig = Rig::new().await;
     let mut mara = rig.session("mara").await;
-    let refused = mara.answer_offer(Action::Accept { offer: OfferId(1) }).await;
+    let refused = mara.accept(OfferId(1)).await;
     assert_eq!(refused, Err(Refusal::OfferNotPending));
 }
 
@@ -83,12 +83,12 @@ async fn an_accept_repeated_over_a_new_connection_is_known() {
     let mut mara = rig.session("mara").await;
     let id = rig.create(asap()).await.expect("taken").id;
     let (_, offer) = mara.offer().await;
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+    assert_eq!(mara.accept(offer).await, Ok(()));
     rig.handle.disconnect(mara.id);
     let mut again = rig.connect("mara").await;
     let welcome = again.welcome.take().expect("it came first");
     assert_eq!(welcome.assignments.iter().map(|one| one.id).collect::<Vec<_>>(), [id]);
-    assert_eq!(again.answer_offer(Action::Accept { offer }).await, Ok(()));
+    assert_eq!(again.accept(offer).await, Ok(()));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_kept_answer_shows_what_the_command_left_and_lasts_over_a_restart() {
     let mut mara = rig.session("mara").await;
     let made = rig.handle.create(asap(), Some(keyed(1, 1))).await.expect("taken").value;
     let (_, offer) = mara.offer().await;
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+    assert_eq!(mara.accept(offer).await, Ok(()));
     let rig = rig.restart().await;
     let again = rig.handle.create(asap(), Some(keyed(1, 1))).await.expect("kept");
     assert!(again.replayed && again.value.created);
@@ -250,7 +250,7 @@ async fn a_restart_finds_the_same_state_and_offers_anew() {
     let mut mara = rig.session("mara").await;
     let first = rig.create(asap()).await.expect("taken").id;
     let (_, offer) = mara.offer().await;
-    assert_eq!(mara.answer_offer(Action::Accept { offer }).await, Ok(()));
+    assert_eq!(mara.accept(offer).await, Ok(()));
     let mut omar = rig.session("omar").await;
     let second = rig.create(asap()).await.expect("taken").id;
     let (_, pending) = omar.offer().await;

@@ -10,7 +10,7 @@ use crate::domain::agent::{Presence, PresenceBy, Welcome};
 use crate::domain::callback::{Booking, Channel, Request, Snapshot, State};
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WorkspaceId};
-use crate::domain::message::{Action, Who, Wish};
+use crate::domain::message::{Action, OfferAnswer, Who, Wish};
 use crate::domain::policy::{AgentSettings, Capacity, Medium, Membership, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::skills::Skills;
@@ -239,9 +239,10 @@ impl Session {
         assert!(matches!(notice, Notice::PresenceChanged { .. }), "{notice:?}");
     }
 
-    pub(super) async fn answer_offer(&mut self, action: Action) -> Result<(), Refusal> {
+    pub(super) async fn accept(&mut self, offer: OfferId) -> Result<(), Refusal> {
         self.frames += 1;
-        self.handle.session_answer_offer(self.id, self.frames, action).await;
+        let answer = OfferAnswer::Accept;
+        self.handle.session_answer_offer(self.id, self.frames, offer, answer).await;
         self.answer().await
     }
 

@@ -38,7 +38,7 @@ fn every_frame_of_the_document_is_read() {
     let id = OfferId::parse(CALLBACK).expect("an id");
     assert!(matches!(
         accept.frame,
-        ClientFrame::AnswerOffer(Action::Accept { offer }) if offer == id
+        ClientFrame::AnswerOffer { offer, answer: OfferAnswer::Accept } if offer == id
     ));
     assert!(matches!(act(r#"{"id": 3, "type": "call", "callback_id": "@"}"#), Action::Call));
     assert!(matches!(
