@@ -218,8 +218,8 @@ impl CallbackDesk {
         Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
     }
 
-    /// The deny list holds from its entry on: an offer that was proposed before isn't made any more,
-    /// although the letter that tells of the denial is behind it.
+    /// The deny list holds from its entry on: an offer that was proposed before isn't made any
+    /// more, although the letter that tells of the denial is behind it.
     fn know_denied(&mut self, office: &Office) {
         let known = office.known.borrow();
         if let Some(newest) = &self.newest {

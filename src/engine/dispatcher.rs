@@ -204,7 +204,14 @@ impl Office {
                 tracing::info!(carrier, name, %callback, tries, reason, "it goes out later");
             }
             OutboxChange::GivenUp { failure: Failure { tries, reason, .. }, .. } => {
-                tracing::warn!(carrier, name, %callback, tries, reason, "what was to go out is given up");
+                tracing::warn!(
+                    carrier,
+                    name,
+                    %callback,
+                    tries,
+                    reason,
+                    "what was to go out is given up"
+                );
             }
             OutboxChange::New(_)
             | OutboxChange::Done(_)

@@ -65,8 +65,8 @@ pub enum Turn {
 ///
 /// What one carrier does for a callback is done in the order in which it was caused; a reminder
 /// whose time hasn't come holds nobody up. A mail lets the first try at a meeting go first, so
-/// that it can have the link. A withdrawal waits for nobody, since what fails before it may fail for
-/// a day. `met`: there is somebody who makes meetings.
+/// that it can have the link. A withdrawal waits for nobody, since what fails before it may fail
+/// for a day. `met`: there is somebody who makes meetings.
 pub fn turn(item: &Item, items: &[Item], now: Timestamp, met: bool) -> Turn {
     if item.dispatch.task == Task::Withdraw {
         return Turn::Go;

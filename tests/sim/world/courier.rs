@@ -33,7 +33,8 @@ impl Courier {
 }
 
 impl World {
-    /// Does one thing for the webhook, if there is any; `troubled`: its receiver fails now and then.
+    /// Does one thing for the webhook, if there is any; `troubled`: its receiver fails now and
+    /// then.
     pub(crate) fn deliver_event(&mut self, rng: &mut Rng, troubled: bool) -> bool {
         let now = self.steady;
         if !self.courier.attempts.is_empty() && rng.percent(60) {

@@ -12,7 +12,8 @@ use crate::domain::message::OfferEnd;
 use crate::domain::time::Now;
 
 impl CallbackMachine {
-    /// Tells a machine whether its number is on the deny list, when it is made and before each step.
+    /// Tells a machine whether its number is on the deny list, when it is made and before each
+    /// step.
     pub fn know_denied(&mut self, denied: bool) {
         self.denied = denied;
     }
