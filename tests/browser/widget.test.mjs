@@ -146,6 +146,24 @@ test('by video, with an address for the link', BOUND, async () => {
   assert.equal(items[0].customer.email, 'radia@example.com');
 });
 
+test('the shop turns to another queue and language: nothing typed is lost', BOUND, async () => {
+  const page = await shopping('queue="billing" key="public-key" locale="en"');
+  await fill(page, 'Mary Shaw', '+49 30 5550011');
+  await page.evaluate(() => {
+    const element = document.querySelector('ringback-callback');
+    element.setAttribute('queue', 'sales');
+    element.setAttribute('locale', 'de');
+  });
+  await page.getByRole('heading', { name: /Sales/ }).waitFor();
+  assert.equal(await page.getByLabel('Ihr Name').inputValue(), 'Mary Shaw');
+  await page.getByLabel('Jetzt anrufen').check();
+  await page.getByRole('button', { name: 'Rufen Sie mich jetzt an' }).click();
+  await page.getByText('Sie sind Nummer 1').first().waitFor();
+  const { items } = await site.server.as('lead-key-1')('GET', '/v1/callbacks?q=Mary');
+  assert.deepEqual(items.map(({ queue }) => queue), ['sales']);
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${items[0].id}/cancel`, {});
+});
+
 test('in a shop’s page: what the page knows goes along, and it is told', BOUND, async () => {
   const page = await shopping();
   await page.evaluate(() => Object.assign(document.querySelector('ringback-callback'), {

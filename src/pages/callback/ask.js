@@ -16,12 +16,11 @@ const possible = ({ offered, reason }) => offered || !HINDRANCES.has(reason);
 
 /** The form, and what it is chosen by. */
 export class Asking {
-  constructor(page, queue) {
+  /** `typed` was typed already, for another queue. */
+  constructor(page, queue, typed) {
     Object.assign(this, { page, queue, now: null, problem: null, token: null, slots: null });
-    const { customer = {} } = page.given();
-    const { name = '', phone = '', email = '' } = customer;
-    const person = { name, phone, email };
-    this.form = new Form(page, { medium: null, how: null, at: null, about: '', ...person });
+    const { name = '', phone = '', email = '', about = '' } = typed ?? page.given().customer ?? {};
+    this.form = new Form(page, { medium: null, how: null, at: null, name, phone, email, about });
     this.form.submit = (values) => this.send(values);
     this.form.picked = (at) => this.slots?.show(at);
   }

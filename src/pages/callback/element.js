@@ -23,11 +23,23 @@ const told = ({ id, number, state, type, medium, schedule }) =>
   ({ id, number, state, type, medium, schedule });
 
 class RingbackCallback extends HTMLElement {
+  static observedAttributes = ['queue', 'key', 'src', 'locale'];
   #page;
+  #turning = null;
 
   connectedCallback() {
     if (this.#page) this.#page.part?.begin();
     else this.#begin();
+  }
+
+  /** The site's page chose otherwise. */
+  attributeChangedCallback(name, old, next) {
+    if (!this.#page || old === next) return;
+    // Several that change together are taken together.
+    this.#turning ??= Promise.resolve().then(() => {
+      this.#turning = null;
+      this.#turn();
+    });
   }
 
   /** Asks for nothing more until it is shown again. */
@@ -40,24 +52,38 @@ class RingbackCallback extends HTMLElement {
     const said = document.createElement('div');
     Object.assign(said, { id: 'polite', className: 'sr' });
     said.setAttribute('role', 'status');
-    const page = new Page(root, () => draw(root, page.part.view()));
+    const page = new Page(root, () => draw(root, page.part?.view()));
     this.#page = page;
-    page.server = new URL(this.getAttribute('src') ?? import.meta.url).origin;
+    page.locale = null;
     page.client = (token) => client(token, page.server);
     page.given = () => Object.fromEntries(GIVEN.map((name) => [name, this[name]])
       .filter(([, value]) => value !== undefined && value !== null));
     page.tell = (name, callback, more) => this.dispatchEvent(new CustomEvent(`ringback-${name}`,
       { bubbles: true, composed: true, detail: { ...told(callback), ...more } }));
-    page.ask = () => this.#show(new Asking(page, this.getAttribute('queue')));
+    page.ask = () =>
+      this.#show(new Asking(page, this.getAttribute('queue'), page.part?.form?.values));
     page.follow = (token, callback) => {
       this.#follow(token, callback);
       // What had the focus is gone.
       requestAnimationFrame(() => root.querySelector('.standing')?.focus());
     };
-    if (this.getAttribute('locale')) holdTo(this.getAttribute('locale'));
     const tree = this.attachShadow({ mode: 'open' });
-    await Promise.all([styled(tree), useTexts(WORDS)]);
+    await styled(tree);
     tree.append(root, said);
+    await this.#turn();
+  }
+
+  /** Turns to what the attributes say. */
+  async #turn() {
+    const page = this.#page;
+    const locale = this.getAttribute('locale');
+    if (locale !== page.locale) holdTo(locale);
+    page.locale = locale;
+    await useTexts(WORDS);
+    const place = ['src', 'queue', 'key'].map((name) => this.getAttribute(name)).join(' ');
+    if (place === page.place) return page.draw();
+    page.place = place;
+    page.server = new URL(this.getAttribute('src') ?? import.meta.url).origin;
     const token = this.token ?? kept(this.#name);
     if (token) this.#follow(token, null);
     else page.ask();

@@ -11,9 +11,9 @@ const table = {};
 /** A locale that isn't the reader's to choose: of the site that shows an element. */
 let fixed = null;
 
-/** Holds to that locale, if its language is here. */
+/** Holds to that locale, if its language is here; to the reader's own without one. */
 export function holdTo(wanted) {
-  if (wanted.slice(0, 2) in LANGUAGES) fixed = wanted;
+  fixed = (wanted ?? '').slice(0, 2) in LANGUAGES ? wanted : null;
 }
 
 /** The language in use. */
