@@ -140,10 +140,22 @@ test('by video, with an address for the link', BOUND, async () => {
   await page.getByText('Give an address like').waitFor();
   await page.getByLabel('Your e-mail address').fill('radia@example.com');
   await button(page, 'Book the callback').click();
-  await page.getByText('The link to the video call appears here.').waitFor();
-  const { items } = await site.server.as('lead-key-1')('GET', '/v1/callbacks?q=Radia');
-  assert.equal(items[0].medium, 'video');
-  assert.equal(items[0].customer.email, 'radia@example.com');
+  const join = await page.getByRole('link', { name: 'Join the video call' }).getAttribute('href');
+  const lead = site.server.as('lead-key-1');
+  const { items: [made] } = await lead('GET', '/v1/callbacks?q=Radia');
+  assert.equal(made.medium, 'video');
+  assert.equal(made.customer.email, 'radia@example.com');
+  const desk = await site.agent('tom-key-1');
+  await lead('POST', `/v1/callbacks/${made.id}/assign`, { agent_id: 'tom' });
+  const call = desk.locator('.actions').getByRole('link', { name: 'Call', exact: true });
+  const host = await call.getAttribute('href');
+  assert.equal(await call.getAttribute('target'), '_blank');
+  const [theirs, ours] = [join, host].map((href) => new URL(href));
+  assert.equal(theirs.host, 'meet.example');
+  assert.equal(ours.pathname, theirs.pathname);
+  assert.notEqual(ours.search, theirs.search);
+  await page.getByText('It is your turn').first().waitFor();
+  await lead('POST', `/v1/callbacks/${made.id}/close`, { resolved: true });
 });
 
 test('the shop turns to another queue and language: nothing typed is lost', BOUND, async () => {
