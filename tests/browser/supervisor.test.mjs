@@ -61,6 +61,27 @@ test('a callback is given to an agent, who sees it at once', BOUND, async () => 
   await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
 });
 
+test('how a queue’s day goes, in figures and in charts', BOUND, async () => {
+  const page = await lead();
+  const desk = await site.agent();
+  const asked = await site.server.ask({ customer: { name: 'Ivan Sutherland' } });
+  await desk.locator('.offer').getByRole('button', { name: 'Accept' }).click();
+  await desk.locator('.actions').getByRole('link', { name: /^Call/ }).click();
+  await desk.getByRole('button', { name: 'Answered', exact: true }).click();
+  const billing = page.getByRole('article', { name: 'Billing' });
+  const figure = async (name) => billing.locator('dl > div').filter({ hasText: name })
+    .locator('dd').textContent();
+  await until('it counts', async () => (await figure('Reached today')) === '100%');
+  assert.equal(await figure('Service level today'), '100%');
+  await page.reload();
+  await page.locator('.queue').first().waitFor();
+  const day = billing.getByRole('img', { name: /^Asked for in the last day, by hours: [1-9]/ });
+  await day.waitFor();
+  await billing.getByRole('img', { name: /^Waiting in the last hour, by minutes/ }).waitFor();
+  await desk.getByRole('button', { name: 'End call', exact: true }).click();
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/close`, {});
+});
+
 test('presence is set, a queue paused and resumed', BOUND, async () => {
   const page = await lead();
   const desk = await site.agent();

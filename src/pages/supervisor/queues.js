@@ -2,7 +2,7 @@
 
 import { Form } from '../shared/dialogs.js';
 import { now } from '../shared/time.js';
-import { t } from '../shared/texts.js';
+import { locale, t } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 
 const since = (seconds) => new Date(now() - seconds * 1000).toISOString();
@@ -13,8 +13,17 @@ export function queues(page) {
     page.stats.queues.map((queue) => card(page, queue)));
 }
 
+const NONE = '–';
+
+/** A share as the reader writes it. */
+function percent(share) {
+  return share === null ? NONE
+    : new Intl.NumberFormat(locale(), { style: 'percent' }).format(share);
+}
+
 function card(page, queue) {
-  const { waiting, oldest_wait_seconds: oldest, estimate } = queue;
+  const { waiting, oldest_wait_seconds: oldest, estimate, windows: { day } } = queue;
+  const promised = day.promises_kept + day.promises_broken;
   const figure = (name, value) => h('div', { key: name }, h('dt', null, t(`queues.${name}`)),
     h('dd', null, value));
   return h(
@@ -27,10 +36,15 @@ function card(page, queue) {
       queue.offers_paused && h('span', { class: 'pill warn' }, t('queues.offers_paused'))),
     h('dl', { class: 'figures' },
       figure('waiting', h('strong', { class: 'big' }, waiting)),
-      figure('oldest', oldest === null ? '–' : h('rb-since', { at: since(oldest) })),
+      figure('oldest', oldest === null ? NONE : h('rb-since', { at: since(oldest) })),
       figure('with_agents', queue.with_agents),
-      estimate?.scored > 0 && figure('right', `${Math.round(estimate.inside_share * 100)} %`)),
-    h('div', { class: 'trends' }, page.trend.view(queue.id)),
+      figure('right', estimate?.scored > 0 ? percent(estimate.inside_share) : NONE),
+      figure('level', percent(day.service_level)),
+      figure('on_time', percent(day.on_time)),
+      figure('promises', promised
+        ? t('queues.of', { kept: day.promises_kept, promised }) : NONE),
+      figure('reached', percent(day.reach_rate))),
+    h('div', { class: 'trends' }, page.trend.view(queue.id), page.day.view(queue.id)),
     !page.wallboard && h('div', { class: 'row' }, pause(page, queue)),
   );
 }

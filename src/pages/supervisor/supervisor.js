@@ -13,7 +13,7 @@ import { agents } from './agents.js';
 import { CallbackTable } from './callbacks.js';
 import { bar, notes } from './frame.js';
 import { queues } from './queues.js';
-import { Trend } from './trend.js';
+import { Day, Trend } from './trend.js';
 
 await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
 
@@ -60,7 +60,7 @@ page.refresh = async () => {
   const { api } = page;
   if (!api) return;
   try {
-    const [stats] = await Promise.all([api.get('/v1/stats'),
+    const [stats] = await Promise.all([api.get('/v1/stats'), page.day.load(),
       !page.wallboard && page.table.load(), page.panel?.load?.()]);
     if (page.api !== api) return;
     setClock(stats.at);
@@ -88,7 +88,8 @@ function changed() {
 }
 
 page.door = new Door(page, 'supervisor', (value) => {
-  Object.assign(page, { api: client(value), trend: new Trend(), stats: null });
+  const api = client(value);
+  Object.assign(page, { api, trend: new Trend(), day: new Day(api), stats: null });
   page.table = new CallbackTable(page);
   page.following = false;
   page.events = new Events(value, {

@@ -20,9 +20,9 @@ export default {
   'trend.hour':
     'Wartende der letzten Stunde, je Minute, seit {since}: jetzt {latest}, höchstens {most}',
   'trend.day':
-    'Wartende des letzten Tages, je Viertelstunde, seit {since}: jetzt {latest}, höchstens {most}',
+    'Anfragen des letzten Tages, nach Stunden: {sum}, höchstens {most}, {latest} in dieser',
   'trend.most_hour': 'Letzte Stunde: höchstens {most}',
-  'trend.most_day': 'Letzter Tag: höchstens {most}',
+  'trend.most_day': 'Letzter Tag: {sum} Anfragen, höchstens {most} je Stunde',
   'trend.now': 'jetzt',
   'queues.right': 'Schätzungen richtig',
   'queues.title': 'Warteschlangen',
@@ -32,6 +32,11 @@ export default {
   'queues.waiting': 'Wartend',
   'queues.oldest': 'Längste Wartezeit',
   'queues.with_agents': 'Bei Agenten',
+  'queues.level': 'Servicelevel heute',
+  'queues.on_time': 'Pünktlich heute',
+  'queues.promises': 'Zusagen gehalten heute',
+  'queues.of': '{kept} von {promised}',
+  'queues.reached': 'Erreicht heute',
   'queues.pause': 'Pausieren',
   'queues.resume': 'Fortsetzen',
   'queues.paused': '{name} ist pausiert',

@@ -20,9 +20,9 @@ export default {
   'trend.hour':
     'Waiting in the last hour, by minutes, seen since {since}: {latest} now, {most} at most',
   'trend.day':
-    'Waiting in the last day, by quarters of an hour, since {since}: {latest} now, {most} at most',
+    'Asked for in the last day, by hours: {sum} in all, {most} at most, {latest} in this hour',
   'trend.most_hour': 'Last hour: at most {most}',
-  'trend.most_day': 'Last day: at most {most}',
+  'trend.most_day': 'Last day: {sum} asked, at most {most} an hour',
   'trend.now': 'now',
   'queues.right': 'Estimates right',
   'queues.title': 'Queues',
@@ -32,6 +32,11 @@ export default {
   'queues.waiting': 'Waiting',
   'queues.oldest': 'Oldest',
   'queues.with_agents': 'With agents',
+  'queues.level': 'Service level today',
+  'queues.on_time': 'On time today',
+  'queues.promises': 'Promises kept today',
+  'queues.of': '{kept} of {promised}',
+  'queues.reached': 'Reached today',
   'queues.pause': 'Pause',
   'queues.resume': 'Resume',
   'queues.paused': '{name} is paused',
