@@ -77,9 +77,8 @@ impl CallbackActor {
         });
     }
 
-    /// The record is there: the letters that waited are handled, in their order.
-    fn run(&mut self, desk: CallbackDesk, ctx: &mut Context<Self>) {
-        let shell = Shell::new(Rc::clone(&self.office), desk);
+    /// What there is of it is known: the letters that waited are handled, in their order.
+    fn run(&mut self, shell: Shell<CallbackDesk>, ctx: &mut Context<Self>) {
         let running = State::Running(Box::new(shell));
         let State::Reading(waiting) = std::mem::replace(&mut self.state, running) else { return };
         let mut let_go = true;
@@ -177,9 +176,16 @@ impl Handler<Read> for CallbackActor {
 
     fn handle(&mut self, Read(found): Read, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
+        let shell = |desk| Shell::new(Rc::clone(&office), desk);
         office.watch(|| match found {
-            Ok(Some(callback)) => self.run(CallbackDesk::of(&callback, &office), ctx),
-            Ok(None) => self.run(CallbackDesk::new(self.id), ctx),
+            Ok(Some(callback)) => self.run(shell(CallbackDesk::of(&callback, &office)), ctx),
+            Ok(None) => self.run(shell(CallbackDesk::new(self.id)), ctx),
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::error!(error = %error, callback = %self.id, "a callback's record is damaged");
+                let mut shell = shell(CallbackDesk::new(self.id));
+                shell.put_aside();
+                self.run(shell, ctx);
+            }
             Err(error) => {
                 tracing::warn!(error = %error, callback = %self.id, "a callback can't be read");
                 self.refuse_commands();

@@ -116,7 +116,12 @@ impl Office {
                     return Ok(None);
                 }
                 if !self.outbox.is_busy(place.callback) && entry_of(place.id) <= standing.durable {
-                    self.look_at(carrier, *place, now, elsewhere).await?;
+                    match self.look_at(carrier, *place, now, elsewhere).await {
+                        Err(error @ StoreError::Damaged { .. }) => {
+                            tracing::error!(error = %error, alarm = true, "an item is passed over");
+                        }
+                        looked => looked?,
+                    }
                 }
             }
             after = page.last().copied();

@@ -482,6 +482,10 @@ impl Handle {
 
 #[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
 pub(super) fn unreadable(error: StoreError) -> Refusal {
+    if let StoreError::Damaged { .. } = error {
+        tracing::error!(error = %error, alarm = true, "what is stored is damaged");
+        return Refusal::Internal;
+    }
     tracing::warn!(error = %error, "the store can't be read");
     Refusal::Unavailable
 }

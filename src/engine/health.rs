@@ -26,7 +26,7 @@ pub struct Health {
     pub letters_most: usize,
     /// Steps that panicked since the process started.
     pub panics: u64,
-    /// Machines that are set aside because they panicked again and again.
+    /// Machines that are set aside: they panicked again and again, or their record is damaged.
     pub set_aside: u64,
     /// What was removed when its time was over, since the process started, in the order of
     /// [`Lapsing::ALL`].

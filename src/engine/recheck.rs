@@ -131,6 +131,10 @@ impl Office {
                 match self.look_at_some(queue, read).await {
                     Ok(Some(last)) => after = Some(last),
                     Ok(None) => break,
+                    Err(error @ StoreError::Damaged { .. }) => {
+                        tracing::error!(error = %error, alarm = true, "bookings can't be looked at");
+                        break;
+                    }
                     Err(error) => {
                         tracing::warn!(error = %error, "bookings can't be looked at again");
                         self.shared.clock.wait(AGAIN).await;

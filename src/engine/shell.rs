@@ -157,15 +157,17 @@ impl<M: Rebuilt> Shell<M> {
         }
     }
 
-    fn put_aside(&mut self) {
+    /// Takes no more steps: it panicked again and again, or its record is damaged. Commands to it
+    /// are answered as internal errors.
+    pub(crate) fn put_aside(&mut self) {
         let (kind, name) = (M::KIND, self.machine.name());
-        tracing::error!(kind, name, alarm = true, "the machine panics again and again: set aside");
+        tracing::error!(kind, name, alarm = true, "a machine is set aside until a restart");
         self.office.shared.gauges.set_aside();
         self.set_aside = true;
         self.send(self.machine.farewell());
     }
 
-    /// It panicked again and again: what it says of itself may be half changed.
+    /// What it says of itself may be half changed.
     pub(crate) fn is_set_aside(&self) -> bool {
         self.set_aside
     }

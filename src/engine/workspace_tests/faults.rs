@@ -359,3 +359,20 @@ async fn a_drain_that_the_store_holds_up_ends_in_its_time() {
     assert!(matches!(mara.next().await, ToSession::Close(1012)));
     rig.vault.log_open.send_replace(true);
 }
+
+#[tokio::test]
+async fn a_callback_whose_record_is_damaged_is_set_aside_and_holds_nobody_up() {
+    let rig = Rig::new().await;
+    let damaged = rig.create(scheduled(Span::minutes(30))).await.expect("taken").id;
+    let sound = rig.create(scheduled(Span::minutes(30))).await.expect("taken").id;
+    *rig.vault.damaged.lock().expect("nobody panicked") = Some(damaged);
+    let cancel = || Action::Cancel { reason: None };
+    assert_eq!(rig.act(damaged, SUPERVISOR, cancel()).await.err(), Some(Refusal::Internal));
+    assert_eq!(rig.handle.health().set_aside, 1);
+    rig.time.advance(Span::minutes(31));
+    let mut mara = rig.session("mara").await;
+    assert_eq!(mara.offer().await.0.id, sound);
+    assert_eq!(rig.act(damaged, SUPERVISOR, cancel()).await.err(), Some(Refusal::Internal));
+    // What waits for nothing more lets a drain end.
+    assert_eq!(rig.running.drain().await, Ended::Drained);
+}

@@ -45,6 +45,8 @@ pub(super) struct Vault {
     pub(super) log_open: watch::Sender<bool>,
     /// Reads are answered.
     pub(super) reads_open: watch::Sender<bool>,
+    /// A callback whose record can't be decoded.
+    pub(super) damaged: Mutex<Option<CallbackId>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -61,6 +63,7 @@ impl Vault {
             instance: AtomicU32::new(7),
             log_open: watch::Sender::new(true),
             reads_open: watch::Sender::new(true),
+            damaged: Mutex::default(),
         })
     }
 
@@ -157,7 +160,13 @@ impl Library for VaultLibrary {
         &self,
         id: CallbackId,
     ) -> PortFuture<'_, Result<Option<Arc<Callback>>, StoreError>> {
-        Box::pin(self.0.read(move |world| world.callbacks.get(&id).cloned()))
+        Box::pin(async move {
+            if *lock(&self.0.damaged) == Some(id) {
+                let (place, what) = ("callback".to_owned(), "a test".to_owned());
+                return Err(StoreError::Damaged { place, what });
+            }
+            self.0.read(move |world| world.callbacks.get(&id).cloned()).await
+        })
     }
 
     fn complete(

@@ -233,9 +233,25 @@ impl Library for StoreLibrary {
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<StoredEvent>, StoreError>> {
         Box::pin(async move {
-            let after = keys::event(after).key;
-            let rows = self.range(keys::EVENT, &[], Some(&after), limit).await?;
-            rows.into_iter().map(|(key, value)| stored_event(key, &value)).collect()
+            let (mut events, mut after) = (Vec::new(), keys::event(after).key);
+            loop {
+                let wanted = limit - events.len();
+                let rows = self.range(keys::EVENT, &[], Some(&after), wanted).await?;
+                let is_last = rows.len() < wanted;
+                for (key, value) in rows {
+                    after = key.clone();
+                    match stored_event(key, &value) {
+                        // Whoever follows the events must come past it.
+                        Err(error @ StoreError::Damaged { .. }) => {
+                            tracing::error!(error = %error, alarm = true, "an event is passed over");
+                        }
+                        event => events.push(event?),
+                    }
+                }
+                if is_last || events.len() == limit {
+                    return Ok(events);
+                }
+            }
         })
     }
 
