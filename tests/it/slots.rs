@@ -258,6 +258,25 @@ fn hours_changed_under_bookings_are_told_and_the_bookings_stay() {
 }
 
 #[test]
+fn a_booking_in_a_far_year_holds_nobody_up_who_changes_the_hours() {
+    let server = Server::start();
+    let put = |from: &str| {
+        let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let hours = json!([{"days": days, "from": from, "to": "18:00"}]);
+        let settings = json!({"time_zone": "UTC", "default_region": "DE", "hours": hours});
+        let put = server.put("/v1/queues/billing", "admin-key", &settings);
+        assert_eq!(put.status, 200, "{}", put.body);
+        put.body["conflicts"].clone()
+    };
+    put("08:00");
+    let far = booked("030 123456", "9999-12-20T10:00:00Z");
+    let made = ask(&server, "mara-key-1", &far);
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert_eq!(put("09:00"), json!({"count": 0, "first": []}));
+    assert_eq!(put("11:00"), json!({"count": 1, "first": [made.body["id"]]}));
+}
+
+#[test]
 fn conflicts_are_told_also_by_a_server_that_was_killed_before_it_could() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = format!("embedded:{}", folder.path().join("data").display());

@@ -49,13 +49,13 @@ const FIRST_CONFLICTS: usize = 100;
 /// Rows of one read.
 const PAGE: usize = 1_000;
 
-/// Booked callbacks of all media in a time, by start; and whether none follow after it.
+/// Booked callbacks of all media in a time, by start; and when the next one after it starts.
 async fn read_booked(
     library: &dyn Library,
     queue: &QueueId,
     within: Range<Timestamp>,
-) -> Result<(Vec<(Timestamp, CallbackId)>, bool), StoreError> {
-    let (mut found, mut is_last) = (Vec::new(), true);
+) -> Result<(Vec<(Timestamp, CallbackId)>, Option<Timestamp>), StoreError> {
+    let (mut found, mut next) = (Vec::new(), None);
     for medium in Medium::ALL {
         let mut after = None;
         loop {
@@ -71,10 +71,13 @@ async fn read_booked(
         }
         let (queue, from, until) = (queue.clone(), within.end, Timestamp::NEVER);
         let read = BookedRead { queue, medium, after: None, from, until, limit: 1 };
-        is_last &= from == Timestamp::NEVER || library.booked(read).await?.is_empty();
+        if from < Timestamp::NEVER {
+            let first = library.booked(read).await?.first().map(|(start, _)| *start);
+            next = next.into_iter().chain(first).min();
+        }
     }
     found.sort_unstable();
-    Ok((found, is_last))
+    Ok((found, next))
 }
 
 impl Handle {
@@ -121,7 +124,8 @@ impl Handle {
         let hours = &queue.settings.hours;
         let mut conflicts = Conflicts::default();
         let mut from = self.now();
-        // From one time without hours to the next: those between aren't read at all.
+        // From one time without hours to the next, and where nothing is booked to the next booking:
+        // as many turns at most as there are bookings, however far ahead they are.
         while from < Timestamp::NEVER {
             if hours.is_open(from) {
                 from = hours.closes_at(from).unwrap_or(Timestamp::NEVER);
@@ -129,11 +133,11 @@ impl Handle {
             }
             let until = hours.next_open(from).unwrap_or(Timestamp::NEVER);
             let found = read_booked(&*gate.library, &queue.settings.id, from..until).await;
-            let (found, is_last) = found.map_err(unreadable)?;
+            let (found, next) = found.map_err(unreadable)?;
             conflicts.count += found.len() as u64;
             let room = FIRST_CONFLICTS.saturating_sub(conflicts.first.len());
             conflicts.first.extend(found.into_iter().take(room).map(|(_, id)| id));
-            from = if is_last { Timestamp::NEVER } else { until };
+            from = next.unwrap_or(Timestamp::NEVER);
         }
         self.shown(&gate, conflicts).await
     }
