@@ -48,7 +48,9 @@ impl ContactHours {
     /// The first instant from `at` on, `at` included, at which [`Self::allows`] says yes; none
     /// within [`LOOK_AHEAD_DAYS`].
     pub fn next_allowed(self, at: Timestamp, zones: &[TimeZone]) -> Option<Timestamp> {
-        agree(at, zones.len(), |zone, at| self.in_zone(&zones[zone], |walk| walk.next_open(at)))
+        agree(at, LOOK_AHEAD_DAYS, zones.len(), |zone, at| {
+            self.in_zone(&zones[zone], |walk| walk.next_open(at))
+        })
     }
 
     /// Whether they allow any time.
@@ -68,6 +70,9 @@ impl ContactHours {
         ask(Walk(&EveryDay { hours: self, zone }))
     }
 }
+
+/// A week, and the change of a clock beside it: hours that don't meet within it hardly ever do.
+const MEETING_DAYS: u32 = 8;
 
 /// When both hold: the queue is open and the customer may be called.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +94,16 @@ impl Allowed<'_> {
     /// The first instant from `at` on, `at` included, at which both hold; none within
     /// [`LOOK_AHEAD_DAYS`].
     pub fn next(&self, at: Timestamp) -> Option<Timestamp> {
-        agree(at, self.zones.len() + 1, |which, at| match which.checked_sub(1) {
+        self.next_within(at, LOOK_AHEAD_DAYS)
+    }
+
+    /// Whether both hold at any time within the next eight days from `at` on.
+    pub fn within_days(&self, at: Timestamp) -> bool {
+        self.next_within(at, MEETING_DAYS).is_some()
+    }
+
+    fn next_within(&self, at: Timestamp, days: u32) -> Option<Timestamp> {
+        agree(at, days, self.zones.len() + 1, |which, at| match which.checked_sub(1) {
             None => self.hours.next_open(at),
             Some(zone) => self.contact.next_allowed(at, &self.zones[zone..=zone]),
         })
@@ -133,14 +147,15 @@ impl Allowed<'_> {
     }
 }
 
-/// The first instant from `at` on at which all of `count` parties are ready, each asked for its own
-/// next one. Every answer only moves on, so what they agree on is the first.
+/// The first instant from `at` on, within `days`, at which all of `count` parties are ready, each
+/// asked for its own next one. Every answer only moves on, so what they agree on is the first.
 fn agree(
     at: Timestamp,
+    days: u32,
     count: usize,
     next: impl Fn(usize, Timestamp) -> Option<Timestamp>,
 ) -> Option<Timestamp> {
-    let horizon = at + Span::days(LOOK_AHEAD_DAYS);
+    let horizon = at + Span::days(days);
     let (mut candidate, mut agreed, mut party) = (at, 0, 0);
     while agreed < count {
         let answer = next(party, candidate)?;

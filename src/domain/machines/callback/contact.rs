@@ -15,13 +15,34 @@ use crate::domain::time::{Now, Timestamp};
 use crate::domain::zone::TimeZone;
 
 /// Where a customer may be, as far as contact hours ask; none where those allow any time.
-pub fn zones(reach: &Reach, settings: &QueueSettings) -> Arc<[TimeZone]> {
-    if settings.contact_hours.is_always() { Arc::default() } else { reach.zones() }
+///
+/// Of a number's several zones the hours must hold in all. Where the queue is never open then, in
+/// as many as can be had, in the order of [`Reach::zones`]: a customer whose country is too wide
+/// for the queue's day is called, and where most live at a good time.
+fn zones(reach: &Reach, settings: &QueueSettings, at: Timestamp) -> Arc<[TimeZone]> {
+    if settings.contact_hours.is_always() {
+        return Arc::default();
+    }
+    let all = reach.zones();
+    if all.len() < 2 || allowed(settings, &all).within_days(at) {
+        return all;
+    }
+    let mut some: Vec<TimeZone> = Vec::new();
+    for zone in &*all {
+        some.push(zone.clone());
+        if !allowed(settings, &some).within_days(at) {
+            some.pop();
+        }
+    }
+    if some.is_empty() { all } else { some.into() }
 }
 
 /// The zones in which contact hours bind a callback; none where they don't.
 pub(super) fn binding_zones(callback: &Callback, settings: &QueueSettings) -> Arc<[TimeZone]> {
-    if callback.contact_hours_bind { zones(&callback.reach, settings) } else { Arc::default() }
+    if !callback.contact_hours_bind {
+        return Arc::default();
+    }
+    zones(&callback.reach, settings, callback.created_at)
 }
 
 /// Whether a person may choose this time for the customer: unless that one has agreed to it, it
@@ -31,7 +52,7 @@ pub fn agents_choice(
     settings: &QueueSettings,
     at: Timestamp,
 ) -> Result<(), Refusal> {
-    let zones = zones(reach, settings);
+    let zones = zones(reach, settings, at);
     if settings.contact_hours.allows(at, &zones) {
         return Ok(());
     }
@@ -40,7 +61,7 @@ pub fn agents_choice(
 
 /// Whether what is asked for while the queue is closed can ever be served in contact hours.
 pub fn ever_allowed(reach: &Reach, settings: &QueueSettings, at: Timestamp) -> bool {
-    let zones = zones(reach, settings);
+    let zones = zones(reach, settings, at);
     zones.is_empty() || allowed(settings, &zones).next(at).is_some()
 }
 

@@ -34,7 +34,8 @@ impl CallbackMachine {
         draft.request = Some((None, Arc::clone(&wish.request)));
         let opens_at = queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER);
         let record = first_record(now, create, &queue);
-        // The queue counts it already.
+        // The queue counts it already, in line and among the seats.
+        self.told.joined = true;
         self.told.seats.extend(record.seat().map(|seat| (record.queue.clone(), seat)));
         self.record = Some(Box::new(record));
         self.queue = Some(queue);
@@ -123,7 +124,8 @@ impl CallbackMachine {
         }
         draft.enqueue = true;
         draft.events.push(CallbackEvent::Queued { interaction: id, queued_since });
-        if expired {
+        // What was asked for a moment ago is answered first, as waiting.
+        if expired && self.record().version > 0 {
             self.expire(now, draft);
         }
     }

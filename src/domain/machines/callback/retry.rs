@@ -99,6 +99,9 @@ impl CallbackMachine {
             let outcome = self.interaction_mut().outcome.unwrap_or(Outcome::Unknown);
             self.policy_retry_at(now.wall, outcome)
         };
+        if due == Timestamp::NEVER {
+            return Err(Refusal::OutsideContactHours { next_allowed_at: None });
+        }
         if wish.mine {
             self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::PREFER_SECONDS));
         }

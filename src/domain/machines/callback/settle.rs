@@ -234,11 +234,9 @@ impl CallbackMachine {
     ) {
         let callback = self.id;
         let joins = after.state().is_live();
-        if self.told.joined
-            && let Some(before) = before
-            && (!joins || before.queue != after.queue)
-        {
-            out.send(Letter::Queue(before.queue.clone(), QueueMessage::Leave { callback }));
+        let joined = before.map_or(&after.queue, |before| &before.queue);
+        if self.told.joined && (!joins || *joined != after.queue) {
+            out.send(Letter::Queue(joined.clone(), QueueMessage::Leave { callback }));
             self.told.joined = false;
         }
         if joins && (changed || !self.told.joined) {

@@ -163,3 +163,25 @@ fn whoever_sends_it_back_by_hand_decides_that_it_is_called_now() {
     bench.act(&BOSS, Action::Requeue { queue: None, agent: None }).expect("sent back");
     assert_eq!(bench.state(), State::Queued);
 }
+
+#[test]
+fn where_a_countrys_zones_never_meet_the_queues_day_as_many_as_can_be_had_bind() {
+    // From New York to Honolulu it is 8 to 21 o'clock everywhere only from 18 to 2 o'clock in UTC.
+    let european = || open("07:00", "17:00", |_| ());
+    let mut bench = bench(european(), AMERICA);
+    assert_eq!(bench.state(), State::Queued);
+    called(&mut bench, at(9, 0));
+    assert_eq!(bench.record().next_attempt_at(), Some(at(16, 0)), "8 o'clock in Los Angeles");
+    // In one zone alone they hold there or never.
+    let early = |one: &mut QueueSettings| {
+        one.contact_hours = ContactHours::parse("18:00", "19:00").expect("hours");
+    };
+    let mut never = self::bench(open("07:00", "12:00", early), BERLIN);
+    never.at = at(9, 0);
+    never.take_and_call();
+    never.outcome(Outcome::NoAnswer);
+    let retry = Action::Retry { at: None, mine: false, customer_agreed: false };
+    let refused = Err(Refusal::OutsideContactHours { next_allowed_at: None });
+    assert_eq!(never.act(&mara(), retry), refused, "nothing is thrown away");
+    assert_eq!(never.state(), State::WrapUp);
+}

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{BOSS, Bench, START, agent, booking, mara, queue};
 use crate::domain::callback::{ClosedReason, FinalState, InteractionState, Outcome, State};
+use crate::domain::effect::Effect;
 use crate::domain::machines::callback::deadlines::{NextAction, next_deadline, runs_out};
-use crate::domain::message::{Action, CallbackMessage, Who};
+use crate::domain::message::{Action, CallbackMessage, Letter, QueueMessage, Who};
 use crate::domain::policy::Medium;
 use crate::domain::queue::{Pause, Paused, Queue};
 use crate::domain::refusal::Refusal;
@@ -38,6 +39,20 @@ fn each_kind_of_waiting_has_its_own_hour() {
         wish.expire_after_minutes = Some(7);
     });
     assert_eq!(expires_at(&own), START + Span::minutes(7), "its own comes before the queue's");
+}
+
+#[test]
+fn what_may_not_wait_at_all_is_answered_as_waiting_and_leaves_the_line() {
+    let mut bench = Bench::asked(queue(|_| ()), Medium::Voice, None, |wish| {
+        wish.expire_after_minutes = Some(0);
+    });
+    assert_eq!(bench.state(), State::Queued);
+    bench.tell(CallbackMessage::Wake);
+    assert_eq!(bench.closed(), EXPIRED);
+    let leaves = |effect: &Effect| {
+        matches!(effect, Effect::Send(Letter::Queue(_, QueueMessage::Leave { .. })))
+    };
+    assert!(bench.out.effects.iter().any(leaves));
 }
 
 #[test]
