@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::guard::Inflow;
 use super::outflow::{Outflow, Outgoing, Put};
@@ -84,18 +84,21 @@ impl SessionOutlet for Outlet {
     }
 }
 
-/// Tells the engine that the session is gone, however its pump ends, and doesn't leave the client
-/// on a socket behind which nobody is.
+/// Tells the engine that the session is gone, however its pump ends, and doesn't leave a client that
+/// is still there on a socket behind which nobody is.
 struct Gone {
     handle: Handle,
     session: SessionId,
     outflow: Arc<Outflow>,
+    client_left: bool,
 }
 
 impl Drop for Gone {
     fn drop(&mut self) {
         self.handle.disconnect(self.session);
-        self.outflow.end(RESTART, false);
+        if !self.client_left {
+            self.outflow.end(RESTART, false);
+        }
     }
 }
 
@@ -146,8 +149,9 @@ pub(super) async fn run(
         return;
     };
     let handle = admitted.handle.clone();
-    let _gone = Gone { handle, session, outflow: Arc::clone(&outflow) };
-    let mut beats = interval(state.limits.heartbeat);
+    let mut gone = Gone { handle, session, outflow: Arc::clone(&outflow), client_left: false };
+    let heartbeat = state.limits.heartbeat;
+    let mut beats = interval_at(Instant::now() + heartbeat, heartbeat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut credential_checks = interval(CREDENTIAL_CHECK);
     let mut pump = Pump {
@@ -180,14 +184,19 @@ pub(super) async fn run(
                     client.inflow.handled();
                     pump.client_says(frame).await
                 }
-                None => Err(Over),
+                None => client_left(&mut gone),
             },
-            _ = &mut client.gone => Err(Over),
+            _ = &mut client.gone => client_left(&mut gone),
         };
         if over.is_err() {
             return;
         }
     }
+}
+
+fn client_left(gone: &mut Gone) -> Result<(), Over> {
+    gone.client_left = true;
+    Err(Over)
 }
 
 impl Pump {

@@ -56,7 +56,7 @@ fn found(text: &str) -> Metrics<'_> {
     metrics
 }
 
-fn metrics(server: &Server) -> String {
+pub(crate) fn metrics(server: &Server) -> String {
     let answer = server.request("GET", "/metrics", "").send().expect("it answers");
     assert_eq!(answer.status(), 200);
     answer.text().expect("UTF-8")

@@ -107,6 +107,27 @@ fn a_removed_agent_has_no_session() {
 }
 
 #[test]
+fn a_client_that_leaves_is_counted_as_such() {
+    let server = start("", "");
+    drop(Desk::ready(&server, "mara-key-1"));
+    wait_until("it is counted", || {
+        let left = "ringback_sockets_ended_total{reason=\"left\"} 1";
+        crate::operations::metrics(&server).contains(left)
+    });
+}
+
+#[test]
+fn a_silent_session_has_three_heartbeats() {
+    let server = start("heartbeat_seconds = 1", "");
+    let mut mute = Desk::connect(&server, "tom-key-1");
+    mute.expect("welcome");
+    let mut bytes = Vec::new();
+    mute.0.get_mut().read_to_end(&mut bytes).expect("it is ended");
+    let pings = bytes.windows(2).filter(|two| *two == [0x89, 0]).count();
+    assert_eq!(pings, 2, "and the third is the end");
+}
+
+#[test]
 fn a_session_that_gives_no_sign_of_life_is_dropped() {
     let server = start("heartbeat_seconds = 1", "");
     let mut silent = Desk::ready(&server, "mara-key-1");
