@@ -1,14 +1,22 @@
 //! The body of a request: its type, its size, the time that it may take, and its JSON.
 //!
 //! actix bounds the time of a request's head and not of its body, so a body that trickles in is
-//! given up here.
+//! given up here. One in chunks that nobody reads on it would wait for without end; a [`Held`] one
+//! ends the connection with the answer.
 
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{self, ServiceRequest};
+use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::{BytesMut, Payload};
+use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpMessage, HttpRequest};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value};
 
 use crate::wire::json;
@@ -97,6 +105,59 @@ async fn collect(
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.into())
+}
+
+/// A request's body in chunks, for its handler and until its answer is sent.
+#[derive(Clone)]
+pub(super) struct InChunks(Rc<RefCell<dev::Payload>>);
+
+impl InChunks {
+    /// Takes the body out of a request and leaves a reader of it there; none where it isn't in
+    /// chunks.
+    pub(super) fn of(request: &mut ServiceRequest) -> Option<Self> {
+        if !request.chunked().unwrap_or(false) {
+            return None;
+        }
+        let chunks = Self(Rc::new(RefCell::new(request.take_payload())));
+        let payload: Pin<Box<dyn Stream<Item = _>>> = Box::pin(chunks.clone());
+        request.set_payload(dev::Payload::from(payload));
+        Some(chunks)
+    }
+
+    /// An answer's body with which it is held.
+    pub(super) fn held_with(self, answer: BoxBody) -> BoxBody {
+        BoxBody::new(Held { answer, _unread: self })
+    }
+}
+
+impl Stream for InChunks {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_next(context)
+    }
+}
+
+/// An answer's body. What is unread of the request's is dropped after it, by which actix knows that
+/// the connection is good for nothing more.
+struct Held {
+    answer: BoxBody,
+    _unread: InChunks,
+}
+
+impl MessageBody for Held {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_next(context)
+    }
 }
 
 fn announced(request: &HttpRequest) -> Result<Option<u64>, Problem> {

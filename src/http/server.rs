@@ -7,12 +7,12 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use actix_web::dev::{Extensions, Server};
+use actix_web::dev::{Extensions, Server, Service as _};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
 use super::auth::Gate;
-
+use super::body::InChunks;
 use super::pages::{self, Pages};
 use super::routes::{mount, unknown};
 use super::state::{HttpState, Shared};
@@ -70,6 +70,17 @@ impl Http {
         let app = move || {
             let more = more.clone();
             App::new()
+                .wrap_fn(|mut request, service| {
+                    let chunks = InChunks::of(&mut request);
+                    let answer = service.call(request);
+                    async move {
+                        let answer = answer.await?.map_into_boxed_body();
+                        Ok(match chunks {
+                            Some(chunks) => answer.map_body(|_, body| chunks.held_with(body)),
+                            None => answer,
+                        })
+                    }
+                })
                 .app_data(shared.clone())
                 .app_data(pages.clone())
                 .configure(mount)

@@ -164,6 +164,23 @@ fn a_body_that_trickles_is_given_up() {
 }
 
 #[test]
+fn a_body_in_chunks_that_never_ends_doesnt_keep_the_connection() {
+    let server = Server::start();
+    for (head, status) in [
+        ("POST /v1/callbacks", "401"),
+        ("POST /v1/nothing", "404"),
+        ("GET /agent", "200"),
+        ("POST /v1/callbacks HTTP/1.1\r\nAuthorization: Bearer portal-key", "415"),
+    ] {
+        let head = if head.contains("HTTP") { head.to_owned() } else { format!("{head} HTTP/1.1") };
+        let rest = "\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n";
+        // It reads until the server ends the connection.
+        let answer = server.raw(format!("{head}{rest}").as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{head}: {answer}");
+    }
+}
+
+#[test]
 fn requests_that_could_be_read_twice_are_not_taken() {
     let server = Server::start();
     let head = "POST /v1/callbacks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer portal-key\r\n\
