@@ -87,6 +87,13 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
+/// Whether what the settings point to can be read, as far as that needs neither network nor store.
+pub fn check(settings: &Settings) -> Result<(), RunError> {
+    access::verifiers(settings)?;
+    workspaces::store_url(&settings.store).map_err(StoreFault::from)?;
+    Ok(())
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     // Before the address is told: whoever reads it may end the process at once.
@@ -100,9 +107,12 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let public_url = settings.public_url.clone();
     let public_url = public_url.unwrap_or_else(|| format!("http://{address}"));
     let senders = Senders::new(&settings, &public_url)?;
+    let verifiers = access::verifiers(&settings)?;
     let mut started = workspaces::start(&settings, &senders).await?;
     let couriers = couriers(&settings, &started)?;
-    let http = Http::new(access::http_state(&settings, &started, public_url, couriers.sender())?);
+    let sender = couriers.sender();
+    let http = access::http_state(&settings, verifiers, &started, public_url, sender);
+    let http = Http::new(http);
     let hooks = access::hooks(&settings, &http, &started);
     let server = http.run(listener, hooks, workers()).map_err(RunError::Serve)?;
     let handle = server.handle();

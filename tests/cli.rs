@@ -125,6 +125,25 @@ fn a_bad_template_of_a_mail_is_told_before_anything_starts() {
 }
 
 #[test]
+fn keys_that_cant_be_read_are_told_before_the_store_is_taken_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("keys.json"), "{\"keys\": 7}").expect("it is written");
+    let store = format!("embedded:{}", at("data").display());
+    let jwt = format!("[workspace.jwt]\njwks_file = \"{}\"\n", at("keys.json").display());
+    let text_of = format!("store = \"{store}\"\n[[workspace]]\nid = \"main\"\n{jwt}");
+    fs::write(at("jwt.toml"), text_of).expect("it is written");
+    for command in [&["config", "check"][..], &["serve"]] {
+        let config = at("jwt.toml");
+        let output = run(&[command, &["--config", config.to_str().expect("UTF-8")]].concat());
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let faults = text(&output.stderr);
+        assert!(faults.contains("workspace.jwt.jwks_file"), "{faults}");
+        assert!(!at("data").exists(), "{command:?}");
+    }
+}
+
+#[test]
 fn the_printed_defaults_are_a_good_file() {
     let output = run(&["config", "default"]);
     assert_eq!(output.status.code(), Some(0));

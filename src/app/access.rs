@@ -44,17 +44,23 @@ pub enum BadAccess {
     },
 }
 
+/// What checks the tokens of each workspace, in the settings' order; none: no tokens are taken.
+/// Read before a store is taken over from a server that runs.
+pub(super) fn verifiers(settings: &Settings) -> Result<Vec<Option<Verifier>>, BadAccess> {
+    settings.workspaces.iter().map(|one| one.jwt.as_ref().map(verifier).transpose()).collect()
+}
+
 /// What the HTTP server is built from.
 pub(super) fn http_state(
     settings: &Settings,
+    verifiers: Vec<Option<Verifier>>,
     started: &[Started],
     public_url: String,
     webhooks: Arc<Sender>,
-) -> Result<HttpState, BadAccess> {
+) -> HttpState {
     let own_site = site(&public_url);
     let mut workspaces = Vec::new();
-    for (workspace, started) in settings.workspaces.iter().zip(started) {
-        let jwt = workspace.jwt.as_ref().map(verifier).transpose()?;
+    for ((workspace, jwt), started) in settings.workspaces.iter().zip(verifiers).zip(started) {
         workspaces.push(WorkspaceAccess {
             credentials: Credentials {
                 workspace: workspace.id.clone(),
@@ -70,7 +76,7 @@ pub(super) fn http_state(
         });
     }
     let limits = &settings.limits;
-    Ok(HttpState {
+    HttpState {
         workspaces,
         limits: HttpLimits {
             body_bytes: limits.body_bytes,
@@ -91,7 +97,7 @@ pub(super) fn http_state(
             webhooks.check_url(url).map_err(|error| error.to_string())
         }),
         pages: pages(settings),
-    })
+    }
 }
 
 /// What the pages are served with: one set for all workspaces, since whoever opens a page has not

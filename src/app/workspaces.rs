@@ -74,7 +74,7 @@ pub(super) async fn start(
     Ok(started)
 }
 
-fn store_url(setting: &config::StoreUrl) -> Result<StoreUrl, BadStoreUrl> {
+pub(super) fn store_url(setting: &config::StoreUrl) -> Result<StoreUrl, BadStoreUrl> {
     use secrecy::ExposeSecret;
     match setting {
         config::StoreUrl::Memory => Ok(StoreUrl::Memory),

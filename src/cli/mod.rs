@@ -112,6 +112,10 @@ fn check(sources: &Sources) -> ExitCode {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
+    if let Err(error) = app::check(&loaded.settings) {
+        complain(&error.to_string());
+        return ExitCode::from(error.exit_code());
+    }
     say("the configuration is good");
     ExitCode::SUCCESS
 }

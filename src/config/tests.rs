@@ -163,7 +163,7 @@ fn keys_are_kept_as_hashes_and_held_to_their_role() {
     for (key, expected) in [
         ("role = \"boss\"\ntoken = \"12345678\"", "role = \"boss\": must be one of"),
         ("role = \"admin\"", "needs either token or token_sha256"),
-        ("role = \"admin\"\ntoken = \"1234567\"", "token = (hidden): must be 8 to 200"),
+        ("role = \"admin\"\ntoken = \"\"", "token = (hidden): must be 1 to 200"),
         ("role = \"agent\"\ntoken = \"12345678\"", "agent: is missing"),
         ("role = \"agent\"\nagent = \"a\"\nchannel = \"chat\"\ntoken = \"12345678\"", "channel"),
         ("role = \"channel\"\nchannel = \"fax\"\ntoken = \"12345678\"", "must be one of"),

@@ -190,6 +190,6 @@ fn token(
 }
 
 fn clear_token(text: &str) -> Result<String, &'static str> {
-    let fits = (8..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(text.to_owned()) } else { Err("must be 8 to 200 ASCII characters, no blanks") }
+    let fits = (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.to_owned()) } else { Err("must be 1 to 200 ASCII characters, no blanks") }
 }
