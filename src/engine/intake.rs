@@ -61,12 +61,14 @@ impl Intake {
     /// An intake that has seen nothing yet. In a new store it knows that there is nothing to see.
     pub(crate) fn new(now: Timestamp, store_is_new: bool, last_number: u64, bound: usize) -> Self {
         let since = if store_is_new { Timestamp(i64::MIN) } else { now };
+        // They matter for ever: what was used before a start can't be denied after it.
+        let externals = if store_is_new { bound } else { 0 };
         Self {
             lines: Lines::default(),
             waiting: BTreeMap::new(),
             turns: BTreeMap::new(),
             keys_used: Filter::new(Kept::FOR, since, now, bound),
-            externals_used: Filter::new(Span(i64::MAX), since, now, bound),
+            externals_used: Filter::new(Span(i64::MAX), since, now, externals),
             contacts: Contacts::default(),
             last_number,
         }

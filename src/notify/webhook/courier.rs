@@ -19,6 +19,7 @@ use crate::domain::ids::WorkspaceId;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::webhook::{Bounds, GivenUp, Outgoing, Settled, Step, Stream, Webhook};
+use crate::engine::entry::Entry;
 use crate::engine::feed::EventFeed;
 use crate::engine::figures::deliveries::Delivered;
 use crate::engine::handle::Handle;
@@ -27,8 +28,9 @@ use crate::engine::library::StoredEvent;
 /// Between two times that it is written down how far it has come.
 const SAVE_EVERY: Span = Span::seconds(1);
 
-/// Events given up that are written down at once.
+/// Events given up that are written down at once: each has a number of its entry's.
 const GIVEN_UP_AT_ONCE: usize = 32;
+const _: () = assert!(GIVEN_UP_AT_ONCE as u64 <= Entry::MAX_EVENTS);
 
 /// Events taken up again at once.
 const AGAIN_AT_ONCE: usize = 32;
