@@ -9,6 +9,7 @@ use super::QueueMachine;
 use crate::domain::callback::CallbackType;
 use crate::domain::effect::{Answer, Change, Effect, InLine, Outbox, QueueStats};
 use crate::domain::event::{Event, QueueEvent};
+use crate::domain::hours::ContactHours;
 use crate::domain::ids::{AgentId, CallbackId, Fresh, QueueId};
 use crate::domain::machines::callback::tests as callbacks;
 use crate::domain::machines::callback::tests::START;
@@ -387,13 +388,15 @@ fn an_agent_books_in_contact_hours_or_with_the_customers_word() {
 
 #[test]
 fn what_can_never_be_served_in_contact_hours_is_not_taken_while_closed() {
-    let mut bench = Bench::office();
+    let evenings = ContactHours::parse("20:00", "21:00").expect("hours");
+    let office = callbacks::Bench::open_until("18:00", |one| one.contact_hours = evenings);
+    let mut bench = Bench::new(&office);
     let ask = |bench: &mut Bench| {
-        bench.create(1, callbacks::wish_of("+14155550123", CallbackType::Asap, None));
+        bench.create(1, callbacks::wish_of("+4930123456", CallbackType::Asap, None));
         bench.answer().map(|answer| answer.map(|_| ()).map_err(Clone::clone))
     };
     assert_eq!(ask(&mut bench), None, "while it is open that doesn't matter");
     bench.at = START + Span::minutes(13 * 60);
     let refused = Refusal::OutsideContactHours { next_allowed_at: None };
-    assert_eq!(ask(&mut bench), Some(Err(refused)), "8 to 18 is night somewhere in the country");
+    assert_eq!(ask(&mut bench), Some(Err(refused)), "the office is closed in the evenings");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BOSS, Bench, START, mara, queue, wish_of};
-use crate::domain::callback::{CallbackType, ClosedReason, FinalState, Outcome, State};
+use crate::domain::callback::{CallbackType, ClosedReason, Outcome, State};
 use crate::domain::civil::Weekday;
 use crate::domain::hours::{ContactHours, DayInterval, Hours};
 use crate::domain::machines::callback::deadlines::runs_out;
@@ -67,10 +67,6 @@ fn where_several_zones_remain_the_hours_hold_in_all() {
     called(&mut retried, at(12, 0));
     let due = retried.record().next_attempt_at();
     assert_eq!(due, Some(at(18, 0)), "8 o'clock in Honolulu and 13 in New York");
-    let mut never = bench(open("08:00", "17:00", |_| ()), AMERICA);
-    called(&mut never, at(12, 0));
-    let expired = Some((FinalState::ClosedAbandoned, ClosedReason::Expired));
-    assert_eq!(never.closed(), expired, "the queue is never open in all zones' hours");
 }
 
 #[test]
