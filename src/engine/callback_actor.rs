@@ -181,7 +181,7 @@ impl Handler<Read> for CallbackActor {
             Ok(Some(callback)) => self.run(shell(CallbackDesk::of(&callback, &office)), ctx),
             Ok(None) => self.run(shell(CallbackDesk::new(self.id)), ctx),
             Err(error @ StoreError::Damaged { .. }) => {
-                tracing::error!(error = %error, callback = %self.id, "a callback's record is damaged");
+                tracing::error!(error = %error, callback = %self.id, "a callback is damaged");
                 let mut shell = shell(CallbackDesk::new(self.id));
                 shell.put_aside();
                 self.run(shell, ctx);

@@ -118,7 +118,7 @@ impl Office {
                 if !self.outbox.is_busy(place.callback) && entry_of(place.id) <= standing.durable {
                     match self.look_at(carrier, *place, now, elsewhere).await {
                         Err(error @ StoreError::Damaged { .. }) => {
-                            tracing::error!(error = %error, alarm = true, "an item is passed over");
+                            tracing::error!(error = %error, alarm = true, "an item is skipped");
                         }
                         looked => looked?,
                     }

@@ -132,7 +132,7 @@ impl Office {
                     Ok(Some(last)) => after = Some(last),
                     Ok(None) => break,
                     Err(error @ StoreError::Damaged { .. }) => {
-                        tracing::error!(error = %error, alarm = true, "bookings can't be looked at");
+                        tracing::error!(error = %error, alarm = true, "bookings can't be read");
                         break;
                     }
                     Err(error) => {

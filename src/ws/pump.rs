@@ -84,8 +84,8 @@ impl SessionOutlet for Outlet {
     }
 }
 
-/// Tells the engine that the session is gone, however its pump ends, and doesn't leave a client that
-/// is still there on a socket behind which nobody is.
+/// Tells the engine that the session is gone, however its pump ends, and doesn't leave a client
+/// that is still there on a socket behind which nobody is.
 struct Gone {
     handle: Handle,
     session: SessionId,

@@ -243,7 +243,7 @@ impl Library for StoreLibrary {
                     match stored_event(key, &value) {
                         // Whoever follows the events must come past it.
                         Err(error @ StoreError::Damaged { .. }) => {
-                            tracing::error!(error = %error, alarm = true, "an event is passed over");
+                            tracing::error!(error = %error, alarm = true, "an event is skipped");
                         }
                         event => events.push(event?),
                     }

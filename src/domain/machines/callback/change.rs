@@ -226,6 +226,11 @@ impl CallbackMachine {
             draft.released.push(agent.clone());
             return Err(self.illegal("assign"));
         }
+        if self.denied {
+            // Since the router was asked.
+            draft.released.push(agent.clone());
+            return Err(Refusal::NumberDenied);
+        }
         if self.record().holder() == Some(agent) {
             // The offer's grant is kept for the assignment; the claim's is one too many.
             draft.released.push(agent.clone());
