@@ -3,7 +3,9 @@
 use super::{BOSS, Bench, START, agent, mara, queue, table};
 use crate::domain::callback::{ClosedReason, FinalState, Outcome, State, Unroutable};
 use crate::domain::effect::Effect;
-use crate::domain::message::{Action, CallbackMessage, Letter, RouterMessage};
+use crate::domain::message::{
+    Action, CallbackCommand, CallbackMessage, Letter, RouterMessage, Token,
+};
 use crate::domain::policy::Medium;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
@@ -21,6 +23,18 @@ fn told(bench: &Bench) -> Vec<&'static str> {
         _ => None,
     });
     told.collect()
+}
+
+#[test]
+fn a_number_denied_while_the_router_is_asked_gives_the_agent_back() {
+    let mut bench = Bench::asap();
+    let action = Action::Assign { agent: agent("mara"), force: true };
+    let command = CallbackCommand { token: Token(9), who: BOSS, if_match: None, action };
+    bench.tell(CallbackMessage::Command(Box::new(command)));
+    deny(&mut bench, true);
+    bench.tell(CallbackMessage::Claimed { token: Token(9), result: Ok(()) });
+    assert!(matches!(bench.answer(), Some(Err(Refusal::NumberDenied))));
+    assert_eq!((bench.state(), bench.released()), (State::Queued, vec![&agent("mara")]));
 }
 
 #[test]
