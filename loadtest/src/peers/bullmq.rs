@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::child::Process;
 
 const SCRIPT: &str = include_str!("bullmq.mjs");
-/// Of its worker: the fastest of those tried (1 to 1,000).
+/// Jobs that its worker has under way at once.
 const CONCURRENCY: u32 = 300;
 
 /// Where BullMQ is installed.
