@@ -11,19 +11,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use ringback::domain::callback::{CallbackType, Channel, Customer, Origin, Request};
+use ringback::domain::callback::{Channel, Customer, Origin, Request};
 use ringback::domain::effect::{Change, Outbox};
 use ringback::domain::estimate::{Ahead, Estimator};
 use ringback::domain::ids::{CallbackId, Fresh, QueueId, WorkspaceId};
 use ringback::domain::machines::scheduler::{SchedulerMachine, WindowLimits};
 use ringback::domain::message::{Machine, SchedulerMessage, Who, Wish};
 use ringback::domain::policy::{Medium, QueueSettings};
-use ringback::domain::rank::Priority;
 use ringback::domain::ranked::RankedSet;
-use ringback::domain::skills::Requirements;
 use ringback::domain::slots::{Bookings, Seat, SlotBook, Staffing};
 use ringback::domain::time::{Now, Span, Timestamp};
-use ringback::domain::zone::TimeZone;
 use ringback::engine::clock::Clock;
 use ringback::engine::entry::Entry;
 use ringback::engine::library::Codec;
@@ -161,21 +158,7 @@ fn wish() -> Wish {
         external_id: text("X-42"),
         customer_agreed: false,
     };
-    Wish {
-        queue: QueueId::parse("billing").expect("a slug"),
-        who: Who::Channel,
-        request: Arc::new(request),
-        kind: CallbackType::Asap,
-        medium: Medium::Voice,
-        booking: None,
-        zone: TimeZone::utc(),
-        priority: Priority::default(),
-        size: 1,
-        requirements: Requirements::default(),
-        preferred: None,
-        max_attempts: None,
-        expire_after_minutes: None,
-    }
+    Wish::asap(QueueId::parse("billing").expect("a slug"), Who::Channel, request)
 }
 
 /// The entry of a callback that the engine has made: its records and index rows.

@@ -12,14 +12,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::value_parser;
 use ringback::domain::agent::Presence;
-use ringback::domain::callback::{CallbackType, Channel, Customer, Origin, Outcome, Request};
+use ringback::domain::callback::{Channel, Customer, Origin, Outcome, Request};
 use ringback::domain::effect::Notice;
 use ringback::domain::ids::{AgentId, CallbackId, QueueId, SessionId, WorkspaceId};
 use ringback::domain::message::{Action, OfferAnswer, Who, Wish};
-use ringback::domain::policy::{AgentSettings, Capacity, Medium, Membership, QueueSettings};
-use ringback::domain::rank::Priority;
-use ringback::domain::skills::{Requirements, Skills};
-use ringback::domain::zone::TimeZone;
+use ringback::domain::policy::{AgentSettings, Capacity, Membership, QueueSettings};
+use ringback::domain::skills::Skills;
 use ringback::engine::clock::Clock;
 use ringback::engine::handle::{Handle, SessionOutlet, ToSession};
 use ringback::engine::outward::Outward;
@@ -271,19 +269,5 @@ fn wish(customer: &str) -> Result<Wish> {
         external_id: None,
         customer_agreed: false,
     };
-    Ok(Wish {
-        queue: queue_id()?,
-        who: Who::Channel,
-        request: Arc::new(request),
-        kind: CallbackType::Asap,
-        medium: Medium::Voice,
-        booking: None,
-        zone: TimeZone::utc(),
-        priority: Priority::default(),
-        size: 1,
-        requirements: Requirements::default(),
-        preferred: None,
-        max_attempts: None,
-        expire_after_minutes: None,
-    })
+    Ok(Wish::asap(queue_id()?, Who::Channel, request))
 }

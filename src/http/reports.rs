@@ -46,11 +46,11 @@ pub(super) async fn report(call: &Call) -> Result<Reply, Problem> {
 fn accepted(call: &Call) -> ReportFormat {
     let accept = call.request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let media = accept.unwrap_or_default().split(',');
-    let media = media.map(|one| one.split(';').next().unwrap_or_default().trim());
-    let first = media.filter_map(|one| match one {
+    let mut media = media.map(|one| one.split(';').next().unwrap_or_default().trim());
+    let first = media.find_map(|one| match one {
         CSV => Some(ReportFormat::Csv),
         "application/json" | "*/*" => Some(ReportFormat::Json),
         _ => None,
     });
-    first.take(1).next().unwrap_or(ReportFormat::Json)
+    first.unwrap_or(ReportFormat::Json)
 }

@@ -1,5 +1,7 @@
 //! `GET /v1/stats`: how each queue and agent stands now, and what was measured of them lately.
 
+use std::sync::Arc;
+
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
@@ -70,14 +72,17 @@ impl WindowsBody {
     }
 }
 
+/// The places of the queues that an agent serves among all of them, which are in the order of ids.
+fn served(view: &AgentView, queues: &[Arc<Queue>]) -> Vec<usize> {
+    let memberships = view.agent.settings.queues.iter();
+    let place = |id| queues.binary_search_by(|queue| queue.settings.id.cmp(id)).ok();
+    memberships.filter_map(|membership| place(&membership.queue)).collect()
+}
+
 /// The zone of an agent's day: that of the first queue, by id, that they serve; else UTC.
-fn zone_of(view: &AgentView, queues: &[std::sync::Arc<Queue>]) -> TimeZone {
-    let serves = |queue: &Queue| {
-        let memberships = &view.agent.settings.queues;
-        memberships.iter().any(|membership| membership.queue == queue.settings.id)
-    };
-    let first = queues.iter().find(|queue| serves(queue));
-    first.map_or_else(TimeZone::utc, |queue| queue.settings.time_zone.clone())
+fn zone_of(served: &[usize], queues: &[Arc<Queue>]) -> TimeZone {
+    let first = served.iter().min();
+    first.map_or_else(TimeZone::utc, |place| queues[*place].settings.time_zone.clone())
 }
 
 /// `GET /v1/stats`.
@@ -87,26 +92,25 @@ pub(super) async fn stats(call: &Call) -> Result<Reply, Problem> {
     let (queues, agents) = (handle.queues(), handle.agents());
     let lines = queues.iter().map(|queue| handle.queue_stats(queue.settings.id.clone()));
     let lines = try_join_all(lines).await?;
-    let asked = |queue: &std::sync::Arc<Queue>| {
-        (queue.settings.id.clone(), windows(&queue.settings.time_zone, now))
-    };
+    let asked =
+        |queue: &Arc<Queue>| (queue.settings.id.clone(), windows(&queue.settings.time_zone, now));
     let of_queues: Vec<_> = queues.iter().map(asked).collect();
-    let zones: Vec<TimeZone> = agents.iter().map(|view| zone_of(view, &queues)).collect();
+    let served: Vec<Vec<usize>> = agents.iter().map(|view| served(view, &queues)).collect();
+    let zones: Vec<TimeZone> = served.iter().map(|places| zone_of(places, &queues)).collect();
     let of_agents = agents.iter().zip(&zones);
     let of_agents =
         of_agents.map(|(view, zone)| (view.agent.settings.id.clone(), windows(zone, now)));
     let of_agents: Vec<_> = of_agents.collect();
     let looked = handle.looked(now, &of_queues, &of_agents).await?;
     let mut body = StatsBody { at: Instant(now), queues: Vec::new(), agents: Vec::new() };
-    for (place, queue) in queues.iter().enumerate() {
-        let mut staffed = [Staffed::default(); 4];
-        for (view, tallies) in agents.iter().zip(&looked.agents) {
-            let memberships = &view.agent.settings.queues;
-            if memberships.iter().any(|membership| membership.queue == queue.settings.id) {
-                staffed.iter_mut().zip(tallies).for_each(|(sum, tally)| sum.add(tally));
-            }
+    let mut staffed = vec![[Staffed::default(); 4]; queues.len()];
+    for (places, tallies) in served.iter().zip(&looked.agents) {
+        for place in places {
+            staffed[*place].iter_mut().zip(tallies).for_each(|(sum, tally)| sum.add(tally));
         }
-        let tallies = &looked.queues[place];
+    }
+    for (place, queue) in queues.iter().enumerate() {
+        let (tallies, staffed) = (&looked.queues[place], staffed[place]);
         let measures = std::array::from_fn(|at| Measures::of_queue(&tallies[at], staffed[at]));
         body.queues.push(Standing {
             now: QueueStatsBody::new(queue, &lines[place], now),

@@ -102,8 +102,7 @@ fn entry(mail: &Mail, name: &str) -> String {
 
 /// A figure of the server's.
 fn figure(server: &Server, name: &str, kind: &str) -> u64 {
-    let answer = server.request("GET", "/metrics", "").send().expect("it answers");
-    let text = answer.text().expect("text");
+    let text = crate::operations::metrics(server);
     let begin = format!("{name}{{workspace=\"main\",kind=\"{kind}\"}} ");
     let line = text.lines().find_map(|line| line.strip_prefix(&begin));
     let value = line.unwrap_or_else(|| panic!("{name} in {text}"));
