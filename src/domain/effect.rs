@@ -301,6 +301,8 @@ pub struct QueueStats {
     pub promises_broken: u64,
     /// From request to first call, lately; worked out for answers, none in the figures.
     pub average_callback_seconds: Option<u32>,
+    /// The wait of whoever joins now; worked out for answers as well.
+    pub estimate: Option<Estimate>,
 }
 
 /// Why a callback isn't assigned, agent by agent.

@@ -35,7 +35,7 @@ use crate::domain::message::{
     Action, AgentMessage, AvailabilityQuestion, CallbackCommand, CallbackMessage, Create, Letter,
     QueueMessage, RouterMessage, Token, Wish,
 };
-use crate::domain::policy::{AgentSettings, QueueSettings};
+use crate::domain::policy::{AgentSettings, Medium, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 
@@ -335,7 +335,10 @@ impl Office {
                 let question = AvailabilityQuestion { token, medium, live_wait_seconds, staff };
                 QueueMessage::Availability(question)
             }
-            QueueQuestion::Stats => QueueMessage::Stats { token },
+            QueueQuestion::Stats => {
+                let free_agents = staff().free.of(Medium::Voice);
+                QueueMessage::Stats { token, free_agents }
+            }
             QueueQuestion::Slots(question) => QueueMessage::Slots { token, question },
         };
         self.to_queue(queue, message)

@@ -55,7 +55,9 @@ impl Office {
             }
             let token = self.answers.borrow_mut().open(Reply::Line(queue.clone()), None);
             self.line_notices.borrow_mut().asked.insert(queue.clone(), token);
-            self.deliver(Letter::Queue(queue, QueueMessage::Stats { token }), None);
+            // Agents are told no estimate.
+            let message = QueueMessage::Stats { token, free_agents: 0 };
+            self.deliver(Letter::Queue(queue, message), None);
         }
     }
 

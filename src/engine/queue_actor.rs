@@ -63,7 +63,9 @@ impl QueueActor {
 
     fn up(office: Rc<Office>, id: QueueId, shell: Shell<QueueDesk>) -> Addr<Self> {
         let line = office.shared.gauges.line(&id);
-        line.show(&shell.machine.machine.stats());
+        let stats = shell.machine.machine.stats();
+        line.show(&stats);
+        office.note_demand(&id, &stats);
         Self { office, id, shell, line }.start()
     }
 

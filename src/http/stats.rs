@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::call::Call;
 use super::reply::Reply;
 use crate::domain::agent::AgentView;
+use crate::domain::measure::LastHour;
 use crate::domain::measure::series::Window;
 use crate::domain::queue::Queue;
 use crate::domain::time::{Span, Timestamp};
@@ -22,8 +23,23 @@ use crate::wire::queue::QueueStatsBody;
 #[derive(Serialize)]
 struct StatsBody<'a> {
     at: Instant,
-    queues: Vec<Standing<'a, QueueStatsBody<'a>>>,
+    queues: Vec<QueueStanding<'a>>,
     agents: Vec<Standing<'a, AgentStatusBody<'a>>>,
+}
+
+/// A queue, and how long its line was.
+#[derive(Serialize)]
+struct QueueStanding<'a> {
+    #[serde(flatten)]
+    standing: Standing<'a, QueueStatsBody<'a>>,
+    waiting_by_minute: ByMinuteBody,
+}
+
+/// The most that waited at once in each minute of the last hour, the present one last.
+#[derive(Serialize)]
+struct ByMinuteBody {
+    from: Instant,
+    most: Vec<Option<u32>>,
 }
 
 /// How one stands, and what was measured of it.
@@ -112,10 +128,14 @@ pub(super) async fn stats(call: &Call) -> Result<Reply, Problem> {
     for (place, queue) in queues.iter().enumerate() {
         let (tallies, staffed) = (&looked.queues[place], staffed[place]);
         let measures = std::array::from_fn(|at| Measures::of_queue(&tallies[at], staffed[at]));
-        body.queues.push(Standing {
-            now: QueueStatsBody::new(queue, &lines[place], now),
-            time_zone: queue.settings.time_zone.name(),
-            windows: WindowsBody::new(now, of_queues[place].1, measures),
+        let LastHour { from, waiting } = &looked.lines[place];
+        body.queues.push(QueueStanding {
+            standing: Standing {
+                now: QueueStatsBody::new(queue, &lines[place], now),
+                time_zone: queue.settings.time_zone.name(),
+                windows: WindowsBody::new(now, of_queues[place].1, measures),
+            },
+            waiting_by_minute: ByMinuteBody { from: Instant(*from), most: waiting.clone() },
         });
     }
     for (place, view) in agents.iter().enumerate() {

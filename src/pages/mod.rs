@@ -43,6 +43,7 @@ files![
     "callback/element.css",
     "callback/element.js",
     "callback/follow.js",
+    "callback/polling.js",
     "callback/slots.js",
     "callback/texts.de.js",
     "callback/texts.en.js",

@@ -321,6 +321,7 @@ pub fn measure(measured: &Measured) -> RowKey {
         Tally::Intake(queue, _) => (0, queue.as_str()),
         Tally::Work(queue, _) => (1, queue.as_str()),
         Tally::Agent(agent, _) => (2, agent.as_str()),
+        Tally::Line(queue, _) => (3, queue.as_str()),
     };
     key(MEASURE, [&instant(measured.quarter)[..], &[kind], id.as_bytes()].concat())
 }

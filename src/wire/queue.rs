@@ -84,6 +84,7 @@ pub struct QueueStatsBody<'a> {
     oldest_wait_seconds: Option<i64>,
     with_agents: u32,
     average_callback_seconds: Option<u32>,
+    estimated_wait_seconds: Option<u32>,
     estimate: Option<AccuracyBody>,
     asap_requests: u64,
     callback_offers: u64,
@@ -112,6 +113,7 @@ impl<'a> QueueStatsBody<'a> {
             oldest_wait_seconds: stats.oldest_since.map(waited),
             with_agents: stats.with_agents,
             average_callback_seconds: stats.average_callback_seconds,
+            estimated_wait_seconds: stats.estimate.map(|estimate| estimate.seconds),
             estimate: stats.accuracy.map(|accuracy| AccuracyBody {
                 scored: accuracy.scored,
                 inside_share: share(accuracy.inside_share),

@@ -161,6 +161,10 @@ pub struct Rows<'a> {
     intervals: &'a [(Timestamp, Timestamp)],
     queues: Vec<BTreeMap<QueueId, QueueTally>>,
     agents: Vec<BTreeMap<AgentId, AgentTally>>,
+    /// The most that waited at once by queue, over all minutes.
+    longest: Vec<BTreeMap<QueueId, u32>>,
+    /// How many waited in all queues together, by the minute.
+    together: Vec<BTreeMap<(Timestamp, usize), u32>>,
     /// Agents' time by queue; under none, of all agents.
     staffed: Vec<BTreeMap<Option<QueueId>, Staffed>>,
     /// Who serves which queues.
@@ -185,6 +189,8 @@ impl<'a> Rows<'a> {
             intervals,
             queues: vec![BTreeMap::new(); count],
             agents: vec![BTreeMap::new(); count],
+            longest: vec![BTreeMap::new(); count],
+            together: vec![BTreeMap::new(); count],
             staffed: vec![BTreeMap::new(); count],
             serves: serves.collect(),
         }
@@ -198,9 +204,23 @@ impl<'a> Rows<'a> {
             return;
         }
         match (measured.tally, self.kind) {
-            (Tally::Intake(..) | Tally::Work(..), ReportKind::Agents) => {}
+            (Tally::Intake(..) | Tally::Work(..) | Tally::Line(..), ReportKind::Agents) => {}
             (Tally::Intake(queue, intake), _) => self.queue(place, queue).intake += &intake,
             (Tally::Work(queue, work), _) => self.queue(place, queue).work += &work,
+            (Tally::Line(queue, line), ReportKind::Queues) => {
+                if let Some(most) = line.most() {
+                    let longest = self.longest[place].entry(queue).or_default();
+                    *longest = (*longest).max(most);
+                }
+            }
+            (Tally::Line(_, line), ReportKind::Callbacks) => {
+                for (minute, waiting) in line.minutes.iter().enumerate() {
+                    if let Some(waiting) = waiting {
+                        let minute = (measured.quarter, minute);
+                        *self.together[place].entry(minute).or_default() += waiting;
+                    }
+                }
+            }
             (Tally::Agent(agent, tally), ReportKind::Agents) => {
                 *self.agents[place].entry(agent).or_default() += &tally;
             }
@@ -244,13 +264,16 @@ impl<'a> Rows<'a> {
                 ReportKind::Callbacks => {
                     let mut all = QueueTally::default();
                     self.queues[place].values().for_each(|tally| all += tally);
-                    add(None, Measures::of_queue(&all, staffed(None)));
+                    let mut measures = Measures::of_queue(&all, staffed(None));
+                    measures.put("waiting_max", self.together[place].values().copied().max());
+                    add(None, measures);
                 }
                 ReportKind::Queues => {
                     let cell = &self.queues[place];
                     for id in all_of(&queue_names, cell) {
                         let tally = cell.get(id).cloned().unwrap_or_default();
-                        let measures = Measures::of_queue(&tally, staffed(Some(id)));
+                        let mut measures = Measures::of_queue(&tally, staffed(Some(id)));
+                        measures.put("waiting_max", self.longest[place].get(id).copied());
                         let name = queue_names.get(id).copied();
                         add(Some(("queue", id.as_str(), name)), measures);
                     }

@@ -32,6 +32,61 @@ test('the place in line, then the call, as they happen', BOUND, async () => {
   assert.equal(await button(page, 'Cancel it').count(), 0);
 });
 
+test('it is asked for often near the call, seldom else, and not while it is told to wait', BOUND,
+  async () => {
+    const asked = await site.server.ask({ customer: { name: 'Waits', phone: '+493012345999' } });
+    const page = await site.person();
+    await page.clock.install();
+    let asks = 0;
+    let answer = (route) => route.continue();
+    await page.route(/\/v1\/callbacks\//, (route) => {
+      asks += 1;
+      return answer(route);
+    });
+    const after = async (seconds) => {
+      const before = asks;
+      await page.clock.runFor(seconds * 1000);
+      // What was asked is answered before the next is counted.
+      await page.waitForLoadState('networkidle');
+      return asks - before;
+    };
+    const shown = (body) => {
+      answer = (route) => route.fulfill({ json: { ...asked, manage_token: null, ...body } });
+    };
+    await page.goto(`${site.server.url}/callback/${asked.manage_token}`);
+    await page.getByText('You are number 1 in line.').first().waitFor();
+    shown({ position: 40, estimated_wait_seconds: 601 });
+    await after(4);
+    await page.getByText('number 40 in line. About 11 min to go.').first().waitFor();
+    assert.equal(await after(9), 0, 'far back in line');
+    shown({ position: 1 });
+    assert.equal(await after(4), 1);
+    await page.getByText('You are number 1 in line.').first().waitFor();
+    assert.equal(await after(4), 1, 'next in line');
+    answer = (route) => route.fulfill({ status: 503, headers: { 'Retry-After': '40' }, json: {} });
+    await after(4);
+    await page.getByText('no answer', { exact: false }).first().waitFor();
+    shown({ position: 1 });
+    const visible = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await visible();
+    assert.equal(await after(30), 0, 'it was told to wait');
+    await after(20);
+    await page.evaluate(() => Object.defineProperty(document, 'hidden',
+      { value: true, configurable: true }));
+    await after(4);
+    assert.equal(await after(55), 0, 'nobody looks');
+    const before = asks;
+    await page.evaluate(() => Object.defineProperty(document, 'hidden',
+      { value: false, configurable: true }));
+    await visible();
+    await until('it is asked at once', () => asks > before);
+    shown({ state: 'canceled' });
+    await after(4);
+    await page.getByText('This callback is canceled').first().waitFor();
+    assert.equal(await after(300), 0, 'it is over');
+    page.faults.length = 0;
+  });
+
 test('another time, in the customer’s own zone', BOUND, async () => {
   const start = slotIn(30);
   const asked = await site.server.ask({ type: 'scheduled', schedule: { start },

@@ -80,6 +80,12 @@ export class Server {
     await this.ended;
   }
 
+  /** As an administrator ends it. */
+  async end() {
+    this.child.kill('SIGTERM');
+    await this.ended;
+  }
+
   async stop() {
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });

@@ -138,7 +138,8 @@ fn day_on(start: &dyn Fn() -> Server, lasts: bool) {
     check(&server);
     let unlike = |row: &Value| {
         let mut row = row.clone();
-        // Time that was not yet written down may be lost, and offers are counted once a minute.
+        // Time that was not yet written down may be lost; offers and lines are written once a
+        // minute.
         for name in [
             "occupancy",
             "held_unit_seconds",
@@ -146,6 +147,7 @@ fn day_on(start: &dyn Fn() -> Server, lasts: bool) {
             "callback_offers",
             "take_rate",
             "asap_requests",
+            "waiting_max",
         ] {
             row.as_object_mut().expect("a row").remove(name);
         }
@@ -183,6 +185,42 @@ fn reports_are_what_history_tells_on_redis_and_over_kills() {
     let folder = tempfile::tempdir().expect("a folder");
     let path: &Path = folder.path();
     day_on(&|| Server::start_on(path, &redis.url()), true);
+}
+
+#[test]
+fn how_long_lines_were_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("embedded:{}", folder.path().join("data").display());
+    let start = || Server::start_on(folder.path(), &store);
+    let line = |server: &Server| {
+        let stats = server.get("/v1/stats", LEAD).body;
+        let told = &stats["queues"][0]["waiting_by_minute"];
+        let most = told["most"].as_array().expect("minutes").clone();
+        assert_eq!(most.len(), 60);
+        most
+    };
+    let server = start();
+    for phone in ["030 123451", "030 123452", "030 123453"] {
+        server.callback(&asap(phone));
+    }
+    assert_eq!(line(&server).last(), Some(&json!(3)));
+    // Those who wait are called off, so that a line made anew at the start tells less.
+    let all = server.get("/v1/callbacks", LEAD).body;
+    for one in all["items"].as_array().expect("a list") {
+        let id = one["id"].as_str().expect("an id");
+        let off = server.post(&format!("/v1/callbacks/{id}/cancel"), LEAD, &json!({}));
+        assert_eq!(off.status, 200, "{}", off.body);
+    }
+    server.terminate();
+    assert_eq!(server.exit_code(std::time::Duration::from_secs(30)), Some(0));
+    let server = start();
+    // The minute may have changed meanwhile; the next one begins with what the last one ended.
+    assert_eq!(line(&server).iter().filter_map(Value::as_u64).max(), Some(3));
+    let longest = |kind: &str| {
+        let rows = report(&server, kind, "by=hour");
+        rows.iter().filter_map(|row| row["waiting_max"].as_u64()).max()
+    };
+    assert_eq!((longest("queues"), longest("callbacks")), (Some(3), Some(3)));
 }
 
 #[test]

@@ -124,8 +124,8 @@ impl QueueMachine {
             }
             QueueMessage::Seen(seen) => self.learn(&seen),
             QueueMessage::Recall(past) => self.recall(now, &past, out),
-            QueueMessage::Stats { token } => {
-                out.answer(token, Ok(Answer::QueueStats(self.full_stats(now))));
+            QueueMessage::Stats { token, free_agents } => {
+                out.answer(token, Ok(Answer::QueueStats(self.full_stats(now, free_agents))));
             }
             QueueMessage::Position { token, callback, free_agents } => {
                 let in_line = self.in_line(now, callback, free_agents);

@@ -104,6 +104,8 @@ pub enum Fact {
     Connected(AgentId, bool),
     /// An agent was removed.
     Removed(AgentId),
+    /// A queue was removed.
+    QueueRemoved(QueueId),
 }
 
 /// What a step says that is measured. `settings`: a queue's, as they are now.
@@ -132,12 +134,12 @@ pub fn facts(
                 facts.push(Fact::Stands(agent.settings.id.clone(), Standing::of(agent)));
             }
             Change::AgentRemoved(id) => facts.push(Fact::Removed(id.clone())),
+            Change::QueueRemoved(id) => facts.push(Fact::QueueRemoved(id.clone())),
             Change::Request { .. }
             | Change::Interaction { .. }
             | Change::Denied(..)
             | Change::Key(..)
             | Change::Queue(_)
-            | Change::QueueRemoved(_)
             | Change::Outbox(_)
             | Change::Webhook(_)
             | Change::Measured(_) => {}

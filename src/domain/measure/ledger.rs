@@ -13,8 +13,11 @@ use std::collections::BTreeMap;
 
 use super::book::AgentBook;
 use super::facts::{Fact, OfferStep, Standing};
+use super::line::LineBook;
 use super::series::{Series, Window};
-use super::{AgentTally, Calls, Intake, Measured, QUARTER, QueueTally, Tally, Work, quarter_of};
+use super::{
+    AgentTally, Calls, Intake, LastHour, Measured, QUARTER, QueueTally, Tally, Work, quarter_of,
+};
 use crate::domain::agent::{Agent, Presence};
 use crate::domain::callback::{Callback, CallbackType};
 use crate::domain::effect::QueueStats;
@@ -33,6 +36,7 @@ enum Row {
     Intake(QueueId),
     Work(QueueId),
     Agent(AgentId),
+    Line(QueueId),
 }
 
 /// Whose tallies.
@@ -49,6 +53,7 @@ pub enum Name {
 pub struct Ledger {
     queues: BTreeMap<QueueId, Series<QueueTally>>,
     agents: BTreeMap<AgentId, AgentBook>,
+    lines: BTreeMap<QueueId, LineBook>,
     /// What queues told last of requests and offers.
     demand: BTreeMap<QueueId, (u64, u64)>,
     /// Before this quarters aren't known, so nothing may be counted there.
@@ -63,6 +68,7 @@ impl Ledger {
         let mut ledger = Self {
             queues: BTreeMap::new(),
             agents: BTreeMap::new(),
+            lines: BTreeMap::new(),
             demand: BTreeMap::new(),
             floor: Self::stored_from(now),
             changed: Vec::new(),
@@ -91,6 +97,9 @@ impl Ledger {
             Tally::Agent(agent, tally) => {
                 let book = self.agents.entry(agent).or_insert_with(|| AgentBook::new(now));
                 book.series.restore(now, quarter, &tally);
+            }
+            Tally::Line(queue, line) => {
+                self.line(&queue).quarters.insert(quarter, line);
             }
         }
     }
@@ -122,9 +131,11 @@ impl Ledger {
         self.rows()
     }
 
-    /// What a queue tells of itself after a step: of requests and offers it has counted so many in
-    /// all. They are written with the next row, or tick.
+    /// What a queue tells of itself after a step: how long its line is, and that it has counted so
+    /// many requests and offers in all. Those are written with the next row, or tick.
     pub fn demand(&mut self, now: Timestamp, queue: &QueueId, stats: &QueueStats) {
+        let at = now.max(self.floor);
+        self.line(queue).is(at, stats.waiting);
         let told = (stats.asap_requests, stats.offers_made);
         let before = self.demand.get(queue).copied().unwrap_or_default();
         if told == before {
@@ -144,10 +155,20 @@ impl Ledger {
     /// has to be written.
     pub fn tick(&mut self, now: Timestamp, names: &[Name]) -> Vec<Measured> {
         for name in names {
-            if let Name::Agent(agent) = name
-                && self.agents.get(agent).is_some_and(AgentBook::is_on)
-            {
-                self.book(now, agent);
+            match name {
+                Name::Agent(agent) => {
+                    if self.agents.get(agent).is_some_and(AgentBook::is_on) {
+                        self.book(now, agent);
+                    }
+                }
+                Name::Queue(queue) => {
+                    let now = now.max(self.floor);
+                    let line = self.line(queue);
+                    line.pass(now);
+                    let changed = line.take_changed().into_iter();
+                    let rows = changed.map(|quarter| (quarter, Row::Line(queue.clone())));
+                    self.changed.extend(rows);
+                }
             }
         }
         let rows = self.rows();
@@ -160,6 +181,8 @@ impl Ledger {
                     if let Some(series) = self.queues.get_mut(id) {
                         series.forget(now, from);
                     }
+                    let line = self.line(id);
+                    line.quarters = line.quarters.split_off(&from);
                 }
                 Name::Agent(id) => {
                     if let Some(book) = self.agents.get_mut(id) {
@@ -174,6 +197,12 @@ impl Ledger {
     /// A queue's tally of a window that ends now.
     pub fn queue(&self, queue: &QueueId, window: Window) -> QueueTally {
         self.queues.get(queue).map_or_else(QueueTally::default, |series| series.sum(window))
+    }
+
+    /// How long a queue's line was in the last hour.
+    pub fn last_hour(&self, now: Timestamp, queue: &QueueId) -> LastHour {
+        let nobody = LineBook::default();
+        self.lines.get(queue).unwrap_or(&nobody).last_hour(now)
     }
 
     /// An agent's tally of a window that ends now, up to this moment.
@@ -217,7 +246,10 @@ impl Ledger {
                     let work = Tally::Work(id.clone(), Box::new(tally.work.clone()));
                     [(*quarter, intake), (*quarter, work)]
                 });
-                parts.collect()
+                let line = self.lines.get(id).map(|line| line.quarters(now, from, to));
+                let lines = line.into_iter().flatten();
+                let lines = lines.map(|(quarter, line)| (quarter, Tally::Line(id.clone(), line)));
+                parts.chain(lines).collect()
             }
             Name::Agent(id) => {
                 let Some(book) = self.agents.get(id) else { return Vec::new() };
@@ -290,6 +322,7 @@ impl Ledger {
                 book.standing.presence = Presence::Offline;
                 book.connected = false;
             }
+            Fact::QueueRemoved(queue) => self.line(&queue).leave(),
         }
     }
 
@@ -303,6 +336,15 @@ impl Ledger {
         let at = at.max(self.floor);
         let quarter = self.series(queue).count(at, |tally| count(&mut tally.work));
         self.changed.push((quarter, Row::Work(queue.clone())));
+    }
+
+    /// A queue's line. Whoever has one has a series as well, so that there is one list of names.
+    fn line(&mut self, queue: &QueueId) -> &mut LineBook {
+        if !self.lines.contains_key(queue) {
+            self.lines.insert(queue.clone(), LineBook::default());
+            self.series(queue);
+        }
+        self.lines.get_mut(queue).expect("it was put there")
     }
 
     fn series(&mut self, queue: &QueueId) -> &mut Series<QueueTally> {
@@ -356,6 +398,12 @@ impl Ledger {
                     let tally = book.and_then(|book| book.series.quarters.get(&quarter));
                     let tally = tally.cloned().unwrap_or_default();
                     Tally::Agent(agent, Box::new(tally))
+                }
+                Row::Line(queue) => {
+                    let book = self.lines.get(&queue);
+                    let line = book.and_then(|book| book.quarters.get(&quarter));
+                    let line = line.cloned().unwrap_or_default();
+                    Tally::Line(queue, line)
                 }
             };
             Measured { quarter, tally }

@@ -10,6 +10,7 @@ mod book;
 pub mod facts;
 pub mod grid;
 pub mod ledger;
+pub mod line;
 pub mod series;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 pub use self::ledger::Ledger;
+pub use self::line::{LastHour, Line};
 pub use self::waits::Waits;
 use super::agent::Presence;
 use super::callback::{CallbackType, Channel, ClosedReason, FinalState};
@@ -304,6 +306,8 @@ pub enum Tally {
     Work(QueueId, Box<Work>),
     /// An agent's.
     Agent(AgentId, Box<AgentTally>),
+    /// How long a queue's line was.
+    Line(QueueId, Line),
 }
 
 /// The newest state of one quarter's tally.

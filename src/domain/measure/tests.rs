@@ -79,6 +79,7 @@ impl Bench {
                 Tally::Intake(queue, _) => (quarter, 0, queue.to_string()),
                 Tally::Work(queue, _) => (quarter, 1, queue.to_string()),
                 Tally::Agent(agent, _) => (quarter, 2, agent.to_string()),
+                Tally::Line(queue, _) => (quarter, 3, queue.to_string()),
             };
             self.stored.insert(key, tally);
         }
@@ -389,6 +390,34 @@ fn demand_is_counted_by_what_is_new_and_written_with_the_next_row() {
     let row = bench.stored.get(&(quarter_of(bench.at), 0, queue().to_string()));
     let Some(Tally::Intake(_, intake)) = row else { panic!("it is written: {row:?}") };
     assert_eq!((intake.asap_requests, intake.callback_offers), (4, 6));
+}
+
+#[test]
+fn a_line_is_written_once_a_minute_and_known_after_a_restart() {
+    let mut bench = Bench::new();
+    let is = |bench: &mut Bench, waiting| {
+        let stats = QueueStats { waiting, ..QueueStats::default() };
+        bench.ledger.demand(bench.at, &queue(), &stats);
+    };
+    let last = |bench: &Bench, minutes: usize| {
+        bench.ledger.last_hour(bench.at, &queue()).waiting.split_off(60 - minutes)
+    };
+    is(&mut bench, 5);
+    is(&mut bench, 2);
+    bench.learn(vec![Fact::Queued(queue())]);
+    assert!(bench.stored.keys().all(|(_, kind, _)| *kind != 3), "not with a step");
+    bench.at = bench.at + TICK;
+    bench.tick();
+    is(&mut bench, 9);
+    // Killed at once: what came after the tick is lost, and nobody watched until the start.
+    bench.restart(120);
+    assert_eq!(last(&bench, 4), [Some(5), Some(2), None, None]);
+    is(&mut bench, 1);
+    assert_eq!(last(&bench, 4), [Some(5), Some(2), None, Some(1)]);
+    bench.learn(vec![Fact::QueueRemoved(queue())]);
+    bench.at = bench.at + TICK;
+    bench.tick();
+    assert_eq!(last(&bench, 2), [Some(1), None]);
 }
 
 #[test]

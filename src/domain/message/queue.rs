@@ -104,6 +104,8 @@ pub enum QueueMessage {
     Stats {
         /// Marks the question.
         token: Token,
+        /// Agents of the queue with room for a call.
+        free_agents: u32,
     },
     /// Tell a callback's place in line, and for how long it will stand there.
     Position {

@@ -3,7 +3,7 @@
 use super::{Handle, unreadable};
 use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::measure::series::Window;
-use crate::domain::measure::{AgentTally, Measured, QueueTally};
+use crate::domain::measure::{AgentTally, LastHour, Measured, QueueTally};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::measures::open;
@@ -19,6 +19,8 @@ pub type Windows = [Window; 4];
 pub struct Looked {
     /// Queue by queue.
     pub queues: Vec<[QueueTally; 4]>,
+    /// The same queues' lines.
+    pub lines: Vec<LastHour>,
     /// Agent by agent.
     pub agents: Vec<[AgentTally; 4]>,
 }
@@ -36,6 +38,7 @@ impl Handle {
         for (id, windows) in queues {
             let ledger = open(&gate.ledger);
             looked.queues.push(windows.map(|window| ledger.queue(id, window)));
+            looked.lines.push(ledger.last_hour(now, id));
         }
         for (id, windows) in agents {
             let ledger = open(&gate.ledger);

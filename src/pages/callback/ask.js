@@ -6,6 +6,7 @@ import { Form } from '../shared/dialogs.js';
 import { HERE, longInstant, zoneName } from '../shared/time.js';
 import { locale, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
+import { Polling } from './polling.js';
 import { Slots } from './slots.js';
 
 const POLL_MS = 20000;
@@ -22,37 +23,32 @@ export class Asking {
     const { name = '', phone = '', email = '', about = '' } = typed ?? page.given().customer ?? {};
     this.form = new Form(page, { medium: null, how: null, at: null, name, phone, email, about });
     this.form.submit = (values) => this.send(values);
+    this.polling = new Polling(() => this.load());
     this.form.picked = (at) => this.slots?.show(at);
   }
 
   begin() {
-    this.over = false;
     this.api = this.page.client(this.page.key);
-    this.load();
+    this.polling.begin();
   }
 
   end() {
-    clearTimeout(this.next);
-    this.over = true;
+    this.polling.end();
   }
 
-  /** Asks how it is now; the next time while somebody looks. */
+  /** Asks how it is now; answers when to ask again. */
   async load() {
     const { medium } = this.form.values;
     try {
-      if (!document.hidden || !this.now) {
-        const path = `/v1/queues/${encodeURIComponent(this.queue)}/availability`;
-        this.now = await this.api.get(path, { medium });
-        this.problem = null;
-        this.settle();
-      }
+      const path = `/v1/queues/${encodeURIComponent(this.queue)}/availability`;
+      this.now = await this.api.get(path, { medium });
+      this.problem = null;
+      this.settle();
     } catch (problem) {
       this.problem = problem;
     }
-    if (this.over) return;
-    this.page.draw();
-    clearTimeout(this.next);
-    this.next = setTimeout(() => this.load(), POLL_MS);
+    if (this.polling.on) this.page.draw();
+    return { after: POLL_MS, notBefore: (this.problem?.retryAfter ?? 0) * 1000 };
   }
 
   /** What is chosen as long as the customer hasn't chosen. */
@@ -75,7 +71,7 @@ export class Asking {
     this.slots = null;
     this.form.set({ medium, at: null });
     this.choose(medium === 'video' ? 'later' : this.form.values.how);
-    this.load();
+    this.polling.now();
   }
 
   async send(values) {

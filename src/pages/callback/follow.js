@@ -4,13 +4,21 @@
 import { Problem } from '../shared/api.js';
 import { confirmation, Form } from '../shared/dialogs.js';
 import { webLink } from '../shared/links.js';
-import { HERE, instant, longInstant, span, zoneName } from '../shared/time.js';
+import { HERE, instant, longInstant, now, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { calendarFile } from './calendar.js';
+import { Polling } from './polling.js';
 import { Slots } from './slots.js';
 
-const POLL_MS = 4000;
+/** How soon it is asked again: when the call is near, in line, and while it has no answer. */
+const NEAR_MS = 3000;
+const LINE_MS = 10000;
+const LOST_MS = 5000;
+/** An appointment is moved by whoever holds the link, so it is asked for too, but seldom. */
+const FAR_MS = 60000;
+/** So many in front are called next. */
+const NEAR = 3;
 const MOVABLE = new Set(['open', 'queued', 'offered']);
 const ENDED = new Set(['closed_complete', 'closed_abandoned', 'canceled']);
 
@@ -31,27 +39,20 @@ export class Following {
     Object.assign(this, { page, token, callback, problem: null, lost: false, said: '' });
     this.api = page.client(token);
     this.path = `/v1/callbacks/${idOf(token)}`;
+    this.polling = new Polling(() => this.load());
   }
 
   begin() {
-    this.over = false;
-    this.beat();
+    this.polling.begin();
   }
 
   end() {
-    clearTimeout(this.next);
-    this.over = true;
+    this.polling.end();
   }
 
-  async beat() {
-    if (!document.hidden || !this.callback) await this.load();
-    const final = ENDED.has(this.callback?.state);
-    clearTimeout(this.next);
-    if (!this.problem && !this.over && !final) this.next = setTimeout(() => this.beat(), POLL_MS);
-  }
-
-  /** Asks how it stands. */
+  /** Asks how it stands; answers when to ask again. */
   async load() {
+    let notBefore = 0;
     try {
       this.callback = await this.api.get(this.path);
       Object.assign(this, { problem: null, lost: false });
@@ -59,8 +60,23 @@ export class Following {
       const known = problem instanceof Problem && [401, 403, 404, 410].includes(problem.status);
       if (known) this.problem = problem;
       else this.lost = true;
+      notBefore = (problem.retryAfter ?? 0) * 1000;
     }
-    if (!this.over) this.page.draw();
+    if (this.polling.on) this.page.draw();
+    return { after: this.next(), notBefore };
+  }
+
+  /** After how long it is asked again. */
+  next() {
+    if (this.problem || ENDED.has(this.callback?.state)) return null;
+    if (this.lost) return LOST_MS;
+    const { state, position, next_attempt_at: due } = this.callback;
+    if (state === 'open') {
+      // When it falls due the line begins to matter.
+      const left = due ? Date.parse(due) - now() : FAR_MS;
+      return Math.min(FAR_MS, Math.max(LINE_MS, left));
+    }
+    return state === 'queued' && position > NEAR ? LINE_MS : NEAR_MS;
   }
 
   view() {
@@ -102,7 +118,9 @@ export class Following {
     }
     if (state === 'queued') {
       const place = position ? t('cb.place', { position }) : t('cb.in_line');
-      return estimate ? `${place} ${t('cb.estimate', { time: span(estimate) })}` : place;
+      // Whole minutes: it is spoken whenever it changes.
+      const minutes = Math.ceil(estimate / 60);
+      return minutes ? `${place} ${t('cb.estimate', { minutes })}` : place;
     }
     return t(`cb.${state}`);
   }
@@ -135,6 +153,7 @@ export class Following {
         throw problem;
       }
       page.tell('rescheduled', this.callback);
+      this.polling.now();
       page.close();
     };
     const soon = medium === 'voice' && (schedule.start || state === 'open');

@@ -10,7 +10,7 @@ export default {
   'cb.closed_now': 'Wir haben gerade geschlossen und rufen ab {at} an.',
   'cb.place': 'Sie sind Nummer {position} in der Warteschlange.',
   'cb.in_line': 'Sie sind in der Warteschlange.',
-  'cb.estimate': 'Noch etwa {time}.',
+  'cb.estimate': 'Noch etwa {minutes} min.',
   'cb.offered': 'Sie sind an der Reihe: gleich ruft jemand an.',
   'cb.accepted': 'Sie sind an der Reihe: jemand bereitet den Anruf vor.',
   'cb.calling': 'Wir rufen Sie gerade an.',

@@ -10,7 +10,7 @@ export default {
   'cb.closed_now': 'We are closed now and will call you from {at} on.',
   'cb.place': 'You are number {position} in line.',
   'cb.in_line': 'You are in line.',
-  'cb.estimate': 'About {time} to go.',
+  'cb.estimate': 'About {minutes} min to go.',
   'cb.offered': 'It is your turn: somebody is about to call you.',
   'cb.accepted': 'It is your turn: somebody is preparing the call.',
   'cb.calling': 'We are calling you now.',

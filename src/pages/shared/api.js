@@ -17,6 +17,7 @@ export class Problem extends Error {
 
 /** How often a request is sent that may or may not have taken effect. */
 const TRIES = 3;
+const SOON_S = 5;
 
 const pause = (seconds) => new Promise((resume) => setTimeout(resume, seconds * 1000));
 
@@ -51,11 +52,13 @@ export function client(token, server = '') {
         return await once(method, path, body, key);
       } catch (error) {
         const known = error instanceof Problem;
-        const again = known ? error.status === 503 : method === 'POST' || method === 'GET';
+        // Whoever is to stay away for longer than a click may take isn't kept waiting for it.
+        const again = known ? error.status === 503 && error.retryAfter <= SOON_S
+          : method === 'POST' || method === 'GET';
         if (!again || left === 0) {
           throw known ? error : new Problem(0, { detail: error.message });
         }
-        await pause(known ? Math.min(error.retryAfter, 5) : 1);
+        await pause(known ? error.retryAfter : 1);
       }
     }
   }

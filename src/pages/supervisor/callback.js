@@ -10,6 +10,8 @@ const WAITING = ['open', 'queued', 'offered'];
 /** Agents who can't take it are told up to so many. */
 const CANDIDATES_MAX = 12;
 
+const named = (page, id) => page.stats.agents.find((agent) => agent.id === id)?.name ?? id;
+
 /** Opens it; what it shows is asked for again whenever something happens. */
 export function openCallback(page, id) {
   const shown = { callback: null, trace: null, history: [], problem: null };
@@ -89,7 +91,8 @@ function assign(page, callback) {
   form.submit = async ({ to, force }) => {
     const body = force ? { agent_id: to, force } : { agent_id: to };
     await page.api.post(`/v1/callbacks/${callback.id}/assign`, body);
-    page.tell('good', t('call.assigned', { name: callback.customer.name, to }));
+    const given = { name: callback.customer.name, to: named(page, to) };
+    page.tell('good', t('call.assigned', given));
     openCallback(page, callback.id);
   };
   const agents = page.stats.agents.filter((agent) => agent.connected);
@@ -131,7 +134,6 @@ function why(page, callback, trace) {
   if (!trace) return null;
   const { position, candidates, would_change: change } = trace;
   const able = candidates.filter((one) => one.eligible);
-  const named = (id) => page.stats.agents.find((agent) => agent.id === id)?.name ?? id;
   const groups = new Map();
   for (const one of candidates.filter((it) => !it.eligible)) {
     groups.set(one.failed, [...(groups.get(one.failed) ?? []), one]);
@@ -140,14 +142,14 @@ function why(page, callback, trace) {
     h('h3', null, t('why.title')),
     h('p', null, t(`why.${callback.state}`, { position: position ?? '–',
       at: callback.next_attempt_at ? instant(callback.next_attempt_at) : '–',
-      name: named(callback.offered_to) })),
+      name: named(page, callback.offered_to) })),
     callback.unroutable && h('p', { class: 'banner bad' }, t('why.unroutable'), ' ',
       callback.unroutable),
     able.length > 0 && h('p', null, t('why.able', { names: able.map((one) =>
-      named(one.agent_id)).join(', ') })),
+      named(page, one.agent_id)).join(', ') })),
     h('ul', { class: 'stack tight-list' }, [...groups].map(([failed, all]) => h('li', {
       key: failed }, h('strong', null, t(`failed.${failed}`)), ' ',
-    all.slice(0, CANDIDATES_MAX).map((one) => named(one.agent_id)).join(', '),
+    all.slice(0, CANDIDATES_MAX).map((one) => named(page, one.agent_id)).join(', '),
     all.length > CANDIDATES_MAX && ` … (${all.length})`,
     failed === 'missing_skill' && all[0].detail && h('span', { class: 'muted small' },
       ` – ${all[0].detail}`)))),
@@ -160,7 +162,8 @@ function story(page, history) {
     h('ol', { class: 'story' }, history.map((event) => h('li', { key: event.id },
       h('span', { class: 'muted numbers small' }, instant(event.at)), ' ',
       word('event', event.type.replace('callback.', '')),
-      event.data?.agent_id && h('span', { class: 'muted' }, ` · ${event.data.agent_id}`),
+      event.data?.agent_id && h('span', { class: 'muted' },
+        ` · ${named(page, event.data.agent_id)}`),
       event.data?.reason && h('span', { class: 'muted' },
         ` · ${word('choice', String(event.data.reason))}`)))));
 }

@@ -1,9 +1,10 @@
 // The queues: their lines, how long the oldest waits, and whether they take and offer.
 
 import { Form } from '../shared/dialogs.js';
-import { now } from '../shared/time.js';
+import { now, span } from '../shared/time.js';
 import { locale, t } from '../shared/texts.js';
 import { h } from '../shared/view.js';
+import { tables, trends } from './trend.js';
 
 const since = (seconds) => new Date(now() - seconds * 1000).toISOString();
 
@@ -23,6 +24,7 @@ function percent(share) {
 
 function card(page, queue) {
   const { waiting, oldest_wait_seconds: oldest, estimate, windows: { day } } = queue;
+  const { estimated_wait_seconds: expected } = queue;
   const promised = day.promises_kept + day.promises_broken;
   const figure = (name, value) => h('div', { key: name }, h('dt', null, t(`queues.${name}`)),
     h('dd', null, value));
@@ -34,18 +36,22 @@ function card(page, queue) {
       !queue.open && h('span', { class: 'pill' }, t('queues.closed')),
       queue.intake_paused && h('span', { class: 'pill warn' }, t('queues.intake_paused')),
       queue.offers_paused && h('span', { class: 'pill warn' }, t('queues.offers_paused'))),
-    h('dl', { class: 'figures' },
+    h('dl', { class: 'figures', key: 'now' },
       figure('waiting', h('strong', { class: 'big' }, waiting)),
       figure('oldest', oldest === null ? NONE : h('rb-since', { at: since(oldest) })),
       figure('with_agents', queue.with_agents),
-      figure('right', estimate?.scored > 0 ? percent(estimate.inside_share) : NONE),
+      figure('estimate', [expected === null ? NONE : span(expected),
+        estimate?.scored > 0 && h('span', { class: 'muted small right' },
+          t('queues.right', { share: percent(estimate.inside_share) }))])),
+    h('h3', { key: 'today' }, t('queues.today')),
+    h('dl', { class: 'figures', key: 'day' },
       figure('level', percent(day.service_level)),
       figure('on_time', percent(day.on_time)),
       figure('promises', promised
         ? t('queues.of', { kept: day.promises_kept, promised }) : NONE),
       figure('reached', percent(day.reach_rate))),
-    h('div', { class: 'trends' }, page.trend.view(queue.id), page.day.view(queue.id)),
-    !page.wallboard && h('div', { class: 'row' }, pause(page, queue)),
+    trends(page, queue),
+    !page.wallboard && h('div', { class: 'row foot' }, tables(page, queue), pause(page, queue)),
   );
 }
 

@@ -13,7 +13,7 @@ import { agents } from './agents.js';
 import { CallbackTable } from './callbacks.js';
 import { bar, notes } from './frame.js';
 import { queues } from './queues.js';
-import { Day, Trend } from './trend.js';
+import { Day } from './trend.js';
 
 await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
 
@@ -28,7 +28,7 @@ const NOTES_MAX = 3;
 const page = new Page(root, render);
 Object.assign(page, {
   wallboard: new URLSearchParams(location.search).has('wallboard'),
-  api: null, stats: null, lost: false, notes: [], events: null,
+  api: null, stats: null, lost: false, notes: [], events: null, opened: new Set(),
 });
 
 /** Tells something until it is dismissed, and to screen readers once. */
@@ -64,7 +64,6 @@ page.refresh = async () => {
       !page.wallboard && page.table.load(), page.panel?.load?.()]);
     if (page.api !== api) return;
     setClock(stats.at);
-    page.trend.add(stats);
     Object.assign(page, { stats, lost: !page.following });
   } catch (problem) {
     if (page.api !== api) return;
@@ -89,7 +88,7 @@ function changed() {
 
 page.door = new Door(page, 'supervisor', (value) => {
   const api = client(value);
-  Object.assign(page, { api, trend: new Trend(), day: new Day(api), stats: null });
+  Object.assign(page, { api, day: new Day(api), stats: null });
   page.table = new CallbackTable(page);
   page.following = false;
   page.events = new Events(value, {

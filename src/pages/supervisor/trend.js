@@ -1,52 +1,17 @@
-// How many waited in the last hour, as far as this tab has seen it, and how many asked in the last
-// day, as the server reports it.
+// How long each line was in the last hour, and how much was asked for in the last day: as charts,
+// and as tables for whoever wants the figures.
 
 import { clockTime, HERE, now } from '../shared/time.js';
 import { t } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 
-const KEPT = 'ringback.trend';
 const MINUTE_MS = 60000;
-const MINUTES = 60;
 const HOUR_MS = 60 * MINUTE_MS;
 const HOURS = 24;
-/** Of a chart, in its own units: the bars stand between the two heights. */
-const [WIDTH, HEIGHT, TOP, FLOOR] = [192, 56, 12, 44];
-
-/** The longest lines of each queue, by the minute; a reload in the same tab forgets none. */
-export class Trend {
-  constructor() {
-    try {
-      this.queues = JSON.parse(sessionStorage.getItem(KEPT)) ?? {};
-    } catch {
-      this.queues = {};
-    }
-  }
-
-  add(stats) {
-    const minute = Math.floor(now() / MINUTE_MS);
-    for (const { id, waiting } of stats.queues) {
-      const seen = (this.queues[id] ?? []).filter(([one]) => one > minute - MINUTES);
-      const last = seen.at(-1);
-      if (last?.[0] === minute) last[1] = Math.max(last[1], waiting);
-      else seen.push([minute, waiting]);
-      this.queues[id] = seen;
-    }
-    sessionStorage.setItem(KEPT, JSON.stringify(this.queues));
-  }
-
-  /** The chart, told in words too. */
-  view(id) {
-    const seen = this.queues[id];
-    if (!seen) return null;
-    const end = Math.floor(now() / MINUTE_MS) + 1;
-    const bars = Array(MINUTES).fill(null);
-    for (const [minute, waiting] of seen) bars[minute - end + MINUTES] = waiting;
-    const [, latest] = seen.at(-1);
-    const since = clockTime(seen[0][0] * MINUTE_MS);
-    return chart('hour', bars, (end - MINUTES) * MINUTE_MS, { latest, since });
-  }
-}
+/** A row of the hour's table is that many minutes. */
+const ROW_MINUTES = 5;
+/** Of a chart, in its own units; it is stretched to its place. */
+const HEIGHT = 32;
 
 /** What each queue was asked for in the last day, by the hour. */
 export class Day {
@@ -63,33 +28,71 @@ export class Day {
     this.queues = Map.groupBy(items, (item) => item.queue);
     this.until = now() + MINUTE_MS;
   }
-
-  view(id) {
-    const hours = this.queues.get(id);
-    if (!hours) return null;
-    const bars = hours.map(({ created }) => created);
-    const sum = bars.reduce((all, one) => all + one, 0);
-    return chart('day', bars, Date.parse(hours[0].from), { latest: bars.at(-1), sum });
-  }
 }
 
-/** `bars` from left to right, null where nothing is known; `from` is when the first began. */
+/** Both charts of a queue. */
+export function trends(page, { id, waiting, waiting_by_minute: { from, most } }) {
+  const hours = page.day.queues.get(id);
+  const start = Date.parse(from);
+  const known = most.findIndex((one) => one !== null);
+  const longest = Math.max(...most);
+  const peak = longest ? clockTime(start + most.lastIndexOf(longest) * MINUTE_MS) : null;
+  const since = known > 0 && clockTime(start + known * MINUTE_MS);
+  const created = hours?.map((hour) => hour.created);
+  const sum = created?.reduce((all, one) => all + one, 0);
+  return h('div', { class: 'trends', key: 'trends' },
+    chart('hour', most, start, [t('trend.hour', { latest: waiting, most: longest }),
+      peak && t('trend.peak', { at: peak }), since && t('trend.since', { since })]),
+    hours && chart('day', created, Date.parse(hours[0].from), [t('trend.day', { sum,
+      most: Math.max(...created), latest: created.at(-1) })]));
+}
+
+/** The same as tables, if the reader opens them. */
+export function tables(page, { id, name, waiting_by_minute: { from, most } }) {
+  const { opened } = page;
+  const toggle = (event) => {
+    opened[event.target.open ? 'add' : 'delete'](id);
+    page.draw();
+  };
+  const rows = () => {
+    const minutes = most.flatMap((_, at) => {
+      if (at % ROW_MINUTES) return [];
+      const known = most.slice(at, at + ROW_MINUTES).filter((one) => one !== null);
+      return [[Date.parse(from) + at * MINUTE_MS, known.length ? Math.max(...known) : '–']];
+    });
+    const hours = (page.day.queues.get(id) ?? []).map((one) => [Date.parse(one.from), one.created]);
+    return [table('hour', minutes.reverse()), table('day', hours.reverse())];
+  };
+  return h('details', { class: 'more', key: 'tables', open: opened.has(id), ontoggle: toggle },
+    h('summary', { 'aria-label': `${t('trend.tables')}: ${name}` }, t('trend.tables')),
+    opened.has(id) && h('div', { class: 'tables' }, rows()));
+}
+
+function table(name, rows) {
+  return h('table', { key: name }, h('caption', { class: 'small' }, t(`trend.${name}_title`)),
+    h('tbody', null, rows.map(([at, value]) => h('tr', { key: at },
+      h('th', { scope: 'row' }, clockTime(at)), h('td', null, value)))));
+}
+
+/** `bars` from left to right, null where nobody watched; `from` is when the first began. */
 function chart(name, bars, from, told) {
   const most = Math.max(...bars);
-  const label = t(`trend.${name}`, { most, ...told });
-  const wide = WIDTH / bars.length;
-  const drawn = bars.map((value, at) => value !== null && h('rect', { key: `bar ${at}`,
-    x: at * wide, y: FLOOR - high(value, most), width: wide * 0.85, height: high(value, most) }));
-  const text = (key, x, y, anchor, words) =>
-    h('text', { key, x, y, 'text-anchor': anchor }, words);
+  const label = [t(`trend.${name}_title`), ...told.filter(Boolean)].join(' ');
+  const drawn = bars.map((value, at) => value > 0 && h('rect', { key: at, x: at + 0.1,
+    y: HEIGHT - high(value, most), width: 0.8, height: high(value, most) }));
+  const unknown = bars.map((value, at) => value === null && `M${at} ${HEIGHT}h1`);
   return h('figure', { class: 'trend', key: name },
-    h('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label },
-      h('title', null, label),
-      h('path', { d: `M0 ${FLOOR}H${WIDTH}M0 ${TOP}H${WIDTH}`, class: 'axis' }), drawn,
-      text('most', 0, TOP - 3, 'start', t(`trend.most_${name}`, { most, ...told })),
-      text('from', 0, HEIGHT - 2, 'start', clockTime(from)),
-      text('now', WIDTH, HEIGHT - 2, 'end', t('trend.now'))));
+    h('figcaption', { class: 'row small', 'aria-hidden': 'true' },
+      h('span', { class: 'grow' }, t(`trend.${name}_title`)),
+      h('span', { class: 'muted numbers' }, t('trend.most', { most }))),
+    h('svg', { viewBox: `0 0 ${bars.length} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img',
+      'aria-label': label },
+    h('title', null, label),
+    h('path', { d: `M0 ${HEIGHT}H${bars.length}`, class: 'axis' }),
+    h('path', { d: unknown.filter(Boolean).join('') || 'M0 0', class: 'unknown' }), drawn),
+    h('p', { class: 'row small muted', 'aria-hidden': 'true' },
+      h('span', { class: 'grow' }, clockTime(from)), h('span', null, t('trend.now'))));
 }
 
 /** Whatever isn't nothing is seen. */
-const high = (value, most) => (most ? Math.max(value && 2, (value / most) * (FLOOR - TOP)) : 0);
+const high = (value, most) => Math.max(2, (value / most) * HEIGHT);

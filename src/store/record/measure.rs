@@ -6,7 +6,7 @@ use super::codec::{Broken, Reader, Stored, stored_struct};
 use super::{Record, damaged};
 use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::measure::{
-    AgentTally, Calls, Intake, Measured, Offers, Share, Tally, TimeIn, Waits, Work,
+    AgentTally, Calls, Intake, Line, Measured, Offers, Share, Tally, TimeIn, Waits, Work,
 };
 use crate::domain::time::Timestamp;
 use crate::engine::ports::{RowKey, StoreError};
@@ -29,6 +29,7 @@ stored_struct!(Work {
 });
 stored_struct!(TimeIn { presence, reason, span });
 stored_struct!(AgentTally { offers, calls, presence, held, available });
+stored_struct!(Line { minutes });
 
 /// The row of a tally; whose it is and of when stands in the key.
 pub(crate) fn tally_row(measured: &Measured) -> Bytes {
@@ -36,6 +37,7 @@ pub(crate) fn tally_row(measured: &Measured) -> Bytes {
         Tally::Intake(_, intake) => intake.to_row(),
         Tally::Work(_, work) => work.to_row(),
         Tally::Agent(_, tally) => tally.to_row(),
+        Tally::Line(_, line) => line.to_row(),
     }
 }
 
@@ -53,6 +55,7 @@ pub(crate) fn measured_of(
             let agent = AgentId::parse(&id).map_err(|error| damaged(key, error.to_string()))?;
             Tally::Agent(agent, Record::from_row(key, value)?)
         }
+        3 => Tally::Line(queue()?, Record::from_row(key, value)?),
         other => return Err(damaged(key, format!("{other} is no kind of tally"))),
     };
     Ok(Measured { quarter, tally })

@@ -27,7 +27,7 @@ use crate::domain::denied::Denied;
 use crate::domain::dispatch::{Failure, Item};
 use crate::domain::event::Event;
 use crate::domain::key::ApiKey;
-use crate::domain::measure::{AgentTally, Intake, Work};
+use crate::domain::measure::{AgentTally, Intake, Line, Work};
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
@@ -120,6 +120,7 @@ first_layout!(
     Intake,
     Box<Work>,
     Box<AgentTally>,
+    Line,
 );
 
 impl Record for Kept {

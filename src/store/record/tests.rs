@@ -99,6 +99,7 @@ fn records_with_every_field_set_come_back_as_they_were() {
     check(&Sampler::full(12).intake());
     check(&Box::new(Sampler::full(13).work()));
     check(&Box::new(Sampler::full(14).agent_tally()));
+    check(&Sampler::full(15).line());
     for seed in 0..4 {
         check(&Box::new(Sampler::full(seed).item(5)));
         let failure = Box::new(Sampler::full(seed).failure(5));
@@ -158,6 +159,7 @@ proptest! {
         same!(sampler.intake());
         same!(Box::new(sampler.work()));
         same!(Box::new(sampler.agent_tally()));
+        same!(sampler.line());
         for event in sampler.events(id(1)) {
             same!(EventRecord { at: sampler.at(), event });
         }
@@ -180,6 +182,7 @@ proptest! {
         let _ = Intake::from_row(&key, &bytes).is_ok();
         let _ = Box::<Work>::from_row(&key, &bytes).is_ok();
         let _ = Box::<AgentTally>::from_row(&key, &bytes).is_ok();
+        let _ = Line::from_row(&key, &bytes).is_ok();
     }
 }
 
@@ -264,6 +267,7 @@ golden!(
     "golden/agent_tally_1.hex",
     Box::new(Sampler::full(14).agent_tally())
 );
+golden!(lines_are_written_as_ever, "golden/line_1.hex", Sampler::full(15).line());
 golden!(events_are_written_as_ever, "golden/event_1.hex", AllEvents);
 
 /// All events' rows after one another.

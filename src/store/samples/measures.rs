@@ -3,7 +3,7 @@
 use super::Sampler;
 use crate::domain::agent::Presence;
 use crate::domain::callback::{CallbackType, Channel, ClosedReason};
-use crate::domain::measure::{AgentTally, Calls, Intake, Offers, Share, Waits, Work};
+use crate::domain::measure::{AgentTally, Calls, Intake, Line, Offers, Share, Waits, Work};
 use crate::domain::policy::Medium;
 use crate::domain::time::Span;
 
@@ -74,6 +74,12 @@ impl Sampler {
             offers: self.offers(),
             calls: self.calls(),
         }
+    }
+
+    /// A queue's line.
+    pub(in crate::store) fn line(&mut self) -> Line {
+        let minutes = self.some(|it| it.maybe(|it| it.pick(&[0, 1, 200, u32::MAX])));
+        Line { minutes }
     }
 
     /// An agent's.

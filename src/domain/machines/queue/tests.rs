@@ -220,7 +220,7 @@ fn the_line_is_counted_with_its_oldest() {
     bench.join(3, None);
     bench.join(1, Some(place(9)));
     let stats = |bench: &mut Bench| {
-        bench.tell(QueueMessage::Stats { token: Token(7) });
+        bench.tell(QueueMessage::Stats { token: Token(7), free_agents: 0 });
         let Some(Ok(Answer::QueueStats(stats))) = bench.answer() else { panic!("stats") };
         stats.clone()
     };

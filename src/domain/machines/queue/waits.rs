@@ -89,6 +89,13 @@ impl QueueMachine {
         self.waits.estimator.estimate(Ahead { waiting, busy, free })
     }
 
+    /// The wait of whoever joins now.
+    fn estimate_next(&self, now: &Now, queue: &Queue, free: u32) -> Option<Estimate> {
+        let place = rank(now.wall, Priority::default(), queue.settings.age_step_seconds);
+        let ahead = self.line.below(&(place, CallbackId(u128::MAX)));
+        self.estimate(now, queue, u32::try_from(ahead).unwrap_or(u32::MAX), free)
+    }
+
     /// Where a callback stands in line, and for how long it will.
     pub(super) fn in_line(&self, now: &Now, id: CallbackId, free: u32) -> Option<InLine> {
         let position = self.position(id)?;
@@ -141,10 +148,7 @@ impl QueueMachine {
             return;
         };
         let settings = &queue.settings;
-        let place = rank(now.wall, Priority::default(), settings.age_step_seconds);
-        let ahead = self.line.below(&(place, CallbackId(u128::MAX)));
-        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-        let estimate = self.estimate(now, &queue, ahead, staff.free.of(medium));
+        let estimate = self.estimate_next(now, &queue, staff.free.of(medium));
         let next_slots = self.next_slots(now, &queue, medium);
         let offer = decide(&Situation {
             now: now.wall,
@@ -175,9 +179,11 @@ impl QueueMachine {
     }
 
     /// The line, with what is worked out for an answer only.
-    pub(super) fn full_stats(&self, now: &Now) -> QueueStats {
+    pub(super) fn full_stats(&self, now: &Now, free: u32) -> QueueStats {
         let average_callback_seconds = self.waits.delay.mean(now.wall);
-        QueueStats { average_callback_seconds, ..self.stats() }
+        let queue = self.record.as_deref();
+        let estimate = queue.and_then(|queue| self.estimate_next(now, queue, free));
+        QueueStats { average_callback_seconds, estimate, ..self.stats() }
     }
 }
 

@@ -79,6 +79,7 @@ impl World {
                         Tally::Intake(queue, _) => format!("in {queue}"),
                         Tally::Work(queue, _) => format!("done {queue}"),
                         Tally::Agent(agent, _) => format!("by {agent}"),
+                        Tally::Line(queue, _) => format!("line {queue}"),
                     };
                     self.measured.insert((one.quarter, whose), Measured::clone(one));
                 }

@@ -89,6 +89,9 @@ fn a_free_agent_is_no_wait_and_too_little_is_no_number() {
     let told = bench.availability(one_free(), None);
     let none = Estimate { basis: Basis::FreeAgent, seconds: 0, low: 0, high: 0 };
     assert_eq!(told.estimate, Some(none));
+    bench.tell(QueueMessage::Stats { token: Token(9), free_agents: 1 });
+    let Some(Ok(Answer::QueueStats(stats))) = bench.answer() else { panic!("stats") };
+    assert_eq!(stats.estimate, Some(none), "a supervisor is told the same");
     assert_eq!(told.offer.reasons, [Reason::ShortWait]);
 }
 
