@@ -37,53 +37,56 @@ test('it is asked for often near the call, seldom else, and not while it is told
     const asked = await site.server.ask({ customer: { name: 'Waits', phone: '+493012345999' } });
     const page = await site.person();
     await page.clock.install();
-    let asks = 0;
-    let answer = (route) => route.continue();
-    await page.route(/\/v1\/callbacks\//, (route) => {
-      asks += 1;
-      return answer(route);
+    await page.addInitScript(() => {
+      const { fetch } = globalThis;
+      globalThis.asks = 0;
+      globalThis.fetch = (...of) => {
+        globalThis.asks += 1;
+        return fetch(...of);
+      };
     });
-    const after = async (seconds) => {
-      const before = asks;
-      await page.clock.runFor(seconds * 1000);
-      // What was asked is answered before the next is counted.
-      await page.waitForLoadState('networkidle');
-      return asks - before;
-    };
+    let answer = (route) => route.continue();
+    await page.route(/\/v1\/callbacks\//, (route) => answer(route));
     const shown = (body) => {
       answer = (route) => route.fulfill({ json: { ...asked, manage_token: null, ...body } });
     };
+    const asks = () => page.evaluate(() => globalThis.asks);
+    /** How often it is asked in so many seconds, up to the answer that says this. */
+    const within = async (seconds, text) => {
+      const before = await asks();
+      await page.clock.runFor(seconds * 1000);
+      if (text) await page.getByText(text).first().waitFor();
+      return (await asks()) - before;
+    };
+    const look = (hidden) => page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
     await page.goto(`${site.server.url}/callback/${asked.manage_token}`);
     await page.getByText('You are number 1 in line.').first().waitFor();
     shown({ position: 40, estimated_wait_seconds: 601 });
-    await after(4);
-    await page.getByText('number 40 in line. About 11 min to go.').first().waitFor();
-    assert.equal(await after(9), 0, 'far back in line');
-    shown({ position: 1 });
-    assert.equal(await after(4), 1);
-    await page.getByText('You are number 1 in line.').first().waitFor();
-    assert.equal(await after(4), 1, 'next in line');
+    assert.equal(await within(4, 'number 40 in line. About 11 min to go.'), 1, 'next in line');
+    shown({ position: 2 });
+    assert.equal(await within(9), 0, 'far back in line');
+    assert.equal(await within(4, 'number 2 in line'), 1);
+    shown({ position: 3 });
+    assert.equal(await within(4, 'number 3 in line'), 1, 'near');
     answer = (route) => route.fulfill({ status: 503, headers: { 'Retry-After': '40' }, json: {} });
-    await after(4);
-    await page.getByText('no answer', { exact: false }).first().waitFor();
+    assert.equal(await within(4, 'No connection at the moment'), 1);
     shown({ position: 1 });
-    const visible = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
-    await visible();
-    assert.equal(await after(30), 0, 'it was told to wait');
-    await after(20);
-    await page.evaluate(() => Object.defineProperty(document, 'hidden',
-      { value: true, configurable: true }));
-    await after(4);
-    assert.equal(await after(55), 0, 'nobody looks');
-    const before = asks;
-    await page.evaluate(() => Object.defineProperty(document, 'hidden',
-      { value: false, configurable: true }));
-    await visible();
-    await until('it is asked at once', () => asks > before);
+    await look(false);
+    assert.equal(await within(39), 0, 'it was told to wait');
+    assert.equal(await within(9, 'number 1 in line'), 1);
+    await look(true);
+    shown({ position: 2 });
+    assert.equal(await within(4, 'number 2 in line'), 1);
+    assert.equal(await within(59), 0, 'nobody looks');
+    shown({ position: 3 });
+    await look(false);
+    await page.getByText('number 3 in line').first().waitFor();
     shown({ state: 'canceled' });
-    await after(4);
-    await page.getByText('This callback is canceled').first().waitFor();
-    assert.equal(await after(300), 0, 'it is over');
+    assert.equal(await within(4, 'This callback is canceled'), 1);
+    assert.equal(await within(300), 0, 'it is over');
     page.faults.length = 0;
   });
 
