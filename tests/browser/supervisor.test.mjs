@@ -169,7 +169,8 @@ test('a page just opened shows the hour before, also after a restart', BOUND, as
   const shows = async () => {
     const page = await lead();
     const sales = page.getByRole('article', { name: 'Sales' });
-    const hour = sales.getByRole('img', { name: /^Waiting, last hour 0 now, 3 at most\. The most at/ });
+    const told = /^Waiting, last hour 0 now, 3 at most\. The most at/;
+    const hour = sales.getByRole('img', { name: told });
     await hour.waitFor();
     assert.ok((await hour.locator('rect').count()) > 0);
     await sales.getByRole('img', { name: /^Asked for, last day [3-9]\d* in all/ }).waitFor();
