@@ -34,8 +34,6 @@ pub(crate) enum Reply {
         session: SessionId,
         /// Its count of its commands.
         frame: u64,
-        /// Told once the answer stands in line, so that the session's next command may come.
-        stepped: Option<oneshot::Sender<()>>,
     },
     /// A session's welcome.
     Welcome {
@@ -105,12 +103,6 @@ impl Pending {
     /// An answer was made. Returns what the entry keeps of it for repetitions under its key.
     pub(crate) fn make(&mut self, result: &Result<Answer, Refusal>, at: Timestamp) -> Option<Kept> {
         self.made = true;
-        if let Some(Reply::Frame { stepped, .. }) = &mut self.reply
-            && let Some(stepped) = stepped.take()
-        {
-            // The session may be gone; then nobody waits for its turn.
-            let _ = stepped.send(());
-        }
         let answer = keep(result.as_ref().ok()?)?;
         Some(Kept { keyed: self.keyed?, at, answer })
     }

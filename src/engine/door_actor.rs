@@ -49,8 +49,6 @@ pub(crate) struct Frame {
     pub(crate) ask: FrameAsk,
     /// A permit, or why there is none.
     pub(crate) permit: Result<OwnedSemaphorePermit, Refusal>,
-    /// Told, or dropped, when the session's next command may come.
-    pub(crate) stepped: oneshot::Sender<()>,
 }
 
 /// What sessions ask for.
@@ -124,9 +122,9 @@ impl Handler<Gone> for DoorActor {
 impl Office {
     /// Takes a session's command in. One from a session that is gone is dropped with it.
     fn admit_frame(self: &Rc<Self>, frame: Frame) {
-        let Frame { session, count, ask, permit, stepped } = frame;
+        let Frame { session, count, ask, permit } = frame;
         let Some(agent) = self.sessions.borrow().agent(session).cloned() else { return };
-        let reply = Reply::Frame { session, frame: count, stepped: Some(stepped) };
+        let reply = Reply::Frame { session, frame: count };
         match (permit, self.ask_of(agent, ask)) {
             (Ok(permit), Ok(ask)) => self.admit(ask, None, reply, permit),
             (Err(refusal), _) | (_, Err(refusal)) => self.refuse_frame(reply, refusal),
@@ -156,7 +154,7 @@ impl Office {
     /// when everything before it was refused at once too.
     fn refuse_frame(self: &Rc<Self>, reply: Reply, refusal: Refusal) {
         let stalled = self.shared.door.standing().stalled_since.is_some();
-        if let (true, Reply::Frame { session, frame, .. }) = (stalled, &reply) {
+        if let (true, Reply::Frame { session, frame }) = (stalled, &reply) {
             let (frame, result) = (*frame, Err(refusal));
             self.sessions.borrow().put(*session, ToSession::Answer { frame, result });
             return;

@@ -260,8 +260,8 @@ impl Handle {
     }
 
     /// Does something to a callback in a session's name; `ToSession::Answer` with this `frame`
-    /// comes in the session's stream, before any notice of what it caused. Waits for a permit,
-    /// and until the answer stands in line: a session that sends its next command only then gets
+    /// comes in the session's stream, before any notice of what it caused. Waits for a permit
+    /// alone: a session that sends its next command only when it has the last one's answer gets
     /// its answers in order.
     pub async fn session_act(
         &self,
@@ -466,11 +466,8 @@ impl Handle {
 
     async fn frame(&self, session: SessionId, frame: u64, ask: FrameAsk) {
         let permit = self.shared.door.enter(&self.shared.clock).await;
-        let (stepped, has_stepped) = oneshot::channel();
-        if self.shared.post(Frame { session, count: frame, ask, permit, stepped }).is_ok() {
-            // Dropped where the session is gone or was told at once.
-            let _ = has_stepped.await;
-        }
+        // A workspace that isn't there has no sessions.
+        let _ = self.shared.post(Frame { session, count: frame, ask, permit });
     }
 
     /// What was read may leave when the newest entry that it may show is durable.

@@ -145,7 +145,7 @@ impl Office {
     pub(crate) fn give(self: &Rc<Self>, reply: Reply, result: CommandResult) {
         match reply {
             Reply::Caller(caller) => drop(caller.send(result)),
-            Reply::Frame { session, frame, stepped: _ } => {
+            Reply::Frame { session, frame } => {
                 let result = result.map(|_answer| ()).map_err(refusal_of);
                 self.sessions.borrow().put(session, ToSession::Answer { frame, result });
             }

@@ -24,12 +24,14 @@ pub(crate) struct Sessions {
 struct Session {
     agent: AgentId,
     outlet: Box<dyn SessionOutlet>,
+    /// It has its first frame; before that it is sent nothing else.
+    welcomed: bool,
 }
 
 impl Sessions {
     /// A session comes up.
     pub(crate) fn add(&mut self, id: SessionId, agent: AgentId, outlet: Box<dyn SessionOutlet>) {
-        self.sessions.insert(id, Session { agent, outlet });
+        self.sessions.insert(id, Session { agent, outlet, welcomed: false });
     }
 
     /// A session is gone; returns whose it was.
@@ -67,7 +69,10 @@ impl Sessions {
         for callback in welcome.offers.iter().chain(&welcome.assignments) {
             self.remember(&agent, callback);
         }
-        self.put(welcome.session, ToSession::Welcome(welcome));
+        if let Some(session) = self.sessions.get_mut(&welcome.session) {
+            session.welcomed = true;
+            session.outlet.put(ToSession::Welcome(welcome));
+        }
     }
 
     /// Sends a notice to sessions of one agent.
@@ -82,9 +87,10 @@ impl Sessions {
         }
     }
 
-    /// Sends a notice to all sessions whose agent `wants` it.
+    /// Sends a notice to all sessions that have their welcome and whose agent `wants` it.
     pub(crate) fn notify_where(&self, notice: &Notice, wants: impl Fn(&AgentId) -> bool) {
-        for session in self.sessions.values().filter(|session| wants(&session.agent)) {
+        let up = self.sessions.values().filter(|session| session.welcomed);
+        for session in up.filter(|session| wants(&session.agent)) {
             session.outlet.put(ToSession::Notice(notice.clone()));
         }
     }
@@ -129,5 +135,63 @@ impl Sessions {
             }
             offers.push_back((offer, callback.id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+    use crate::domain::agent::{Agent, Presence};
+    use crate::domain::ids::QueueId;
+    use crate::domain::policy::{AgentSettings, Capacity};
+    use crate::domain::skills::Skills;
+    use crate::domain::time::Timestamp;
+
+    struct Outlet(mpsc::Sender<ToSession>);
+
+    impl SessionOutlet for Outlet {
+        fn put(&self, message: ToSession) {
+            self.0.send(message).expect("the test reads it");
+        }
+    }
+
+    fn welcome(session: SessionId, id: &AgentId) -> Box<Welcome> {
+        let settings = AgentSettings {
+            id: id.clone(),
+            name: "Mara".to_owned(),
+            queues: Vec::new(),
+            skills: Skills::default(),
+            capacity: Capacity::default(),
+        };
+        let agent = Agent {
+            settings: Arc::new(settings),
+            version: 1,
+            presence: Presence::Available,
+            reason: None,
+            presence_since: Timestamp(0),
+            missed_offers: 0,
+            idle_since: Timestamp(0),
+            external: None,
+        };
+        let (offers, assignments) = (Vec::new(), Vec::new());
+        Box::new(Welcome { session, agent: Arc::new(agent), offers, assignments })
+    }
+
+    #[test]
+    fn a_session_is_told_of_lines_only_after_its_welcome() {
+        let (outlet, sent) = mpsc::channel();
+        let (mut sessions, session) = (Sessions::default(), SessionId(1));
+        let mara = AgentId::parse("mara").expect("a slug");
+        sessions.add(session, mara.clone(), Box::new(Outlet(outlet)));
+        let queue = QueueId::parse("billing").expect("a slug");
+        let line = Notice::QueueUpdated { queue, waiting: 1, oldest_since: None };
+        sessions.notify_where(&line, |_| true);
+        assert!(sent.try_recv().is_err(), "its welcome isn't there yet");
+        sessions.welcome(welcome(session, &mara));
+        sessions.notify_where(&line, |_| true);
+        assert!(matches!(sent.try_recv(), Ok(ToSession::Welcome(_))));
+        assert!(matches!(sent.try_recv(), Ok(ToSession::Notice(Notice::QueueUpdated { .. }))));
     }
 }
