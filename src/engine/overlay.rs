@@ -58,8 +58,20 @@ pub(super) struct Run {
     pub(super) from: EntryNumber,
     pub(super) to: EntryNumber,
     pub(super) rows: Vec<RowWrite>,
+    keys: KeyFilter,
     cost: usize,
 }
+
+/// Says of nearly every key that isn't among some that it isn't. A callback that has slept for
+/// hours is in no run, and dozens would have to be searched to find that out.
+#[derive(Debug)]
+struct KeyFilter {
+    /// Each key sets two bits.
+    bits: Vec<u64>,
+}
+
+/// Bits for each key: of those that aren't there, one in seventy is taken for one that may be.
+const BITS_PER_KEY: usize = 16;
 
 /// The run that is being filled; empty before its first entry.
 #[derive(Debug, Default)]
@@ -258,11 +270,51 @@ impl Inner {
         if let Some(value) = self.filling.rows.get(key) {
             return Seen::Row(value.clone());
         }
-        let found = self.runs.iter().rev().find_map(|run| {
+        let hash = KeyFilter::hash(key);
+        let found = self.runs.iter().rev().filter(|run| run.keys.maybe(hash)).find_map(|run| {
             let place = run.rows.binary_search_by(|row| row.key.cmp(key)).ok()?;
             Some(run.rows[place].value.clone())
         });
         found.map_or(Seen::Nothing, Seen::Row)
+    }
+}
+
+impl KeyFilter {
+    fn of(rows: &[RowWrite]) -> Self {
+        let words = (rows.len() * BITS_PER_KEY).next_power_of_two() / 64;
+        let mut filter = Self { bits: vec![0; words.max(1)] };
+        for row in rows {
+            for (word, bit) in filter.places(Self::hash(&row.key)) {
+                filter.bits[word] |= bit;
+            }
+        }
+        filter
+    }
+
+    /// Whether a key with this hash may be among them.
+    fn maybe(&self, hash: u64) -> bool {
+        self.places(hash).into_iter().all(|(word, bit)| self.bits[word] & bit != 0)
+    }
+
+    /// The two bits of a hash, by its lower and its upper half.
+    fn places(&self, hash: u64) -> [(usize, u64); 2] {
+        let words = self.bits.len() - 1;
+        [hash, hash >> 32].map(|half| {
+            let place = usize::try_from(half & 0xffff_ffff).expect("32 bits fit");
+            ((place >> 6) & words, 1 << (place & 63))
+        })
+    }
+
+    /// Eight bytes of the key at a time, each mixed by a multiplication (the odd constant is 2^64
+    /// over the golden ratio). Whoever makes up keys that collide gains searches, as without it.
+    fn hash(key: &RowKey) -> u64 {
+        let mix = |hash: u64, part: u64| {
+            let hash = (hash ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            hash ^ (hash >> 32)
+        };
+        let part = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
+        let hash = mix(u64::from(key.table.number), key.key.len() as u64);
+        key.key.chunks(8).fold(hash, |hash, bytes| mix(hash, part(bytes)))
     }
 }
 
@@ -291,8 +343,10 @@ impl Filling {
     /// The run, unless no entry was added.
     pub(super) fn seal(self) -> Option<Run> {
         let (from, to) = self.span?;
-        let rows = self.rows.into_iter().map(|(key, value)| RowWrite { key, value }).collect();
-        Some(Run { from, to, rows, cost: self.cost })
+        let rows: Vec<_> =
+            self.rows.into_iter().map(|(key, value)| RowWrite { key, value }).collect();
+        let keys = KeyFilter::of(&rows);
+        Some(Run { from, to, rows, keys, cost: self.cost })
     }
 }
 
@@ -322,4 +376,53 @@ fn part<'a>(runs: impl Iterator<Item = &'a [RowWrite]>, reverse: bool, limit: us
         .map(|(row, _)| (row.key.key.clone(), row.value.clone()))
         .collect();
     Part { rows: taken, is_last: rows.next().is_none() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ports::Table;
+
+    const TABLES: [Table; 2] = [
+        Table { number: 1, name: "one", ordered: true },
+        Table { number: 2, name: "two", ordered: true },
+    ];
+
+    fn key(table: Table, number: u64) -> RowKey {
+        // Neighbours differ in a byte or two, as ids of one second do.
+        let key = Bytes::from([&[0x19; 12][..], &number.to_be_bytes()[..]].concat());
+        RowKey { table, key }
+    }
+
+    #[test]
+    fn a_filter_knows_all_of_its_keys_and_few_others() {
+        let row = |number| RowWrite { key: key(TABLES[0], number), value: None };
+        let rows: Vec<_> = (0..2_000).map(row).collect();
+        let filter = KeyFilter::of(&rows);
+        assert!(rows.iter().all(|row| filter.maybe(KeyFilter::hash(&row.key))));
+        let others = (2_000..12_000).map(|number| key(TABLES[0], number));
+        let others = others.chain((0..10_000).map(|number| key(TABLES[1], number)));
+        let taken = others.filter(|other| filter.maybe(KeyFilter::hash(other))).count();
+        assert!(taken < 1_000, "{taken} of 20,000");
+    }
+
+    #[test]
+    fn rows_are_found_in_every_run_as_they_were_last() {
+        let overlay = Overlay::new(0, usize::MAX);
+        let value = |number: u64| Some(Bytes::copy_from_slice(&number.to_be_bytes()));
+        let entries = 3 * RUN_ROWS as u64;
+        for number in 1..=entries {
+            let own = RowWrite { key: key(TABLES[0], number), value: value(number) };
+            let shared = RowWrite { key: key(TABLES[1], number % 7), value: value(number) };
+            overlay.put(number, vec![own, shared]);
+        }
+        let own: Vec<_> = (0..=entries).map(|number| key(TABLES[0], number)).collect();
+        let seen = overlay.get(&own);
+        assert_eq!(seen[0], Seen::Nothing);
+        assert!((1..=entries).zip(&seen[1..]).all(|(at, seen)| *seen == Seen::Row(value(at))));
+        let shared: Vec<_> = (0..8).map(|number| key(TABLES[1], number)).collect();
+        let last = |rest: u64| (1..=entries).rev().find(|number| number % 7 == rest);
+        let wanted = (0..8).map(|rest| last(rest).map_or(Seen::Nothing, |at| Seen::Row(value(at))));
+        assert_eq!(overlay.get(&shared), wanted.collect::<Vec<_>>());
+    }
 }
