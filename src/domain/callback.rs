@@ -334,6 +334,15 @@ impl Callback {
         }
     }
 
+    /// It with its time-outs counted by the clocks as they are now; itself, where they agree.
+    pub fn rebased(this: &Snapshot, now: &Now) -> Snapshot {
+        let mut this = Arc::clone(this);
+        if this.clock_gap != now.wall.since(now.steady) {
+            Arc::make_mut(&mut this).rebase(now);
+        }
+        this
+    }
+
     /// How many ended interactions stand in rows of their own.
     pub fn ended_interactions(&self) -> u32 {
         self.interactions - u32::from(self.interaction().is_some())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::agent::{
     Agent, AgentView, AssignedBy, PresenceBy, RevokeReason, UnassignReason, Welcome,
 };
-use super::callback::{Callback, Interaction, Request, Snapshot};
+use super::callback::{Interaction, Request, Snapshot};
 use super::denied::Denied;
 use super::dispatch::{Failure, OutboxChange};
 use super::estimate::{Accuracy, Estimate};
@@ -52,7 +52,7 @@ pub enum Change {
     /// A callback was made or changed.
     Callback {
         /// What it was.
-        before: Option<Box<Callback>>,
+        before: Option<Snapshot>,
         /// What it is.
         after: Snapshot,
     },

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Context, Handler, Message};
 
+use super::door::Cause;
 use super::office::Office;
 use super::ports::StoreError;
 use super::shell::{Envelope, Rebuilt, Shell, post};
 use crate::domain::agent::RevokeReason;
-use crate::domain::callback::{Phase, Snapshot};
+use crate::domain::callback::{Callback, Phase, Snapshot};
 use crate::domain::effect::{Change, Effect, Outbox};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::machines::callback::CallbackMachine;
@@ -47,13 +48,19 @@ struct Read(Result<Option<Snapshot>, StoreError>);
 
 impl CallbackActor {
     /// Starts the actor of a callback that has none: a new one, or one to be read.
-    pub(crate) fn begin(office: Rc<Office>, id: CallbackId, created: bool) -> Addr<Self> {
-        let state = if created {
-            State::Running(Box::new(Shell::new(Rc::clone(&office), CallbackDesk::new(id))))
-        } else {
-            State::Reading(Vec::new())
-        };
-        Self { office, id, state }.start()
+    pub(crate) fn begin(office: &Rc<Office>, id: CallbackId, created: bool) -> Addr<Self> {
+        if !created {
+            let actor = Self::dormant(office, id);
+            office.read_callback(id, actor.clone(), Span::ZERO);
+            return actor;
+        }
+        let shell = Shell::new(Rc::clone(office), CallbackDesk::new(id));
+        Self { office: Rc::clone(office), id, state: State::Running(Box::new(shell)) }.start()
+    }
+
+    /// Starts the actor of a callback whose record is being read: it is told by [`Read`].
+    fn dormant(office: &Rc<Office>, id: CallbackId) -> Addr<Self> {
+        Self { office: Rc::clone(office), id, state: State::Reading(Vec::new()) }.start()
     }
 
     /// Starts the actor of a live callback in recovery; none if it isn't live any more then.
@@ -65,16 +72,6 @@ impl CallbackActor {
             return None;
         }
         Some(Self { office, id, state: State::Running(Box::new(shell)) }.start())
-    }
-
-    fn read(&self, ctx: &Context<Self>, after: Span) {
-        let (office, id, actor) = (Rc::clone(&self.office), self.id, ctx.address());
-        self.office.spawn(async move {
-            if after > Span::ZERO {
-                office.shared.clock.wait(after).await;
-            }
-            post(&actor, Read(office.library.callback(id).await));
-        });
     }
 
     /// What there is of it is known: the letters that waited are handled, in their order.
@@ -150,11 +147,49 @@ impl CallbackActor {
 
 impl Actor for CallbackActor {
     type Context = Context<Self>;
+}
 
-    fn started(&mut self, ctx: &mut Self::Context) {
-        if let State::Reading(_) = self.state {
-            self.read(ctx, Span::ZERO);
+impl Office {
+    /// Reads a callback's record for its actor.
+    fn read_callback(self: &Rc<Self>, id: CallbackId, actor: Addr<CallbackActor>, after: Span) {
+        let office = Rc::clone(self);
+        self.spawn(async move {
+            if after > Span::ZERO {
+                office.shared.clock.wait(after).await;
+            }
+            post(&actor, Read(office.library.callback(id).await));
+        });
+    }
+
+    /// Wakes dormant callbacks, each with the permit of its own. Their records are read together:
+    /// a read is a hop to another thread and back, which costs more than the row.
+    pub(crate) fn wake_dormant(self: &Rc<Self>, due: Vec<(CallbackId, Option<Arc<Cause>>)>) {
+        if due.is_empty() {
+            return;
         }
+        let start = |(id, cause)| {
+            let callbacks = &self.directory.callbacks;
+            let actor = callbacks.expect_letter(&id, || CallbackActor::dormant(self, id));
+            self.send(&actor, CallbackMessage::Wake, cause);
+            (id, actor)
+        };
+        let actors: Vec<_> = due.into_iter().map(start).collect();
+        let office = Rc::clone(self);
+        self.spawn(async move {
+            let ids = actors.iter().map(|(id, _)| *id).collect();
+            let Ok(found) = office.library.callbacks(ids).await else {
+                // Each finds out for itself whether it is the one that can't be read.
+                for (id, actor) in actors {
+                    office.read_callback(id, actor, Span::ZERO);
+                }
+                return;
+            };
+            // Those that are there, in the order in which they were asked for.
+            let mut found = found.into_iter().peekable();
+            for (id, actor) in actors {
+                post(&actor, Read(Ok(found.next_if(|callback| callback.id == id))));
+            }
+        });
     }
 }
 
@@ -189,7 +224,7 @@ impl Handler<Read> for CallbackActor {
             Err(error) => {
                 tracing::warn!(error = %error, callback = %self.id, "a callback can't be read");
                 self.refuse_commands();
-                self.read(ctx, READ_AGAIN);
+                office.read_callback(self.id, ctx.address(), READ_AGAIN);
             }
         });
     }
@@ -220,8 +255,11 @@ impl CallbackDesk {
     }
 
     fn of(callback: &Snapshot, office: &Office) -> Self {
-        let machine = restored(callback, office, &office.now());
-        Self { machine, newest: Some(Arc::clone(callback)), ..Self::new(callback.id) }
+        let now = office.now();
+        // Here, so that the machine has no copy of its own.
+        let newest = Callback::rebased(callback, &now);
+        let machine = restored(&newest, office, &now);
+        Self { machine, newest: Some(newest), ..Self::new(callback.id) }
     }
 
     /// The deny list holds from its entry on: an offer that was proposed before isn't made any

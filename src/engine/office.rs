@@ -361,7 +361,7 @@ impl Office {
                 let created = matches!(message, CallbackMessage::Create { .. });
                 let actor = directory
                     .callbacks
-                    .expect_letter(&id, || CallbackActor::begin(Rc::clone(self), id, created));
+                    .expect_letter(&id, || CallbackActor::begin(self, id, created));
                 self.send(&actor, message, cause);
             }
             Letter::Agent(id, message) => {
@@ -393,7 +393,7 @@ impl Office {
         }
     }
 
-    fn send<A, T>(&self, actor: &Addr<A>, message: T, cause: Option<Arc<Cause>>)
+    pub(crate) fn send<A, T>(&self, actor: &Addr<A>, message: T, cause: Option<Arc<Cause>>)
     where
         A: actix::Actor<Context = actix::Context<A>> + actix::Handler<Envelope<T>>,
         T: Send + 'static,

@@ -112,18 +112,18 @@ impl SchedulerActor {
     /// Wakes dormant callbacks, each with a permit of its own. What is left of them is given back.
     fn wake(&self, out: &mut Outbox, mut permits: Option<OwnedSemaphorePermit>) {
         let dormant = |id: &CallbackId| !self.office.directory.callbacks.has(id);
-        let mut rest = Vec::with_capacity(out.effects.len());
+        let (mut due, mut rest) = (Vec::new(), Vec::new());
         for effect in out.effects.drain(..) {
             match effect {
                 Effect::Send(Letter::Callback(id, CallbackMessage::Wake)) if dormant(&id) => {
                     let permit = permits.as_mut().and_then(|permits| permits.split(1));
-                    let cause = permit.map(Cause::due);
-                    self.office.deliver(Letter::Callback(id, CallbackMessage::Wake), cause);
+                    due.push((id, permit.map(Cause::due)));
                 }
                 other => rest.push(other),
             }
         }
         out.effects = rest;
+        self.office.wake_dormant(due);
     }
 
     fn read(&self, read: DueRead, after: Span, ctx: &Context<Self>) {

@@ -1,5 +1,6 @@
 //! What happens when something does go wrong: panics, stalls, overload, another process.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::rig::{Rig, asap, keyed, limits, queue_id, scheduled, until};
@@ -375,4 +376,16 @@ async fn a_callback_whose_record_is_damaged_is_set_aside_and_holds_nobody_up() {
     assert_eq!(rig.act(damaged, SUPERVISOR, cancel()).await.err(), Some(Refusal::Internal));
     // What waits for nothing more lets a drain end.
     assert_eq!(rig.running.drain().await, Ended::Drained);
+}
+
+#[tokio::test]
+async fn what_falls_due_together_is_read_together() {
+    let rig = Rig::new().await;
+    for _ in 0..40 {
+        rig.create(scheduled(Span::minutes(30))).await.expect("taken");
+    }
+    rig.time.advance(Span::minutes(31));
+    let queued = || rig.vault.callbacks().iter().all(|one| one.state() == State::Queued);
+    until("all of them are queued", queued).await;
+    assert_eq!(rig.vault.read_alone.load(Ordering::Relaxed), 0);
 }

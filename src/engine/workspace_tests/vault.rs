@@ -47,6 +47,8 @@ pub(super) struct Vault {
     pub(super) reads_open: watch::Sender<bool>,
     /// A callback whose record can't be decoded.
     pub(super) damaged: Mutex<Option<CallbackId>>,
+    /// Records that were read one by one.
+    pub(super) read_alone: AtomicU32,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,6 +66,7 @@ impl Vault {
             log_open: watch::Sender::new(true),
             reads_open: watch::Sender::new(true),
             damaged: Mutex::default(),
+            read_alone: AtomicU32::new(0),
         })
     }
 
@@ -95,6 +98,15 @@ impl Vault {
     /// What was given up.
     pub(super) fn failures(&self) -> Vec<Failure> {
         lock(&self.world).failures.values().cloned().collect()
+    }
+
+    /// Whether one of these can't be decoded: then none of what is read with it is had.
+    fn check(&self, ids: &[CallbackId]) -> Result<(), StoreError> {
+        if lock(&self.damaged).is_some_and(|damaged| ids.contains(&damaged)) {
+            let (place, what) = ("callback".to_owned(), "a test".to_owned());
+            return Err(StoreError::Damaged { place, what });
+        }
+        Ok(())
     }
 
     async fn read<T>(&self, look: impl FnOnce(&World) -> T) -> Result<T, StoreError> {
@@ -161,10 +173,8 @@ impl Library for VaultLibrary {
         id: CallbackId,
     ) -> PortFuture<'_, Result<Option<Arc<Callback>>, StoreError>> {
         Box::pin(async move {
-            if *lock(&self.0.damaged) == Some(id) {
-                let (place, what) = ("callback".to_owned(), "a test".to_owned());
-                return Err(StoreError::Damaged { place, what });
-            }
+            self.0.read_alone.fetch_add(1, Ordering::Relaxed);
+            self.0.check(&[id])?;
             self.0.read(move |world| world.callbacks.get(&id).cloned()).await
         })
     }
@@ -360,9 +370,13 @@ impl Library for VaultLibrary {
         &self,
         ids: Vec<CallbackId>,
     ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>> {
-        Box::pin(self.0.read(move |world| {
-            ids.iter().filter_map(|id| world.callbacks.get(id).cloned()).collect()
-        }))
+        Box::pin(async move {
+            self.0.check(&ids)?;
+            let there = move |world: &World| {
+                ids.iter().filter_map(|id| world.callbacks.get(id).cloned()).collect()
+            };
+            self.0.read(there).await
+        })
     }
 
     fn zone_rules_row(&self, _rules: u64) -> Option<RowWrite> {

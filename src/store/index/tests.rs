@@ -29,7 +29,7 @@ fn made(callback: &Callback) -> Change {
 }
 
 fn changed(before: &Callback, after: &Callback) -> Change {
-    Change::Callback { before: Some(Box::new(before.clone())), after: Arc::new(after.clone()) }
+    Change::Callback { before: Some(Arc::new(before.clone())), after: Arc::new(after.clone()) }
 }
 
 /// Tables, as the projector fills them.

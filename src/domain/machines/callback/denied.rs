@@ -30,12 +30,13 @@ impl CallbackMachine {
 
     /// Shows in the record whether it waits in vain because of its number.
     pub(super) fn show_denied(&mut self, draft: &mut Draft) {
-        let Some(record) = self.record.as_deref_mut() else { return };
+        let Some(record) = self.record.as_deref() else { return };
         let in_vain = self.denied && record.state() == State::Queued;
         let shown = record.unroutable == Some(Unroutable::NumberDenied);
         if in_vain == shown {
             return;
         }
+        let record = self.record_mut();
         record.unroutable = in_vain.then_some(Unroutable::NumberDenied);
         if record.state() == State::Queued {
             let reason = record.unroutable.clone();

@@ -37,7 +37,7 @@ impl CallbackMachine {
         // The queue counts it already, in line and among the seats.
         self.told.joined = true;
         self.told.seats.extend(record.seat().map(|seat| (record.queue.clone(), seat)));
-        self.record = Some(Box::new(record));
+        self.record = Some(Arc::new(record));
         self.queue = Some(queue);
         match self.record().kind {
             CallbackType::Scheduled => {

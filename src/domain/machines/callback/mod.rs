@@ -48,7 +48,7 @@ use crate::domain::time::{Now, Timestamp};
 pub struct CallbackMachine {
     id: CallbackId,
     /// The record; none before `Create`.
-    record: Option<Box<Callback>>,
+    record: Option<Snapshot>,
     /// The queue it waits in, as last heard of.
     queue: Option<Arc<Queue>>,
     /// Wishes for an agent or a seat that the router or the queue hasn't answered yet.
@@ -186,9 +186,7 @@ impl CallbackMachine {
     /// live one after a restart (then `recover` follows).
     pub fn restore(callback: &Snapshot, queue: Arc<Queue>, now: &Now) -> Self {
         let mut machine = Self::new(callback.id);
-        let mut record = Callback::clone(callback);
-        record.rebase(now);
-        machine.record = Some(Box::new(record));
+        machine.record = Some(Callback::rebased(callback, now));
         machine.queue = Some(queue);
         machine.told.sleeps = callback.state() == State::Open;
         machine.told.seats.extend(callback.seat().map(|seat| (callback.queue.clone(), seat)));
@@ -207,7 +205,7 @@ impl CallbackMachine {
     /// On a broken invariant; the record is then as good as lost and is read again.
     pub fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut Outbox) {
         let previous = self.record.clone();
-        let before = previous.as_deref();
+        let before = previous.as_ref();
         let mut draft = Draft::default();
         if before.is_none() && !matches!(message, CallbackMessage::Create { .. }) {
             // There is no such callback: only who asked wants to hear it.
@@ -283,7 +281,7 @@ impl CallbackMachine {
         &mut self,
         now: &Now,
         command: CallbackCommand,
-        before: Option<&Callback>,
+        before: Option<&Snapshot>,
         out: &mut Outbox,
     ) {
         let token = command.token;
@@ -304,7 +302,7 @@ impl CallbackMachine {
                 self.settle(now, before, draft, None, out);
             }
             Err(refusal) => {
-                self.record = before.cloned().map(Box::new);
+                self.record = before.cloned();
                 self.settle(now, before, Draft::default(), None, out);
                 out.answer(token, Err(refusal));
             }
@@ -410,7 +408,7 @@ impl CallbackMachine {
         now: &Now,
         token: Token,
         result: Result<(), Refusal>,
-        before: Option<&Callback>,
+        before: Option<&Snapshot>,
         out: &mut Outbox,
     ) {
         let mut draft = Draft::default();
@@ -437,7 +435,8 @@ impl CallbackMachine {
     }
 
     fn record_mut(&mut self) -> &mut Callback {
-        self.record.as_deref_mut().expect("a callback is created before anything else happens")
+        let record = self.record.as_mut();
+        Arc::make_mut(record.expect("a callback is created before anything else happens"))
     }
 
     fn queue(&self) -> &Arc<Queue> {

@@ -9,7 +9,7 @@ use super::{
     Asked, Asking, CallbackMachine, Draft, SeatFor, Taken, answer_with, asap_ever, digest,
 };
 use crate::domain::agent::RevokeReason;
-use crate::domain::callback::{Booking, Callback, CallbackType, OpenReason, State};
+use crate::domain::callback::{Booking, CallbackType, OpenReason, Snapshot, State};
 use crate::domain::effect::Outbox;
 use crate::domain::event::CallbackEvent;
 use crate::domain::message::{
@@ -66,7 +66,7 @@ impl CallbackMachine {
         now: &Now,
         token: Option<Token>,
         result: Result<Seated, Refusal>,
-        before: Option<&Callback>,
+        before: Option<&Snapshot>,
         out: &mut Outbox,
     ) {
         if let Ok(seated) = &result {
@@ -90,7 +90,7 @@ impl CallbackMachine {
                 out.answer(token, Ok(answer_with(callback)));
             }
             Err(refusal) => {
-                self.record = before.cloned().map(Box::new);
+                self.record = before.cloned();
                 // A proposal that came in between was sent back: the router must know that it
                 // still waits.
                 let enqueue = self.record().state() == State::Queued;

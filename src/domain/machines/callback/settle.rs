@@ -23,14 +23,14 @@ impl CallbackMachine {
     pub(super) fn settle(
         &mut self,
         now: &Now,
-        before: Option<&Callback>,
+        before: Option<&Snapshot>,
         mut draft: Draft,
         last: Option<(AgentId, u64)>,
         out: &mut Outbox,
     ) -> Snapshot {
         self.show_denied(&mut draft);
         self.refresh_bounds(now);
-        let changed = before != self.record.as_deref() || draft.request.is_some();
+        let changed = before != self.record.as_ref() || draft.request.is_some();
         if changed {
             let has_email = new_texts(&draft).map(|request| has_email(request));
             let noted = self.noted.take();
@@ -46,10 +46,11 @@ impl CallbackMachine {
             let version = record.version;
             record.last_action = last.map(|(agent, digest)| LastAction { agent, digest, version });
         }
-        let after: Snapshot = Arc::new(self.record().clone());
+        let after = self.record.clone().expect("a callback that has a step is there");
         if changed {
             self.write_down(now, before, &after, &mut draft, out);
         }
+        let before = before.map(Arc::as_ref);
         self.tell_router(now, before, &draft, out);
         self.tell_agents(before, &after, &draft, changed, out);
         self.tell_seen(now, before, &after, out);
@@ -69,12 +70,12 @@ impl CallbackMachine {
     fn write_down(
         &self,
         now: &Now,
-        before: Option<&Callback>,
+        before: Option<&Snapshot>,
         after: &Snapshot,
         draft: &mut Draft,
         out: &mut Outbox,
     ) {
-        let dispatches = self.dispatches(now, before, after, draft);
+        let dispatches = self.dispatches(now, before.map(Arc::as_ref), after, draft);
         let first = after.ended_interactions() - u32::try_from(draft.ended.len()).unwrap_or(0);
         for (index, interaction) in (first..).zip(draft.ended.drain(..)) {
             let interaction = Box::new(interaction);
@@ -83,7 +84,7 @@ impl CallbackMachine {
         if let Some((before, after)) = draft.request.take() {
             out.changes.push(Change::Request { callback: self.id, before, after });
         }
-        let before = before.cloned().map(Box::new);
+        let before = before.cloned();
         out.changes.push(Change::Callback { before, after: Arc::clone(after) });
         let new = dispatches.into_iter().map(|one| Box::new(OutboxChange::New(one)));
         out.changes.extend(new.map(Change::Outbox));
@@ -328,6 +329,6 @@ impl CallbackMachine {
             self.queue_again(now, interaction, &mut draft);
         }
         draft.enqueue = self.record().state() == State::Queued;
-        self.settle(now, before.as_deref(), draft, None, out);
+        self.settle(now, before.as_ref(), draft, None, out);
     }
 }
