@@ -119,6 +119,7 @@ async fn a_callback_is_gone_with_all_its_traces_when_it_was_kept_long_enough() {
         };
         let decline = OfferAnswer::Decline { reason: None };
         rig.handle.session_answer_offer(session, 1, offer, decline).await;
+        while !matches!(next(&mut sent).await, ToSession::Answer { frame: 1, .. }) {}
         rig.time.advance(Span::minutes(2));
         assert_eq!(accept(&rig.handle, session, &mut sent).await, called);
         let acts = [
