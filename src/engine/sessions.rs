@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    fn welcome(session: SessionId, id: &AgentId) -> Box<Welcome> {
+    fn welcome(session: SessionId, id: &AgentId) -> Welcome {
         let settings = AgentSettings {
             id: id.clone(),
             name: "Mara".to_owned(),
@@ -176,7 +176,7 @@ mod tests {
             external: None,
         };
         let (offers, assignments) = (Vec::new(), Vec::new());
-        Box::new(Welcome { session, agent: Arc::new(agent), offers, assignments })
+        Welcome { session, agent: Arc::new(agent), offers, assignments }
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
         let line = Notice::QueueUpdated { queue, waiting: 1, oldest_since: None };
         sessions.notify_where(&line, |_| true);
         assert!(sent.try_recv().is_err(), "its welcome isn't there yet");
-        sessions.welcome(welcome(session, &mara));
+        sessions.welcome(Box::new(welcome(session, &mara)));
         sessions.notify_where(&line, |_| true);
         assert!(matches!(sent.try_recv(), Ok(ToSession::Welcome(_))));
         assert!(matches!(sent.try_recv(), Ok(ToSession::Notice(Notice::QueueUpdated { .. }))));
