@@ -93,7 +93,7 @@ pub struct ExternalLoad {
 pub struct Agent {
     /// Who they are and what they can do.
     pub settings: Arc<AgentSettings>,
-    /// Rises with each change, for `ETag`.
+    /// Rises with each change, for the `ETag` of their status.
     pub version: u64,
     /// What they want.
     pub presence: Presence,
@@ -107,6 +107,9 @@ pub struct Agent {
     pub idle_since: Timestamp,
     /// Work elsewhere.
     pub external: Option<ExternalLoad>,
+    /// Rises with each change of the settings, for their `ETag`: whoever sets an agent up must not
+    /// be refused because the agent went for lunch meanwhile.
+    pub settings_version: u64,
 }
 
 /// An agent as supervisors and colleagues see them; published with each change.

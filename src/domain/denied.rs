@@ -15,4 +15,6 @@ pub struct Denied {
     pub by: By,
     /// Why, in words.
     pub reason: Option<String>,
+    /// Rises with each change, for `ETag`.
+    pub version: u64,
 }

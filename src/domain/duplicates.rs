@@ -8,6 +8,7 @@ use super::callback::{CallbackType, Reach, Snapshot, State};
 use super::ids::CallbackId;
 use super::message::Wish;
 use super::policy::{DuplicatePolicy, QueueSettings};
+use super::refusal::Refusal;
 use super::time::Span;
 
 /// What becomes of a request.
@@ -18,11 +19,27 @@ pub enum Verdict {
     /// It is answered with this one.
     Existing(Snapshot),
     /// It is refused because of this one.
-    Refuse(CallbackId),
+    Refuse(Refusal),
 }
 
-/// Judges a request by what the contact has: `active`, the oldest first.
-pub fn judge(wish: &Wish, settings: &QueueSettings, active: &[Snapshot]) -> Verdict {
+/// Judges a request by what the contact has (`active`, the oldest first) and by who has its
+/// external id. One that is sent again finds itself, if it still waits: that makes no second
+/// callback, so it is answered as the queue's policy says. Any other would be a second.
+pub fn judge(
+    wish: &Wish,
+    settings: &QueueSettings,
+    active: &[Snapshot],
+    external: Option<CallbackId>,
+) -> Verdict {
+    let verdict = by_contact(wish, settings, active);
+    match (&verdict, external) {
+        (Verdict::Existing(callback), Some(id)) if callback.id == id => verdict,
+        (_, Some(id)) => Verdict::Refuse(Refusal::Duplicate { id }),
+        (_, None) => verdict,
+    }
+}
+
+fn by_contact(wish: &Wish, settings: &QueueSettings, active: &[Snapshot]) -> Verdict {
     let contact = Reach::of(&wish.request.customer).contact;
     let theirs = |callback: &&Snapshot| contact.is_some() && callback.reach.contact == contact;
     let mut same: Vec<&Snapshot> = active.iter().filter(theirs).collect();
@@ -34,7 +51,9 @@ pub fn judge(wish: &Wish, settings: &QueueSettings, active: &[Snapshot]) -> Verd
         (Some(first), DuplicatePolicy::ReturnExisting) if by_customer => {
             Verdict::Existing((*first).clone())
         }
-        (Some(first), DuplicatePolicy::Reject) if by_customer => Verdict::Refuse(first.id),
+        (Some(first), DuplicatePolicy::Reject) if by_customer => {
+            Verdict::Refuse(Refusal::DuplicateContact { id: first.id })
+        }
         (Some(_) | None, _) => Verdict::Take(ids()),
     }
 }
@@ -75,7 +94,7 @@ mod tests {
     fn same(wish: &Wish, active: &[Snapshot]) -> Vec<u128> {
         let settings = QueueSettings::new(QueueId::parse("billing").expect("an id"));
         let settings = QueueSettings { duplicate_policy: DuplicatePolicy::Allow, ..settings };
-        match judge(wish, &settings, active) {
+        match judge(wish, &settings, active, None) {
             Verdict::Take(ids) => ids.into_iter().map(|id| id.0).collect(),
             other => panic!("everything is allowed, yet {other:?}"),
         }
@@ -107,6 +126,23 @@ mod tests {
         assert_eq!(same(&wish(None), &active), [1, 6]);
         let nobody = wish_of("", CallbackType::Asap, None);
         assert_eq!(same(&nobody, &[waiting(7, nobody.clone())]), [0_u128; 0], "nobody is told");
+    }
+
+    #[test]
+    fn a_request_sent_again_finds_itself_by_its_external_id_and_no_other() {
+        let id = QueueId::parse("billing").expect("an id");
+        let settings =
+            |duplicate_policy| QueueSettings { duplicate_policy, ..QueueSettings::new(id.clone()) };
+        let active = [waiting(1, wish(None))];
+        let judged = |policy, external| {
+            judge(&wish(None), &settings(policy), &active, Some(CallbackId(external)))
+        };
+        let refused = |id| Verdict::Refuse(Refusal::Duplicate { id: CallbackId(id) });
+        let existing = Verdict::Existing(active[0].clone());
+        assert_eq!(judged(DuplicatePolicy::ReturnExisting, 1), existing);
+        assert_eq!(judged(DuplicatePolicy::ReturnExisting, 2), refused(2), "another has it");
+        assert_eq!(judged(DuplicatePolicy::Reject, 1), refused(1));
+        assert_eq!(judged(DuplicatePolicy::Allow, 1), refused(1), "it is unique all the same");
     }
 
     #[test]

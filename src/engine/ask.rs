@@ -36,6 +36,7 @@ pub(crate) enum Ask {
     Deny {
         phone: PhoneNumber,
         denied: Option<Denied>,
+        if_match: Option<u64>,
     },
     PutQueue {
         settings: Arc<QueueSettings>,

@@ -219,7 +219,7 @@ impl Office {
             self.next_in_line(token);
             return;
         }
-        let mut active = Vec::new();
+        let (mut active, mut external) = (Vec::new(), None);
         let answer = match found {
             Err(error) => {
                 tracing::warn!(error = %error, "a command's facts can't be read");
@@ -231,13 +231,12 @@ impl Office {
                 }
                 Some(_) | None => CommandAnswer::KeyReused,
             }),
-            Ok(Found { external: Some(id), .. }) => Some(made(Refusal::Duplicate { id })),
             Ok(Found { failure: Some(failure), .. }) => {
                 self.retry_failure(token, failure, &cause);
                 return;
             }
-            Ok(Found { kept: None, external: None, active: found, failure: None }) => {
-                active = found;
+            Ok(Found { kept: None, external: id, active: found, failure: None }) => {
+                (active, external) = (found, id);
                 None
             }
         };
@@ -246,7 +245,7 @@ impl Office {
                 cause.answered(token);
                 self.answer(token, answer);
             }
-            None => self.dispatch(token, ask, active, &cause),
+            None => self.dispatch(token, ask, (active, external), &cause),
         }
     }
 
@@ -255,7 +254,7 @@ impl Office {
         self: &Rc<Self>,
         token: Token,
         ask: Ask,
-        active: Vec<Snapshot>,
+        (active, external): (Vec<Snapshot>, Option<CallbackId>),
         cause: &Arc<Cause>,
     ) {
         let letter = match ask {
@@ -264,12 +263,12 @@ impl Office {
                 cause.answered(token);
                 return self.answer(token, CommandAnswer::Made(Box::new(Ok(Answer::Done))));
             }
-            Ask::Create(wish) => self.create(token, *wish, active),
+            Ask::Create(wish) => self.create(token, *wish, active, external),
             Ask::ServeElsewhere { callbacks, who, include_scheduled } => {
                 return self.serve_elsewhere(token, &callbacks, &who, include_scheduled, cause);
             }
-            Ask::Deny { phone, denied } => {
-                return self.deny(token, (phone, denied), &active, cause);
+            Ask::Deny { phone, denied, if_match } => {
+                return self.deny(token, (phone, denied), if_match, &active, cause);
             }
             Ask::Act { callback, who, action, if_match } => {
                 self.act(token, callback, CallbackCommand { token, who, if_match, action })
@@ -355,6 +354,7 @@ impl Office {
         token: Token,
         wish: Wish,
         active: Vec<Snapshot>,
+        external: Option<CallbackId>,
     ) -> Result<Option<Letter>, Refusal> {
         let queue = wish.queue.clone();
         if self.known.borrow().queue(&queue).is_none() {
@@ -372,7 +372,8 @@ impl Office {
         let number = intake.last_number;
         let free_agents = self.shared.boards.staff(&queue).free.of(wish.medium);
         let (duplicates, told) = (Vec::new(), None);
-        let create = Create { token, id, number, wish, active, duplicates, free_agents, told };
+        let create =
+            Create { token, id, number, wish, active, external, duplicates, free_agents, told };
         let create = Box::new(create);
         Ok(Some(Letter::Queue(queue, QueueMessage::Create(create))))
     }

@@ -31,7 +31,7 @@ pub(crate) struct Known {
     /// Keys as the configuration has them.
     configured_keys: BTreeMap<TokenHash, Arc<ApiKey>>,
     /// Numbers that aren't called.
-    denied: BTreeSet<PhoneNumber>,
+    denied: BTreeMap<PhoneNumber, u64>,
     /// Commands under way that bring a callback into a queue.
     arriving: BTreeMap<QueueId, u32>,
     /// Queues whose removal is under way.
@@ -70,7 +70,9 @@ impl Known {
                     let old = old.as_ref().map(|(settings, _)| &**settings);
                     letters.extend(self.staff(old, None));
                 }
-                Change::Denied(phone, Some(_)) => drop(self.denied.insert(*phone)),
+                Change::Denied(phone, Some(denied)) => {
+                    self.denied.insert(*phone, denied.version);
+                }
                 Change::Denied(phone, None) => drop(self.denied.remove(phone)),
                 Change::Key(token, Some(key)) => drop(self.keys.insert(*token, Arc::clone(key))),
                 Change::Key(token, None) => drop(self.keys.remove(token)),
@@ -97,7 +99,12 @@ impl Known {
 
     /// Whether the number, if there is one, is on the deny list.
     pub(crate) fn is_denied(&self, phone: Option<&PhoneNumber>) -> bool {
-        phone.is_some_and(|phone| self.denied.contains(phone))
+        phone.is_some_and(|phone| self.denied.contains_key(phone))
+    }
+
+    /// The version of a number on the deny list; 0 if it isn't there.
+    pub(crate) fn denied_version(&self, phone: &PhoneNumber) -> u64 {
+        self.denied.get(phone).copied().unwrap_or(0)
     }
 
     /// How many numbers are on the deny list.

@@ -134,18 +134,23 @@ impl Office {
         self: &Rc<Self>,
         token: Token,
         wanted: (PhoneNumber, Option<Denied>),
+        if_match: Option<u64>,
         active: &[Snapshot],
         cause: &Arc<Cause>,
     ) {
         let (phone, denied) = wanted;
-        let denied = denied.map(Arc::new);
-        let (before, count) = {
+        let (version, count) = {
             let known = self.known.borrow();
-            (known.is_denied(Some(&phone)), known.denied_count())
+            (known.denied_version(&phone), known.denied_count())
         };
+        let before = version > 0;
+        let denied = denied.map(|denied| Arc::new(Denied { version: version + 1, ..denied }));
         let most = self.shared.limits.max_denied_numbers;
         let answer = match &denied {
             None if !before => Err(Refusal::NotFound),
+            _ if if_match.is_some_and(|wanted| wanted != version) => {
+                Err(Refusal::VersionStale { version })
+            }
             None => Ok(Answer::Done),
             Some(_) if !before && count >= most => {
                 Err(Refusal::LimitReached(format!("the deny list has {most} numbers, the most")))

@@ -22,7 +22,7 @@ use crate::wire::role::Role;
 use crate::wire::settings;
 
 fn show(agent: &Agent, status: StatusCode) -> Reply {
-    Reply::json(status, &agent_body(agent)).version(agent.version)
+    Reply::json(status, &agent_body(agent)).version(agent.settings_version)
 }
 
 fn view(call: &Call) -> Result<Arc<AgentView>, Problem> {
@@ -60,9 +60,16 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let id = AgentId::parse(call.part("id"))
         .map_err(|error| Problem::field("/id", error.to_string()))?;
     let handle = &call.workspace().handle;
-    let known = |queue: &_| handle.queue(queue).is_some();
+    let there = handle.agent(&id);
+    // A queue that was removed stays with its agents, who serve it if it is made again: what a GET
+    // showed can be put back.
+    let has = |queue: &_| {
+        let mut theirs = there.iter().flat_map(|view| &view.agent.settings.queues);
+        theirs.any(|membership| membership.queue == *queue)
+    };
+    let known = |queue: &_| handle.queue(queue).is_some() || has(queue);
     let settings = settings::agent(&call.body.value, &id, &known).map_err(invalid)?;
-    let there = handle.agent(&id).map(|view| view.agent.version);
+    let there = there.as_ref().map(|view| view.agent.settings_version);
     call.check_there(there.is_some())?;
     let if_match = call.if_match(there.unwrap_or_default());
     let (agent, made) = handle.put_agent(settings, if_match).await?;
@@ -76,7 +83,7 @@ pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
     let agent = Arc::clone(&view(call)?.agent);
     call.administers()?;
-    let (id, if_match) = (agent.settings.id.clone(), call.if_match(agent.version));
+    let (id, if_match) = (agent.settings.id.clone(), call.if_match(agent.settings_version));
     call.workspace().handle.remove_agent(id, if_match).await?;
     Ok(Reply::none())
 }

@@ -40,7 +40,7 @@ fn phone(call: &Call) -> Result<PhoneNumber, Problem> {
 pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
     let denied = call.workspace().handle.denied(&phone(call)?).ok_or_else(Problem::not_found)?;
-    Ok(Reply::ok(&DeniedBody::new(&denied)))
+    Ok(Reply::ok(&DeniedBody::new(&denied)).version(denied.version))
 }
 
 /// `PUT /v1/deny_list/{phone}`.
@@ -49,11 +49,15 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let phone = read_phone(call).map_err(|error| Problem::field("/phone", error.to_string()))?;
     let reason = call.fields(|fields| Some(read_reason(fields)))?;
     let handle = &call.workspace().handle;
-    call.check_there(handle.denied(&phone).is_some())?;
+    let there = handle.denied(&phone).map(|denied| denied.version);
+    call.check_there(there.is_some())?;
+    let if_match = call.if_match(there.unwrap_or_default());
     let (since, by) = (call.now, call.role().who().by());
-    let (denied, made) = handle.deny(Denied { phone, since, by, reason }).await?;
+    // The version is counted where it is written.
+    let denied = Denied { phone, since, by, reason, version: 0 };
+    let (denied, made) = handle.deny(denied, if_match).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    let reply = Reply::json(status, &DeniedBody::new(&denied));
+    let reply = Reply::json(status, &DeniedBody::new(&denied)).version(denied.version);
     let path = format!("/v1/deny_list/{}", phone.as_str().replace('+', "%2B"));
     Ok(if made { reply.location(&path) } else { reply })
 }
@@ -61,6 +65,8 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
 /// `DELETE /v1/deny_list/{phone}`.
 pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
     call.supervises()?;
-    call.workspace().handle.allow(phone(call)?).await?;
+    let (phone, handle) = (phone(call)?, &call.workspace().handle);
+    let there = handle.denied(&phone).ok_or_else(Problem::not_found)?;
+    handle.allow(phone, call.if_match(there.version)).await?;
     Ok(Reply::none())
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::problem::Problem;
 use super::settings::YEAR_SECONDS;
 use super::settings::fields::{Fields, Item};
-use super::text::{DISPOSITION_MAX, NOTES_MAX, REASON_MAX, instant, prose};
+use super::text::{DISPOSITION_MAX, NOTES_MAX, REASON_MAX, instant, line, prose};
 use crate::domain::callback::{Callback, Outcome};
 use crate::domain::ids::{AgentId, OfferId, QueueId};
 use crate::domain::machines::callback::contact::agents_choice;
@@ -108,7 +108,7 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
             agent: fields.take("agent_id").and_then(|item| agent(item, known)),
         },
         ActionName::Close => Action::Close {
-            disposition: fields.parsed("disposition", prose(DISPOSITION_MAX)),
+            disposition: fields.parsed("disposition", line(DISPOSITION_MAX)),
             notes: notes(fields),
             resolved: fields.take("resolved").and_then(Item::flag),
         },
@@ -177,7 +177,7 @@ pub fn read_assign(fields: &mut Fields<'_>, known: &dyn Known) -> Option<Action>
 
 /// The body of `cancel`.
 pub fn read_cancel(fields: &mut Fields<'_>) -> Action {
-    Action::Cancel { reason: fields.parsed("reason", prose(REASON_MAX)) }
+    Action::Cancel { reason: fields.parsed("reason", line(REASON_MAX)) }
 }
 
 /// A queue that there is.
@@ -204,7 +204,7 @@ pub(super) fn offer(fields: &mut Fields<'_>) -> Option<OfferId> {
 
 /// Why it is declined.
 pub(super) fn decline_reason(fields: &mut Fields<'_>) -> Option<String> {
-    fields.parsed("reason", prose(REASON_MAX))
+    fields.parsed("reason", line(REASON_MAX))
 }
 
 fn notes(fields: &mut Fields<'_>) -> Option<String> {

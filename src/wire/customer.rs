@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::action::Known;
 use super::problem::{Kind, Problem};
 use super::settings::fields::{Fields, Item};
-use super::text::{NAME_MAX, locale, prose, reference};
+use super::text::{NAME_MAX, line, locale, reference};
 use crate::domain::callback::{Customer, CustomerKind};
 use crate::domain::phone::Email;
 use crate::domain::phone::{BadPhone, Extension, PhoneKind, PhoneNumber, Region};
@@ -81,7 +81,7 @@ fn customer(
     let id = fields.parsed("id", reference);
     let kind = fields.take("kind").and_then(|item| item.word(&KINDS));
     let account = fields.parsed("account", reference);
-    let name = fields.required("name").and_then(|item| item.parsed(prose(NAME_MAX)));
+    let name = fields.required("name").and_then(|item| item.parsed(line(NAME_MAX)));
     let phone = phone(fields, medium, dialling, problem);
     let phone_extension = fields.parsed("phone_extension", Extension::parse);
     let email = match medium {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::instant::Instant;
 use super::settings::fields::Fields;
-use super::text::{REASON_MAX, prose};
+use super::text::{REASON_MAX, line};
 use crate::domain::denied::Denied;
 
 /// A number on the deny list.
@@ -30,5 +30,5 @@ impl<'a> DeniedBody<'a> {
 
 /// Reads why a number is denied, and nothing else.
 pub fn read_reason(fields: &mut Fields<'_>) -> Option<String> {
-    fields.parsed("reason", prose(REASON_MAX))
+    fields.parsed("reason", line(REASON_MAX))
 }

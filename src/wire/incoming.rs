@@ -7,7 +7,7 @@ use super::frame::FrameId;
 use super::problem::{Kind, Problem};
 use super::request::invalid;
 use super::settings::fields::{Fault, Fields, Item};
-use super::text::{REASON_MAX, prose};
+use super::text::{REASON_MAX, line};
 use crate::domain::agent::Presence;
 use crate::domain::ids::{CallbackId, OfferId};
 use crate::domain::message::{Action, OfferAnswer};
@@ -195,7 +195,7 @@ impl FrameKind {
 /// The fields of a presence, in a frame and in a PUT.
 pub fn read_presence(fields: &mut Fields<'_>) -> Option<(Presence, Option<String>)> {
     let presence = fields.required("presence").and_then(|item| item.word(&PRESENCES));
-    let reason = fields.parsed("reason", prose(REASON_MAX));
+    let reason = fields.parsed("reason", line(REASON_MAX));
     presence.map(|presence| (presence, reason))
 }
 

@@ -15,7 +15,7 @@ use super::request::{invalid, read_preferred, read_priority, read_reason};
 use super::role::Role;
 use super::settings::fields::{Fault, Fields, Item};
 use super::settings::{COUNTS, read_requirements};
-use super::text::{DESCRIPTION_MAX, SHORT_DESCRIPTION_MAX, prose};
+use super::text::{DESCRIPTION_MAX, SHORT_DESCRIPTION_MAX, line, prose};
 use crate::domain::callback::{Callback, Customer, Preferred, Request};
 use crate::domain::message::Patch;
 use crate::domain::queue::Queue;
@@ -143,7 +143,7 @@ impl Reader<'_> {
         if self.has("reason") {
             request.reason = reason;
         }
-        let text = fields.parsed("short_description", prose(SHORT_DESCRIPTION_MAX));
+        let text = fields.parsed("short_description", line(SHORT_DESCRIPTION_MAX));
         if self.has("short_description") {
             request.short_description = text;
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::instant::Instant;
 use super::settings::fields::Fields;
 use super::settings::print_queue;
-use super::text::{REASON_MAX, instant, prose};
+use super::text::{REASON_MAX, instant, line};
 use crate::domain::effect::QueueStats;
 use crate::domain::queue::{Paused, Queue};
 use crate::domain::time::Timestamp;
@@ -146,14 +146,14 @@ pub fn read_pause(fields: &mut Fields<'_>, now: Timestamp) -> QueuePause {
         let until = instant(text).map_err(|error| error.to_string())?;
         if until > now { Ok(until) } else { Err("lies in the past".to_owned()) }
     });
-    QueuePause { intake, offers, reason: fields.parsed("reason", prose(REASON_MAX)), until }
+    QueuePause { intake, offers, reason: fields.parsed("reason", line(REASON_MAX)), until }
 }
 
 /// Reads the body of `resume`: both, unless one is named. It takes all fields of `pause`, so that
 /// what paused a queue can be sent again to resume it; reason and end say nothing there.
 pub fn read_resume(fields: &mut Fields<'_>) -> (bool, bool) {
     fields.parsed("until", instant);
-    fields.parsed("reason", prose(REASON_MAX));
+    fields.parsed("reason", line(REASON_MAX));
     which(fields)
 }
 

@@ -19,7 +19,8 @@ use super::schedule::{
 use super::settings::fields::{Fault, Fields, Item};
 use super::settings::{COUNTS, YEAR_MINUTES, YEAR_SECONDS, read_requirements};
 use super::text::{
-    DESCRIPTION_MAX, REASON_MAX, SHORT_DESCRIPTION_MAX, instant, prose, reference, web_address,
+    DESCRIPTION_MAX, REASON_MAX, SHORT_DESCRIPTION_MAX, instant, line, prose, reference,
+    web_address,
 };
 use crate::domain::callback::{
     CallbackType, Channel, Fallback, Origin, PreferMode, Preferred, Request,
@@ -121,7 +122,7 @@ impl Reader<'_> {
             .required("customer")
             .and_then(|item| read_customer(item, medium, dialling, &mut self.problem));
         let reason = read_reason(fields, settings);
-        let short_description = fields.parsed("short_description", prose(SHORT_DESCRIPTION_MAX));
+        let short_description = fields.parsed("short_description", line(SHORT_DESCRIPTION_MAX));
         let description = fields.parsed("description", prose(DESCRIPTION_MAX));
         let origin = self.origin(fields);
         let context = fields
@@ -248,7 +249,7 @@ fn read_type(fields: &mut Fields<'_>) -> Option<CallbackType> {
 
 /// A reason: one of the queue's, where it lists them.
 pub fn read_reason(fields: &mut Fields<'_>, queue: Option<&QueueSettings>) -> Option<String> {
-    let reason = fields.parsed("reason", prose(REASON_MAX))?;
+    let reason = fields.parsed("reason", line(REASON_MAX))?;
     let listed = queue.map_or(&[][..], |queue| &queue.reasons);
     if !listed.is_empty() && !listed.iter().any(|choice| choice.id == reason) {
         let ids: Vec<&str> = listed.iter().map(|choice| choice.id.as_str()).collect();

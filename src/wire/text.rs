@@ -1,8 +1,9 @@
 //! Texts that come in: how long each may be, and what it may be made of.
 //!
-//! Separate from the readers of bodies, so that all bounds stand in one list. Texts for people are
-//! kept as they came, control characters and all, since every way out escapes them; only what
-//! names something (ids, references) is held to characters that a log can print.
+//! Separate from the readers of bodies, so that all bounds stand in one list. Texts of several lines
+//! are kept as they came, control characters and all, since every way out escapes them; what names
+//! something (ids, references) or stands on one line (names, reasons) has no control characters,
+//! because it goes into lists, subjects and calendars.
 
 use crate::domain::civil::{BadInstant, parse_rfc3339};
 use crate::domain::time::Timestamp;
@@ -27,6 +28,18 @@ pub const URL_MAX: usize = 2_000;
 pub const LOCALE_MAX: usize = 35;
 /// Bytes of `context`, as it is kept.
 pub const CONTEXT_MAX_BYTES: usize = 32 * 1_024;
+
+/// One line for people: of so many characters at most, none of them a control character.
+pub fn line(most: usize) -> impl Fn(&str) -> Result<String, String> {
+    move |text| {
+        let fits = !text.trim().is_empty()
+            && text.chars().count() <= most
+            && !text.chars().any(char::is_control);
+        fits.then(|| text.to_owned()).ok_or_else(|| {
+            format!("must be text of 1 to {most} characters, none of them a control character")
+        })
+    }
+}
 
 /// Text for people: anything, of so many characters at most, but not nothing.
 pub fn prose(most: usize) -> impl Fn(&str) -> Result<String, String> {
@@ -83,6 +96,16 @@ mod tests {
         assert!(prose(3)("äöüß").is_err());
         assert!(prose(3)("").is_err());
         assert!(prose(3)(" \n").is_err());
+    }
+
+    #[test]
+    fn a_line_has_no_control_characters() {
+        for good in ["Ada", "Zoë 李 \u{1f600}", "\u{202e}x"] {
+            assert_eq!(line(9)(good).as_deref(), Ok(good));
+        }
+        for bad in ["", " ", "a\u{0}", "a\nb", "a\tb", "\u{7f}a", "a\u{85}b", "0123456789"] {
+            assert!(line(9)(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

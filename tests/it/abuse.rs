@@ -75,22 +75,53 @@ fn types_and_sizes_are_looked_at_before_the_json() {
 fn texts_come_back_as_they_came() {
     let server = Server::start();
     let hostile = "<script>alert(1)</script>\u{0}\u{202e}\u{2028}\"'\\\r\n{{7*7}}${x}";
+    let line: String = hostile.chars().filter(|c| !c.is_control()).collect();
     let mut body = asap("030 123456");
-    for field in ["description", "short_description", "reason"] {
-        body[field] = json!(hostile);
+    body["description"] = json!(hostile);
+    for field in ["short_description", "reason"] {
+        body[field] = json!(line);
     }
-    body["customer"]["name"] = json!(hostile);
+    body["customer"]["name"] = json!(line);
     body["context"] = json!({"attributes": {hostile: hostile}});
     let made = server.callback(&body);
     let shown =
         server.get(&format!("/v1/callbacks/{}", made["id"].as_str().expect("id")), "lead-key-1");
-    assert_eq!(shown.body["customer"]["name"], hostile);
-    assert_eq!(shown.body["context"], body["context"]);
+    for place in ["/customer/name", "/short_description", "/reason", "/description", "/context"] {
+        assert_eq!(shown.body.pointer(place), body.pointer(place), "{place}");
+    }
     assert_eq!(shown.header("content-type"), Some("application/json"));
     assert_eq!(shown.header("x-content-type-options"), Some("nosniff"));
-    let mut id = asap("030 123457");
-    id["external_id"] = json!("a\u{0}b");
-    assert_eq!(server.post("/v1/callbacks", "portal-key", &id).pointers(), ["/external_id"]);
+}
+
+#[test]
+fn what_stands_on_one_line_has_no_control_characters() {
+    let server = Server::start();
+    let made = server.callback(&asap("030 123456"));
+    let path = format!("/v1/callbacks/{}", made["id"].as_str().expect("id"));
+    for bad in ["a\u{0}b", "Ada\r\nBcc: eve@example.com", "a\tb", "\u{7f}a", "a\u{85}b"] {
+        for place in ["/customer/name", "/short_description", "/reason", "/external_id"] {
+            let mut body = asap("030 123457");
+            for field in ["short_description", "reason", "external_id"] {
+                body[field] = json!("good");
+            }
+            *body.pointer_mut(place).expect("it is there") = json!(bad);
+            assert_eq!(server.post("/v1/callbacks", "portal-key", &body).pointers(), [place]);
+        }
+        let patch = json!({"customer": {"name": bad}, "short_description": bad, "reason": bad});
+        let mut refused = server.patch(&path, "lead-key-1", &patch).pointers().join(" ");
+        refused.insert(0, ' ');
+        for place in [" /customer/name", " /short_description", " /reason"] {
+            assert!(refused.contains(place), "{refused}");
+        }
+        let reason = json!({"reason": bad});
+        let cancel = server.post(&format!("{path}/cancel"), "portal-key", &reason);
+        assert_eq!(cancel.pointers(), ["/reason"]);
+        let away = json!({"presence": "away", "reason": bad});
+        let away = server.put("/v1/agents/mara/presence", "mara-key-1", &away);
+        assert_eq!(away.pointers(), ["/reason"]);
+        let denied = server.put("/v1/deny_list/%2B4930123456", "lead-key-1", &reason);
+        assert_eq!(denied.pointers(), ["/reason"]);
+    }
 }
 
 #[test]

@@ -131,6 +131,69 @@ fn an_agent_is_made_replaced_and_removed() {
 }
 
 #[test]
+fn an_agents_settings_have_a_version_of_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("embedded:{}", folder.path().join("data").display());
+    let server = Server::start_on(folder.path(), &store);
+    let tag = |server: &Server| {
+        let shown = server.get("/v1/agents/mara", "lead-key-1");
+        shown.header("etag").expect("a version").to_owned()
+    };
+    let put = |server: &Server, tag: &str, name: &str| {
+        let request = server.request("PUT", "/v1/agents/mara", "admin-key");
+        send(request.header("If-Match", tag).json(&json!({"name": name, "queues": ["billing"]})))
+    };
+    let before = tag(&server);
+    let status = || server.get("/v1/agents/mara/status", "lead-key-1");
+    let was = status().header("etag").expect("a version").to_owned();
+    for presence in ["available", "away"] {
+        let body = json!({ "presence": presence });
+        assert_eq!(server.put("/v1/agents/mara/presence", "mara-key-1", &body).status, 200);
+    }
+    assert_ne!(status().header("etag"), Some(&*was), "the status has changed");
+    assert_eq!(tag(&server), before, "the settings have not");
+    let second = put(&server, &before, "Mara V.");
+    assert_eq!((second.status, second.header("etag")), (200, Some("\"2\"")));
+    put(&server, &before, "M. Vogt").is_problem(412, "version-stale");
+    server.kill_now();
+    drop(server);
+    let server = Server::start_on(folder.path(), &store);
+    assert_eq!(tag(&server), "\"2\"");
+    let delete = |tag: &str| {
+        send(server.request("DELETE", "/v1/agents/mara", "admin-key").header("If-Match", tag))
+    };
+    delete("\"1\"").is_problem(412, "version-stale");
+    assert_eq!(delete("\"2\"").status, 204);
+}
+
+#[test]
+fn an_agent_of_a_queue_that_was_removed_can_be_put_back_as_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("embedded:{}", folder.path().join("data").display());
+    let server = Server::start_on(folder.path(), &store);
+    server.put("/v1/queues/support", "admin-key", &json!({}));
+    let body = json!({"name": "Kim", "queues": ["billing", "support"]});
+    assert_eq!(server.put("/v1/agents/kim", "admin-key", &body).status, 201);
+    assert_eq!(server.delete("/v1/queues/support", "admin-key").status, 204);
+    let put_back = |server: &Server| {
+        let shown = server.get("/v1/agents/kim", "lead-key-1").body;
+        assert_eq!(shown["queues"], body["queues"]);
+        let put = server.put("/v1/agents/kim", "admin-key", &shown);
+        assert_eq!((put.status, &put.body), (200, &shown));
+    };
+    put_back(&server);
+    server.kill_now();
+    drop(server);
+    let server = Server::start_on(folder.path(), &store);
+    put_back(&server);
+    let other = server.put("/v1/agents/tom", "admin-key", &body);
+    assert_eq!(other.pointers(), ["/queues/1"], "nobody else gets it");
+    let less = json!({"name": "Kim", "queues": ["billing"]});
+    assert_eq!(server.put("/v1/agents/kim", "admin-key", &less).status, 200);
+    assert_eq!(server.put("/v1/agents/kim", "admin-key", &body).pointers(), ["/queues/1"]);
+}
+
+#[test]
 fn a_paused_queue_takes_no_new_requests_and_keeps_what_it_has() {
     let server = Server::start();
     server.callback(&asap("030 123457"));

@@ -40,7 +40,9 @@ fn the_list_is_kept_by_supervisors() {
         (&made.body["phone"], &made.body["by"]),
         (&json!("+4930123456"), &json!("supervisor"))
     );
-    assert_eq!(server.get(PHONE, "lead-key-1").body, made.body);
+    let shown = server.get(PHONE, "lead-key-1");
+    assert_eq!((&shown.body, shown.header("etag")), (&made.body, Some("\"1\"")));
+    assert_eq!(made.header("etag"), Some("\"1\""));
     assert_eq!(server.get("/v1/deny_list/+4930123456", "lead-key-1").body, made.body);
     let replaced = server.put(PHONE, "admin-key", &json!({}));
     assert_eq!((replaced.status, &replaced.body["reason"]), (200, &Value::Null));
@@ -63,6 +65,32 @@ fn the_list_is_kept_by_supervisors() {
     assert_eq!(server.get("/v1/deny_list", "other-admin").body["items"], json!([]));
     assert_eq!(server.delete(PHONE, "lead-key-1").status, 204);
     server.delete(PHONE, "lead-key-1").is_problem(404, "not-found");
+}
+
+#[test]
+fn a_number_is_changed_for_the_version_that_was_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("embedded:{}", folder.path().join("data").display());
+    let server = Server::start_on(folder.path(), &store);
+    let put = |server: &Server, (name, tag): (&str, &str), reason: &str| {
+        let request = server.request("PUT", PHONE, "lead-key-1").header(name, tag);
+        send(request.json(&json!({ "reason": reason })))
+    };
+    put(&server, ("If-Match", "\"1\""), "absent").is_problem(412, "version-stale");
+    assert_eq!(put(&server, ("If-None-Match", "*"), "one").status, 201);
+    put(&server, ("If-None-Match", "*"), "two").is_problem(412, "version-stale");
+    let second = put(&server, ("If-Match", "\"1\""), "two");
+    assert_eq!((second.status, second.header("etag")), (200, Some("\"2\"")));
+    put(&server, ("If-Match", "\"1\""), "three").is_problem(412, "version-stale");
+    server.kill_now();
+    drop(server);
+    let server = Server::start_on(folder.path(), &store);
+    let shown = server.get(PHONE, "lead-key-1");
+    assert_eq!((&shown.body["reason"], shown.header("etag")), (&json!("two"), Some("\"2\"")));
+    let delete =
+        |tag: &str| send(server.request("DELETE", PHONE, "lead-key-1").header("If-Match", tag));
+    delete("\"1\"").is_problem(412, "version-stale");
+    assert_eq!(delete("\"2\"").status, 204);
 }
 
 #[test]

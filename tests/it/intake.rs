@@ -343,6 +343,9 @@ fn the_same_external_id_of_one_channel_is_refused() {
     let mut body = asap("030 123456");
     body["external_id"] = json!("X-1");
     let id = server.callback(&body)["id"].clone();
+    let again = server.post("/v1/callbacks", "portal-key", &body);
+    assert_eq!((again.status, &again.body["existing"]), (200, &json!(true)), "{}", again.body);
+    assert_eq!(again.body["id"], id);
     body["customer"]["phone"] = json!("030 123457");
     let second = server.post("/v1/callbacks", "portal-key", &body);
     assert_eq!(second.is_problem(409, "duplicate")["id"], id);

@@ -307,9 +307,19 @@ impl People {
         }
         let number = self.numbers;
         self.sent(Asked::Other, |token| {
-            let (active, duplicates, told) = (Vec::new(), Vec::new(), None);
-            let create =
-                Create { token, id, number, wish, active, duplicates, free_agents: 0, told };
+            let (active, duplicates) = (Vec::new(), Vec::new());
+            let (external, told) = (None, None);
+            let create = Create {
+                token,
+                id,
+                number,
+                wish,
+                active,
+                external,
+                duplicates,
+                free_agents: 0,
+                told,
+            };
             let create = Box::new(create);
             Letter::Queue(queue, QueueMessage::Create(create))
         })

@@ -154,7 +154,7 @@ impl QueueMachine {
             out.answer(token, Err(refusal));
             return;
         }
-        match judge(&create.wish, &queue.settings, &create.active) {
+        match judge(&create.wish, &queue.settings, &create.active, create.external) {
             Verdict::Take(duplicates) => create.duplicates = duplicates,
             Verdict::Existing(callback) => {
                 let (created, duplicates) = (false, Vec::new());
@@ -163,8 +163,8 @@ impl QueueMachine {
                 out.answer(token, Ok(answer));
                 return;
             }
-            Verdict::Refuse(id) => {
-                out.answer(token, Err(Refusal::DuplicateContact { id }));
+            Verdict::Refuse(refusal) => {
+                out.answer(token, Err(refusal));
                 return;
             }
         }

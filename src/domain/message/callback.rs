@@ -32,6 +32,8 @@ pub struct Create {
     pub wish: Wish,
     /// What the same contact has that isn't final, the oldest first.
     pub active: Vec<Snapshot>,
+    /// The callback that has its external id already.
+    pub external: Option<CallbackId>,
     /// Those of them that wait for the same; the queue's machine says.
     pub duplicates: Vec<CallbackId>,
     /// Agents of the queue with room for it.

@@ -57,17 +57,21 @@ impl Handle {
     }
 
     /// Puts a number on the deny list; true: it wasn't there.
-    pub async fn deny(&self, denied: Denied) -> Result<(Arc<Denied>, bool), Refusal> {
+    pub async fn deny(
+        &self,
+        denied: Denied,
+        if_match: Option<u64>,
+    ) -> Result<(Arc<Denied>, bool), Refusal> {
         let phone = denied.phone;
-        match self.plain(Ask::Deny { phone, denied: Some(denied) }).await? {
+        match self.plain(Ask::Deny { phone, denied: Some(denied), if_match }).await? {
             Answer::Denied { denied, created } => Ok((denied, created)),
             other => Err(strange(&other)),
         }
     }
 
     /// Takes a number off the deny list.
-    pub async fn allow(&self, phone: PhoneNumber) -> Result<(), Refusal> {
-        match self.plain(Ask::Deny { phone, denied: None }).await? {
+    pub async fn allow(&self, phone: PhoneNumber, if_match: Option<u64>) -> Result<(), Refusal> {
+        match self.plain(Ask::Deny { phone, denied: None, if_match }).await? {
             Answer::Done => Ok(()),
             other => Err(strange(&other)),
         }

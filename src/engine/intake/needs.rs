@@ -50,7 +50,7 @@ pub(super) async fn read(
     if let (Some((channel, id)), None) = (needs.external, &found.kept) {
         found.external = library.external(channel, id).await?;
     }
-    if let (Some(contact), None, None) = (needs.contact, &found.kept, found.external) {
+    if let (Some(contact), None) = (needs.contact, &found.kept) {
         found.active = library.active(contact, ACTIVE_MAX).await?;
     }
     if let (Some(id), None) = (needs.failure, &found.kept) {

@@ -9,6 +9,7 @@
 mod codec;
 mod key;
 mod measure;
+mod older;
 mod outward;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,15 @@ pub(crate) trait Record: Stored {
         Ok(())
     }
 
+    /// Reads the fields in a layout, be it that of an earlier release.
+    fn take_layout(layout: u8, from: &mut Reader<'_>) -> Result<Self, Broken> {
+        if layout == Self::VERSION {
+            return Self::take(from);
+        }
+        let ours = Self::VERSION;
+        Err(Broken(format!("layout {layout}; this release knows {ours}")))
+    }
+
     /// The row's value.
     fn to_row(&self) -> Bytes {
         let mut out = Vec::with_capacity(512);
@@ -57,12 +67,8 @@ pub(crate) trait Record: Stored {
     fn from_row(key: &RowKey, value: &[u8]) -> Result<Self, StoreError> {
         let read = || {
             let mut reader = Reader(value);
-            let version = reader.byte()?;
-            if version != Self::VERSION {
-                let ours = Self::VERSION;
-                return Err(Broken(format!("layout {version}; this release knows {ours}")));
-            }
-            let record = Self::take(&mut reader)?;
+            let layout = reader.byte()?;
+            let record = Self::take_layout(layout, &mut reader)?;
             record.check()?;
             if reader.0.is_empty() {
                 Ok(record)
@@ -108,9 +114,7 @@ macro_rules! first_layout {
 first_layout!(
     Arc<Request>,
     Box<Interaction>,
-    Arc<Agent>,
     Arc<Queue>,
-    Arc<Denied>,
     Arc<ApiKey>,
     Arc<Webhook>,
     Arc<Progress>,
@@ -122,6 +126,28 @@ first_layout!(
     Box<AgentTally>,
     Line,
 );
+
+/// Records in their second layout; the first is still read.
+macro_rules! second_layout {
+    ($($record:ty, $first:expr);+ $(;)?) => {
+        $(impl Record for $record {
+            const VERSION: u8 = 2;
+
+            fn take_layout(layout: u8, from: &mut Reader<'_>) -> Result<Self, Broken> {
+                match layout {
+                    1 => $first(from),
+                    2 => Self::take(from),
+                    _ => Err(Broken(format!("layout {layout}; this release knows 1 and 2"))),
+                }
+            }
+        })+
+    };
+}
+
+second_layout! {
+    Arc<Agent>, older::agent_1;
+    Arc<Denied>, older::denied_1;
+}
 
 impl Record for Kept {
     const VERSION: u8 = 1;

@@ -228,7 +228,7 @@ golden!(
 );
 golden!(
     agents_are_written_as_ever,
-    "golden/agent_1.hex",
+    "golden/agent_2.hex",
     Arc::new(Sampler::full(4).agent(agent_id()))
 );
 golden!(
@@ -269,6 +269,28 @@ golden!(
 );
 golden!(lines_are_written_as_ever, "golden/line_1.hex", Sampler::full(15).line());
 golden!(events_are_written_as_ever, "golden/event_1.hex", AllEvents);
+
+/// The bytes of a golden file.
+fn bytes(written: &str) -> Vec<u8> {
+    let digits: Vec<u8> = written.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
+    pairs.map(|pair| u8::from_str_radix(pair, 16).expect("two digits")).collect()
+}
+
+/// What an earlier release wrote is read, with what its layout lacked.
+#[test]
+fn first_layouts_of_agents_and_denied_numbers_are_read() {
+    let key = keys::key(keys::META, b"key".as_slice());
+    let agent = Sampler::full(4).agent(agent_id());
+    let read = Arc::<Agent>::from_row(&key, &bytes(include_str!("golden/agent_1.hex")));
+    let settings_version = agent.version;
+    assert_eq!(*read.expect("it is read"), Agent { settings_version, ..agent });
+    let denied = Sampler::full(15).denied();
+    let row = Arc::new(denied.clone()).to_row();
+    assert_eq!(hex(&row), include_str!("golden/denied_2.hex").trim());
+    let read = Arc::<Denied>::from_row(&key, &bytes(include_str!("golden/denied_1.hex")));
+    assert_eq!(*read.expect("it is read"), Denied { version: 1, ..denied });
+}
 
 /// All events' rows after one another.
 struct AllEvents;

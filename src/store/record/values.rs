@@ -352,6 +352,7 @@ stored_struct!(Agent {
     missed_offers,
     idle_since,
     external,
+    settings_version,
 });
 stored_struct!(Choice { id, labels });
 stored_struct!(Disposition { choice, resolved });
@@ -413,7 +414,7 @@ stored_struct!(QueueSettings {
     max_outstanding,
     reminder_minutes,
 });
-stored_struct!(Denied { phone, since, by, reason });
+stored_struct!(Denied { phone, since, by, reason, version });
 stored_struct!(Pause { from, to });
 stored_struct!(Paused { since, until, reason });
 stored_struct!(Queue { settings, version, intake_paused, offers_paused, pauses, unchecked });

@@ -50,7 +50,7 @@ impl Sampler {
         all
     }
 
-    fn by(&mut self) -> By {
+    pub(super) fn by(&mut self) -> By {
         let agent = By::Agent(self.agent_id());
         self.pick(&[By::Customer, By::Channel, agent, By::Supervisor, By::Engine])
     }

@@ -7,10 +7,11 @@ use super::{Sampler, skill};
 use crate::domain::agent::{Agent, ExternalLoad, Presence};
 use crate::domain::callback::Channel;
 use crate::domain::civil::{Date, Weekday};
+use crate::domain::denied::Denied;
 use crate::domain::hours::{ContactHours, DayInterval, Hours};
 use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::key::{Grant, PublicUse};
-use crate::domain::phone::Region;
+use crate::domain::phone::{PhoneNumber, Region};
 use crate::domain::policy::{
     AgentSettings, Capacity, Choice, DeclineReason, Disposition, DuplicatePolicy, Labels, Medium,
     Membership, PerMedium, QueueSettings, RetryDelays, SlotCapacity, Strategy, WrapUpMode,
@@ -19,6 +20,16 @@ use crate::domain::queue::{Pause, Paused, Queue};
 use crate::domain::skills::{Held, Preference, Skills, Widening};
 
 impl Sampler {
+    pub(in crate::store) fn denied(&mut self) -> Denied {
+        Denied {
+            phone: PhoneNumber::parse("+14155550123", None).expect("a number"),
+            since: self.at(),
+            by: self.by(),
+            reason: self.maybe(Self::text),
+            version: self.next(),
+        }
+    }
+
     pub(in crate::store) fn agent(&mut self, id: AgentId) -> Agent {
         Agent {
             settings: Arc::new(self.agent_settings(id)),
@@ -29,6 +40,7 @@ impl Sampler {
             missed_offers: self.count(),
             idle_since: self.at(),
             external: self.maybe(|it| ExternalLoad { units: it.count(), until: it.at() }),
+            settings_version: self.next(),
         }
     }
 

@@ -113,7 +113,8 @@ impl World {
     }
 
     fn write_denied(&mut self, phone: PhoneNumber, denied: bool) {
-        let record = Denied { phone, since: self.wall, by: By::Supervisor, reason: None };
+        let (since, by, reason) = (self.wall, By::Supervisor, None);
+        let record = Denied { phone, since, by, reason, version: 1 };
         let record = denied.then(|| record.into());
         self.write(vec![Change::Denied(phone, record)], Vec::new());
         let all = self.newest.callbacks.values();

@@ -1,5 +1,5 @@
 //! The agent's record: made and set by an administrator, removed, and changed by the other parts
-//! through `change` alone, which counts the version.
+//! through `change` alone, which counts the version. Settings have a version of their own.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl AgentMachine {
         settings: Arc<AgentSettings>,
         out: &mut Outbox,
     ) {
-        let version = self.record.as_ref().map_or(0, |agent| agent.version);
+        let version = self.record.as_ref().map_or(0, |agent| agent.settings_version);
         if let (Some(token), true) = (token, if_match.is_some_and(|wanted| wanted != version)) {
             out.answer(token, Err(Refusal::VersionStale { version }));
             return;
@@ -38,9 +38,17 @@ impl AgentMachine {
                 missed_offers: 0,
                 idle_since: now.steady,
                 external: None,
+                settings_version: 0,
             }));
         }
-        self.change(|agent| agent.settings = settings, out);
+        self.change(
+            |agent| {
+                let same = agent.settings == settings && !created;
+                agent.settings_version += u64::from(!same);
+                agent.settings = settings;
+            },
+            out,
+        );
         if let (Some(token), Some(agent)) = (token, self.record.clone()) {
             out.answer(token, Ok(Answer::Agent { agent, created }));
         }
@@ -51,7 +59,7 @@ impl AgentMachine {
             out.answer(token, Err(Refusal::NotFound));
             return;
         };
-        let version = agent.version;
+        let version = agent.settings_version;
         if if_match.is_some_and(|wanted| wanted != version) {
             out.answer(token, Err(Refusal::VersionStale { version }));
             return;

@@ -121,7 +121,8 @@ pub(in crate::domain) fn waiting(id: u128, wish: Wish) -> Snapshot {
 pub(in crate::domain) fn create(id: CallbackId, wish: Wish) -> Create {
     let (active, duplicates) = (Vec::new(), Vec::new());
     let (free_agents, told) = (0, None);
-    Create { token: Token(1), id, number: 42, wish, active, duplicates, free_agents, told }
+    let (token, number, external) = (Token(1), 42, None);
+    Create { token, id, number, wish, active, external, duplicates, free_agents, told }
 }
 
 impl Bench {

@@ -199,7 +199,7 @@ fn an_agent_is_removed_only_with_empty_hands_and_their_sessions_end() {
     bench.tell(remove(None));
     assert!(matches!(bench.answer(), Err(Refusal::InUse(_))));
     bench.offer_ended(&offer, super::OfferEnd::Declined(None));
-    bench.tell(remove(Some(1)));
+    bench.tell(remove(Some(2)));
     assert!(matches!(bench.answer(), Err(Refusal::VersionStale { .. })));
     bench.tell(remove(None));
     assert!(matches!(bench.answer(), Ok(Answer::Done)));
@@ -214,12 +214,13 @@ fn an_agent_is_removed_only_with_empty_hands_and_their_sessions_end() {
 #[test]
 fn settings_are_replaced_for_the_version_that_was_read() {
     let mut bench = Bench::available();
-    let version = bench.record().version;
-    bench.tell(put(5, Some(version - 1)));
+    let (version, of_all) = (bench.record().settings_version, bench.record().version);
+    assert_eq!((version, of_all), (1, 2), "presence isn't a setting");
+    bench.tell(put(5, Some(of_all)));
     assert_eq!(bench.answer().err(), Some(&Refusal::VersionStale { version }));
     bench.tell(put(5, Some(version)));
     let Ok(Answer::Agent { agent, created: false }) = bench.answer() else { panic!("the agent") };
-    assert_eq!((agent.version, agent.settings.capacity.units), (version + 1, 5));
+    assert_eq!((agent.settings_version, agent.settings.capacity.units), (version + 1, 5));
     assert_eq!(agent.presence, Presence::Available, "presence isn't a setting");
     let shown = Arc::clone(agent);
     bench.tell(presence(Presence::Available));
