@@ -104,6 +104,64 @@ fn a_bad_configuration_is_exit_2_and_a_line_for_each_fault() {
 }
 
 #[test]
+fn a_configuration_to_be_checked_is_named_with_or_without_its_flag() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = file(folder.path(), "good.toml", WORKSPACE);
+    let bad = file(folder.path(), "bad.toml", "body = 1\n");
+    for (line, code) in [
+        (&["config", "check", &good][..], 0),
+        (&["config", "check", "--config", &good], 0),
+        (&["config", "check", &bad], 2),
+        (&["config", "check", &good, "--demo"], 2),
+        (&["config", "check", &good, &good], 2),
+    ] {
+        let output = run(line);
+        assert_eq!(output.status.code(), Some(code), "{line:?} {}", text(&output.stderr));
+    }
+    let faults = text(&run(&["config", "check", &bad]).stderr);
+    assert!(faults.starts_with(&format!("{bad}: ")), "{faults}");
+    // The variable names the file too, and the command line wins over it.
+    let output = ringback().env("RINGBACK_CONFIG", &bad).args(["config", "check", &good]).output();
+    assert_eq!(output.expect("it runs").status.code(), Some(0));
+    let output = ringback().env("RINGBACK_CONFIG", &bad).args(["config", "check"]).output();
+    assert_eq!(output.expect("it runs").status.code(), Some(2));
+}
+
+#[test]
+fn clients_that_send_nonsense_or_leave_are_no_errors_of_the_log() {
+    use std::io::Write;
+    use std::net::TcpStream;
+    let folder = tempfile::tempdir().expect("a folder");
+    let line = ["serve", "--listen", "127.0.0.1:0", "--store", "memory:"];
+    let serving = Serving::start(
+        ringback()
+            .current_dir(folder.path())
+            .env("RINGBACK_LIMITS__HEADER_SECONDS", "1")
+            .args(line),
+    );
+    let address = serving.url.strip_prefix("http://").expect("the address").to_owned();
+    let answered = |sent: &[u8]| {
+        let mut stream = TcpStream::connect(&address).expect("it listens");
+        stream.write_all(sent).expect("it is taken");
+        let mut answer = Vec::new();
+        // A connection that is reset after its answer has still been answered.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+    };
+    assert!(answered(b"nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    assert!(answered(b"GET / HTTP/1.1\r\nHost: a\r\nX").starts_with("HTTP/1.1 408 "));
+    let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    assert!(answered(long.as_bytes()).starts_with("HTTP/1.1 431 "));
+    let body = b"POST /v1/callbacks HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{";
+    let mut stream = TcpStream::connect(&address).expect("it listens");
+    stream.write_all(body).expect("it is taken");
+    drop(stream);
+    let (code, _, log) = serving.end("-TERM");
+    assert_eq!(code, Some(0));
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
 fn a_bad_template_of_a_mail_is_told_before_anything_starts() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("de")).expect("it is made");

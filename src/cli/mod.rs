@@ -49,9 +49,18 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Tell everything that is wrong with it
-    Check(Sources),
+    Check(CheckArguments),
     /// Print the defaults, each with its reason
     Default,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The configuration file, in place of --config
+    #[arg(value_name = "FILE", conflicts_with = "demo")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
 }
 
 /// Where settings come from, besides environment and defaults.
@@ -76,7 +85,9 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(sources) => serve(&sources),
         Command::Apply(arguments) => apply::run(&arguments),
-        Command::Config { command: ConfigCommand::Check(sources) } => check(&sources),
+        Command::Config { command: ConfigCommand::Check(CheckArguments { file, sources }) } => {
+            check(&Sources { config: file.or(sources.config), ..sources })
+        }
         Command::Config { command: ConfigCommand::Default } => {
             say(config::DEFAULTS.trim_end());
             ExitCode::SUCCESS

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::callback::Snapshot;
 use super::ids::{CallbackId, SessionId};
 use super::policy::AgentSettings;
-use super::time::Timestamp;
+use super::time::{Span, Timestamp};
 
 /// What the agent wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,10 +123,29 @@ pub struct AgentView {
     pub connection_since: Timestamp,
     /// Derived from what is held.
     pub engagement: Engagement,
+    /// How long they keep what they haven't called when no session is up.
+    pub session_grace: Span,
     /// Units held, external ones left out.
     pub held_units: u32,
     /// What is assigned; pending offers are no assignments.
     pub assigned: Vec<CallbackId>,
+}
+
+/// An agent without a session, as those who show their work see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// Since when, by the wall clock.
+    pub since: Timestamp,
+    /// How long they keep what they haven't called.
+    pub session_grace: Span,
+}
+
+impl AgentView {
+    /// Since when no session has been up; none while one is.
+    pub fn lost(&self) -> Option<Lost> {
+        let lost = Lost { since: self.connection_since, session_grace: self.session_grace };
+        self.sessions.is_empty().then_some(lost)
+    }
 }
 
 /// The whole truth for a session that has just connected.

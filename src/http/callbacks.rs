@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::call::Call;
 use super::reply::Reply;
 use super::slots;
+use crate::domain::agent::Lost;
 use crate::domain::callback::{State, Told};
 use crate::domain::effect::InLine;
 use crate::domain::message::Action;
@@ -139,6 +140,7 @@ fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
             queue: queue.as_deref(),
             links: &workspace.links,
             at: full.callback.updated_at,
+            lost: None,
             position: *position,
             // What was told when it was asked for, so that a replay tells the same.
             estimated_wait_seconds: position.and(full.callback.told).map(seconds_told),
@@ -181,10 +183,15 @@ fn queue_at_change(call: &Call, full: &FullCallback) -> Option<Arc<Queue>> {
 pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
     let Acted { callback, position, created: _, duplicates: _ } = answered.value;
     let full = call.workspace().handle.complete(callback).await?;
-    let in_line = position.map(|position| {
-        let estimate = full.callback.told.map(|told| told.estimate);
-        InLine { position, estimate }
-    });
+    let in_line = match position {
+        Some(position) => {
+            let estimate = full.callback.told.map(|told| told.estimate);
+            Some(InLine { position, estimate })
+        }
+        // Under a key the same must be answered again, and by then the line has moved.
+        None if call.keyed()?.is_some() => None,
+        None => in_line(call, &full).await?,
+    };
     Ok(show(call, &full, in_line, SeenFrom::Change).replayed(answered.replayed))
 }
 
@@ -211,6 +218,10 @@ fn show(call: &Call, full: &FullCallback, in_line: Option<InLine>, seen: SeenFro
             SeenFrom::Change => full.callback.updated_at,
             SeenFrom::Now => call.now,
         },
+        lost: match seen {
+            SeenFrom::Change => None,
+            SeenFrom::Now => lost(call, full),
+        },
         position: in_line.map(|in_line| in_line.position),
         estimated_wait_seconds: in_line
             .and_then(|in_line| in_line.estimate)
@@ -218,6 +229,12 @@ fn show(call: &Call, full: &FullCallback, in_line: Option<InLine>, seen: SeenFro
         omit_context: false,
     };
     Reply::ok(&CallbackBody::new(full, frame)).version(full.callback.version)
+}
+
+/// Whether the agent that has it has no session, and since when.
+fn lost(call: &Call, full: &FullCallback) -> Option<Lost> {
+    let agent = full.callback.assigned_agent()?;
+    call.workspace().handle.agent(agent)?.lost()
 }
 
 fn view(role: &Role) -> View {
@@ -265,6 +282,7 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
             queue: queue.as_deref(),
             links: &workspace.links,
             at: call.now,
+            lost: lost(call, full),
             position: None,
             estimated_wait_seconds: None,
             omit_context: false,

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use self::wishes::{PreferredBody, RequirementBody};
 use super::instant::Instant;
 use super::link::{Links, record_url};
+use crate::domain::agent::Lost;
 use crate::domain::callback::{
     Booking, Callback, ClosedReason, Customer, CustomerKind, Interaction, Origin, Outcome, Phase,
     Reach, Request, RequestedBy, State, Unroutable,
@@ -47,6 +48,8 @@ pub struct Frame<'a> {
     /// The instant that it is seen from: when it last changed, for what must be the same on a
     /// replay, else now.
     pub at: Timestamp,
+    /// Its agent has no session, where that is known and may show: not on a replay.
+    pub lost: Option<Lost>,
     /// Its place in line, as far as it is known.
     pub position: Option<u32>,
     /// For how long it will stand there, as far as that is known.
@@ -336,7 +339,10 @@ impl<'a> CallbackBody<'a> {
         let customer = frame.view == View::Customer;
         let queued = callback.state() == State::Queued;
         let queue = frame.queue;
-        let times = queue.map(|queue| Times::of(callback, queue, frame.at)).unwrap_or_default();
+        // Outside nobody hears how an agent is doing.
+        let lost = frame.lost.filter(|_| inside);
+        let times =
+            queue.map(|queue| Times::of(callback, queue, lost, frame.at)).unwrap_or_default();
         Self {
             queue: callback.queue.as_str(),
             kind: callback.kind.as_str(),
@@ -408,10 +414,10 @@ struct Times {
 }
 
 impl Times {
-    fn of(callback: &Callback, queue: &Queue, at: Timestamp) -> Self {
+    fn of(callback: &Callback, queue: &Queue, lost: Option<Lost>, at: Timestamp) -> Self {
         let known = |at: Timestamp| (at < Timestamp::NEVER).then_some(Instant(at));
         let waits = matches!(callback.state(), State::Open | State::Queued | State::Offered);
-        let next = next_deadline(callback, queue, at);
+        let next = next_deadline(callback, queue, lost, at);
         Self {
             expires_at: waits.then(|| runs_out(callback, queue, at)).and_then(known),
             promised_by: promised_by(callback, queue, at).and_then(known),

@@ -34,8 +34,27 @@ fn context(fields: &mut Fields<'_>) {
         fields.parsed("at", instant);
     });
     text(fields, "ivr_path");
-    // Attributes are the integrator's own: any name, any value.
-    fields.take("attributes").map(|item| item.entries(|_, _| Some(())));
+    // Attributes are the integrator's own: any name, any value that can be given back.
+    fields.take("attributes").map(|item| item.entries(|_, item| kept(item)));
+}
+
+/// From here on a number that isn't kept as an integer may have been rounded: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Refuses numbers that would come back as others, in any depth.
+fn kept(item: Item<'_>) -> Option<()> {
+    match item.json() {
+        Value::Array(_) => item.list(kept).map(drop),
+        Value::Object(_) => item.entries(|_, item| kept(item)).map(drop),
+        Value::Number(number) => {
+            let whole = number.is_u64() || number.is_i64();
+            if whole || number.as_f64().is_some_and(|number| number.abs() < EXACT) {
+                return Some(());
+            }
+            item.fault("is a number that can't be kept exactly; send it as text")
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Some(()),
+    }
 }
 
 fn list(fields: &mut Fields<'_>, key: &'static str, mut each: impl FnMut(&mut Fields<'_>)) {

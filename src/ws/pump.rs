@@ -390,6 +390,7 @@ impl Pump {
             queue,
             links: &self.admitted.links,
             at: self.now(),
+            lost: None,
             position: None,
             estimated_wait_seconds: None,
             omit_context: self.outflow.is_half_full(),

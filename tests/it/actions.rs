@@ -31,6 +31,32 @@ fn an_agent_who_is_not_there_gets_nothing() {
 }
 
 #[test]
+fn what_is_queued_after_an_action_shows_its_place_in_line() {
+    let server = Server::start();
+    let first = server.callback(&asap("030 123450"));
+    let made = server.callback(&booked("030 123456", &slot(2)));
+    let moved = server.post(&path(&made, "/requeue"), "lead-key-1", &json!({}));
+    assert_eq!((moved.status, &moved.body["position"]), (200, &json!(2)), "{}", moved.body);
+    let patched = server.patch(&path(&made, ""), "lead-key-1", &json!({"priority": 9}));
+    assert_eq!((patched.status, &patched.body["position"]), (200, &json!(1)), "{}", patched.body);
+    assert_eq!(server.get(&path(&first, ""), "portal-key").body["position"], 2);
+    let other = server.callback(&booked("030 123457", &slot(2)));
+    let asap = server.post(&path(&other, "/reschedule"), "portal-key", &json!({"asap": true}));
+    assert_eq!((asap.status, &asap.body["position"]), (200, &json!(3)), "{}", asap.body);
+    // Under a key the answer is the same for ever, and the line isn't.
+    let last = server.callback(&booked("030 123458", &slot(2)));
+    let keyed = || {
+        let request = server.request("POST", &path(&last, "/requeue"), "lead-key-1");
+        send(request.header("Idempotency-Key", "r").json(&json!({})))
+    };
+    let answer = keyed();
+    assert_eq!((answer.status, &answer.body["position"]), (200, &Value::Null), "{}", answer.body);
+    server.post(&path(&first, "/cancel"), "portal-key", &json!({}));
+    assert_eq!(keyed().body, answer.body);
+    assert_eq!(server.get(&path(&last, ""), "lead-key-1").body["position"], 3);
+}
+
+#[test]
 fn a_supervisor_calls_now_and_closes() {
     let server = Server::start();
     let made = server.callback(&booked("030 123456", &slot(2)));

@@ -92,7 +92,6 @@ impl AgentMachine {
 
     /// After a restart: nobody is connected, and grace periods start now.
     pub fn recover(&mut self, now: &Now, out: &mut Outbox) {
-        self.connection_since = now.wall;
         self.lose(now, out);
         self.settle(out);
     }
@@ -197,7 +196,6 @@ impl AgentMachine {
         let event = AgentEvent::Disconnected { session, remaining };
         out.events.push(Event::Agent(self.id.clone(), event));
         if self.sessions.is_empty() {
-            self.connection_since = now.wall;
             self.lose(now, out);
             self.revoke_offers(RevokeReason::SessionLost, out);
         }
@@ -227,6 +225,7 @@ impl AgentMachine {
     /// The last session is gone, or none has come yet: grace periods begin.
     fn lose(&mut self, now: &Now, out: &mut Outbox) {
         self.gone_since = Some(now.steady);
+        self.connection_since = now.wall;
         self.grace = Grace::Session;
         let since = now.steady;
         self.tell_held(out, |agent| CallbackMessage::AgentLost { agent, since });

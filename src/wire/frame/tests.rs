@@ -86,6 +86,7 @@ fn an_offer_comes_with_its_callback_and_context() {
             queue: Some(&queue),
             links: &links,
             at: at(NOW),
+            lost: None,
             position: None,
             estimated_wait_seconds: None,
             omit_context: false,

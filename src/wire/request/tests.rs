@@ -151,6 +151,20 @@ fn texts_for_people_are_kept_as_they_came() {
 }
 
 #[test]
+fn numbers_in_attributes_come_back_as_they_were_sent_or_are_refused() {
+    let text = r#"{"attributes":{"a":[18446744073709551615,-9223372036854775808,0.1,-2.5e-7]}}"#;
+    let context: Value = serde_json::from_str(text).expect("JSON");
+    let wish = read(&with("/context", context), &bot()).expect("good");
+    assert_eq!(wish.request.context.as_deref(), Some(text));
+    for bad in ["18446744073709551616", "-9223372036854775809", "9007199254740993.0", "1e300"] {
+        let text = format!(r#"{{"attributes":{{"a":{{"b":[1,{bad}]}}}}}}"#);
+        let context: Value = serde_json::from_str(&text).expect("JSON");
+        let refused = read(&with("/context", context), &bot());
+        assert_eq!(pointers(refused), ["/context/attributes/a/b/1"], "{bad}");
+    }
+}
+
+#[test]
 fn a_context_has_32_kib_at_most() {
     let context = |length: usize| {
         let empty = json!({"attributes": {"a": ""}}).to_string().len();

@@ -68,6 +68,11 @@ impl<'a> Item<'a> {
         self.value.is_number()
     }
 
+    /// The value as it is.
+    pub fn json(&self) -> &'a Value {
+        self.value
+    }
+
     /// An integer within `allowed`.
     pub fn number(self, allowed: RangeInclusive<u32>) -> Option<u32> {
         let number = self.value.as_u64().and_then(|number| u32::try_from(number).ok());

@@ -120,6 +120,39 @@ fn what_was_accepted_goes_to_somebody_else_after_the_grace_period() {
 }
 
 #[test]
+fn work_of_a_lost_agent_shows_what_becomes_of_it_next() {
+    let server = start("", "session_grace_seconds = 200\n  call_grace_seconds = 500");
+    let at = |callback: &Value| -> jiff::Timestamp {
+        callback["next_deadline"]["at"].as_str().expect("an instant").parse().expect("RFC 3339")
+    };
+    let (mut desk, made) = accepted(&server);
+    let there = look(&server, &made);
+    assert_eq!(there["next_deadline"]["action"], "requeue");
+    drop(desk);
+    wait_until("the session is gone", || status(&server, "mara")["connected"] == false);
+    let lost = look(&server, &made);
+    assert_eq!(lost["next_deadline"]["action"], "requeue");
+    assert!(
+        at(&lost) < at(&there),
+        "session_grace_seconds are over before preview_seconds: {lost}"
+    );
+    let row = &server.get("/v1/callbacks?state=accepted", "lead-key-1").body["items"][0];
+    assert_eq!(row["next_deadline"], lost["next_deadline"]);
+    let outside = server.get(&format!("/v1/callbacks/{}", id(&made)), "portal-key").body;
+    assert_eq!(outside["next_deadline"], there["next_deadline"], "nothing of agents outside");
+    desk = Desk::connect(&server, "mara-key-1");
+    desk.expect("welcome");
+    assert_eq!(look(&server, &made)["next_deadline"], there["next_deadline"]);
+    desk.does(&json!({"id": 1, "type": "call", "callback_id": made["id"]}));
+    let there = look(&server, &made);
+    drop(desk);
+    wait_until("the session is gone", || status(&server, "mara")["connected"] == false);
+    let lost = look(&server, &made);
+    assert_eq!(lost["next_deadline"]["action"], "end_call");
+    assert!(at(&lost) < at(&there), "call_grace_seconds are over before max_call_seconds: {lost}");
+}
+
+#[test]
 fn whoever_is_back_within_the_grace_period_finds_all_as_it_was() {
     let server = start("", "session_grace_seconds = 30");
     let (desk, made) = accepted(&server);

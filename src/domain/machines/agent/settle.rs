@@ -31,6 +31,7 @@ impl AgentMachine {
             sessions: self.sessions.clone(),
             connection_since: self.connection_since,
             engagement: self.engagement(),
+            session_grace: self.timers.session_grace,
             held_units: self.held_units(),
             assigned: self.assigned(),
         };

@@ -2,7 +2,7 @@
 
 use super::contact::binding_zones;
 use super::{CallbackMachine, Draft};
-use crate::domain::agent::UnassignReason;
+use crate::domain::agent::{Lost, UnassignReason};
 use crate::domain::callback::{Callback, CallbackType, Outcome, Phase, State};
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
@@ -49,10 +49,11 @@ impl NextAction {
 }
 
 /// What the engine does next by itself to a callback, seen from `now`, as people's clocks show it;
-/// none once it is over.
+/// none once it is over. `lost`: its agent has no session, and whoever asks knows of it.
 pub fn next_deadline(
     callback: &Callback,
     queue: &Queue,
+    lost: Option<Lost>,
     now: Timestamp,
 ) -> Option<(Timestamp, NextAction)> {
     let expiry = (runs_out(callback, queue, now), NextAction::Expire);
@@ -64,13 +65,18 @@ pub fn next_deadline(
             Some(expiry.min((ends, NextAction::ExpireOffer)))
         }
         Phase::Accepted { assignment, .. } => {
-            let preview = Span::seconds(queue.settings.preview_seconds);
-            Some((callback.on_wall(assignment.since) + preview, NextAction::Requeue))
+            let since = callback.on_wall(assignment.since);
+            let preview = since + Span::seconds(queue.settings.preview_seconds);
+            // What is assigned to an agent whose grace is over goes back at once.
+            let grace = lost.map(|lost| since.max(lost.since + lost.session_grace));
+            Some((grace.map_or(preview, |at| at.min(preview)), NextAction::Requeue))
         }
         Phase::Calling { interaction, since, .. } => {
             let since = callback.on_wall(*since);
-            let bound =
-                (since + Span::seconds(queue.settings.max_call_seconds), NextAction::EndCall);
+            let end = since + Span::seconds(queue.settings.max_call_seconds);
+            let grace = Span::seconds(queue.settings.call_grace_seconds);
+            let bound = lost.map_or(end, |lost| end.min(since.max(lost.since + grace)));
+            let bound = (bound, NextAction::EndCall);
             let no_show = no_show_at(callback.medium, interaction.outcome, since, queue);
             Some(no_show.map_or(bound, |at| bound.min((at, NextAction::NoShow))))
         }

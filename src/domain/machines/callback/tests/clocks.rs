@@ -22,7 +22,7 @@ fn offered() -> Bench {
 }
 
 fn deadline(bench: &Bench, at: Timestamp) -> Option<(Timestamp, NextAction)> {
-    next_deadline(bench.record(), &queue(|_| ()), at)
+    next_deadline(bench.record(), &queue(|_| ()), None, at)
 }
 
 fn accept(bench: &mut Bench) {

@@ -175,7 +175,8 @@ fn an_interaction_without_an_answer_ends_abandoned_however_it_ends() {
 #[test]
 fn every_state_before_the_end_has_an_end() {
     let next = |bench: &Bench| {
-        next_deadline(bench.record(), bench.machine.queue(), bench.at).map(|(_, action)| action)
+        next_deadline(bench.record(), bench.machine.queue(), None, bench.at)
+            .map(|(_, action)| action)
     };
     let start = START + Span::minutes(120);
     let booked = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
