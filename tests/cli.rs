@@ -156,9 +156,9 @@ fn clients_that_send_nonsense_or_leave_are_no_errors_of_the_log() {
     let mut stream = TcpStream::connect(&address).expect("it listens");
     stream.write_all(body).expect("it is taken");
     drop(stream);
-    let (code, _, log) = serving.end("-TERM");
+    let (code, _, told) = serving.end("-TERM");
     assert_eq!(code, Some(0));
-    assert!(!log.contains("ERROR"), "{log}");
+    assert!(!told.contains("ERROR"), "{told}");
 }
 
 #[test]

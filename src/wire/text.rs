@@ -1,9 +1,9 @@
 //! Texts that come in: how long each may be, and what it may be made of.
 //!
-//! Separate from the readers of bodies, so that all bounds stand in one list. Texts of several lines
-//! are kept as they came, control characters and all, since every way out escapes them; what names
-//! something (ids, references) or stands on one line (names, reasons) has no control characters,
-//! because it goes into lists, subjects and calendars.
+//! Separate from the readers of bodies, so that all bounds stand in one list. Texts of several
+//! lines are kept as they came, control characters and all, since every way out escapes them; what
+//! names something (ids, references) or stands on one line (names, reasons) has no control
+//! characters, because it goes into lists, subjects and calendars.
 
 use crate::domain::civil::{BadInstant, parse_rfc3339};
 use crate::domain::time::Timestamp;

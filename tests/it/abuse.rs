@@ -107,8 +107,8 @@ fn what_stands_on_one_line_has_no_control_characters() {
             *body.pointer_mut(place).expect("it is there") = json!(bad);
             assert_eq!(server.post("/v1/callbacks", "portal-key", &body).pointers(), [place]);
         }
-        let patch = json!({"customer": {"name": bad}, "short_description": bad, "reason": bad});
-        let mut refused = server.patch(&path, "lead-key-1", &patch).pointers().join(" ");
+        let fields = json!({"customer": {"name": bad}, "short_description": bad, "reason": bad});
+        let mut refused = server.patch(&path, "lead-key-1", &fields).pointers().join(" ");
         refused.insert(0, ' ');
         for place in [" /customer/name", " /short_description", " /reason"] {
             assert!(refused.contains(place), "{refused}");

@@ -167,6 +167,7 @@ impl Office {
             id,
             number: self.numbers,
             wish,
+            external: None,
             active: Vec::new(),
             duplicates: Vec::new(),
             free_agents: 0,
