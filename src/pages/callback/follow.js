@@ -4,7 +4,7 @@
 import { Problem } from '../shared/api.js';
 import { confirmation, Form } from '../shared/dialogs.js';
 import { webLink } from '../shared/links.js';
-import { HERE, instant, longInstant, now, zoneName } from '../shared/time.js';
+import { HERE, instant, longInstant, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { calendarFile } from './calendar.js';
@@ -15,8 +15,8 @@ import { Slots } from './slots.js';
 const NEAR_MS = 3000;
 const LINE_MS = 10000;
 const LOST_MS = 5000;
-/** An appointment is moved by whoever holds the link, so it is asked for too, but seldom. */
-const FAR_MS = 60000;
+/** An appointment may be moved, or be called early. */
+const FAR_MS = 15000;
 /** So many in front are called next. */
 const NEAR = 3;
 const MOVABLE = new Set(['open', 'queued', 'offered']);
@@ -70,12 +70,8 @@ export class Following {
   next() {
     if (this.problem || ENDED.has(this.callback?.state)) return null;
     if (this.lost) return LOST_MS;
-    const { state, position, next_attempt_at: due } = this.callback;
-    if (state === 'open') {
-      // When it falls due the line begins to matter.
-      const left = due ? Date.parse(due) - now() : FAR_MS;
-      return Math.min(FAR_MS, Math.max(LINE_MS, left));
-    }
+    const { state, position } = this.callback;
+    if (state === 'open') return FAR_MS;
     return state === 'queued' && position > NEAR ? LINE_MS : NEAR_MS;
   }
 

@@ -29,14 +29,16 @@ export class Polling {
 
   look = () => document.hidden || Date.now() < this.notBefore || this.now();
 
-  /** Asks at once. */
+  /** Asks at once; while an answer is awaited right after it: the question may be another. */
   async now() {
     clearTimeout(this.timer);
+    this.again = this.asking;
     if (this.asking) return;
     this.asking = true;
-    const { after, notBefore = 0 } = await this.ask();
+    const { after, notBefore } = await this.ask();
     this.asking = false;
     if (!this.on) return;
+    if (this.again && after !== null && !notBefore) return this.now();
     if (after === null) return this.end();
     this.notBefore = Date.now() + notBefore;
     const wait = Math.max(after, notBefore, document.hidden ? HIDDEN_MS : 0);
