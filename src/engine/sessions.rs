@@ -174,6 +174,7 @@ mod tests {
             missed_offers: 0,
             idle_since: Timestamp(0),
             external: None,
+            settings_version: 1,
         };
         let (offers, assignments) = (Vec::new(), Vec::new());
         Welcome { session, agent: Arc::new(agent), offers, assignments }
