@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify as Bell, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::entry::Entry;
@@ -137,8 +137,11 @@ pub struct Journal<O> {
     newest: EntryNumber,
     durable: EntryNumber,
     held: VecDeque<(EntryNumber, O)>,
+    /// Taken, and not yet with the writer.
+    taken: Vec<Bytes>,
+    has_taken: Arc<Bell>,
     // Unbounded as a type, bounded by the door: what is taken is permits × fan-out at most.
-    to_writer: Option<mpsc::UnboundedSender<Bytes>>,
+    to_writer: Option<mpsc::UnboundedSender<Vec<Bytes>>>,
     durability: watch::Receiver<EntryNumber>,
     tasks: Tasks,
 }
@@ -173,7 +176,7 @@ impl<O> Journal<O> {
     pub(super) fn new(
         codec: Arc<dyn Codec>,
         shared: Arc<Shared>,
-        to_writer: mpsc::UnboundedSender<Bytes>,
+        to_writer: mpsc::UnboundedSender<Vec<Bytes>>,
         durability: watch::Receiver<EntryNumber>,
         tasks: Tasks,
     ) -> Self {
@@ -184,14 +187,16 @@ impl<O> Journal<O> {
             newest,
             durable: newest,
             held: VecDeque::new(),
+            taken: Vec::new(),
+            has_taken: Arc::default(),
             to_writer: Some(to_writer),
             durability,
             tasks,
         }
     }
 
-    /// Takes an entry: reads show it from now on, and the writer has its bytes. Never refuses and
-    /// never waits; see [`Self::must_wait`].
+    /// Takes an entry: reads show it from now on, and the writer has its bytes after the next
+    /// [`Self::hand_over`]. Never refuses and never waits; see [`Self::must_wait`].
     #[expect(clippy::needless_pass_by_value, reason = "what was journaled must not change")]
     pub fn take(&mut self, entry: Entry) -> EntryNumber {
         let rows = self.codec.rows(self.newest + 1, &entry);
@@ -205,12 +210,27 @@ impl<O> Journal<O> {
         if self.shared.overlay.is_quarter_full() {
             self.shared.hurry_projector();
         }
-        if let Some(to_writer) = &self.to_writer {
-            // A writer that has ended said so by an event, which is on its way to this thread;
-            // this entry is lost with the outputs held for it.
-            let _ = to_writer.send(bytes);
+        if self.taken.is_empty() {
+            self.has_taken.notify_one();
         }
+        self.taken.push(bytes);
         self.newest
+    }
+
+    /// Rung by the first entry taken since the last [`Self::hand_over`].
+    pub fn has_taken(&self) -> Arc<Bell> {
+        Arc::clone(&self.has_taken)
+    }
+
+    /// Gives the writer what was taken. One call for all that a turn of the workspace's thread has
+    /// taken makes one group of it, and wakes the writer once.
+    pub fn hand_over(&mut self) {
+        let taken = std::mem::take(&mut self.taken);
+        if let (Some(to_writer), false) = (&self.to_writer, taken.is_empty()) {
+            // A writer that has ended said so by an event, which is on its way to this thread;
+            // these entries are lost with the outputs held for them.
+            let _ = to_writer.send(taken);
+        }
     }
 
     /// Holds an output until the newest entry taken is durable; gives it back if it is already.
@@ -276,6 +296,7 @@ impl<O> Journal<O> {
     /// Closes it: all that was taken becomes durable, the tables catch up, both tasks end and the
     /// log is dropped; or, after `within`, they are stopped as they are. Takes no entries before.
     pub async fn close(mut self, within: Duration) -> Closed<O> {
+        self.hand_over();
         self.to_writer = None;
         self.shared.hurry_projector();
         let both = async {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::Actor as _;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::agent_actor::AgentActor;
 use super::callback_actor::CallbackActor;
@@ -186,6 +186,7 @@ impl Life<'_> {
         let shared = Arc::clone(self.shared);
         let (unanswered, unanswered_told) = mpsc::unbounded_channel();
         let newest = journal.newest();
+        let has_taken = journal.has_taken();
         let bound = shared.limits.filter_keys;
         let now = shared.clock.steady();
         let intake = Intake::new(now, newest == 0, inventory.last_number, bound);
@@ -199,6 +200,7 @@ impl Life<'_> {
         let known = office.singles.set(Singles { router, scheduler });
         assert!(known.is_ok(), "an office is furnished once");
         answer_the_unanswered(&office, unanswered_told);
+        hand_over_by_turns(&office, has_taken);
         office
     }
 
@@ -289,6 +291,19 @@ async fn finish(office: &Rc<Office>) {
     office.hold(Output::CloseAll { code: RESTART });
     let newest = office.newest();
     door.wait_standing(|standing| standing.durable >= newest).await;
+}
+
+/// Gives the journal's writer what was written when everybody who had something to do has done it:
+/// what comes in together is written together, and the writer is woken once.
+fn hand_over_by_turns(office: &Rc<Office>, has_taken: Arc<Notify>) {
+    let this = Rc::clone(office);
+    office.spawn(async move {
+        loop {
+            has_taken.notified().await;
+            tokio::task::yield_now().await;
+            this.hand_over();
+        }
+    });
 }
 
 /// Lets the journal's actor hear what the journal tells.

@@ -81,6 +81,13 @@ impl Office {
         }
     }
 
+    /// Gives the journal's writer what this turn of the thread has written.
+    pub(crate) fn hand_over(&self) {
+        if let Some(journal) = self.journal.borrow_mut().as_mut() {
+            journal.hand_over();
+        }
+    }
+
     /// Whether the journal takes more.
     pub(crate) fn journal_has_room(&self) -> bool {
         self.journal.borrow().as_ref().is_some_and(|journal| !journal.must_wait())

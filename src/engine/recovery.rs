@@ -118,7 +118,7 @@ struct Started {
     rows: Arc<Merged>,
     epoch: Epoch,
     instance: u128,
-    to_writer: mpsc::UnboundedSender<bytes::Bytes>,
+    to_writer: mpsc::UnboundedSender<Vec<bytes::Bytes>>,
     durability: watch::Receiver<EntryNumber>,
     tasks: Tasks,
 }

@@ -17,6 +17,9 @@ use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
 /// Says that nothing was done now.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
+/// What most answers fit in; a callback alone has some 1,500 bytes.
+const USUAL_BYTES: usize = 2_048;
+
 /// What stands below the headers.
 enum Below {
     Whole(Vec<u8>),
@@ -35,8 +38,9 @@ pub(super) struct Reply {
 impl Reply {
     /// JSON.
     pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
-        let body = serde_json::to_vec(body).expect("answers have text keys and finite numbers");
-        let body = Below::Whole(body);
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut bytes, body).expect("answers have text keys and finite numbers");
+        let body = Below::Whole(bytes);
         Self { status, media_type: "application/json", body, headers: Vec::new() }
     }
 

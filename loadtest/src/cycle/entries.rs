@@ -136,6 +136,7 @@ pub(super) async fn commit(
             journal.take(nothing());
             taken += 1;
         }
+        journal.hand_over();
         match told.recv().await.context("the journal has ended")? {
             JournalEvent::Durable(number) => {
                 drop(journal.acknowledge(number));

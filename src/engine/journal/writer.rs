@@ -55,7 +55,7 @@ pub(in crate::engine) struct Writer {
     link: StoreLink,
     shared: Arc<Shared>,
     settings: JournalSettings,
-    entries: mpsc::UnboundedReceiver<Bytes>,
+    entries: mpsc::UnboundedReceiver<Vec<Bytes>>,
     errands: mpsc::Receiver<Errand>,
     durability: watch::Sender<EntryNumber>,
     /// Received, and too much for the last group.
@@ -73,7 +73,7 @@ impl Writer {
         log_bytes: u64,
         shared: Arc<Shared>,
         settings: JournalSettings,
-        entries: mpsc::UnboundedReceiver<Bytes>,
+        entries: mpsc::UnboundedReceiver<Vec<Bytes>>,
         errands: mpsc::Receiver<Errand>,
         durability: watch::Sender<EntryNumber>,
     ) -> Self {
@@ -124,8 +124,8 @@ impl Writer {
     async fn wait(&mut self) -> Result<bool, End> {
         tokio::select! {
             biased;
-            entry = self.entries.recv() => {
-                self.waiting.extend(entry);
+            entries = self.entries.recv() => {
+                self.waiting.extend(entries.unwrap_or_default());
                 return Ok(!self.waiting.is_empty());
             }
             Some(errand) = self.errands.recv() => self.carry_out(errand).await?,
@@ -137,13 +137,14 @@ impl Writer {
     /// What waits, within a group's bounds.
     fn next_group(&mut self) -> Option<Group> {
         while self.waiting.len() < GROUP_ENTRIES
-            && let Ok(entry) = self.entries.try_recv()
+            && let Ok(entries) = self.entries.try_recv()
         {
-            self.waiting.push_back(entry);
+            self.waiting.extend(entries);
         }
         let waiting = self.waiting.len();
         let half = (self.last_group + waiting).div_ceil(2);
         let most = if HALVED.contains(&waiting) { half.min(waiting) } else { waiting };
+        let most = most.min(GROUP_ENTRIES);
         let mut bytes = 0;
         let mut count = 0;
         while count < most && bytes < GROUP_BYTES {

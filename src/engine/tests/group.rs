@@ -29,6 +29,21 @@ async fn a_group_carries_everything_that_came_since_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_turn_takes_is_one_group() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    let has_taken = desk.journal.has_taken();
+    desk.take(&[put(0, b"a", b"1")]);
+    desk.take(&[put(0, b"b", b"2")]);
+    has_taken.notified().await;
+    desk.assert_silent().await;
+    assert!(world.stored().appends.is_empty(), "the turn isn't over");
+    desk.journal.hand_over();
+    desk.until_durable().await;
+    assert_eq!(world.stored().appends, [(1, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_group_has_bounds() {
     let world = World::new();
     let mut desk = Desk::open(&world).await;

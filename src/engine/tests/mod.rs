@@ -72,8 +72,15 @@ impl Desk {
         Ok(Self { world, codec, journal: opened.journal, rows: opened.rows, events })
     }
 
-    /// Takes an entry with these rows.
+    /// Takes an entry with these rows, as the only one of its turn.
     fn write(&mut self, rows: &[RowWrite]) -> EntryNumber {
+        let number = self.take(rows);
+        self.journal.hand_over();
+        number
+    }
+
+    /// Takes an entry with these rows.
+    fn take(&mut self, rows: &[RowWrite]) -> EntryNumber {
         self.codec.0.lock().unwrap().push_back(rows.to_vec());
         let (at, changes, events) = (Timestamp::default(), Vec::new(), Vec::new());
         self.journal.take(Entry { at, changes, events, kept: None, secret: None })

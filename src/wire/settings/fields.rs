@@ -171,8 +171,9 @@ impl<'a> Item<'a> {
         let Value::Object(map) = self.value else {
             return self.fault(NO_TABLE);
         };
-        let mut fields =
-            Fields { map, place: self.place, asked: Vec::new(), faults: &mut *self.faults };
+        // A request for a callback has twenty.
+        let asked = Vec::with_capacity(24);
+        let mut fields = Fields { map, place: self.place, asked, faults: &mut *self.faults };
         let value = read(&mut fields);
         fields.refuse_unknown();
         Some(value)
