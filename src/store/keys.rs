@@ -462,8 +462,7 @@ pub fn external(channel: Channel, external_id: &str) -> [u8; 16] {
 /// The front of [`BY_PREFIX`] for whatever begins with `text`: lower case, without zeros, cut at a
 /// bound. Texts as they are stored end with a zero, so that the shorter one is found first.
 pub fn by_prefix(text: &str) -> Vec<u8> {
-    let mut lower = lower_case(text);
-    lower.retain(|letter| letter != '\0');
+    let mut lower = lower_case(text).replace('\0', "");
     lower.truncate(lower.floor_char_boundary(PREFIX_MAX));
     lower.into_bytes()
 }
@@ -478,9 +477,6 @@ pub fn whole_word(text: &str) -> Vec<u8> {
 /// Lower case, letter by letter: the standard library's makes of Σ at a word's end another letter
 /// than inside, so that a word's beginning wouldn't be the beginning of the word.
 pub fn lower_case(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
