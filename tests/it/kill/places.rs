@@ -13,7 +13,7 @@ use crate::redis::now;
 use crate::server::Server;
 
 const ROUNDS: u64 = 10;
-const CLIENTS: u64 = 40;
+const CLIENTS: u64 = 200;
 /// Slots that a round is about, and the places in each.
 const SLOTS: u64 = 12;
 const PLACES: usize = 2;
