@@ -64,8 +64,7 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     // A queue that was removed stays with its agents, who serve it if it is made again: what a GET
     // showed can be put back.
     let has = |queue: &_| {
-        let mut theirs = there.iter().flat_map(|view| &view.agent.settings.queues);
-        theirs.any(|membership| membership.queue == *queue)
+        there.as_ref().is_some_and(|view| view.agent.settings.membership(queue).is_some())
     };
     let known = |queue: &_| handle.queue(queue).is_some() || has(queue);
     let settings = settings::agent(&call.body.value, &id, &known).map_err(invalid)?;

@@ -71,6 +71,11 @@ impl Call {
         idempotency::keyed(headers, &self.caller.identity, method, path, &self.body.bytes)
     }
 
+    /// Whether it has an `Idempotency-Key`, be it a good one.
+    pub(super) fn is_keyed(&self) -> bool {
+        idempotency::is_keyed(self.request.headers())
+    }
+
     /// The version that it is meant for, where `now` is that of what there is.
     pub(super) fn if_match(&self, now: u64) -> Option<u64> {
         precondition::wanted(self.request.headers(), now)

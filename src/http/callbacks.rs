@@ -189,7 +189,7 @@ pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Repl
             Some(InLine { position, estimate })
         }
         // Under a key the same must be answered again, and by then the line has moved.
-        None if call.keyed()?.is_some() => None,
+        None if call.is_keyed() => None,
         None => in_line(call, &full).await?,
     };
     Ok(show(call, &full, in_line, SeenFrom::Change).replayed(answered.replayed))

@@ -33,6 +33,11 @@ pub(super) fn keyed(
     }))
 }
 
+/// Whether there is a key, without looking at it or at the request.
+pub(super) fn is_keyed(headers: &HeaderMap) -> bool {
+    headers.contains_key(HEADER)
+}
+
 /// A digest of parts that can't be cut differently: each comes with its length.
 fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
     let mut digest = Sha256::new();

@@ -143,8 +143,8 @@ impl Writer {
         }
         let waiting = self.waiting.len();
         let half = (self.last_group + waiting).div_ceil(2);
-        let most = if HALVED.contains(&waiting) { half.min(waiting) } else { waiting };
-        let most = most.min(GROUP_ENTRIES);
+        let most = if HALVED.contains(&waiting) { half } else { GROUP_ENTRIES };
+        let most = most.min(waiting);
         let mut bytes = 0;
         let mut count = 0;
         while count < most && bytes < GROUP_BYTES {
