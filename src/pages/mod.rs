@@ -52,12 +52,15 @@ files![
     "shared/clock.js",
     "shared/dialogs.js",
     "shared/events.js",
+    "shared/fields.js",
     "shared/icon.svg",
     "shared/kept.js",
     "shared/links.js",
     "shared/page.js",
+    "shared/preferences.js",
     "shared/signin.js",
     "shared/socket.js",
+    "shared/table.js",
     "shared/texts.de.js",
     "shared/texts.en.js",
     "shared/texts.js",
@@ -78,6 +81,7 @@ files![
     "supervisor/texts.de.js",
     "supervisor/texts.en.js",
     "supervisor/trend.js",
+    "supervisor/why.js",
 ];
 
 impl File {

@@ -98,8 +98,18 @@ fn what_is_sent_is_what_is_written_less_comments_and_indentation() {
 
 #[test]
 fn both_languages_have_the_same_words() {
-    let names = |text: &'static str| -> BTreeSet<&str> {
-        text.lines().filter_map(|line| line.strip_prefix("  '")?.split("':").next()).collect()
+    let names = |text: &'static str| -> BTreeSet<(&str, &str)> {
+        let mut kind = "";
+        let mut names = BTreeSet::new();
+        for line in text.lines() {
+            let Some((name, _)) = line.split_once(':') else { continue };
+            match name.len() - name.trim_start().len() {
+                2 => kind = name.trim_start(),
+                4 => assert!(names.insert((kind, name.trim_start())), "{kind} {name} twice"),
+                _ => {}
+            }
+        }
+        names
     };
     for file in FILES.iter().filter(|file| file.name.ends_with(".en.js")) {
         let german = found("", &file.name.replace(".en.", ".de."));

@@ -1,5 +1,6 @@
 // What can be done with a callback in hand, state by state, and the panels that ask for more.
 
+import { select } from '../shared/fields.js';
 import { confirmation, Form, whenField } from '../shared/dialogs.js';
 import { filled, linkValues, webLink } from '../shared/links.js';
 import { instant, now } from '../shared/time.js';
@@ -7,7 +8,6 @@ import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { draft, setDraft } from './desk.js';
 import { rescheduleForm } from './schedule.js';
-import { say } from './signals.js';
 
 const OUTCOMES =
   ['answered', 'no_answer', 'busy', 'voicemail', 'refused', 'failed', 'wrong_number'];
@@ -24,7 +24,7 @@ export function timer(callback) {
     calling: called && [t('timer.calling'), h('rb-since', { at: outcome ? answered : called })],
     wrap_up: deadline && [t('timer.wrap_up'), h('rb-until', { at: deadline })],
   }[callback.state];
-  return shown && h('span', { class: 'timer', key: callback.state }, shown[0], ' ', shown[1]);
+  return shown && h('span.timer', { key: callback.state }, shown[0], ' ', shown[1]);
 }
 
 /** The buttons. */
@@ -36,13 +36,13 @@ export function actions(page, callback) {
   const { outcome } = last(callback);
   const byState = { accepted, calling, wrap_up };
   const rows = byState[callback.state]?.(page, callback, act, button, outcome) ?? [];
-  return h('section', { class: 'card actions', 'aria-label': t('work.actions') }, rows);
+  return h('section.card.actions', { 'aria-label': t('work.actions') }, rows);
 }
 
 function accepted(page, callback, act, button) {
   return [
-    h('div', { class: 'row', key: 'call' }, call(page, callback, act)),
-    h('div', { class: 'row', key: 'more' },
+    h('div.row', { key: 'call' }, call(page, callback, act)),
+    h('div.row', { key: 'more' },
       button('retry', () => retry(page, callback)),
       button('requeue', () => act('requeue'), 'quiet'),
       button('transfer', () => transfer(page, callback), 'quiet'),
@@ -55,33 +55,34 @@ function calling(page, callback, act, button, outcome) {
   const meant = (one) => () => act('outcome', { outcome: one });
   if (outcome === 'answered') {
     const end = () => act('end_call', noted(callback));
-    return [h('div', { class: 'row', key: 'end' }, button('end_call', end, 'primary'),
-      h('span', { class: 'muted' }, t('work.talking')))];
+    return [h('div.row', { key: 'end' }, button('end_call', end, 'primary'),
+      h('span.muted', null, t('work.talking')))];
   }
   return [
-    h('p', { class: 'muted small', key: 'ask' }, t('work.ask_outcome')),
-    h('div', { class: 'row outcomes', key: 'outcomes', role: 'group',
-      'aria-label': t('work.outcome') },
+    h('p.muted.small', { key: 'ask' }, t('work.ask_outcome')),
+    h('div.row.outcomes', { key: 'outcomes', role: 'group',
+      'aria-label': t('do.outcome') },
     OUTCOMES.map((one) => h('button', { key: one, onclick: meant(one),
       class: one === 'answered' ? 'good' : '' }, word('outcome', one)))),
-    h('div', { class: 'row', key: 'again' }, link(page, callback)),
+    target(page, callback) &&
+      h('div.row', { key: 'again' }, dial(page, callback, {}, t('do.dial_again'))),
   ];
 }
 
 function wrap_up(page, callback, act, button, outcome) {
   const correct = (event) => act('outcome', { outcome: event.target.value, ...noted(callback) });
   return [
-    h('div', { class: 'row', key: 'main' },
+    h('div.row', { key: 'main' },
       button('close', () => finish(page, callback), 'primary'),
       button('extend_wrap_up', () => act('extend_wrap_up', { seconds: EXTEND_SECONDS })),
       outcome !== 'answered' && call(page, callback, act, 'redial')),
-    h('div', { class: 'row', key: 'more' },
+    h('div.row', { key: 'more' },
       button('retry', () => retry(page, callback)),
       button('requeue', async () => (await keepNotes(page, callback)) && act('requeue'), 'quiet'),
       button('transfer', () => transfer(page, callback), 'quiet'),
-      h('label', { class: 'row small correct' }, t('work.outcome'),
-        h('select', { value: outcome ?? '', onchange: correct },
-          OUTCOMES.map((one) => h('option', { value: one, key: one }, word('outcome', one)))))),
+      h('label.row.small.correct', null, t('do.outcome'),
+        select({ value: outcome ?? '', onchange: correct },
+          OUTCOMES.map((one) => [one, word('outcome', one)])))),
   ];
 }
 
@@ -91,28 +92,24 @@ function target(page, callback) {
   return filled(page.desk.links.call ?? 'tel:{phone}', linkValues(callback));
 }
 
-/** A meeting or a web phone gets a tab of its own; a phone program needs none. */
-const place = (href) => (webLink(href) ? { target: '_blank' } : {});
+/** What dials; a meeting or a web phone gets a tab of its own, a phone program needs none. */
+function dial(page, callback, props, words) {
+  const href = target(page, callback);
+  if (!href) return h('button', props, words);
+  const place = webLink(href) && '_blank';
+  return h('a', { ...props, href, target: place, rel: 'noopener noreferrer' }, words);
+}
 
 /** One click dials and tells that it was dialled. */
 function call(page, callback, act, name = 'call') {
-  const href = target(page, callback);
+  const video = callback.medium === 'video';
   const look = name === 'call' ? 'primary button' : 'button';
-  const props = { class: look, key: name, onclick: () => act('call') };
-  const text = [t(`do.${name}`), callback.medium === 'voice' && ` ${callback.customer.phone}`];
-  const noMeeting = callback.medium === 'video' && !href;
+  const words = [t(`do.${name}`), !video && ` ${callback.customer.phone}`];
   return [
-    href
-      ? h('a', { ...props, ...place(href), href, rel: 'noopener noreferrer' }, text)
-      : h('button', props, text),
-    noMeeting && h('span', { class: 'muted', key: 'no-meeting' }, t('work.no_meeting')),
+    dial(page, callback, { class: look, key: name, onclick: () => act('call') }, words),
+    video && !target(page, callback) &&
+      h('span.muted', { key: 'no-meeting' }, t('work.no_meeting')),
   ];
-}
-
-function link(page, callback) {
-  const href = target(page, callback);
-  return href && h('a', { href, ...place(href), rel: 'noopener noreferrer' },
-    t('do.dial_again'));
 }
 
 const noted = (callback) => {
@@ -138,7 +135,7 @@ async function finish(page, callback) {
   if (disposition) fields.disposition = disposition;
   if (await page.desk.act('close', fields, t('do.close'))) {
     setDraft(callback.id, null);
-    say(t('work.closed', { name: callback.customer.name }));
+    page.say(t('work.closed', { name: callback.customer.name }));
     page.draw();
   }
 }
@@ -152,17 +149,17 @@ function retry(page, callback) {
     if (when === 'at') fields.at = new Date(at).toISOString();
     if (agreed) fields.customer_agreed = true;
     await page.desk.act('retry', fields, t('do.retry'), true);
-    say(t('retry.done'));
+    page.say(t('retry.done'));
     page.close();
   };
   const soon = (minutes) => h('button', { type: 'button', onclick: () => form.set({
     when: 'at', local: null, at: Math.ceil((now() + minutes * 60000) / 60000) * 60000,
   }) }, t('retry.in', { minutes }));
-  page.open(t('retry.title'), () => form.view([
+  page.open(t('do.retry'), () => form.view([
     form.radio('when', 'policy', t('retry.policy')),
-    form.radio('when', 'at', t('retry.at')),
+    form.radio('when', 'at', t('schedule.at')),
     form.values.when === 'at' && [
-      h('div', { class: 'row', key: 'soon' }, soon(15), soon(60), soon(180)),
+      h('div.row', { key: 'soon' }, soon(15), soon(60), soon(180)),
       whenField(form, callback.customer.time_zone ?? callback.schedule.time_zone),
     ],
     form.check('mine', t('retry.mine')),
@@ -187,15 +184,16 @@ function transfer(page, callback) {
   const matches = (one) => labelOf(one).toLowerCase().includes(form.values.find.toLowerCase());
   const free = (agent) => (agent.connected && agent.free_units > 0 ? t('transfer.free') : '');
   const state = (agent) => [word('presence', agent.presence), free(agent)].filter(Boolean);
-  const queues = () => directory.queues.filter(matches).map((one) => form.radio('to',
+  const labelled = (one) => ({ ...page.desk.queue(one.id), ...one });
+  const queues = () => directory.queues.map(labelled).filter(matches).map((one) => form.radio('to',
     `queue ${one.id}`,
-    [one.name, !one.open && h('span', { class: 'muted' }, ` ${t('bar.closed')}`)]));
+    [labelOf(one), !one.open && h('span.muted', null, ` ${t('bar.closed')}`)]));
   const others = () => directory.agents.filter((one) => one.id !== page.desk.agent.id);
   const agents = () => others().filter(matches).slice(0, 50).map((one) => form.radio('to',
-    `agent_id ${one.id}`, [one.name, h('span', { class: 'muted' }, ` ${state(one).join(', ')}`)]));
-  page.open(t('transfer.title'), () => form.view(directory && [
+    `agent_id ${one.id}`, [one.name, h('span.muted', null, ` ${state(one).join(', ')}`)]));
+  page.open(t('do.transfer'), () => form.view(directory && [
     form.input('find', t('transfer.find'), { type: 'search' }),
-    h('h3', { key: 'queues' }, t('transfer.queues')), queues(),
+    h('h3', { key: 'queues' }, t('bar.queues')), queues(),
     h('h3', { key: 'agents' }, t('transfer.agents')), agents(),
   ], t('do.transfer'), !form.values.to));
 }
@@ -208,12 +206,12 @@ export function cancel(page, callback) {
     text: t('cancel.text', { name, number: callback.number }),
     at: callback.schedule.start && instant(callback.schedule.start),
     button: t('cancel.yes'),
-    reason: t('cancel.reason'),
+    reason: t('form.reason'),
     go: async (reason) => {
       const body = reason ? { reason } : {};
       await page.api.post(`/v1/callbacks/${callback.id}/cancel`, body);
-      say(t('cancel.done', { name }));
-      page.list.refresh();
+      page.say(t('cancel.done', { name }));
+      page.list.load();
     },
   });
 }

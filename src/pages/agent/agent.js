@@ -11,7 +11,7 @@ import { bar, notices } from './frame.js';
 import { accept, decline, inbox } from './inbox.js';
 import { CallbackList } from './list.js';
 import { fromAddress, scheduleForm } from './schedule.js';
-import { announce, say, title } from './signals.js';
+import { announce, title } from './signals.js';
 import { work } from './work.js';
 
 await useTexts({ en: () => import('./texts.en.js'), de: () => import('./texts.de.js') });
@@ -37,8 +37,8 @@ page.door = new Door(page, 'agent', (value) => {
   page.desk = new Desk(value, {
     changed: () => {
       const { status } = page.desk?.socket.state() ?? {};
-      if (status === 'lost' && was !== 'lost') say(t('socket.lost'));
-      if (status === 'open' && was === 'lost') say(t('socket.back'));
+      if (status === 'lost' && was !== 'lost') page.say(t('socket.lost'));
+      if (status === 'open' && was === 'lost') page.say(t('socket.back'));
       was = status ?? was;
       page.draw();
     },
@@ -51,7 +51,7 @@ function render() {
   const { desk } = page;
   title(desk?.firstOffer, desk?.offers.size, desk?.socket.state().status === 'lost');
   if (!desk) return draw(root, page.door.view());
-  if (!desk.ready) return draw(root, page.door.wait(t('socket.connecting')));
+  if (!desk.ready) return draw(root, page.door.wait(t('connection.connecting')));
   if (page.later) queueMicrotask(page.later);
   page.later = null;
   if (!desk.assignments.has(page.selected)) {
@@ -60,13 +60,13 @@ function render() {
   const listed = page.showList || !page.selected;
   return draw(
     root,
-    h('a', { class: 'skip', href: '#main', key: 'skip' }, t('page.skip')),
+    h('a.skip', { href: '#main', key: 'skip' }, t('page.skip')),
     bar(page),
     notices(page),
     h(
       'div',
       { class: `desk${page.panel ? ' with-panel' : ''}`, key: 'desk' },
-      h('aside', { class: 'inbox stack', 'aria-label': t('inbox.title') }, inbox(page)),
+      h('aside.inbox.stack', { 'aria-label': t('inbox.title') }, inbox(page)),
       h(
         'main',
         { id: 'main', tabindex: '-1', class: 'main' },

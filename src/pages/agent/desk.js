@@ -131,7 +131,7 @@ const HANDLERS = {
     const offer = desk.offers.get(offer_id);
     desk.offers.delete(offer_id);
     if (offer && !OWN_DOING.has(reason)) {
-      const why = word('revoked', reason);
+      const why = word('gone', reason);
       desk.note('warn', t('offer.revoked', { name: offer.callback.customer.name, why }));
     }
   },
@@ -157,7 +157,7 @@ const HANDLERS = {
     const name = desk.assignments.get(callback_id)?.customer.name;
     desk.assignments.delete(callback_id);
     if (name && ['canceled', 'reassigned', 'no_call', 'connection_lost'].includes(reason)) {
-      desk.note('warn', t('work.gone', { name, why: word('unassigned', reason) }));
+      desk.note('warn', t('work.gone', { name, why: word('gone', reason) }));
     }
   },
   'agent.presence_changed'(desk, { presence, reason, by }) {

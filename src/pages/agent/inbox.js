@@ -55,26 +55,20 @@ export function inbox(page) {
   const held = [...desk.assignments.values()];
   return [
     h('h2', { key: 'title' }, t('inbox.title')),
-    h(
-      'ul',
-      { class: 'stack', key: 'offers' },
-      offers.map((offer) => h('li', { key: offer.offer_id }, card(page, offer))),
-    ),
+    list('offers', offers, (offer) => h('li', { key: offer.offer_id }, card(page, offer))),
     held.length > 0 && h('h3', { key: 'in-hand' }, t('inbox.held')),
-    h(
-      'ul',
-      { class: 'stack', key: 'held' },
-      held.map((callback) => h('li', { key: callback.id }, entry(page, callback))),
-    ),
-    !offers.length && !held.length && h('p', { class: 'muted quiet-inbox', key: 'none' },
+    list('held', held, (callback) => h('li', { key: callback.id }, entry(page, callback))),
+    !offers.length && !held.length && h('p.muted.quiet-inbox', { key: 'none' },
       t(desk.presence.presence === 'available' ? 'inbox.waiting' : 'inbox.away')),
-    h('button', { class: 'to-list', key: 'list', 'aria-pressed': String(page.showList),
+    h('button.to-list', { key: 'list', 'aria-pressed': String(page.showList),
       onclick: () => {
         page.showList = !page.showList;
         page.list.load();
       } }, t('list.open')),
   ];
 }
+
+const list = (key, all, one) => all.length > 0 && h('ul.stack', { key }, all.map(one));
 
 function card(page, offer) {
   const { callback } = offer;
@@ -83,26 +77,28 @@ function card(page, offer) {
     callback.interactions.at(-1)?.offered_at ?? callback.updated_at)) / 1000);
   const reasons = reasonsOf(page, offer);
   const first = page.desk.firstOffer === offer;
+  const no = (reason, words) =>
+    h('button', { key: words, onclick: () => refuse(page, offer, reason) }, words);
   return h(
-    'article',
-    { class: 'offer card', 'data-offer': offer.offer_id, 'aria-label': t('offer.title') },
+    'article.offer.card',
+    { 'data-offer': offer.offer_id, 'aria-label': t('offer.title') },
     h(
-      'div',
-      { class: 'row top' },
+      'div.row.top',
+      null,
       h('rb-ring', { until: offer.expires_at, seconds: String(seconds), title: t('offer.left') }),
       h(
-        'div',
-        { class: 'grow' },
-        h('p', { class: 'row small' }, h('span', { class: 'pill' }, kind(callback)),
-          h('span', { class: 'muted numbers' }, callback.number)),
-        h('h3', { class: 'name' }, customer.name),
-        customer.account && h('p', { class: 'muted small' }, customer.account),
+        'div.grow',
+        null,
+        h('p.row.small', null, h('span.pill', null, kind(callback)),
+          h('span.muted.numbers', null, callback.number)),
+        h('h3.name', null, customer.name),
+        customer.account && h('p.muted.small', null, customer.account),
       ),
     ),
-    h('p', { class: 'issue' }, issue(page, callback) || t('offer.no_issue')),
+    h('p.issue', null, issue(page, callback) || t('offer.no_issue')),
     h(
-      'p',
-      { class: 'muted small' },
+      'p.muted.small',
+      null,
       labelOf(page.desk.queue(callback.queue) ?? { id: callback.queue }),
       callback.schedule.start && ` · ${instant(callback.schedule.start)}`,
       callback.queued_since && [` · ${t('offer.waits')} `,
@@ -110,28 +106,17 @@ function card(page, offer) {
       callback.attempts > 0 && ` · ${t('offer.attempt', { number: callback.attempts + 1 })}`,
     ),
     h(
-      'div',
-      { class: 'row answers' },
-      h('button', { class: 'good grow', onclick: () => accept(page, offer) },
+      'div.row.answers',
+      null,
+      h('button.good.grow', { onclick: () => accept(page, offer) },
         t('offer.accept')),
       reasons.length === 0
-        ? h('button', { onclick: () => refuse(page, offer, null) }, t('offer.decline'))
-        : h(
-            'details',
-            { class: 'menu' },
-            h('summary', null, t('offer.decline')),
-            h(
-              'div',
-              { class: 'sheet' },
-              reasons.map((reason) =>
-                h('button', { key: reason.id, onclick: () => refuse(page, offer, reason.id) },
-                  labelOf(reason)),
-              ),
-              h('button', { onclick: () => refuse(page, offer, null) }, t('offer.no_reason')),
-            ),
-          ),
+        ? no(null, t('offer.decline'))
+        : h('details.menu', null, h('summary', null, t('offer.decline')),
+            h('div.sheet', null, reasons.map((reason) => no(reason.id, labelOf(reason))),
+              no(null, t('offer.no_reason')))),
     ),
-    first && h('p', { class: 'muted small hint' }, t('offer.by_key'), ' ',
+    first && h('p.muted.small.hint', null, t('offer.by_key'), ' ',
       h('kbd', null, t('key.accept'))),
   );
 }
@@ -144,9 +129,9 @@ function entry(page, callback) {
   };
   const current = !page.showList && page.selected === callback.id;
   return h(
-    'button',
-    { class: 'entry card', onclick: open, 'aria-current': current && 'true' },
-    h('span', { class: 'grow name' }, callback.customer.name),
-    h('span', { class: 'pill' }, word('state', callback.state)),
+    'button.entry.card',
+    { onclick: open, 'aria-current': current && 'true' },
+    h('span.grow.name', null, callback.customer.name),
+    h('span.pill', null, word('state', callback.state)),
   );
 }

@@ -5,7 +5,6 @@ import { HERE, instant, instantOf, isZone, longInstant, now, wall, zoneName }
   from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
-import { say } from './signals.js';
 
 const CHANNELS = ['case', 'chat', 'voice', 'email', 'messaging', 'portal', 'virtual_agent', 'api'];
 /** What a CRM may fill in, by its name in the address. */
@@ -46,57 +45,52 @@ function fields(form, desk) {
   const queue = desk.queue(values.queue);
   const video = queue?.media.includes('video');
   const reasons = queue?.reasons ?? [];
-  const tel = { pointer: '/customer/phone', type: 'tel', inputmode: 'tel' };
-  const required = { required: true };
+  const tel = { type: 'tel', inputmode: 'tel', required: values.medium === 'voice' };
   return [
-    h('div', { class: 'two', key: 'to' },
+    h('div.two', { key: 'to' },
       form.select('queue', t('fact.queue'),
-        desk.queues.map((it) => [it.id, labelOf(it)]), '/queue'),
+        desk.queues.map((it) => [it.id, labelOf(it)])),
       video && form.select('medium', t('schedule.medium'),
-        ['voice', 'video'].map((it) => [it, word('medium', it)]), '/medium')),
-    form.input('name', t('schedule.name'), { ...required, pointer: '/customer/name' }),
-    h('div', { class: 'two', key: 'reach' },
-      form.input('phone', t('fact.phone'),
-        values.medium === 'video' ? tel : { ...tel, ...required }),
-      form.input('email', t('fact.email'), { type: 'email', pointer: '/customer/email' })),
-    h('div', { class: 'two', key: 'why' },
+        ['voice', 'video'].map((it) => [it, word('medium', it)]))),
+    form.input('name', t('schedule.name'), { required: true }),
+    h('div.two', { key: 'reach' },
+      form.input('phone', t('fact.phone'), tel),
+      form.input('email', t('fact.email'), { type: 'email' })),
+    h('div.two', { key: 'why' },
       reasons.length
-        ? form.select('reason', t('schedule.reason'),
-            [['', '–'], ...reasons.map((it) => [it.id, labelOf(it)])], '/reason')
-        : form.input('reason', t('schedule.reason'), { pointer: '/reason' }),
+        ? form.select('reason', t('list.reason'),
+            [['', '–'], ...reasons.map((it) => [it.id, labelOf(it)])])
+        : form.input('reason', t('list.reason')),
       zoneField(form)),
-    form.input('short_description', t('schedule.short'), { pointer: '/short_description' }),
+    form.input('short_description', t('schedule.short')),
   ];
 }
 
 function zoneField(form) {
   const known = !form.values.time_zone || isZone(form.values.time_zone);
-  return h('div', { class: 'stack', key: 'zone' },
-    form.input('time_zone', t('schedule.zone'), { list: 'zones', pointer: '/customer/time_zone',
-      placeholder: t('schedule.zone_hint'), 'aria-invalid': known ? null : 'true' }),
+  return h('div.stack', { key: 'zone' },
+    form.input('time_zone', t('schedule.zone'), { list: 'zones', placeholder: 'Europe/Berlin',
+      ...(!known && { 'aria-invalid': 'true' }) }),
     h('datalist', { id: 'zones' }, zones().map((zone) => h('option', { value: zone, key: zone }))));
 }
 
 function when(form, slots, zone) {
   const there = isZone(zone) ? zone : null;
-  return h('div', { class: 'stack', key: 'times' }, whenField(form, there), slots.view(there));
+  return h('div.stack', { key: 'times' }, whenField(form, there), slots.view(there));
 }
 
 function more(form) {
   const channels = CHANNELS.map((it) => [it, word('channel', it)]);
   return h('details', { key: 'more', class: 'more' },
     h('summary', null, t('schedule.more')),
-    h('div', { class: 'stack' },
-      form.input('description', t('schedule.description'), { area: true,
-        pointer: '/description' }),
-      h('div', { class: 'two' },
-        form.select('channel', t('fact.channel'), channels, '/origin/channel'),
-        form.input('phone_extension', t('schedule.extension'), {
-          pointer: '/customer/phone_extension' })),
-      h('div', { class: 'two' },
-        form.input('case_id', t('fact.case'), { pointer: '/origin/case_id' }),
-        form.input('interaction_ref', t('fact.interaction'), {
-          pointer: '/origin/interaction_ref' })),
+    h('div.stack', null,
+      form.input('description', t('schedule.description'), { area: true }),
+      h('div.two', null,
+        form.select('channel', t('fact.channel'), channels),
+        form.input('phone_extension', t('schedule.extension'))),
+      h('div.two', null,
+        form.input('case_id', t('fact.case')),
+        form.input('interaction_ref', t('fact.interaction'))),
       form.check('mine', t('schedule.mine'))));
 }
 
@@ -135,8 +129,8 @@ function booked(page, callback) {
   const more = callback.overbooked ? ` ${t('schedule.overbooked')}` : '';
   const link = callback.record_url && { href: callback.record_url, text: t('schedule.record') };
   page.desk.note('good', text + more, link);
-  say(text + more);
-  page.list.refresh();
+  page.say(text + more);
+  page.list.load();
 }
 
 /** The form for another time of a callback. */
@@ -152,15 +146,15 @@ export function rescheduleForm(page, callback) {
     const done = moved.schedule.start ? longInstant(moved.schedule.start) : t('type.asap');
     const text = t('reschedule.done', { name: customer.name, at: done });
     page.desk.note('good', text);
-    say(text);
-    page.list.refresh();
+    page.say(text);
+    page.list.load();
     page.close();
   };
   return () => form.view([
     h('p', { key: 'who' }, h('strong', null, customer.name), ` · ${callback.number}`),
-    schedule.start && h('p', { class: 'muted', key: 'now' },
+    schedule.start && h('p.muted', { key: 'now' },
       t('reschedule.now', { at: instant(schedule.start) })),
-    medium === 'voice' && [form.radio('how', 'at', t('reschedule.at')),
+    medium === 'voice' && [form.radio('how', 'at', t('schedule.at')),
       form.radio('how', 'asap', t('type.asap'))],
     form.values.how === 'at' && when(form, slots, zone),
   ], t('reschedule.go'));
@@ -180,7 +174,7 @@ class Slots {
     const free = this.items.filter((slot) => Date.parse(slot.start) > now());
     if (free.length === 0) return null;
     const pick = (slot) => () => this.form.set({ at: Date.parse(slot.start), local: null });
-    return h('div', { class: 'slots', role: 'group', 'aria-label': t('schedule.slots') },
+    return h('div.slots', { role: 'group', 'aria-label': t('schedule.slots') },
       free.map((slot) => h('button', {
         type: 'button',
         key: slot.start,

@@ -32,9 +32,6 @@ export async function setNotify(on) {
   write(NOTIFY, granted === 'granted' ? 'on' : 'off');
 }
 
-/** Says something when the reader is done with what they hear. */
-export const say = (text) => speak('polite', text);
-
 /** A new offer. */
 export function announce(offer, isPending) {
   const { callback, offer_id: id } = offer;

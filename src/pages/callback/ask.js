@@ -20,8 +20,9 @@ export class Asking {
   /** `typed` was typed already, for another queue. */
   constructor(page, queue, typed) {
     Object.assign(this, { page, queue, now: null, problem: null, token: null, slots: null });
-    const { name = '', phone = '', email = '', about = '' } = typed ?? page.given().customer ?? {};
-    this.form = new Form(page, { medium: null, how: null, at: null, name, phone, email, about });
+    const { name = '', phone = '', email = '', short_description = '' } = typed ?? page.given().customer ?? {};
+    this.form = new Form(page, { medium: null, how: null, at: null, name, phone, email,
+      short_description });
     this.form.submit = (values) => this.send(values);
     this.polling = new Polling(() => this.load());
     this.form.picked = (at) => this.slots?.show(at);
@@ -76,7 +77,7 @@ export class Asking {
 
   async send(values) {
     const faults = wrong(values);
-    if (faults.length) throw new Problem(422, { detail: t('ask.mend'), errors: faults });
+    if (faults.length) throw new Problem(422, { detail: t('problem.invalid'), errors: faults });
     try {
       const made = await this.api.post('/v1/callbacks', this.body(values));
       if (made.manage_token) {
@@ -92,14 +93,14 @@ export class Asking {
   }
 
   /** The request; what the site's page gave goes along. */
-  body({ medium, how, at, name, phone, email, about }) {
+  body({ medium, how, at, name, phone, email, short_description }) {
     const { customer, context, reason, case_id, interaction_ref } = this.page.given();
     const origin = Object.entries({ case_id, interaction_ref }).filter(([, value]) => value);
     const filled = Object.entries({ phone, email }).map(([key, value]) => [key, value.trim()]);
     const person = { time_zone: HERE, locale: locale(), ...customer, name: name.trim(),
       ...Object.fromEntries(filled) };
     const body = { queue: this.queue, type: how === 'now' ? 'asap' : 'scheduled', medium, context,
-      reason, short_description: about.trim(), origin: Object.fromEntries(origin),
+      reason, short_description: short_description.trim(), origin: Object.fromEntries(origin),
       customer: Object.fromEntries(Object.entries(person).filter(([, value]) => value)) };
     if (how === 'later') body.schedule = { start: new Date(at).toISOString() };
     return Object.fromEntries(Object.entries(body).filter(([, value]) => value));
@@ -112,18 +113,18 @@ export class Asking {
       return h('p', { role: problem ? 'alert' : 'status' },
         problem ? this.refused(problem) : t('cb.loading'));
     }
-    const block = (key, ...content) => h('div', { class: 'stack', key }, content);
+    const block = (key, ...content) => h('div.stack', { key }, content);
     const may = this.mayNow() || possible(now.scheduled);
-    return h('section', { class: 'card block', 'aria-labelledby': 'ask' },
+    return h('section.card.block', { 'aria-labelledby': 'ask' },
       h('h2', { id: 'ask' }, t('ask.title', { name: now.name })),
       h('p', { role: 'status', class: 'standing' }, this.wait()),
-      problem && h('p', { class: 'banner bad' }, t('cb.lost')),
+      problem && h('p.banner.bad', null, t('cb.lost')),
       may ? form.view([
         block('how', this.medium(), this.when()),
         form.values.how === 'later' && this.slots?.view(),
         block('who', this.fields()),
       ], t(`ask.go_${form.values.how}`), form.values.how === 'later' && !form.values.at)
-        : h('p', { class: 'banner warn' }, t('ask.nothing')));
+        : h('p.banner.warn', null, t('ask.nothing')));
   }
 
   refused(problem) {
@@ -132,7 +133,7 @@ export class Asking {
   }
 
   known({ number }) {
-    return h('section', { class: 'card block' }, h('p', { role: 'alert', class: 'standing' },
+    return h('section.card.block', null, h('p', { role: 'alert', class: 'standing' },
       t('ask.existing', { number })));
   }
 
@@ -150,24 +151,24 @@ export class Asking {
   medium() {
     const { media } = this.now;
     if (media.length < 2) return null;
-    return h('fieldset', { class: 'row', key: 'medium' }, h('legend', null, t('ask.medium')),
+    return h('fieldset.row', { key: 'medium' }, h('legend', null, t('ask.medium')),
       media.map((one) => this.radio('medium', one, word('medium', one), () => this.turn(one))));
   }
 
   when() {
     const hint = (verdict) => !possible(verdict) && t(`ask.not_${verdict.reason}`);
     const { asap, scheduled } = this.now;
-    return h('fieldset', { class: 'stack', key: 'when' }, h('legend', null, t('form.when')),
+    return h('fieldset.stack', { key: 'when' }, h('legend', null, t('form.when')),
       this.form.values.medium === 'voice' && this.radio('how', 'now', [t('ask.now'),
-        hint(asap) && h('span', { class: 'muted' }, ` – ${hint(asap)}`)],
+        hint(asap) && h('span.muted', null, ` – ${hint(asap)}`)],
       () => this.choose('now'), !possible(asap)),
       this.radio('how', 'later', [t('ask.later'),
-        hint(scheduled) && h('span', { class: 'muted' }, ` – ${hint(scheduled)}`)],
+        hint(scheduled) && h('span.muted', null, ` – ${hint(scheduled)}`)],
       () => this.choose('later'), !possible(scheduled)));
   }
 
   radio(name, value, label, onchange, disabled = false) {
-    return h('label', { class: 'check', key: value },
+    return h('label.check', { key: value },
       h('input', { type: 'radio', name, disabled, onchange,
         checked: this.form.values[name] === value }), h('span', null, label));
   }
@@ -176,13 +177,13 @@ export class Asking {
     const { form } = this;
     const video = form.values.medium === 'video';
     const field = (name, more) => form.input(name, t(`ask.${name}`),
-      { pointer: `/customer/${name}`, autocomplete: name, required: true, ...more });
+      { autocomplete: name, required: true, ...more });
     return [
       field('name'),
       video ? field('email', { type: 'email' })
         : field('phone', { type: 'tel', autocomplete: 'tel', inputmode: 'tel' }),
-      form.input('about', t('ask.about'), { pointer: '/short_description', maxlength: '160' }),
-      h('p', { class: 'muted small', key: 'zone' }, t('ask.zone', { zone: zoneName(HERE) })),
+      form.input('short_description', t('ask.about'), { maxlength: '160' }),
+      h('p.muted.small', { key: 'zone' }, t('ask.zone', { zone: zoneName(HERE) })),
     ];
   }
 }

@@ -15,8 +15,8 @@ main.append(head, element);
 
 const page = new Page(head, () => {
   document.title = `${t('cb.title')} – Ringback`;
-  draw(head, h('div', { class: 'row' }, h('h1', { class: 'grow' }, t('cb.title')),
-    h('select', { class: 'languages', 'aria-label': t('settings.language'), value: language(),
+  draw(head, h('div.row', null, h('h1.grow', null, t('cb.title')),
+    h('select.languages', { 'aria-label': t('settings.language'), value: language(),
       onchange: async (event) => {
         await setLanguage(event.target.value);
         page.draw();

@@ -87,16 +87,16 @@ export class Following {
       this.said = sentence;
     }
     return [
-      lost && h('p', { class: 'banner bad', key: 'lost' }, t('cb.lost')),
-      h('section', { class: 'card block', key: 'state' },
-        h('p', { class: 'row' }, h('span', { class: 'pill' }, word('cb.short', callback.state)),
-          h('span', { class: 'muted small numbers' }, callback.number)),
-        h('p', { class: 'standing', tabindex: '-1' }, sentence),
+      lost && h('p.banner.bad', { key: 'lost' }, t('cb.lost')),
+      h('section.card.block', { key: 'state' },
+        h('p.row', null, h('span.pill', null, word('standing', callback.state)),
+          h('span.muted.small.numbers', null, callback.number)),
+        h('p.standing', { tabindex: '-1' }, sentence),
         zones(callback),
         meeting(callback),
         !page.panel && this.actions()),
       page.panelView(),
-      h('section', { class: 'card block', key: 'facts' }, facts(callback)),
+      h('section.card.block', { key: 'facts' }, facts(callback)),
       ENDED.has(callback.state) && again,
     ];
   }
@@ -126,11 +126,11 @@ export class Following {
     const { state, schedule } = callback;
     const movable = MOVABLE.has(state);
     if (!movable && state !== 'accepted') return null;
-    return h('div', { class: 'row' },
-      movable && h('button', { class: 'primary', onclick: () => this.move(), key: 'move' },
+    return h('div.row', null,
+      movable && h('button.primary', { onclick: () => this.move(), key: 'move' },
         t('cb.move')),
       h('button', { onclick: () => this.cancel(), key: 'cancel' }, t('cb.cancel')),
-      schedule.start && h('button', { class: 'quiet', key: 'calendar',
+      schedule.start && h('button.quiet', { key: 'calendar',
         onclick: () => calendarFile(callback, t('cb.event')) }, t('cb.calendar')));
   }
 
@@ -166,7 +166,7 @@ export class Following {
       text: t('cb.cancel_text'),
       at: schedule.start && longInstant(schedule.start),
       button: t('cb.cancel_yes'),
-      reason: t('cb.cancel_reason'),
+      reason: t('form.reason'),
       go: async (reason) => {
         this.callback = await this.api.post(`${this.path}/cancel`, reason ? { reason } : {});
         this.page.tell('canceled', this.callback);
@@ -179,7 +179,7 @@ export class Following {
 function zones({ schedule }) {
   if (!schedule.start || schedule.time_zone === HERE) return null;
   const there = longInstant(schedule.start, schedule.time_zone);
-  return h('p', { class: 'muted small' }, t('cb.zones', { here: zoneName(HERE), there,
+  return h('p.muted.small', null, t('cb.zones', { here: zoneName(HERE), there,
     zone: zoneName(schedule.time_zone) }));
 }
 
@@ -187,9 +187,9 @@ function meeting({ medium, meeting: made, state }) {
   if (medium !== 'video' || ENDED.has(state)) return null;
   const href = webLink(made?.join_url);
   return href
-    ? h('p', null, h('a', { class: 'primary button', href, rel: 'noopener noreferrer' },
+    ? h('p', null, h('a.primary.button', { href, rel: 'noopener noreferrer' },
         t('cb.join')))
-    : h('p', { class: 'muted' }, t('cb.no_meeting'));
+    : h('p.muted', null, t('cb.no_meeting'));
 }
 
 function facts(callback) {
@@ -200,6 +200,6 @@ function facts(callback) {
     ['attempts', callback.attempts > 0 && t('cb.tried', { number: callback.attempts })],
     ['asked', instant(callback.created_at)],
   ];
-  return h('dl', { class: 'facts' }, all.filter(([, value]) => value).map(([name, value]) =>
+  return h('dl.facts', null, all.filter(([, value]) => value).map(([name, value]) =>
     h('div', { key: name }, h('dt', null, t(`cb.fact_${name}`)), h('dd', null, value))));
 }

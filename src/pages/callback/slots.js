@@ -43,22 +43,22 @@ export class Slots {
   view() {
     const { days, day, form, lost } = this;
     if (lost) {
-      return h('p', { class: 'row', key: 'slots' }, t('cb.lost'),
+      return h('p.row', { key: 'slots' }, t('cb.lost'),
         h('button', { type: 'button', onclick: () => this.load() }, t('cb.try_again')));
     }
-    if (!days) return h('p', { class: 'muted', role: 'status', key: 'slots' }, t('cb.loading'));
+    if (!days) return h('p.muted', { role: 'status', key: 'slots' }, t('cb.loading'));
     if (days.size === 0) return h('p', { key: 'slots' }, t('cb.no_slots'));
     const choose = (event) => {
       this.day = event.target.value;
       form.set({ at: null });
     };
     const pick = (slot) => () => form.set({ at: Date.parse(slot.start) });
-    return h('div', { class: 'stack', key: 'slots' },
-      h('div', { class: 'field' },
+    return h('div.stack', { key: 'slots' },
+      h('div.field', null,
         h('label', { for: 'slot-day' }, t('form.date')),
         h('select', { id: 'slot-day', value: day, onchange: choose },
           [...days.keys()].map((one) => h('option', { value: one, key: one }, dayName(one))))),
-      h('div', { class: 'slots', role: 'group',
+      h('div.slots', { role: 'group',
         'aria-label': `${t('form.time')} (${zoneName(HERE)})` },
       days.get(day).map((slot) => h('button', {
         type: 'button',

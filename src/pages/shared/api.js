@@ -1,17 +1,23 @@
 // Requests to the API, and what its problems say.
 
-/** A refusal, as the server words it; status 0 where there was no answer. */
+import { known } from './texts.js';
+
+/** The words of that name, else those of the server, which are made for programs. */
+const words = (name, detail) => known(name.replaceAll('-', '_')) ?? detail;
+
+/** A refusal, in the reader's words; status 0 where there was no answer. */
 export class Problem extends Error {
   constructor(status, body) {
-    super(body.detail ?? body.title ?? String(status));
-    this.status = status;
-    this.body = body;
-    this.kind = String(body.type ?? '').replace('/problems/', '');
+    const kind = String(body.type ?? '').replace('/problems/', '');
+    super(words(`problem.${kind}`, body.detail ?? body.title ?? String(status)));
+    Object.assign(this, { status, body, kind });
   }
 
-  /** What is wrong with the field of that pointer. */
-  field(pointer) {
-    return this.body.errors?.find((error) => error.pointer === pointer)?.detail;
+  /** What is wrong with the field of that name, wherever in the body it stands. */
+  field(name) {
+    const found = this.body.errors?.find(({ pointer }) => pointer.split('/').at(-1) === name);
+    if (!found || !this.kind) return found?.detail;
+    return this.kind === 'invalid' ? words(`fault.${name}`, found.detail) : this.message;
   }
 }
 
@@ -51,14 +57,14 @@ export function client(token, server = '') {
       try {
         return await once(method, path, body, key);
       } catch (error) {
-        const known = error instanceof Problem;
+        const told = error instanceof Problem;
         // Whoever is to stay away for longer than a click may take isn't kept waiting for it.
-        const again = known ? error.status === 503 && error.retryAfter <= SOON_S
+        const again = told ? error.status === 503 && error.retryAfter <= SOON_S
           : method === 'POST' || method === 'GET';
         if (!again || left === 0) {
-          throw known ? error : new Problem(0, { detail: error.message });
+          throw told ? error : new Problem(0, { type: 'no-answer' });
         }
-        await pause(known ? error.retryAfter : 1);
+        await pause(told ? error.retryAfter : 1);
       }
     }
   }

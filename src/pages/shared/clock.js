@@ -2,7 +2,7 @@
 // quiet to screen readers: what must be said is said by the page, once.
 
 import { clockTime, isZone, now, span } from './time.js';
-import { SVG } from './view.js';
+import { draw, h } from './view.js';
 
 const ticking = new Set();
 setInterval(() => ticking.forEach((element) => element.tick()), 500);
@@ -51,32 +51,14 @@ class Until extends Ticking {
 class Ring extends Ticking {
   static observedAttributes = ['until', 'seconds'];
 
-  connectedCallback() {
-    if (!this.firstChild) {
-      const svg = document.createElementNS(SVG, 'svg');
-      svg.setAttribute('viewBox', '0 0 40 40');
-      svg.setAttribute('aria-hidden', 'true');
-      for (const kind of ['track', 'rest']) {
-        const circle = document.createElementNS(SVG, 'circle');
-        circle.setAttribute('class', kind);
-        for (const name of ['cx', 'cy']) circle.setAttribute(name, '20');
-        circle.setAttribute('r', '17');
-        circle.setAttribute('pathLength', '100');
-        svg.append(circle);
-      }
-      this.append(svg, document.createElement('span'));
-    }
-    super.connectedCallback();
-  }
-
   tick() {
-    if (!this.firstChild) return;
     const left = Math.max(0, (Date.parse(this.getAttribute('until')) - now()) / 1000);
     const share = Math.min(1, left / Number(this.getAttribute('seconds') || 30));
     this.toggleAttribute('low', left < 10);
-    this.querySelector('.rest').style.strokeDashoffset = String(100 - 100 * share);
-    const text = String(Math.ceil(left));
-    if (this.lastChild.textContent !== text) this.lastChild.textContent = text;
+    const circle = (kind, offset) => h('circle', { class: kind, cx: 20, cy: 20, r: 17,
+      pathLength: 100, 'stroke-dashoffset': offset });
+    draw(this, h('svg', { viewBox: '0 0 40 40', 'aria-hidden': 'true' }, circle('track', 0),
+      circle('rest', 100 - 100 * share)), h('span', null, Math.ceil(left)));
   }
 }
 

@@ -1,5 +1,6 @@
 // Forms in a page's panel: fields with their faults beside them, a time in two zones, a question.
 
+import { field, select, tick } from './fields.js';
 import { HERE, instant, instantOf, longInstant, now, wall, zoneName } from './time.js';
 import { t } from './texts.js';
 import { h } from './view.js';
@@ -42,14 +43,14 @@ export class Form {
   view(fields, label, disabled = false) {
     const agree = this.problem?.kind === 'outside-contact-hours' || this.values.agreed;
     return h(
-      'form',
-      { class: 'stack', onsubmit: (event) => this.go(event), novalidate: true },
+      'form.stack',
+      { onsubmit: (event) => this.go(event), novalidate: true },
       fields,
       agree && this.check('agreed', t('form.agreed')),
-      this.problem && h('div', { class: 'banner bad problem', role: 'alert', tabindex: '-1' },
+      this.problem && h('div.banner.bad.problem', { role: 'alert', tabindex: '-1' },
         this.problem.message, this.hints()),
-      h('div', { class: 'row' },
-        h('button', { class: 'primary', disabled: disabled || this.busy }, label),
+      h('div.row', null,
+        h('button.primary', { disabled: disabled || this.busy }, label),
         this.page.panel &&
           h('button', { type: 'button', onclick: this.page.close }, t('form.back'))),
     );
@@ -59,68 +60,49 @@ export class Form {
   hints() {
     const { next_allowed_at: next, next_start: exists, nearest = [] } = this.problem.body ?? {};
     const times = [next, exists, ...nearest.map((slot) => slot.start)].filter(Boolean);
-    return times.map((at) => h('button', { type: 'button', key: at, onclick: () => {
-      this.problem = null;
-      this.set({ at: Date.parse(at), local: null });
-      this.picked?.(Date.parse(at));
-    } }, instant(at)));
+    return times.length > 0 && [h('span', null, t('form.instead')), times.map((at) =>
+      h('button', { type: 'button', key: at, onclick: () => {
+        this.problem = null;
+        this.set({ at: Date.parse(at), local: null });
+        this.picked?.(Date.parse(at));
+      } }, instant(at)))];
   }
 
-  fault(...pointers) {
-    const found = pointers.map((pointer) => this.problem?.field?.(pointer));
-    return found.find(Boolean);
+  /** What is wrong with the first of these fields that isn't right. */
+  fault(...names) {
+    return names.map((name) => this.problem?.field?.(name)).find(Boolean);
   }
 
-  /** A text field; `more.pointer` is the field's name in the API's problems. */
-  input(name, label, more = {}) {
-    const { pointer, area, ...props } = more;
-    const fault = pointer && this.fault(pointer);
-    return h(
-      'div',
-      { class: 'field', key: name },
-      h('label', { for: `f-${name}` }, label),
-      h(area ? 'textarea' : 'input', {
-        id: `f-${name}`,
-        value: this.values[name] ?? '',
-        oninput: (event) => this.set({ [name]: event.target.value }),
-        'aria-invalid': fault ? 'true' : null,
-        'aria-describedby': fault ? `e-${name}` : null,
-        autocomplete: 'off',
-        ...props,
-      }),
-      fault && h('p', { class: 'fault', id: `e-${name}` }, fault),
-    );
+  /** A text field of that name, which is the API's name of it too. */
+  input(name, label, { area, ...more } = {}) {
+    const oninput = (event) => this.set({ [name]: event.target.value });
+    return this.field(name, label, (props) =>
+      h(area ? 'textarea' : 'input', { ...props, oninput, autocomplete: 'off', ...more }));
   }
 
-  select(name, label, options, pointer) {
-    const fault = pointer && this.fault(pointer);
-    return h(
-      'div',
-      { class: 'field', key: name },
-      h('label', { for: `f-${name}` }, label),
-      h('select', {
-        id: `f-${name}`,
-        value: this.values[name] ?? '',
-        onchange: (event) => this.set({ [name]: event.target.value }),
-        'aria-invalid': fault ? 'true' : null,
-      }, options.map(([value, text]) => h('option', { value, key: value }, text))),
-      fault && h('p', { class: 'fault' }, fault),
-    );
+  select(name, label, options) {
+    const onchange = (event) => this.set({ [name]: event.target.value });
+    return this.field(name, label, (props) => select({ ...props, onchange }, options));
+  }
+
+  /** A field with its fault below it; `draw` makes the input from what any has. */
+  field(name, label, draw) {
+    const fault = this.fault(name);
+    const id = `e-${name}`;
+    const props = { id: `f-${name}`, value: this.values[name] ?? '',
+      'aria-invalid': fault && 'true', 'aria-describedby': fault && id };
+    return field(props.id, label, draw(props), fault && h('p.fault', { id }, fault));
   }
 
   radio(name, value, label) {
     const checked = this.values[name] === value;
-    return h('label', { class: 'check', key: `${name} ${value}` },
-      h('input', { type: 'radio', name, checked, onchange: () => this.set({ [name]: value }) }),
-      h('span', null, label));
+    const onchange = () => this.set({ [name]: value });
+    return tick({ type: 'radio', name, value, checked, onchange }, label);
   }
 
   check(name, label) {
-    const checked = Boolean(this.values[name]);
-    return h('label', { class: 'check', key: name },
-      h('input', { type: 'checkbox', checked,
-        onchange: (event) => this.set({ [name]: event.target.checked }) }),
-      h('span', null, label));
+    const onchange = (event) => this.set({ [name]: event.target.checked });
+    return tick({ name, checked: Boolean(this.values[name]), onchange }, label);
   }
 }
 
@@ -136,32 +118,30 @@ export function whenField(form, zone) {
     form.set({ local: text, at: day && clock ? instantOf(text, own) : null });
   };
   const swap = (to) => form.set({ zone: to, local: null });
-  const fault =
-    form.fault('/schedule/start', '/schedule/local_start', '/start', '/local_start', '/at');
-  const input = (name, type, value, set, more) => h('div', { class: 'field', key: name },
-    h('label', { for: `f-${name}` }, t(`form.${name}`)),
+  const found = form.fault('schedule', 'start', 'local_start', 'at', '');
+  const fault = found && (form.problem.kind === 'invalid' ? t('fault.start') : found);
+  const input = (name, type, value, set, more) => field(`f-${name}`, t(`form.${name}`),
     h('input', { id: `f-${name}`, type, value, required: true, ...more,
       'aria-invalid': fault ? 'true' : null, 'aria-describedby': 'f-when',
       oninput: (event) => set(event.target.value) }));
   const missing = date && time && !values.at;
   return h(
-    'div',
-    { class: 'stack', key: 'when', role: 'group', 'aria-label': t('form.when') },
-    h('div', { class: 'two' },
+    'div.stack',
+    { key: 'when', role: 'group', 'aria-label': t('form.when') },
+    h('div.two', null,
       input('date', 'date', date, (day) => change(day, time || '09:00'), {
         min: wall(now(), own).slice(0, 10) }),
       input('time', 'time', time, (clock) => change(date || wall(now(), own).slice(0, 10), clock))),
-    there && h('div', { class: 'row small', role: 'radiogroup', 'aria-label': t('form.zone') },
-      ['here', 'there'].map((one) => h('label', { class: 'check', key: one },
-        h('input', { type: 'radio', name: 'zone', checked: (own === zone) === (one === 'there'),
-          onchange: () => swap(one) }),
-        t(`form.zone_${one}`, { zone: zoneName(one === 'here' ? HERE : zone) })))),
-    h('p', { class: 'both small', id: 'f-when' },
+    there && h('div.row.small', { role: 'radiogroup', 'aria-label': t('form.zone') },
+      ['here', 'there'].map((value) => tick({ type: 'radio', name: 'zone', value,
+        checked: (own === zone) === (value === 'there'), onchange: () => swap(value) },
+      t(`form.zone_${value}`, { zone: zoneName(value === 'here' ? HERE : zone) })))),
+    h('p.both.small', { id: 'f-when' },
       values.at && h('span', null, `${t('form.yours')}: ${longInstant(values.at)}`),
       values.at && there && h('span', null,
         `${t('form.theirs')}: ${longInstant(values.at, zone)} (${zoneName(zone)})`),
-      missing && h('span', { class: 'fault' }, t('form.no_such_time')),
-      fault && h('span', { class: 'fault' }, fault)),
+      missing && h('span.fault', null, t('problem.local_time_missing')),
+      fault && h('span.fault', null, fault)),
   );
 }
 
@@ -175,6 +155,6 @@ export function confirmation(page, { title, text, at, button, reason, go }) {
   page.open(title, () => form.view([
     h('p', { key: 'text' }, text),
     at && h('p', { key: 'at' }, h('strong', null, at)),
-    form.input('reason', reason, { maxlength: '200', pointer: '/reason' }),
+    form.input('reason', reason, { maxlength: '200' }),
   ], button));
 }

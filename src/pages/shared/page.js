@@ -55,13 +55,13 @@ export class Page {
   panelView() {
     if (!this.panel) return null;
     return h(
-      'section',
-      { class: 'panel card', role: 'dialog', 'aria-labelledby': 'panel-title', key: 'panel' },
+      'section.panel.card',
+      { role: 'dialog', 'aria-labelledby': 'panel-title', key: 'panel' },
       h(
-        'div',
-        { class: 'row' },
+        'div.row',
+        null,
         h('h2', { id: 'panel-title', tabindex: '-1', class: 'grow' }, this.panel.name),
-        h('button', { class: 'quiet', onclick: this.close, 'aria-label': t('panel.close') }, '✕'),
+        h('button.quiet', { onclick: this.close, 'aria-label': t('panel.close') }, '✕'),
       ),
       this.panel.render(this),
     );

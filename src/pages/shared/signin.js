@@ -39,8 +39,8 @@ export class Door {
 
   /** What stands here until the page knows enough. */
   wait(text) {
-    return h('main', { class: 'signin', key: 'wait' }, h('h1', null, 'Ringback'),
-      h('p', { class: 'muted', role: 'status' }, text));
+    return h('main.signin', { key: 'wait' }, h('h1', null, 'Ringback'),
+      h('p.muted', { role: 'status' }, text));
   }
 
   /** The form. */
@@ -51,11 +51,11 @@ export class Door {
       if (value) this.let(value);
     };
     return h(
-      'main',
-      { class: 'signin', key: 'signin' },
+      'main.signin',
+      { key: 'signin' },
       h('h1', null, t(`page.${this.name}`)),
-      h('p', { class: 'muted' }, t('signin.hint')),
-      this.why && h('p', { class: 'banner warn', role: 'alert' }, this.why),
+      h('p.muted', null, t('signin.hint')),
+      this.why && h('p.banner.warn', { role: 'alert' }, this.why),
       h(
         'form',
         { onsubmit: submit },
@@ -69,7 +69,7 @@ export class Door {
           spellcheck: 'false',
           made: (input) => requestAnimationFrame(() => input.focus()),
         }),
-        h('button', { class: 'primary' }, t('signin.enter')),
+        h('button.primary', null, t('signin.enter')),
       ),
     );
   }

@@ -39,7 +39,9 @@ export async function useTexts(...loaders) {
 
 async function load(loaders) {
   const { default: words } = await loaders[language()]();
-  Object.assign(table, words);
+  for (const [kind, named] of Object.entries(words)) {
+    for (const [name, text] of Object.entries(named)) table[`${kind}.${name}`] = text;
+  }
 }
 
 /** Chooses a language. */
@@ -47,6 +49,9 @@ export function setLanguage(choice) {
   write(NAME, choice);
   return useTexts();
 }
+
+/** The words of that name as they stand here; none where there are none. */
+export const known = (name) => table[name];
 
 /** The words of that name, with `{value}` filled in. */
 export function t(name, values = {}) {

@@ -2,13 +2,19 @@
 // stay where they are. Texts become text nodes and never markup, whatever a customer wrote.
 
 /** The name of SVG's elements, which no browser asks for. */
-export const SVG = 'http://www.w3.org/2000/svg';
+const SVG = 'http://www.w3.org/2000/svg';
 const AS_PROPERTY = new Set(['checked', 'disabled', 'hidden', 'indeterminate', 'open', 'value']);
 
-/** A node to draw: `h('p', {class: 'x', key: 1, onclick}, 'text', [more])`. */
-export function h(tag, props, ...children) {
-  return { tag, props: props ?? {}, key: props?.key, children: flat(children, []) };
+/** A node to draw: `h('p.row.small', {key: 1, onclick}, 'text', [more])`. */
+export function h(name, props, ...children) {
+  const [tag, ...classes] = name.split('.');
+  const named = classes.length ? { class: classes.join(' '), ...props } : props ?? {};
+  const key = props?.key;
+  return Object.assign(new Node(), { tag, props: named, key, children: flat(children, []) });
 }
+
+/** What `h` made: an object that came from elsewhere is none, whatever it has in it. */
+class Node {}
 
 /** Makes `nodes` the children of `root`. */
 export function draw(root, ...nodes) {
@@ -20,7 +26,7 @@ export function draw(root, ...nodes) {
 function flat(list, out) {
   for (const one of list) {
     if (Array.isArray(one)) flat(one, out);
-    else if (one?.tag) out.push(one);
+    else if (one instanceof Node) out.push(one);
     else if (one !== null && one !== undefined && one !== false && one !== '') {
       out.push({ text: String(one) });
     }

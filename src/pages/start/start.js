@@ -16,30 +16,30 @@ function enter(page, token) {
 document.documentElement.lang = language();
 
 const door = (name, ...content) =>
-  h('section', { class: 'door card', key: name }, h('h2', null, t(`start.${name}`)),
-    h('p', { class: 'muted' }, t(`start.${name}_hint`)), h('p', { class: 'row' }, content));
+  h('section.door.card', { key: name }, h('h2', null, t(`start.${name}`)),
+    h('p.muted', null, t(`start.${name}_hint`)), h('p.row', null, content));
 
 function show(demo) {
-  const open = (href) => h('a', { class: 'button', href, key: href }, t('start.open'));
+  const open = (href) => h('a.button', { href, key: href }, t('start.open'));
   const as = (page) => ({ name, token }) =>
     h('button', { key: name, onclick: () => enter(page, token) }, t('start.as', { name }));
   draw(
     document.getElementById('page'),
     h(
-      'main',
-      { class: 'start' },
+      'main.start',
+      null,
       h('h1', null, 'Ringback'),
       h('p', null, t('start.what')),
-      demo.agents.length > 0 && h('p', { class: 'banner' }, t('start.demo')),
+      demo.agents.length > 0 && h('p.banner', null, t('start.demo')),
       h(
-        'div',
-        { class: 'doors' },
+        'div.doors',
+        null,
         door('agent', demo.agents.length ? demo.agents.map(as('agent')) : open('/agent')),
         door('supervisor', demo.supervisor
           ? as('supervisor')({ name: t('start.lead'), token: demo.supervisor })
           : open('/supervisor')),
         demo.queues.length > 0 && door('customer', demo.queues.map(({ id, name }) =>
-          h('a', { class: 'button', href: `/callback?queue=${id}`, key: id }, name))),
+          h('a.button', { href: `/callback?queue=${id}`, key: id }, name))),
         door('docs', open('/docs')),
       ),
     ),

@@ -1,5 +1,6 @@
 // The agents: what they want, whether they are there, what they do, since when.
 
+import { aside, dot } from '../shared/fields.js';
 import { t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { openCallback } from './callback.js';
@@ -16,10 +17,10 @@ export function agents(page) {
   all.sort((a, b) => place(a) - place(b) || a.name.localeCompare(b.name));
   const column = (name) => h('th', { scope: 'col', key: name }, t(`agents.${name}`));
   return h(
-    'section',
-    { class: 'card list', key: 'agents' },
+    'section.card.list.roster',
+    { key: 'agents' },
     h('h2', { id: 'agents-title' }, t('agents.title')),
-    h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'agents-title' },
+    h('div.scroll', { tabindex: '0', role: 'region', 'aria-labelledby': 'agents-title' },
       h('table', null,
         h('thead', null, h('tr', null, column('name'), column('presence'), column('work'),
           column('since'), !page.wallboard && column('set'))),
@@ -30,12 +31,12 @@ export function agents(page) {
 function row(page, agent) {
   const cell = (name, ...content) => h('td', { 'data-label': t(`agents.${name}`) }, content);
   return h('tr', { key: agent.id },
-    cell('name', h('span', { class: 'name' }, agent.name)),
-    cell('presence', h('span', { class: 'row tight' },
-      h('span', { class: 'line' }, h('span', { class: `dot ${agent.presence}` }),
+    cell('name', h('span.name', null, agent.name)),
+    cell('presence', h('span.row.tight', null,
+      h('span.line', null, dot(agent.presence),
         word('presence', agent.presence)),
-      agent.reason && h('span', { class: 'muted small' }, word('choice', agent.reason)),
-      !agent.connected && h('span', { class: 'pill warn' }, t('agents.not_connected')))),
+      agent.reason && aside(word('choice', agent.reason)),
+      !agent.connected && h('span.pill.warn', null, t('agents.not_connected')))),
     cell('work', work(page, agent)),
     cell('since', h('rb-since', { at: agent.since })),
     !page.wallboard && cell('set', set(page, agent)));
@@ -43,11 +44,10 @@ function row(page, agent) {
 
 function work(page, agent) {
   const idle = agent.engagement === 'idle';
-  return h('span', { class: 'row tight' },
+  return h('span.row.tight', null,
     h('span', { class: idle ? 'muted' : 'pill' }, word('engagement', agent.engagement)),
-    agent.external_units > 0 && h('span', { class: 'muted small' },
-      t('agents.elsewhere', { units: agent.external_units })),
-    !page.wallboard && agent.assignments.map((id) => h('button', { class: 'link', key: id,
+    agent.external_units > 0 && aside(t('agents.elsewhere', { units: agent.external_units })),
+    !page.wallboard && agent.assignments.map((id) => h('button.link', { key: id,
       'aria-label': t('agents.open_work', { name: agent.name }),
       onclick: () => openCallback(page, id) }, t('agents.open'))));
 }

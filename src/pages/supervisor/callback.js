@@ -4,11 +4,10 @@ import { confirmation, Form } from '../shared/dialogs.js';
 import { instant, longInstant, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
+import { unroutable, why } from './why.js';
 
 const LIVE = ['open', 'queued', 'offered', 'accepted', 'calling', 'wrap_up'];
 const WAITING = ['open', 'queued', 'offered'];
-/** Agents who can't take it are told up to so many. */
-const CANDIDATES_MAX = 12;
 
 const named = (page, id) => page.stats.agents.find((agent) => agent.id === id)?.name ?? id;
 
@@ -34,8 +33,8 @@ export function openCallback(page, id) {
 }
 
 function view(page, { callback, trace, history, problem }, load) {
-  return h('div', { class: 'stack', key: 'callback' },
-    problem && h('p', { class: 'banner bad', role: 'alert' }, problem.message),
+  return h('div.stack', { key: 'callback' },
+    problem && h('p.banner.bad', { role: 'alert' }, problem.message),
     callback && [head(callback), actions(page, callback, load), why(page, callback, trace),
       story(page, history)]);
 }
@@ -55,12 +54,12 @@ function head(callback) {
     ['reason', callback.cancel_reason ?? (callback.closed_reason
       && word('closed', callback.closed_reason))],
   ];
-  return h('div', { class: 'stack', key: 'head' },
-    h('p', { class: 'row' }, h('strong', { class: 'grow big-name' }, customer.name),
-      h('span', { class: 'pill' }, word('state', callback.state))),
-    h('p', { class: 'muted small' }, callback.number,
+  return h('div.stack', { key: 'head' },
+    h('p.row', null, h('strong.grow.big-name', null, customer.name),
+      h('span.pill', null, word('state', callback.state))),
+    h('p.muted.small', null, callback.number,
       callback.short_description && ` · ${callback.short_description}`),
-    h('dl', { class: 'facts' }, facts.filter(([, value]) => value !== null && value !== undefined)
+    h('dl.facts', null, facts.filter(([, value]) => value !== null && value !== undefined)
       .map(([name, value]) => h('div', { key: name }, h('dt', null, t(`call.${name}`)),
         h('dd', null, value)))));
 }
@@ -75,13 +74,13 @@ function actions(page, callback, load) {
   const priority = (event) => after(`${t('call.priority')}: ${event.target.value}`,
     (api) => api.patch(path, { priority: Number(event.target.value) }));
   if (!LIVE.includes(state)) return null;
-  return h('div', { class: 'row', key: 'actions', role: 'group', 'aria-label': t('call.actions') },
+  return h('div.row', { key: 'actions', role: 'group', 'aria-label': t('call.actions') },
     state !== 'calling' && button('assign', () => assign(page, callback)),
     state === 'open' && button('call_now', requeue),
     ['offered', 'accepted', 'wrap_up'].includes(state) && button('requeue', requeue),
     [...WAITING, 'accepted'].includes(state) && button('cancel', () => cancel(page, callback)),
     state !== 'calling' && button('close', () => close(page, callback), 'danger'),
-    h('label', { class: 'row small' }, t('call.priority'),
+    h('label.row.small', null, t('call.priority'),
       h('select', { value: String(callback.priority), onchange: priority },
         Array.from({ length: 10 }, (_, at) => h('option', { key: at, value: String(at) }, at)))));
 }
@@ -97,8 +96,8 @@ function assign(page, callback) {
   };
   const agents = page.stats.agents.filter((agent) => agent.connected);
   page.open(`${t('call.assign')}: ${callback.customer.name}`, () => form.view([
-    agents.length === 0 && h('p', { class: 'muted' }, t('call.nobody')),
-    agents.map((agent) => form.radio('to', agent.id, [agent.name, h('span', { class: 'muted' },
+    agents.length === 0 && h('p.muted', null, t('call.nobody')),
+    agents.map((agent) => form.radio('to', agent.id, [agent.name, h('span.muted', null,
       ` ${word('presence', agent.presence)}, ${word('engagement', agent.engagement)}`)])),
     form.check('force', t('call.force')),
   ], t('call.assign'), !form.values.to));
@@ -120,7 +119,7 @@ function ask(page, callback, name, run) {
     title: t(`call.${name}_title`),
     text: t(`call.${name}_text`, { name: who, number: callback.number }),
     button: t(`call.${name}`),
-    reason: t(name === 'cancel' ? 'super.reason' : 'super.notes'),
+    reason: t(name === 'cancel' ? 'form.reason' : 'super.notes'),
     go: async (text) => {
       await run(text);
       page.tell('good', `${t(`call.${name}`)}: ${who}`);
@@ -129,41 +128,23 @@ function ask(page, callback, name, run) {
   });
 }
 
-/** Why it isn't with anybody yet, in words. */
-function why(page, callback, trace) {
-  if (!trace) return null;
-  const { position, candidates, would_change: change } = trace;
-  const able = candidates.filter((one) => one.eligible);
-  const groups = new Map();
-  for (const one of candidates.filter((it) => !it.eligible)) {
-    groups.set(one.failed, [...(groups.get(one.failed) ?? []), one]);
-  }
-  return h('section', { class: 'stack', key: 'why' },
-    h('h3', null, t('why.title')),
-    h('p', null, t(`why.${callback.state}`, { position: position ?? '–',
-      at: callback.next_attempt_at ? instant(callback.next_attempt_at) : '–',
-      name: named(page, callback.offered_to) })),
-    callback.unroutable && h('p', { class: 'banner bad' }, t('why.unroutable'), ' ',
-      callback.unroutable),
-    able.length > 0 && h('p', null, t('why.able', { names: able.map((one) =>
-      named(page, one.agent_id)).join(', ') })),
-    h('ul', { class: 'stack tight-list' }, [...groups].map(([failed, all]) => h('li', {
-      key: failed }, h('strong', null, t(`failed.${failed}`)), ' ',
-    all.slice(0, CANDIDATES_MAX).map((one) => named(page, one.agent_id)).join(', '),
-    all.length > CANDIDATES_MAX && ` … (${all.length})`,
-    failed === 'missing_skill' && all[0].detail && h('span', { class: 'muted small' },
-      ` – ${all[0].detail}`)))),
-    change.length > 0 && h('p', { class: 'muted small' }, t('why.change'), ' ', change.join('; ')));
+function story(page, history) {
+  return h('section.stack', { key: 'story' },
+    h('h3', null, t('story.title')),
+    h('ol.story', null, history.map((event) => h('li', { key: event.id },
+      h('span.muted.numbers.small', null, instant(event.at)), ' ',
+      word('event', event.type.replace('callback.', '')),
+      event.data?.agent_id && h('span.muted', null,
+        ` · ${named(page, event.data.agent_id)}`),
+      because(event) && h('span.muted', null, ` · ${because(event)}`)))));
 }
 
-function story(page, history) {
-  return h('section', { class: 'stack', key: 'story' },
-    h('h3', null, t('story.title')),
-    h('ol', { class: 'story' }, history.map((event) => h('li', { key: event.id },
-      h('span', { class: 'muted numbers small' }, instant(event.at)), ' ',
-      word('event', event.type.replace('callback.', '')),
-      event.data?.agent_id && h('span', { class: 'muted' },
-        ` · ${named(page, event.data.agent_id)}`),
-      event.data?.reason && h('span', { class: 'muted' },
-        ` · ${word('choice', String(event.data.reason))}`)))));
+/** What an event tells of its reason: a code, or what somebody chose or wrote. */
+function because({ type, data }) {
+  const { reason, outcome, closed_reason: closed } = data ?? {};
+  if (outcome) return word('outcome', outcome);
+  if (closed) return word('closed', closed);
+  if (!reason) return null;
+  if (type === 'callback.unroutable') return unroutable(reason);
+  return word(type === 'callback.declined' ? 'choice' : 'gone', reason);
 }

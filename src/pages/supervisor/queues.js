@@ -10,7 +10,7 @@ const since = (seconds) => new Date(now() - seconds * 1000).toISOString();
 
 /** All of them. */
 export function queues(page) {
-  return h('section', { class: 'queues', 'aria-label': t('queues.title'), key: 'queues' },
+  return h('section.queues', { 'aria-label': t('queues.title'), key: 'queues' },
     page.stats.queues.map((queue) => card(page, queue)));
 }
 
@@ -29,29 +29,29 @@ function card(page, queue) {
   const figure = (name, value) => h('div', { key: name }, h('dt', null, t(`queues.${name}`)),
     h('dd', null, value));
   return h(
-    'article',
-    { class: 'card queue', key: queue.id, 'aria-label': queue.name },
-    h('div', { class: 'row' },
-      h('h2', { class: 'grow' }, queue.name),
-      !queue.open && h('span', { class: 'pill' }, t('queues.closed')),
-      queue.intake_paused && h('span', { class: 'pill warn' }, t('queues.intake_paused')),
-      queue.offers_paused && h('span', { class: 'pill warn' }, t('queues.offers_paused'))),
-    h('dl', { class: 'figures', key: 'now' },
-      figure('waiting', h('strong', { class: 'big' }, waiting)),
+    'article.card.queue',
+    { key: queue.id, 'aria-label': queue.name },
+    h('div.row', null,
+      h('h2.grow', null, queue.name),
+      !queue.open && h('span.pill', null, t('queues.closed')),
+      queue.intake_paused && h('span.pill.warn', null, t('queues.intake_paused')),
+      queue.offers_paused && h('span.pill.warn', null, t('queues.offers_paused'))),
+    h('dl.figures', { key: 'now' },
+      figure('waiting', h('strong.big', null, waiting)),
       figure('oldest', oldest === null ? NONE : h('rb-since', { at: since(oldest) })),
       figure('with_agents', queue.with_agents),
       figure('estimate', [expected === null ? NONE : span(expected),
-        estimate?.scored > 0 && h('span', { class: 'muted small right' },
+        estimate?.scored > 0 && h('span.muted.small.right', null,
           t('queues.right', { share: percent(estimate.inside_share) }))])),
     h('h3', { key: 'today' }, t('queues.today')),
-    h('dl', { class: 'figures', key: 'day' },
+    h('dl.figures', { key: 'day' },
       figure('level', percent(day.service_level)),
       figure('on_time', percent(day.on_time)),
       figure('promises', promised
         ? t('queues.of', { kept: day.promises_kept, promised }) : NONE),
       figure('reached', percent(day.reach_rate))),
     trends(page, queue),
-    !page.wallboard && h('div', { class: 'row foot' }, tables(page, queue), pause(page, queue)),
+    !page.wallboard && h('div.row.foot', null, tables(page, queue), pause(page, queue)),
   );
 }
 
@@ -64,7 +64,7 @@ function pause(page, queue) {
     return h('button', { key: 'resume', onclick: resume,
       'aria-label': `${t('queues.resume')}: ${queue.name}` }, t('queues.resume'));
   }
-  return h('button', { class: 'quiet', key: 'pause', onclick: () => ask(page, queue, path),
+  return h('button.quiet', { key: 'pause', onclick: () => ask(page, queue, path),
     'aria-label': `${t('queues.pause')}: ${queue.name}` }, t('queues.pause'));
 }
 
@@ -80,6 +80,6 @@ function ask(page, queue, path) {
   page.open(`${t('queues.pause')}: ${queue.name}`, () => form.view([
     form.check('intake', t('queues.pause_intake')),
     form.check('offers', t('queues.pause_offers')),
-    form.input('reason', t('super.reason'), { maxlength: '200', pointer: '/reason' }),
+    form.input('reason', t('form.reason'), { maxlength: '200' }),
   ], t('queues.pause'), !form.values.intake && !form.values.offers));
 }

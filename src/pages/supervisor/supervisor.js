@@ -119,10 +119,10 @@ function render() {
       'div',
       { class: `board${page.panel ? ' with-panel' : ''}${wallboard ? ' wall' : ''}`, key: 'board' },
       h(
-        'main',
-        { class: 'stack main' },
+        'main.stack.main',
+        null,
         queues(page),
-        h('div', { class: 'columns' }, agents(page), !wallboard && page.table.view()),
+        h('div.columns', null, agents(page), !wallboard && page.table.view()),
       ),
       page.panelView(),
     ),

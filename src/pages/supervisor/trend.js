@@ -40,7 +40,7 @@ export function trends(page, { id, waiting, waiting_by_minute: { from, most } })
   const since = known > 0 && clockTime(start + known * MINUTE_MS);
   const created = hours?.map((hour) => hour.created);
   const sum = created?.reduce((all, one) => all + one, 0);
-  return h('div', { class: 'trends', key: 'trends' },
+  return h('div.trends', { key: 'trends' },
     chart('hour', most, start, [t('trend.hour', { latest: waiting, most: longest }),
       peak && t('trend.peak', { at: peak }), since && t('trend.since', { since })]),
     hours && chart('day', created, Date.parse(hours[0].from), [t('trend.day', { sum,
@@ -63,13 +63,13 @@ export function tables(page, { id, name, waiting_by_minute: { from, most } }) {
     const hours = (page.day.queues.get(id) ?? []).map((one) => [Date.parse(one.from), one.created]);
     return [table('hour', minutes.reverse()), table('day', hours.reverse())];
   };
-  return h('details', { class: 'more', key: 'tables', open: opened.has(id), ontoggle: toggle },
+  return h('details.more', { key: 'tables', open: opened.has(id), ontoggle: toggle },
     h('summary', { 'aria-label': `${t('trend.tables')}: ${name}` }, t('trend.tables')),
-    opened.has(id) && h('div', { class: 'tables' }, rows()));
+    opened.has(id) && h('div.tables', null, rows()));
 }
 
 function table(name, rows) {
-  return h('table', { key: name }, h('caption', { class: 'small' }, t(`trend.${name}_title`)),
+  return h('table', { key: name }, h('caption.small', null, t(`trend.${name}_title`)),
     h('tbody', null, rows.map(([at, value]) => h('tr', { key: at },
       h('th', { scope: 'row' }, clockTime(at)), h('td', null, value)))));
 }
@@ -81,17 +81,17 @@ function chart(name, bars, from, told) {
   const drawn = bars.map((value, at) => value > 0 && h('rect', { key: at, x: at + 0.1,
     y: HEIGHT - high(value, most), width: 0.8, height: high(value, most) }));
   const unknown = bars.map((value, at) => value === null && `M${at} ${HEIGHT}h1`);
-  return h('figure', { class: 'trend', key: name },
-    h('figcaption', { class: 'row small', 'aria-hidden': 'true' },
-      h('span', { class: 'grow' }, t(`trend.${name}_title`)),
-      h('span', { class: 'muted numbers' }, t('trend.most', { most }))),
+  return h('figure.trend', { key: name },
+    h('figcaption.row.small', { 'aria-hidden': 'true' },
+      h('span.grow', null, t(`trend.${name}_title`)),
+      h('span.muted.numbers', null, t('trend.most', { most }))),
     h('svg', { viewBox: `0 0 ${bars.length} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img',
       'aria-label': label },
     h('title', null, label),
     h('path', { d: `M0 ${HEIGHT}H${bars.length}`, class: 'axis' }),
     h('path', { d: unknown.filter(Boolean).join('') || 'M0 0', class: 'unknown' }), drawn),
-    h('p', { class: 'row small muted', 'aria-hidden': 'true' },
-      h('span', { class: 'grow' }, clockTime(from)), h('span', null, t('trend.now'))));
+    h('p.row.small.muted', { 'aria-hidden': 'true' },
+      h('span.grow', null, clockTime(from)), h('span', null, t('trend.now'))));
 }
 
 /** Whatever isn't nothing is seen. */

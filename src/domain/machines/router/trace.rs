@@ -1,7 +1,8 @@
 //! Why a callback isn't assigned, agent by agent, in words for people.
 //!
 //! It is separate because it explains decisions and takes none; it asks the same questions as the
-//! decisions do, of the same structures, in the documented order.
+//! decisions do, of the same structures, in the documented order. The supervisor's page says these
+//! sentences in other languages and knows them word for word (src/pages/supervisor/why.js).
 
 use super::RouterMachine;
 use crate::domain::agent::Presence;
