@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { accessibilityFaults, BOUND, setUp, slotIn, until } from './harness.mjs';
+import { accessibilityFaults, BOUND, layoutFaults, setUp, slotIn, until } from './harness.mjs';
 
 const site = setUp();
 
@@ -93,29 +93,82 @@ test('what stands before a token fits a phone too, and axe finds nothing', BOUND
   for (const path of ['/', '/agent', '/supervisor', '/callback?queue=billing', '/callback/x']) {
     await page.goto(site.server.url + path);
     await page.locator('h1').waitFor();
-    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360, path);
+    assert.deepEqual(await layoutFaults(page), [], path);
     assert.deepEqual(await accessibilityFaults(page), [], path);
   }
 });
 
-test('a phone’s width shows it all without scrolling sideways', BOUND, async () => {
-  const page = await site.agent('mara-key-1', { size: [360, 740] });
+test('on a phone all can be seen and hit, light and dark, and in German', BOUND, async () => {
+  const options = { bypassCSP: true, locale: 'de-DE', size: [360, 740] };
+  const page = await site.person(options);
+  await page.goto(`${site.server.url}/agent`);
+  await page.getByLabel('Token').fill('mara-key-1');
+  await page.keyboard.press('Enter');
+  const button = (name) => page.getByRole('button', { name, exact: true });
   const fits = async (what) => {
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(wide <= 360, `${what}: ${wide}`);
+    assert.deepEqual(await layoutFaults(page), [], what);
+    assert.deepEqual(await accessibilityFaults(page), [], what);
   };
+  await page.locator('.presence > summary').click();
+  await button('Verfügbar').waitFor();
+  await fits('presence');
+  await button('Verfügbar').click();
+  const customer = { name: 'Wolfeschlegelsteinhausenbergerdorff', id: 'CON7', account: 'Engines',
+    email: 'ada.lovelace.of.the.analytical.engine@example.com', phone_extension: '204',
+    phone: '+14155550188', time_zone: 'America/New_York' };
+  for (const hours of [2, 3]) {
+    const schedule = { start: slotIn(hours) };
+    await site.server.ask({ type: 'scheduled', schedule, customer, reason: 'invoice',
+      short_description: 'Charged twice in November, and a good deal more to be told of it' });
+  }
+  await button('Aktualisieren').click();
+  await page.locator('tbody tr').nth(1).waitFor();
   await fits('the list');
-  await page.getByRole('button', { name: 'Schedule a callback' }).click();
-  await page.locator('.panel').waitFor();
-  await site.server.ask();
+  await page.locator('tbody tr').first().getByRole('button', { name: /^Verschieben/ }).click();
+  await page.locator('.slots button').first().waitFor();
+  await fits('another time');
+  await page.keyboard.press('Escape');
+  await button('Rückruf planen').click();
+  await page.locator('.panel summary').click();
+  await page.getByLabel('Telefon', { exact: true }).fill('12');
+  await page.getByLabel('Zeitzone des Kunden').fill('Asia/Tokyo');
+  await page.getByLabel('Datum').fill(slotIn(48).slice(0, 10));
+  await button('Buchen').click();
+  await page.getByText('Bitte die ganze Nummer mit Vorwahl').waitFor();
+  await fits('the form, with what is wrong');
+  const asked = await site.server.ask({ customer, reason: 'invoice', description: 'a\nb',
+    origin: { case_id: 'CS0000042', page_url: `https://shop.example/${'order/'.repeat(20)}` },
+    context: {
+      articles: [{ title: 'Invoices', url: 'https://help.example/1' }],
+      transcript: [{ from: 'customer', text: 'w'.repeat(90) }, { from: 'bot', text: 'Hi' }],
+      attributes: { plan: 'gold' },
+    } });
   await page.locator('.offer').waitFor();
-  await fits('form and offer');
-  await page.getByRole('button', { name: 'Accept' }).click();
-  await page.locator('.panel').getByRole('button', { name: 'Close' }).click();
-  await page.locator('.record').waitFor();
+  await fits('an offer above the form');
+  await page.keyboard.press('Escape');
+  await page.locator('.offer summary').click();
+  await fits('an offer with its reasons to decline');
+  await page.keyboard.press('Escape');
+  await button('Annehmen').click();
+  await page.locator('.tile').nth(1).waitFor();
   await fits('the work');
-  await page.getByRole('button', { name: 'Finish' }).click();
-  await page.locator('.record').waitFor({ state: 'detached' });
+  await button('Übergeben').click();
+  await page.getByLabel('Rechnungen').waitFor();
+  await fits('the transfer');
+  await page.keyboard.press('Escape');
+  await page.locator('.actions').getByRole('link', { name: /^Anrufen/ }).click();
+  await button('Besetzt').waitFor();
+  await fits('the call');
+  await button('Besetzt').click();
+  await button('Später erneut').click();
+  await page.getByLabel('Zu einer Zeit').check();
+  await fits('the retry');
+  await page.keyboard.press('Escape');
+  await page.locator('.settings > summary').click();
+  await fits('wrap-up and settings');
+  await page.keyboard.press('Escape');
+  await button('Abschließen').click();
+  await site.server.reaches(asked.id, 'closed_abandoned');
 });
 
 test('in German where the reader reads German, and by choice', BOUND, async () => {

@@ -90,6 +90,28 @@ test('declining with a reason, and why an offer that ran out sent one away', BOU
   }
 });
 
+test('how long an offer stands is shown, and spoken at its start and ten seconds before its end',
+  BOUND, async () => {
+    const page = await site.agent();
+    await page.clock.install();
+    const customer = { name: 'Tony Hoare', phone: '+14155550177' };
+    const asked = await site.server.ask({ customer });
+    const ring = offer(page, 'Tony Hoare').locator('rb-ring');
+    await ring.waitFor();
+    const spoken = page.locator('#urgent');
+    assert.equal(await spoken.getAttribute('aria-live'), 'assertive');
+    assert.match(await spoken.textContent(), /Tony Hoare\. (30|29) seconds\. Control Shift Enter/);
+    assert.ok(Number(await ring.innerText()) > 10);
+    assert.match(await page.title(), /^\(1\) Callback: Tony Hoare/);
+    await page.clock.fastForward(21000);
+    await spoken.getByText('10 seconds left: Tony Hoare').waitFor({ state: 'attached' });
+    await until('the ring shows it too', async () => Number(await ring.innerText()) <= 10);
+    assert.notEqual(await ring.getAttribute('low'), null);
+    await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+    await offer(page, 'Tony Hoare').waitFor({ state: 'detached' });
+    assert.equal(await page.title(), 'Ringback');
+  });
+
 test('retry at a time, with notes that go along', BOUND, async () => {
   const page = await site.agent();
   const asked = await site.server.ask();

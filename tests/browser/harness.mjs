@@ -235,6 +235,29 @@ export async function presence(page, name) {
   await page.locator('.presence > summary').filter({ hasText: name.split(' ')[0] }).waitFor();
 }
 
+/** What is cut off or sticks out sideways, and what is too small for a finger. */
+export function layoutFaults(page) {
+  return page.evaluate(() => {
+    const TARGET_PX = 24;
+    const { clientWidth: width, scrollWidth } = document.documentElement;
+    const found = new Set(scrollWidth > width ? [`the page is ${scrollWidth} wide`] : []);
+    const roots = [document, ...[...document.querySelectorAll('*')].map((it) => it.shadowRoot)];
+    const all = roots.flatMap((root) => [...(root?.querySelectorAll('body *, div *') ?? [])]);
+    for (const one of all) {
+      if (!one.checkVisibility() || one.closest('.sr, .skip, th, select, datalist')) continue;
+      const box = (one.matches('[type=radio], [type=checkbox]') ? one.closest('label') : one)
+        .getBoundingClientRect();
+      const name = `${one.tagName} ${one.className} ${one.textContent.slice(0, 30)}`;
+      if (box.left < -1 || box.right > width + 1) found.add(`${name} sticks out`);
+      if (getComputedStyle(one).overflowX !== 'visible' && one.scrollWidth > one.clientWidth + 1
+        && !one.matches('input, textarea')) found.add(`${name} is cut off`);
+      if (one.matches('button, a, input, textarea, summary, select')
+        && Math.min(box.width, box.height) < TARGET_PX) found.add(`${name} is small`);
+    }
+    return [...found];
+  });
+}
+
 /** All that axe finds wrong with the page as it is, in light and in dark. */
 export async function accessibilityFaults(page) {
   const found = [];

@@ -44,6 +44,55 @@ test('why it waits, and priority, place and end of a callback', BOUND, async () 
   await row(page, 'Conny Palm').waitFor({ state: 'detached' });
 });
 
+test('why it waits, in German: each of the server’s sentences has words', BOUND, async () => {
+  const page = await lead({ locale: 'de-DE' });
+  const requirements = [{ skill: 'french', min_level: 3, mandatory: true,
+    expires_after_seconds: 120 }];
+  const asked = await site.server.ask({ customer: { name: 'Niklaus Wirth' }, requirements });
+  await row(page, 'Niklaus Wirth').getByRole('button').click();
+  const panel = page.locator('.panel');
+  await panel.getByText('Mara Vogt (french: Stufe 3 verlangt, hat keine)').waitFor();
+  await panel.getByText('Mara Vogt bekommt die verlangten Fähigkeiten.').waitFor();
+  await panel.getByText(/^Eine Anforderung entfällt in 1:\d\d\.$|2:00\.$/).waitFor();
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+  const told = await page.evaluate(async () => {
+    const { useTexts } = await import('/pages/any/shared/texts.js');
+    await useTexts({ de: () => import('/pages/any/supervisor/texts.de.js') });
+    const { reworded, unroutable } = await import('/pages/any/supervisor/why.js');
+    const names = { agent: (id) => id.toUpperCase(), queue: (id) => id.toUpperCase() };
+    const sentences = {
+      detail: ['there is no such agent', 'needs french at level 3, has 2',
+        'has no room for 3 units of voice even when free', 'needs 1 free, uses 1 of 2 units',
+        'holds as much video as they may: 1', 'declined it, is offered it again in 45 s',
+        'it waits for mara'],
+      change: ['Offers of billing are resumed.', 'mara can take it; it waits for nobody else.',
+        'mara can take it, or the wait for them ends in 90 s.', "mara's cool-down ends in 45 s.",
+        'mara has room again.', 'mara connects.', 'mara becomes available.',
+        'One of 2 agents becomes available: mara, tom.',
+        'One of 9 agents becomes available: mara, tom, ida, ….',
+        'A requirement expires in 75 s.', 'An agent is added to billing.',
+        'take the number off the deny list', 'Something new.'],
+    };
+    const codes = ['no_agent_in_queue', 'missing_skill:french', 'too_large', 'all_barred',
+      'required_agent', 'number_denied'];
+    return [...Object.entries(sentences).flatMap(([kind, all]) =>
+      all.map((one) => reworded(kind, one, names))), ...codes.map(unroutable)];
+  });
+  assert.deepEqual(told, ['gibt es nicht', 'french: Stufe 3 verlangt, hat 2',
+    'zu groß: 3 Einheiten', '1 von 2 Einheiten belegt', 'hat schon 1 per Video', 'in 0:45 wieder',
+    'wartet auf MARA', 'Die Angebote von BILLING werden fortgesetzt.',
+    'MARA kann ihn übernehmen; sonst darf niemand.',
+    'MARA kann ihn übernehmen, oder es wird nicht länger gewartet: noch 1:30.',
+    'MARA darf wieder: in 0:45.', 'MARA hat wieder Platz.', 'MARA verbindet sich.',
+    'MARA wird verfügbar.', 'MARA oder TOM wird verfügbar.',
+    'MARA, TOM, IDA oder einer von 6 anderen wird verfügbar.',
+    'Eine Anforderung entfällt in 1:15.', 'BILLING bekommt einen Agenten.',
+    'Die Nummer wird freigegeben.', 'Something new.', 'Niemand bedient die Warteschlange.',
+    'Niemand kann french auf der verlangten Stufe.', 'Er ist größer als jede Kapazität.',
+    'Alle, die ihn übernehmen könnten, sind davon ausgeschlossen.',
+    'Der verlangte Agent kann nicht, und sonst darf niemand.', 'Die Nummer ist gesperrt.']);
+});
+
 test('a callback is given to an agent, who sees it at once', BOUND, async () => {
   const page = await lead();
   const desk = await site.agent('mara-key-1', { presence: 'offline' });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { accessibilityFaults, BOUND, setUp, Shop, until } from './harness.mjs';
+import { accessibilityFaults, BOUND, layoutFaults, setUp, Shop, slotIn, until } from './harness.mjs';
 
 const site = setUp(async (it) => {
   it.shop = await Shop.start();
@@ -243,6 +243,35 @@ test('another site’s page learns why it may not', BOUND, async () => {
     await shop.stop();
   }
 });
+
+test('a CRM shows the agent’s page in a frame: signed in there, and forms filled in', BOUND,
+  async () => {
+    const { server, shop } = site;
+    const desk = (fields) => `${server.url}/agent#schedule?${new URLSearchParams(fields)}`;
+    shop.shows(server, `<iframe width="900" height="700" src="${desk({ case_id: 'CS21',
+      name: 'Radia Perlman', phone: '+49 30 5550021', channel: 'chat' })}"></iframe>`);
+    const page = await site.person();
+    await page.goto(shop.origin);
+    const frame = page.frameLocator('iframe');
+    await frame.getByLabel('Token').fill('mara-key-1');
+    await frame.getByRole('button', { name: 'Sign in' }).click();
+    const name = frame.getByLabel('Customer’s name');
+    assert.equal(await name.inputValue(), 'Radia Perlman');
+    await frame.locator('.panel summary').click();
+    assert.equal(await frame.getByLabel('Case').inputValue(), 'CS21');
+    await frame.getByLabel('Date').fill(slotIn(48).slice(0, 10));
+    await button(frame, 'Book').click();
+    await frame.getByRole('link', { name: 'Open the record' }).waitFor();
+    const { items } = await server.as('lead-key-1')('GET', '/v1/callbacks?case_id=CS21');
+    assert.deepEqual([items[0].origin.channel, items[0].booked_by], ['chat', 'mara']);
+    // Another case, while the page is open already.
+    await page.evaluate((src) => {
+      document.querySelector('iframe').src = src;
+    }, desk({ case_id: 'CS22', name: 'Mary Shaw' }));
+    await until('the next one', async () => (await name.inputValue()) === 'Mary Shaw');
+    const urls = page.frames().map((one) => one.url());
+    assert.deepEqual(urls, [`${shop.origin}/`, `${server.url}/agent`]);
+  });
 
 test('in the language that the site names, and by keys alone', BOUND, async () => {
   const page = await shopping(`${EMBEDDED} locale="de"`);
