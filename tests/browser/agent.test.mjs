@@ -56,9 +56,15 @@ test('from the request to the end, with a try in between that nobody answers', B
   await button(page, 'No answer').click();
   await button(page, 'Call again').or(page.getByRole('link', { name: /^Call again/ })).waitFor();
   assert.equal((await site.server.get(asked.id)).attempts, 1);
+  await page.locator('.timer').getByText('wrap-up ends in').waitFor();
   await page.getByRole('link', { name: /^Call again/ }).click();
   await button(page, 'Answered').click();
+  const timer = page.locator('.timer').filter({ hasText: 'on the phone' }).locator('rb-since');
+  await until('the call’s timer runs', async () => /^0:0[1-9]$/.test(await timer.textContent()));
   await button(page, 'End call').click();
+  const left = () => page.locator('.timer rb-until').textContent();
+  await button(page, '+1 minute').click();
+  await until('wrap-up is longer', async () => /^1:/.test(await left()));
   await page.getByLabel('Notes', { exact: true }).fill('Refund promised');
   await page.getByLabel('Closing code').selectOption('explained');
   await button(page, 'Finish').click();
@@ -131,7 +137,68 @@ test('retry at a time, with notes that go along', BOUND, async () => {
   await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
 });
 
-test('transfer to a queue, and back into the line', BOUND, async () => {
+test('an offer sounds and notifies, where the agent asked for it', BOUND, async () => {
+  const page = await site.agent();
+  await page.context().grantPermissions(['notifications']);
+  await page.evaluate(() => {
+    Object.assign(globalThis, { heard: 0, noticed: [] });
+    const { start } = OscillatorNode.prototype;
+    OscillatorNode.prototype.start = function count(...of) {
+      globalThis.heard += 1;
+      return start.apply(this, of);
+    };
+    globalThis.Notification = class extends Notification {
+      constructor(title, options) {
+        super(title, options);
+        globalThis.noticed.push(`${title}: ${options.body}`);
+      }
+    };
+  });
+  const told = () => page.evaluate(() => [globalThis.heard, ...globalThis.noticed]);
+  const shown = { phone: '+14155550179' };
+  const lead = site.server.as('lead-key-1');
+  const offered = async (name) => {
+    const { id } = await site.server.ask({ customer: { ...shown, name } });
+    await offer(page, name).waitFor();
+    const found = await told();
+    await lead('POST', `/v1/callbacks/${id}/cancel`, {});
+    await offer(page, name).waitFor({ state: 'detached' });
+    return found;
+  };
+  assert.deepEqual(await offered('Unasked'), [0]);
+  await page.locator('.settings > summary').click();
+  await page.getByLabel('Sound').check();
+  await page.getByLabel('notification').check();
+  const [tones] = await told();
+  assert.ok(tones > 0, 'what it sounds like is heard at once');
+  await page.evaluate(() => Object.defineProperty(document, 'hidden', { value: true }));
+  const [more, notice] = await offered('Hidden Figure');
+  assert.ok(more > tones, 'it sounds');
+  assert.equal(notice, 'Callback: Hidden Figure waits for your answer');
+});
+
+test('to a colleague, and back into the line', BOUND, async () => {
+  const tom = await site.agent('tom-key-1', { presence: 'offline' });
+  const page = await site.agent();
+  const customer = { name: 'Leslie Lamport', phone: '+14155550178' };
+  const asked = await site.server.ask({ queue: 'sales', customer });
+  const taken = async (by) => {
+    await accept(by, 'Leslie');
+    return site.server.reaches(asked.id, 'accepted');
+  };
+  assert.equal((await taken(page)).assigned_agent, 'mara');
+  await presence(tom, 'Available');
+  await button(page, 'Transfer').click();
+  await page.locator('.panel').getByLabel(/Tom Becker/).check();
+  await page.locator('.panel').getByRole('button', { name: 'Transfer' }).click();
+  assert.equal((await taken(tom)).assigned_agent, 'tom');
+  await button(tom, 'Back to the queue').click();
+  await site.server.reaches(asked.id, 'queued');
+  await tom.locator('.record').waitFor({ state: 'detached' });
+  await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+});
+
+test('transfer to a queue', BOUND, async () => {
   const page = await site.agent();
   const asked = await site.server.ask();
   await accept(page, 'Ada');

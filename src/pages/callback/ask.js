@@ -20,7 +20,8 @@ export class Asking {
   /** `typed` was typed already, for another queue. */
   constructor(page, queue, typed) {
     Object.assign(this, { page, queue, now: null, problem: null, token: null, slots: null });
-    const { name = '', phone = '', email = '', short_description = '' } = typed ?? page.given().customer ?? {};
+    const { name = '', phone = '', email = '', short_description = '' } =
+      typed ?? page.given().customer ?? {};
     this.form = new Form(page, { medium: null, how: null, at: null, name, phone, email,
       short_description });
     this.form.submit = (values) => this.send(values);

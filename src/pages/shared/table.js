@@ -1,5 +1,5 @@
-// A list of callbacks that the server searches, filters, sorts and pages: it weighs the same however
-// many there are.
+// A list of callbacks that the server searches, filters, sorts and pages: however many there are,
+// it weighs the same.
 
 import { field, select } from './fields.js';
 import { t } from './texts.js';
@@ -82,7 +82,7 @@ export class Table {
   }
 
   cell(name, ...content) {
-    return h('td', { class: name, key: name, 'data-label': t(`list.${name}`) }, content);
+    return h('td', { class: `c-${name}`, key: name, 'data-label': t(`list.${name}`) }, content);
   }
 
   pager() {

@@ -48,7 +48,7 @@ export default {
     today: 'Heute',
     level: 'Servicelevel',
     on_time: 'Pünktlich',
-    promises: 'Zusagen gehalten',
+    promises: 'Zusagen',
     of: '{kept} von {promised}',
     reached: 'Erreicht',
     pause: 'Pausieren',
