@@ -1,6 +1,7 @@
 // A customer follows their link: how it stands, another time, calling it off.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { accessibilityFaults, BOUND, layoutFaults, setUp, slotIn, until } from './harness.mjs';
@@ -107,7 +108,13 @@ test('another time, in the customer’s own zone', BOUND, async () => {
     (await site.server.get(asked.id)).schedule.start !== start);
   const download = page.waitForEvent('download');
   await button(page, 'Calendar file').click();
-  assert.equal((await download).suggestedFilename(), `${asked.number}.ics`);
+  const file = await download;
+  assert.equal(file.suggestedFilename(), `${asked.number}.ics`);
+  const lines = readFileSync(await file.path(), 'utf8').split('\r\n');
+  const moved = (await site.server.get(asked.id)).schedule.start.replace(/[-:]/g, '');
+  for (const line of ['BEGIN:VCALENDAR', `UID:${asked.id}@ringback`, `DTSTART:${moved}`]) {
+    assert.ok(lines.includes(line), `${line} in ${lines}`);
+  }
 });
 
 test('calling it off, after a question', BOUND, async () => {

@@ -61,6 +61,13 @@ test('asked, called, missed, called again, done: all three see it as it happens'
     await customer.getByText('Thank you for the conversation').first().waitFor();
     await row.waitFor({ state: 'detached' });
     await panel.getByText('Done', { exact: true }).waitFor();
+    for (const page of [customer, agent, watching]) {
+      assert.deepEqual(await page.context().cookies(), []);
+      const asked = await page.evaluate(() =>
+        [location.href, ...performance.getEntriesByType('resource').map((one) => one.name)]);
+      assert.ok(asked.some((one) => one.includes('/v1/')));
+      assert.deepEqual(asked.filter((one) => /-key/.test(one)), [], 'a token in an address');
+    }
   });
 
 test('what happened while the server was away is shown when it is back', BOUND, async () => {

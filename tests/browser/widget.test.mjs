@@ -252,6 +252,14 @@ test('a CRM shows the agent’s page in a frame: signed in there, and forms fill
     shop.shows(server, `<iframe width="900" height="700" src="${desk({ case_id: 'CS21',
       name: 'Radia Perlman', phone: '+49 30 5550021', channel: 'chat' })}"></iframe>`);
     const page = await site.person();
+    // As a browser does that keeps nothing for frames of other sites.
+    await page.addInitScript(() => {
+      for (const name of ['localStorage', 'sessionStorage']) {
+        Object.defineProperty(globalThis, name, { get: () => {
+          throw new DOMException('closed', 'SecurityError');
+        } });
+      }
+    });
     await page.goto(shop.origin);
     const frame = page.frameLocator('iframe');
     await frame.getByLabel('Token').fill('mara-key-1');
@@ -275,7 +283,7 @@ test('a CRM shows the agent’s page in a frame: signed in there, and forms fill
   });
 
 test('in the language that the site names, and by keys alone', BOUND, async () => {
-  const page = await shopping(`${EMBEDDED} locale="de"`);
+  const page = await shopping(`${EMBEDDED} locale="de" src="${site.server.url}"`);
   await page.getByLabel('Ihr Name').waitFor();
   assert.equal(await page.locator('html').getAttribute('lang'), 'en');
   const reach = async (name) => {

@@ -2,6 +2,7 @@
 //
 // Nothing is guessed: a click changes the desk only through what the server says next.
 
+import { keepInTab, tab } from '../shared/kept.js';
 import { Socket } from '../shared/socket.js';
 import { now } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
@@ -85,7 +86,7 @@ export class Desk {
 
   /** Drafts of callbacks that are gone from the desk: the end of wrap-up takes no words away. */
   get lateDrafts() {
-    const names = Object.keys(sessionStorage).filter((name) => name.startsWith(DRAFT));
+    const names = Object.keys(tab).filter((name) => name.startsWith(DRAFT));
     const ids = names.map((name) => name.slice(DRAFT.length)).sort();
     return ids.map((id) => ({ id, ...draft(id) })).filter((it) => it.notes && !this.holds(it.id));
   }
@@ -175,7 +176,7 @@ const DRAFT = 'ringback.draft.';
 /** What is typed about a callback and not sent yet; it lives as long as the tab. */
 export function draft(id) {
   try {
-    return JSON.parse(sessionStorage.getItem(DRAFT + id)) ?? {};
+    return JSON.parse(tab.getItem(DRAFT + id)) ?? {};
   } catch {
     return {};
   }
@@ -183,6 +184,5 @@ export function draft(id) {
 
 /** Keeps some of it, or forgets it all. */
 export function setDraft(id, fields) {
-  if (fields) sessionStorage.setItem(DRAFT + id, JSON.stringify({ ...draft(id), ...fields }));
-  else sessionStorage.removeItem(DRAFT + id);
+  keepInTab(DRAFT + id, fields && JSON.stringify({ ...draft(id), ...fields }));
 }

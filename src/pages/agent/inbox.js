@@ -1,5 +1,6 @@
 // The inbox: what is offered, and what the agent has in hand.
 
+import { standing } from '../shared/fields.js';
 import { instant } from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
@@ -132,6 +133,6 @@ function entry(page, callback) {
     'button.entry.card',
     { onclick: open, 'aria-current': current && 'true' },
     h('span.grow.name', null, callback.customer.name),
-    h('span.pill', null, word('state', callback.state)),
+    standing(callback),
   );
 }

@@ -1,6 +1,6 @@
 // The list of scheduled callbacks, and of all that live.
 
-import { outside } from '../shared/fields.js';
+import { outside, standing } from '../shared/fields.js';
 import { Table } from '../shared/table.js';
 import { instant } from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
@@ -81,7 +81,7 @@ export class CallbackList extends Table {
         below(h('span.numbers', null, customer.phone ?? customer.email))),
       this.cell('start', due ? h('span.numbers', null, instant(due)) : '–'),
       this.cell('reason', issue(page, one), below(labelOf(queue))),
-      this.cell('state', h('span.pill', null, word('state', one.state)),
+      this.cell('state', standing(one),
         one.state === 'queued' && below(h('rb-since', { at: since }))),
       h('td.do', null, h('div.row', null, this.buttons(one))));
   }

@@ -81,7 +81,7 @@ function when(form, slots, zone) {
 
 function more(form) {
   const channels = CHANNELS.map((it) => [it, word('channel', it)]);
-  return h('details', { key: 'more', class: 'more' },
+  return h('details.more', { key: 'more' },
     h('summary', null, t('schedule.more')),
     h('div.stack', null,
       form.input('description', t('schedule.description'), { area: true }),

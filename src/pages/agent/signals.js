@@ -5,7 +5,7 @@
 import { speak } from '../shared/page.js';
 import { now } from '../shared/time.js';
 import { t } from '../shared/texts.js';
-import { read, write } from '../shared/kept.js';
+import { lasting } from '../shared/kept.js';
 
 const SOUND = 'ringback.sound';
 const NOTIFY = 'ringback.notify';
@@ -16,20 +16,20 @@ let audio;
 const low = new Map();
 
 /** Whether a signal is switched on. */
-export const sounds = () => read(SOUND) === 'on';
-export const notifies = () =>
-  read(NOTIFY) === 'on' && 'Notification' in window && Notification.permission === 'granted';
+export const sounds = () => lasting.getItem(SOUND) === 'on';
+export const notifies = () => lasting.getItem(NOTIFY) === 'on'
+  && 'Notification' in window && Notification.permission === 'granted';
 
 /** Switches the sound; the click that does it lets the browser play it later. */
 export function setSound(on) {
-  write(SOUND, on ? 'on' : 'off');
+  lasting.setItem(SOUND, on ? 'on' : 'off');
   if (on) ring();
 }
 
 /** Switches notifications, and asks the browser for them. */
 export async function setNotify(on) {
   const granted = on && 'Notification' in window && (await Notification.requestPermission());
-  write(NOTIFY, granted === 'granted' ? 'on' : 'off');
+  lasting.setItem(NOTIFY, granted === 'granted' ? 'on' : 'off');
 }
 
 /** A new offer. */

@@ -1,6 +1,6 @@
 // A callback in hand: whom to call and why, what to do now, and what was before.
 
-import { aside, outside, select } from '../shared/fields.js';
+import { aside, outside, select, standing } from '../shared/fields.js';
 import { filled, linkValues, webLink } from '../shared/links.js';
 import { HERE, instant, longInstant, zoneName } from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
@@ -57,7 +57,7 @@ function head(page, callback) {
       'div.row',
       null,
       h('h2', { id: 'record', class: 'grow customer' }, customer.name),
-      h('span.pill', null, word('state', callback.state)),
+      standing(callback),
       timer(callback),
     ),
     h(
@@ -162,7 +162,7 @@ function tiles(page, callback) {
     'div.tile',
     { key: one.id },
     h('p.row', null, h('strong.numbers.grow', null, one.number),
-      h('span.pill', null, word('state', one.state))),
+      standing(one)),
     h('p.small', null, issue(page, one)),
     one.schedule.start && h('p.small.muted', null, longInstant(one.schedule.start)),
     one.state === 'open' && h('button.link', { onclick: () =>

@@ -4,6 +4,7 @@
 // reach the other.
 
 import { client } from '../shared/api.js';
+import { keepInTab, tab } from '../shared/kept.js';
 import { Page } from '../shared/page.js';
 import { holdTo, t, useTexts } from '../shared/texts.js';
 import { draw, h } from '../shared/view.js';
@@ -84,7 +85,8 @@ class RingbackCallback extends HTMLElement {
     if (place === page.place) return page.draw();
     page.place = place;
     page.server = new URL(this.getAttribute('src') ?? import.meta.url).origin;
-    const token = this.token ?? kept(this.#name);
+    // A callback is followed again after a reload, for as long as the tab is open.
+    const token = this.token ?? tab.getItem(this.#name);
     if (token) this.#follow(token, null);
     else page.ask();
   }
@@ -104,31 +106,13 @@ class RingbackCallback extends HTMLElement {
     page.key = this.getAttribute('key');
     page.part = part;
     page.panel = null;
-    keep(this.#name, part.token);
+    keepInTab(this.#name, part.token);
     page.draw();
     part.begin();
   }
 
   #follow(token, callback) {
     this.#show(new Following(this.#page, token, callback));
-  }
-}
-
-/** A callback is followed again after a reload, for as long as the tab is open. */
-function kept(name) {
-  try {
-    return sessionStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
-
-function keep(name, token) {
-  try {
-    if (token) sessionStorage.setItem(name, token);
-    else sessionStorage.removeItem(name);
-  } catch {
-    // Without storage it is followed until the page is left.
   }
 }
 

@@ -1,5 +1,6 @@
 // What all pages draw alike: labelled inputs, choices, and links to other sites.
 
+import { word } from './texts.js';
 import { h } from './view.js';
 
 /** An input of that id, under its label; `more` stands below. */
@@ -16,6 +17,10 @@ export const tick = (props, label) => h('label.check', { key: `${props.name} ${p
 
 /** Words beside the point. */
 export const aside = (...words) => h('span.muted.small', null, words);
+
+/** How a callback stands. */
+export const standing = ({ state }, kind) =>
+  h('span', { class: `pill ${kind ?? ''}` }, word('state', state));
 
 /** The sign of a presence, or of a connection. */
 export const dot = (kind) => h('span', { class: `dot ${kind}` });

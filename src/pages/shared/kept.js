@@ -1,19 +1,35 @@
-// Preferences, which are no secrets and outlive the tab.
+// What the browser keeps: preferences, which are no secrets, and what ends with the tab.
 
-/** A preference; storage may be closed to a page in a frame. */
-export function read(name) {
+/** As the browser's own. */
+const IN_PAGE = {
+  getItem(name) {
+    return this[name] ?? null;
+  },
+  setItem(name, value) {
+    this[name] = value;
+  },
+  removeItem(name) {
+    delete this[name];
+  },
+};
+
+/** Storage may be closed to a page in a frame: then the page remembers as long as it is open. */
+function storage(name) {
   try {
-    return localStorage.getItem(name);
+    return globalThis[name];
   } catch {
-    return null;
+    return Object.create(IN_PAGE);
   }
 }
 
-/** Keeps a preference, where that is possible. */
-export function write(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // It holds for as long as the page is open.
-  }
+/** Outlives the tab. */
+export const lasting = storage('localStorage');
+
+/** Ends with the tab. */
+export const tab = storage('sessionStorage');
+
+/** Keeps it in the tab, or forgets it. */
+export function keepInTab(name, value) {
+  if (value) tab.setItem(name, value);
+  else tab.removeItem(name);
 }

@@ -14,30 +14,16 @@ export function filled(template, values) {
   let complete = true;
   const text = template.replace(/\{([^}]*)\}/g, (_, name) => {
     const value = values[name];
-    if (value === null || value === undefined || value === '') complete = false;
+    if (!['string', 'number'].includes(typeof value) || value === '') complete = false;
     return encodeURIComponent(value ?? '').replaceAll('%2B', '+').replaceAll('%40', '@');
   });
   const url = complete && parsed(text);
   return url && !SCRIPTS.has(url.protocol) ? text : null;
 }
 
-/** What templates may name of a callback. */
-export function linkValues(callback) {
-  const { customer, origin } = callback;
-  return {
-    id: callback.id,
-    number: callback.number,
-    queue: callback.queue,
-    case_id: origin.case_id,
-    interaction_ref: origin.interaction_ref,
-    external_id: callback.external_id,
-    contact_id: customer.id,
-    account: customer.account,
-    phone: customer.phone,
-    phone_extension: customer.phone_extension,
-    email: customer.email,
-  };
-}
+/** What templates may name of a callback; its own `id` is its, and its customer's `contact_id`. */
+export const linkValues = (callback) =>
+  ({ ...callback.origin, ...callback.customer, contact_id: callback.customer.id, ...callback });
 
 function parsed(text) {
   try {

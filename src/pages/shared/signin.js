@@ -1,13 +1,12 @@
 // Signing in by a token, which is kept for the tab alone and never stands in an address.
 
-import { h } from './view.js';
+import { field } from './fields.js';
+import { keepInTab, tab } from './kept.js';
 import { t } from './texts.js';
+import { h } from './view.js';
 
 /** Keeps it, or forgets it. */
-export function keep(page, value) {
-  if (value) sessionStorage.setItem(`ringback.${page}`, value);
-  else sessionStorage.removeItem(`ringback.${page}`);
-}
+export const keep = (page, value) => keepInTab(`ringback.${page}`, value);
 
 /** The way into a page: `enter` begins it with a token. */
 export class Door {
@@ -17,7 +16,7 @@ export class Door {
 
   /** At once where the tab has a token. */
   begin() {
-    const kept = sessionStorage.getItem(`ringback.${this.name}`);
+    const kept = tab.getItem(`ringback.${this.name}`);
     if (kept) this.let(kept);
     else this.page.draw();
   }
@@ -57,18 +56,11 @@ export class Door {
       h('p.muted', null, t('signin.hint')),
       this.why && h('p.banner.warn', { role: 'alert' }, this.why),
       h(
-        'form',
+        'form.stack',
         { onsubmit: submit },
-        h('label', { for: 'token' }, t('signin.token')),
-        h('input', {
-          id: 'token',
-          name: 'token',
-          type: 'password',
-          autocomplete: 'off',
-          required: true,
-          spellcheck: 'false',
-          made: (input) => requestAnimationFrame(() => input.focus()),
-        }),
+        field('token', t('signin.token'), h('input', { id: 'token', name: 'token',
+          type: 'password', autocomplete: 'off', required: true, spellcheck: 'false',
+          made: (input) => requestAnimationFrame(() => input.focus()) })),
         h('button.primary', null, t('signin.enter')),
       ),
     );

@@ -19,11 +19,11 @@ const ENDED = new Map([[4401, 'credential'], [4403, 'removed']]);
 /** Frames to and from the server; `on` hears `frame`, `state` and `ended`. */
 export class Socket {
   constructor(token, on) {
-    Object.assign(this, { token, on, next: 1, waiting: new Map(), attempts: 0 });
-    this.online = () => this.hurry();
-    addEventListener('online', this.online);
-    this.offline = () => this.lost();
-    addEventListener('offline', this.offline);
+    Object.assign(this, { token, on, next: 1, waiting: new Map(), attempts: 0,
+      gone: new AbortController() });
+    const { signal } = this.gone;
+    addEventListener('online', () => this.hurry(), { signal });
+    addEventListener('offline', () => this.lost(), { signal });
     this.connect();
   }
 
@@ -44,11 +44,8 @@ export class Socket {
   /** Ends it for good. */
   close() {
     this.over = true;
-    clearTimeout(this.retry);
-    clearTimeout(this.ping);
-    clearTimeout(this.pong);
-    removeEventListener('online', this.online);
-    removeEventListener('offline', this.offline);
+    this.gone.abort();
+    [this.retry, this.ping, this.pong].forEach(clearTimeout);
     this.socket?.close(1000);
   }
 

@@ -1,6 +1,6 @@
 // The words of all pages, and which language they are in.
 
-import { read, write } from './kept.js';
+import { lasting } from './kept.js';
 
 /** Languages, with their own names. */
 export const LANGUAGES = { en: 'English', de: 'Deutsch' };
@@ -19,7 +19,7 @@ export function holdTo(wanted) {
 /** The language in use. */
 export const language = () => {
   if (fixed) return fixed.slice(0, 2);
-  const chosen = read(NAME);
+  const chosen = lasting.getItem(NAME);
   if (chosen in LANGUAGES) return chosen;
   const wanted = (navigator.languages ?? []).map((it) => it.slice(0, 2));
   return wanted.find((it) => it in LANGUAGES) ?? 'en';
@@ -46,7 +46,7 @@ async function load(loaders) {
 
 /** Chooses a language. */
 export function setLanguage(choice) {
-  write(NAME, choice);
+  lasting.setItem(NAME, choice);
   return useTexts();
 }
 

@@ -1,6 +1,6 @@
 // Light, dark, or as the system has it.
 
-import { read, write } from './kept.js';
+import { lasting } from './kept.js';
 
 const NAME = 'ringback.theme';
 
@@ -8,11 +8,11 @@ const NAME = 'ringback.theme';
 export const THEMES = ['system', 'light', 'dark'];
 
 /** What was chosen. */
-export const theme = () => (THEMES.includes(read(NAME)) ? read(NAME) : 'system');
+export const theme = () => THEMES.find((one) => one === lasting.getItem(NAME)) ?? 'system';
 
 /** Chooses. */
 export function setTheme(choice) {
-  write(NAME, choice);
+  lasting.setItem(NAME, choice);
   show();
 }
 

@@ -1,5 +1,6 @@
 // One callback in the panel: what it is, why it waits, what became of it, what can be done.
 
+import { standing } from '../shared/fields.js';
 import { confirmation, Form } from '../shared/dialogs.js';
 import { instant, longInstant, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
@@ -56,7 +57,7 @@ function head(callback) {
   ];
   return h('div.stack', { key: 'head' },
     h('p.row', null, h('strong.grow.big-name', null, customer.name),
-      h('span.pill', null, word('state', callback.state))),
+      standing(callback)),
     h('p.muted.small', null, callback.number,
       callback.short_description && ` · ${callback.short_description}`),
     h('dl.facts', null, facts.filter(([, value]) => value !== null && value !== undefined)

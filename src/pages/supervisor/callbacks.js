@@ -1,5 +1,6 @@
 // The callbacks: searched, filtered and paged by the server.
 
+import { standing } from '../shared/fields.js';
 import { Table } from '../shared/table.js';
 import { instant } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
@@ -44,8 +45,7 @@ export class CallbackTable extends Table {
       this.cell('contact', h('span.name', null, one.customer.name),
         one.short_description && h('div.muted.small', null, one.short_description)),
       this.cell('queue', queue),
-      this.cell('state', h('span', { class: one.unroutable ? 'pill bad' : 'pill' },
-        word('state', one.state))),
+      this.cell('state', standing(one, one.unroutable && 'bad')),
       this.cell('due', waits ? h('rb-since', { at: waits }) : due ? instant(due) : '–'),
       this.cell('agent', named ?? '–'));
   }

@@ -214,4 +214,7 @@ export default {
     opening: 'wartet auf die Öffnung',
     booked: 'Termin',
   },
+  problem: {
+    agent_not_connected: 'Der Agent ist nicht verbunden.',
+  },
 };

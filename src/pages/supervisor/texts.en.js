@@ -214,4 +214,7 @@ export default {
     opening: 'waits for the opening',
     booked: 'booked',
   },
+  problem: {
+    agent_not_connected: 'The agent is not connected.',
+  },
 };
