@@ -60,11 +60,11 @@ test('from the request to the end, with a try in between that nobody answers', B
   await page.getByRole('link', { name: /^Call again/ }).click();
   await button(page, 'Answered').click();
   const timer = page.locator('.timer').filter({ hasText: 'on the phone' }).locator('rb-since');
-  await until('the call’s timer runs', async () => /^0:0[1-9]$/.test(await timer.textContent()));
+  await until('the call’s timer runs', async () => (await timer.textContent()) !== '0:00');
   await button(page, 'End call').click();
   const left = () => page.locator('.timer rb-until').textContent();
   await button(page, '+1 minute').click();
-  await until('wrap-up is longer', async () => /^1:/.test(await left()));
+  await until('wrap-up is longer', async () => /^(1:[3-5]|2:)/.test(await left()));
   await page.getByLabel('Notes', { exact: true }).fill('Refund promised');
   await page.getByLabel('Closing code').selectOption('explained');
   await button(page, 'Finish').click();

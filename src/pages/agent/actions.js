@@ -12,6 +12,8 @@ import { rescheduleForm } from './schedule.js';
 const OUTCOMES =
   ['answered', 'no_answer', 'busy', 'voicemail', 'refused', 'failed', 'wrong_number'];
 const EXTEND_SECONDS = 60;
+/** Queues and colleagues are listed up to so many of each; typing finds the others. */
+const CHOICES_MAX = 50;
 
 const last = (callback) => callback.interactions.at(-1) ?? {};
 
@@ -96,8 +98,7 @@ function target(page, callback) {
 function dial(page, callback, props, words) {
   const href = target(page, callback);
   if (!href) return h('button', props, words);
-  const place = webLink(href) && '_blank';
-  return h('a', { ...props, href, target: place, rel: 'noopener noreferrer' }, words);
+  return h('a', { ...props, href, target: webLink(href) && '_blank' }, words);
 }
 
 /** One click dials and tells that it was dialled. */
@@ -182,15 +183,15 @@ function transfer(page, callback) {
     page.close();
   };
   const matches = (one) => labelOf(one).toLowerCase().includes(form.values.find.toLowerCase());
-  const free = (agent) => (agent.connected && agent.free_units > 0 ? t('transfer.free') : '');
-  const state = (agent) => [word('presence', agent.presence), free(agent)].filter(Boolean);
-  const labelled = (one) => ({ ...page.desk.queue(one.id), ...one });
-  const queues = () => directory.queues.map(labelled).filter(matches).map((one) => form.radio('to',
-    `queue ${one.id}`,
-    [labelOf(one), !one.open && h('span.muted', null, ` ${t('bar.closed')}`)]));
-  const others = () => directory.agents.filter((one) => one.id !== page.desk.agent.id);
-  const agents = () => others().filter(matches).slice(0, 50).map((one) => form.radio('to',
-    `agent_id ${one.id}`, [one.name, h('span.muted', null, ` ${state(one).join(', ')}`)]));
+  const choices = (kind, all, beside) => all.filter(matches).slice(0, CHOICES_MAX).map((one) =>
+    form.radio('to', `${kind} ${one.id}`, [labelOf(one), ' ', h('span.muted', null, beside(one))]));
+  const queues = () => choices('queue',
+    directory.queues.map((one) => ({ ...page.desk.queue(one.id), ...one })),
+    (one) => !one.open && t('bar.closed'));
+  const agents = () => choices('agent_id',
+    directory.agents.filter((one) => one.id !== page.desk.agent.id),
+    (one) => [word('presence', one.presence), one.connected && one.free_units > 0
+      && `, ${t('transfer.free')}`]);
   page.open(t('do.transfer'), () => form.view(directory && [
     form.input('find', t('transfer.find'), { type: 'search' }),
     h('h3', { key: 'queues' }, t('bar.queues')), queues(),

@@ -6,6 +6,8 @@ import { HERE, instant, instantOf, isZone, longInstant, now, wall, zoneName }
 import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 
+/** The longest day there is: clocks are put back. */
+const DAY_MS = 25 * 3600000;
 const CHANNELS = ['case', 'chat', 'voice', 'email', 'messaging', 'portal', 'virtual_agent', 'api'];
 /** What a CRM may fill in, by its name in the address. */
 const FROM_ADDRESS = ['queue', 'case_id', 'interaction_ref', 'channel', 'phone', 'phone_extension',
@@ -31,9 +33,7 @@ export function scheduleForm(page, given) {
     me: desk.agent.id });
   const slots = new Slots(page, form);
   form.submit = async (values) => {
-    const made = await page.api.post('/v1/callbacks', booking(values));
-    booked(page, made);
-    page.close();
+    booked(page, await page.api.post('/v1/callbacks', booking(values)));
   };
   return () => form.view([fields(form, desk), when(form, slots, form.values.time_zone), [
     more(form),
@@ -96,17 +96,17 @@ function more(form) {
 
 /** The body of the request; what wasn't filled in isn't there. */
 function booking(values) {
-  const filled = (names) => Object.fromEntries(names.map(([name, from = name]) =>
-    [name, values[from]?.trim()]).filter(([, value]) => value));
+  const filled = (...names) => Object.fromEntries(
+    names.map((name) => [name, values[name]?.trim()]).filter(([, value]) => value));
   const body = {
     queue: values.queue,
     type: 'scheduled',
     medium: values.medium,
-    customer: filled([['name'], ['phone'], ['phone_extension'], ['email'], ['time_zone'],
-      ['id', 'contact_id'], ['account']]),
-    origin: filled([['channel'], ['case_id'], ['interaction_ref']]),
+    customer: { id: values.contact_id,
+      ...filled('name', 'phone', 'phone_extension', 'email', 'time_zone', 'account') },
+    origin: filled('channel', 'case_id', 'interaction_ref'),
     schedule: start(values),
-    ...filled([['reason'], ['short_description'], ['description']]),
+    ...filled('reason', 'short_description', 'description'),
   };
   if (values.mine) body.preferred_agent = { agent_id: values.me, mode: 'prefer' };
   if (values.agreed) body.customer_agreed = true;
@@ -125,12 +125,17 @@ function booked(page, callback) {
   const zone = schedule.time_zone;
   const values = { number: callback.number, name: customer.name, at: longInstant(schedule.start) };
   const theirs = zone === HERE ? '' : ` (${longInstant(schedule.start, zone)}, ${zoneName(zone)})`;
-  const text = t('schedule.booked', values) + theirs;
   const more = callback.overbooked ? ` ${t('schedule.overbooked')}` : '';
   const link = callback.record_url && { href: callback.record_url, text: t('schedule.record') };
-  page.desk.note('good', text + more, link);
-  page.say(text + more);
+  done(page, t('schedule.booked', values) + theirs + more, link);
+}
+
+/** Shown until it is dismissed, and spoken; the list shows it too. */
+function done(page, text, link) {
+  page.desk.note('good', text, link);
+  page.say(text);
   page.list.load();
+  page.close();
 }
 
 /** The form for another time of a callback. */
@@ -143,12 +148,8 @@ export function rescheduleForm(page, callback) {
   form.submit = async (values) => {
     const body = values.how === 'asap' ? { asap: true } : start(values);
     const moved = await page.api.post(`/v1/callbacks/${callback.id}/reschedule`, body);
-    const done = moved.schedule.start ? longInstant(moved.schedule.start) : t('type.asap');
-    const text = t('reschedule.done', { name: customer.name, at: done });
-    page.desk.note('good', text);
-    page.say(text);
-    page.list.load();
-    page.close();
+    const moment = moved.schedule.start ? longInstant(moved.schedule.start) : t('type.asap');
+    done(page, t('reschedule.done', { name: customer.name, at: moment }));
   };
   return () => form.view([
     h('p', { key: 'who' }, h('strong', null, customer.name), ` · ${callback.number}`),
@@ -171,7 +172,8 @@ class Slots {
     const day = wall(values.at ?? now()).slice(0, 10);
     const key = `${values.queue} ${values.medium} ${day}`;
     if (key !== this.key) this.load(key, values, day);
-    const free = this.items.filter((slot) => Date.parse(slot.start) > now());
+    const free = this.items.filter(({ start: at }) => Date.parse(at) > now()
+      && wall(Date.parse(at)).startsWith(day));
     if (free.length === 0) return null;
     const pick = (slot) => () => this.form.set({ at: Date.parse(slot.start), local: null });
     return h('div.slots', { role: 'group', 'aria-label': t('schedule.slots') },
@@ -188,10 +190,8 @@ class Slots {
   async load(key, values, day) {
     this.key = key;
     const from = Math.max(instantOf(`${day}T00:00`) ?? now(), now());
-    const next = new Date(Date.parse(`${day}T00:00Z`) + 86400000).toISOString().slice(0, 10);
-    const to = instantOf(`${next}T00:00`) ?? from + 86400000;
-    const query = { medium: values.medium, from: new Date(from).toISOString(),
-      to: new Date(to).toISOString() };
+    const [begin, end] = [from, from + DAY_MS].map((at) => new Date(at).toISOString());
+    const query = { medium: values.medium, from: begin, to: end };
     try {
       const path = `/v1/queues/${encodeURIComponent(values.queue)}/slots`;
       const { items } = await this.page.api.get(path, query);
