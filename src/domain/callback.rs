@@ -94,6 +94,8 @@ pub struct LastAction {
 }
 
 /// Where a callback stands: every fact of it but its texts.
+///
+/// What few have, or have late, is boxed: most that wait in memory have none of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that come and go each by itself")]
 pub struct Callback {
@@ -162,11 +164,11 @@ pub struct Callback {
     /// Why nobody could take it, while that is so.
     pub unroutable: Option<Unroutable>,
     /// The offer accepted last, so that a repeated accept is known.
-    pub accepted_offer: Option<(OfferId, AgentId)>,
+    pub accepted_offer: Option<Box<(OfferId, AgentId)>>,
     /// Who had it last in wrap-up, and until when they may still set disposition and notes.
-    pub closable_by: Option<(AgentId, Timestamp)>,
+    pub closable_by: Option<Box<(AgentId, Timestamp)>>,
     /// The agent's last action.
-    pub last_action: Option<LastAction>,
+    pub last_action: Option<Box<LastAction>>,
     /// The closing code.
     pub disposition: Option<String>,
     /// Closing notes.
@@ -178,7 +180,7 @@ pub struct Callback {
     /// How often its time was set: what was said of an earlier one holds no longer.
     pub bookings: u32,
     /// Where it takes place, if it's by video and that was made.
-    pub meeting: Option<Meeting>,
+    pub meeting: Option<Box<Meeting>>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -81,7 +81,10 @@ slug!(
 macro_rules! unique {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        // As a `u128` it would stand at a multiple of 16 bytes. Many are kept in pairs with a time,
+        // which would take 32 bytes then instead of 24.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(Rust, packed(8))]
         pub struct $name(pub u128);
 
         impl $name {
@@ -173,6 +176,6 @@ mod tests {
     #[test]
     fn a_step_has_two_different_ids() {
         let fresh = Fresh(7);
-        assert_ne!(fresh.interaction().0, fresh.offer().0);
+        assert_ne!({ fresh.interaction().0 }, { fresh.offer().0 });
     }
 }

@@ -78,16 +78,23 @@ impl<K: Ord + Copy> RankedSet<K> {
             self.chunks.push(Vec::new());
         }
         // A key beyond all others belongs at the end of the last chunk.
-        let place = self.chunk_of(&key).min(self.chunks.len() - 1);
-        let chunk = &mut self.chunks[place];
-        let Err(within) = chunk.binary_search(&key) else {
+        let mut place = self.chunk_of(&key).min(self.chunks.len() - 1);
+        let Err(mut within) = self.chunks[place].binary_search(&key) else {
             return false;
         };
-        chunk.insert(within, key);
-        if chunk.len() > CHUNK_MAX {
-            let upper = chunk.split_off(CHUNK_MAX / 2);
+        if self.chunks[place].len() == CHUNK_MAX {
+            // What comes in order fills its chunks; all else finds two half full ones. Each has
+            // the room that it needs and no more.
+            let is_last = place + 1 == self.chunks.len() && within == CHUNK_MAX;
+            let lower = if is_last { CHUNK_MAX } else { CHUNK_MAX / 2 };
+            let upper = self.chunks[place].split_off(lower);
+            self.chunks[place].shrink_to_fit();
             self.chunks.insert(place + 1, upper);
+            if within >= lower {
+                (place, within) = (place + 1, within - lower);
+            }
         }
+        self.chunks[place].insert(within, key);
         self.len += 1;
         true
     }

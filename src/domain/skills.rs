@@ -179,17 +179,17 @@ impl Widening {
 }
 
 /// All that a callback asks of its agent: sorted by skill, no skill asked for twice in one way.
+///
+/// Most ask for nothing, and each waiting callback has one of these: so it is a pointer's size.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Requirements(Option<Arc<Asked>>);
+
+/// What there is of requirements where there are any.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Requirements {
-    list: Arc<[Requirement]>,
+struct Asked {
+    list: Box<[Requirement]>,
     /// By which they widen, as their queue says; each adds to those before it.
     steps: Arc<[Widening]>,
-}
-
-impl Default for Requirements {
-    fn default() -> Self {
-        Self { list: Arc::from([]), steps: Arc::from([]) }
-    }
 }
 
 impl Requirements {
@@ -204,24 +204,37 @@ impl Requirements {
             let Requirement { skill, mandatory, .. } = pair[0].clone();
             return Err(BadSkills::Duplicate { skill, mandatory });
         }
-        Ok(Self { list: list.into(), ..Self::default() })
+        Ok(Self::of(list, Arc::default()))
+    }
+
+    fn of(list: Vec<Requirement>, steps: Arc<[Widening]>) -> Self {
+        let list = list.into_boxed_slice();
+        Self((!list.is_empty()).then(|| Arc::new(Asked { list, steps })))
+    }
+
+    fn list(&self) -> &[Requirement] {
+        self.0.as_ref().map_or(&[], |asked| &asked.list)
+    }
+
+    fn steps(&self) -> &[Widening] {
+        self.0.as_ref().map_or(&[], |asked| &asked.steps)
     }
 
     /// Each of them, by skill.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Requirement> + Clone {
-        self.list.iter()
+        self.list().iter()
     }
 
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.0.is_none()
     }
 
     /// These, widening by the queue's steps.
     #[must_use]
     pub fn widened(mut self, steps: &[Widening]) -> Self {
-        if !steps.is_empty() && !self.is_empty() {
-            self.steps = steps.into();
+        if let (Some(asked), false) = (&mut self.0, steps.is_empty()) {
+            Arc::make_mut(asked).steps = steps.into();
         }
         self
     }
@@ -242,16 +255,17 @@ impl Requirements {
         }
         let mut list: Vec<_> = all.into_values().collect();
         list.sort();
-        Self { list: list.into(), steps: Arc::clone(&self.steps) }
+        let steps = self.0.as_ref().map(|asked| Arc::clone(&asked.steps));
+        Self::of(list, steps.unwrap_or_default())
     }
 
     /// What is still asked for after waiting so long.
     pub fn in_force(&self, waited: Span) -> InForce {
-        let reached = || self.steps.iter().filter(move |step| step.after() <= waited);
+        let reached = || self.steps().iter().filter(move |step| step.after() <= waited);
         let lower = reached().map(|step| step.min_level_delta.saturating_abs()).sum::<i64>();
         let drop_optional = reached().any(|step| step.drop_optional);
         let live = || {
-            let asked = self.list.iter().filter(move |it| it.in_force(waited));
+            let asked = self.list().iter().filter(move |it| it.in_force(waited));
             asked.filter(move |it| it.mandatory || !drop_optional)
         };
         let needed = |asked: &Requirement| {
@@ -272,8 +286,8 @@ impl Requirements {
 
     /// The next length of wait, longer than `waited`, at which less is asked for.
     pub fn next_expiry(&self, waited: Span) -> Option<Span> {
-        let expiries = self.list.iter().filter_map(Requirement::expires_after);
-        let steps = self.steps.iter().map(Widening::after);
+        let expiries = self.list().iter().filter_map(Requirement::expires_after);
+        let steps = self.steps().iter().map(Widening::after);
         expiries.chain(steps).filter(|&it| it > waited).min()
     }
 }

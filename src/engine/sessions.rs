@@ -124,7 +124,7 @@ impl Sessions {
 
     fn remember(&mut self, agent: &AgentId, callback: &Callback) {
         let pending = callback.offer().map(|offer| offer.id);
-        let accepted = callback.accepted_offer.as_ref().map(|(offer, _)| *offer);
+        let accepted = callback.accepted_offer.as_deref().map(|(offer, _)| *offer);
         for offer in pending.into_iter().chain(accepted) {
             if self.offered(agent, offer).is_some() {
                 continue;

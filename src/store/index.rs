@@ -222,8 +222,8 @@ pub(super) fn callback_index(callback: &Callback) -> Vec<RowKey> {
         add(keys::BY_QUEUED, &keys::instant(since));
     }
     let last = callback.interaction().and_then(|interaction| interaction.agent.as_ref());
-    let accepted = callback.accepted_offer.as_ref().map(|(_, agent)| agent);
-    let closable = callback.closable_by.as_ref().map(|(agent, _)| agent);
+    let accepted = callback.accepted_offer.as_deref().map(|(_, agent)| agent);
+    let closable = callback.closable_by.as_deref().map(|(agent, _)| agent);
     let agents = [callback.holder(), callback.booked_by(), last, accepted, closable];
     for agent in agents.into_iter().flatten() {
         add(keys::BY_AGENT, &keys::by_agent(agent));

@@ -160,7 +160,7 @@ pub fn may_see(role: &Role, agent: Option<&AgentSettings>, full: &FullCallback) 
             let id = Some(id);
             let serves = agent.is_some_and(|agent| agent.membership(&callback.queue).is_some());
             let held = full.ended.iter().chain(callback.interaction());
-            let closable = callback.closable_by.as_ref().map(|(agent, _)| agent);
+            let closable = callback.closable_by.as_deref().map(|(agent, _)| agent);
             serves
                 || callback.booked_by() == id
                 || callback.holder() == id

@@ -28,7 +28,8 @@ pub struct SchedulerMachine {
     limits: WindowLimits,
     wall: BTreeSet<(Timestamp, Machine)>,
     steady: BTreeSet<(Timestamp, Machine)>,
-    timers: BTreeMap<Machine, (Option<Timestamp>, Option<Timestamp>)>,
+    /// By the wall clock and by the steady one; `NEVER` where none is set.
+    timers: BTreeMap<Machine, (Timestamp, Timestamp)>,
     /// The window: dormant callbacks by when they wake.
     window: BTreeSet<Edge>,
     wakes: BTreeMap<CallbackId, Timestamp>,
@@ -79,16 +80,21 @@ impl SchedulerMachine {
     }
 
     fn set_timer(&mut self, machine: Machine, wall: Option<Timestamp>, steady: Option<Timestamp>) {
-        let old = match (wall, steady) {
-            (None, None) => self.timers.remove(&machine),
-            times => self.timers.insert(machine.clone(), times),
+        let times = [wall, steady].map(|at| at.unwrap_or(Timestamp::NEVER));
+        let old = match times {
+            [Timestamp::NEVER, Timestamp::NEVER] => self.timers.remove(&machine),
+            [wall, steady] => self.timers.insert(machine.clone(), (wall, steady)),
         };
-        if let Some((old_wall, old_steady)) = old {
-            old_wall.map(|at| self.wall.remove(&(at, machine.clone())));
-            old_steady.map(|at| self.steady.remove(&(at, machine.clone())));
+        let (old_wall, old_steady) = old.unwrap_or((Timestamp::NEVER, Timestamp::NEVER));
+        let clocks = [(&mut self.wall, old_wall), (&mut self.steady, old_steady)];
+        for ((due, old), new) in clocks.into_iter().zip(times) {
+            if old < Timestamp::NEVER {
+                due.remove(&(old, machine.clone()));
+            }
+            if new < Timestamp::NEVER {
+                due.insert((new, machine.clone()));
+            }
         }
-        wall.map(|at| self.wall.insert((at, machine.clone())));
-        steady.map(|at| self.steady.insert((at, machine)));
     }
 
     fn slept(&mut self, callback: CallbackId, at: Timestamp) {

@@ -17,7 +17,7 @@ pub(crate) enum Filing {
     /// Under what it shares with all work that is alike.
     Signature(No<Signature>),
     /// By itself: every signature that the table has room for has waiting work.
-    Overflow(SignatureKey),
+    Overflow(Box<SignatureKey>),
 }
 
 /// A waiting callback and what follows from it at a moment.
@@ -186,13 +186,13 @@ impl Matching {
                 self.queues[waiting.queue].overflow.insert(id);
             }
         }
-        let before = self.waiting.insert(id, waiting);
+        let before = self.waiting.insert(id, Box::new(waiting));
         assert!(before.is_none(), "a callback waits once");
     }
 
     /// Takes a callback out of its line; [`Matching::let_go`] follows, or it is filed anew.
     pub(crate) fn unfile(&mut self, id: CallbackId) -> Option<Waiting> {
-        let waiting = self.waiting.remove(&id)?;
+        let waiting = *self.waiting.remove(&id)?;
         for agent in &waiting.excluded {
             self.agents[*agent].excluded.remove(&id);
         }

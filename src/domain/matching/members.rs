@@ -170,7 +170,7 @@ impl Matching {
     pub(super) fn filing_of(&mut self, key: SignatureKey) -> Filing {
         self.asks += 1;
         let Some(number) = self.signatures.find(&key).or_else(|| self.make_signature(&key)) else {
-            return Filing::Overflow(key);
+            return Filing::Overflow(Box::new(key));
         };
         self.signatures[number].last_used = self.asks;
         Filing::Signature(number)

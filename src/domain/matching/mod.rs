@@ -53,7 +53,8 @@ pub(crate) struct Matching {
     in_use: usize,
     /// Requests for a signature so far: tells which was used last.
     asks: u64,
-    waiting: BTreeMap<CallbackId, Waiting>,
+    /// Boxed: a node of the map has room for twice as many as are in it.
+    waiting: BTreeMap<CallbackId, Box<Waiting>>,
     /// When time itself changes how a callback is filed.
     reviews: BTreeSet<(Timestamp, CallbackId)>,
     /// Who holds what, with how many grants: a proposal and a claim of one agent may cross.
@@ -79,7 +80,7 @@ impl Matching {
     }
 
     pub(crate) fn waiting(&self, id: CallbackId) -> Option<&Waiting> {
-        self.waiting.get(&id)
+        self.waiting.get(&id).map(Box::as_ref)
     }
 
     /// Notes what a waiting callback is told now; what it was told before.
@@ -90,7 +91,7 @@ impl Matching {
 
     /// All that waits, by id.
     pub(crate) fn all_waiting(&self) -> impl Iterator<Item = &Waiting> {
-        self.waiting.values()
+        self.waiting.values().map(Box::as_ref)
     }
 
     /// When time itself next changes how something is filed.

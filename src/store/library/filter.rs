@@ -61,7 +61,7 @@ fn may_be_in_scope(filter: &ListFilter, callback: &Callback) -> bool {
 fn in_scope(filter: &ListFilter, full: &FullCallback) -> bool {
     let callback = &full.callback;
     let Some(agent) = &filter.or_held_by else { return may_be_in_scope(filter, callback) };
-    let closable = callback.closable_by.as_ref().map(|(agent, _)| agent);
+    let closable = callback.closable_by.as_deref().map(|(agent, _)| agent);
     let interactions = callback.interaction().into_iter().chain(&full.ended);
     filter.queues.contains(&callback.queue)
         || [callback.booked_by(), callback.holder(), closable].contains(&Some(agent))

@@ -343,7 +343,7 @@ impl CallbackMachine {
         word: ClosingWord,
         draft: &mut Draft,
     ) -> Result<Taken, Refusal> {
-        let may = match (&self.record().closable_by, who.agent()) {
+        let may = match (self.record().closable_by.as_deref(), who.agent()) {
             (Some((agent, until)), Some(actor)) => agent == actor && now.wall <= *until,
             (Some(_) | None, _) => false,
         };

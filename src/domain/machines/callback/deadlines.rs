@@ -318,7 +318,7 @@ impl CallbackMachine {
         let agent = self.record().assigned_agent().cloned();
         self.after_call(now, UnassignReason::Closed, draft);
         let until = now.wall + CallbackMachine::CLOSABLE_FOR;
-        self.record_mut().closable_by = agent.map(|agent| (agent, until));
+        self.record_mut().closable_by = agent.map(|agent| Box::new((agent, until)));
     }
 
     /// How long after a wrap-up that ran out its agent may still set disposition and notes.

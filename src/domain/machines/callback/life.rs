@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CallbackMachine, Draft, ENGINE};
+use super::{CallbackMachine, Draft, ENGINE, seats_of};
 use crate::domain::agent::{RevokeReason, UnassignReason};
 use crate::domain::callback::{
     Callback, CallbackType, ClosedReason, FinalState, Interaction, InteractionState, OpenReason,
@@ -36,7 +36,7 @@ impl CallbackMachine {
         let record = first_record(now, create, &queue);
         // The queue counts it already, in line and among the seats.
         self.told.joined = true;
-        self.told.seats.extend(record.seat().map(|seat| (record.queue.clone(), seat)));
+        self.told.seats = seats_of(&record);
         self.record = Some(Arc::new(record));
         self.queue = Some(queue);
         match self.record().kind {

@@ -64,9 +64,9 @@ pub struct CallbackMachine {
     /// Since when it waits, by the steady clock.
     waiting_since: Timestamp,
     /// The agent asked for, and since when it waits for them, by the steady clock.
-    preferred_since: Option<(Preferred, Timestamp)>,
+    preferred_since: Option<Box<(Preferred, Timestamp)>>,
     /// What would have been told of the wait when it was queued, until that is written.
-    noted: Option<ToldOfWait>,
+    noted: Option<Box<ToldOfWait>>,
     /// The agent was told that time runs out.
     warned: bool,
     /// The customer's number is on the deny list.
@@ -189,7 +189,7 @@ impl CallbackMachine {
         machine.record = Some(Callback::rebased(callback, now));
         machine.queue = Some(queue);
         machine.told.sleeps = callback.state() == State::Open;
-        machine.told.seats.extend(callback.seat().map(|seat| (callback.queue.clone(), seat)));
+        machine.told.seats = seats_of(callback);
         machine
     }
 
@@ -271,7 +271,7 @@ impl CallbackMachine {
 
     /// An estimate is written with the next change: it alone is none.
     fn note(&mut self, told: ToldOfWait, out: &mut Outbox) {
-        self.noted = Some(told);
+        self.noted = Some(Box::new(told));
         if !self.record().state().is_live() && self.claims.is_empty() {
             out.effects.push(Effect::LetGo);
         }
@@ -460,6 +460,11 @@ impl CallbackMachine {
             ))),
         }
     }
+}
+
+/// The seat that it has, with its queue.
+fn seats_of(callback: &Callback) -> Vec<(QueueId, Seat)> {
+    callback.seat().map(|seat| (callback.queue.clone(), seat)).into_iter().collect()
 }
 
 fn answer_with(callback: Snapshot) -> Answer {

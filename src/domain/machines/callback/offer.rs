@@ -52,7 +52,7 @@ impl CallbackMachine {
         draft: &mut Draft,
     ) -> Result<Taken, Refusal> {
         let agent = acting(who)?;
-        if self.record().accepted_offer.as_ref() == Some(&(offer, agent.clone()))
+        if self.record().accepted_offer.as_deref() == Some(&(offer, agent.clone()))
             && self.record().assigned_agent() == Some(&agent)
         {
             return Ok(Taken::Again);
@@ -60,7 +60,7 @@ impl CallbackMachine {
         self.pending_offer(&agent, offer)?;
         self.end_offer(OfferEnd::Accepted, draft);
         draft.events.push(CallbackEvent::Accepted { offer, agent: agent.clone() });
-        self.record_mut().accepted_offer = Some((offer, agent.clone()));
+        self.record_mut().accepted_offer = Some(Box::new((offer, agent.clone())));
         let interaction = self.take_interaction().expect("an offer has its interaction");
         self.begin_assignment(now, interaction, agent, AssignedBy::Accept, draft);
         Ok(Taken::Done)

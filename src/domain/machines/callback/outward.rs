@@ -22,7 +22,7 @@ impl CallbackMachine {
     pub(super) fn meeting_made(&mut self, meeting: Meeting, late: bool, draft: &mut Draft) {
         let record = self.record_mut();
         let over = record.state().is_final() || record.medium != Medium::Video;
-        if over || record.meeting.as_ref() == Some(&meeting) {
+        if over || record.meeting.as_deref() == Some(&meeting) {
             return;
         }
         let known = record.meeting.as_ref().map(|meeting| &meeting.join_url);
@@ -31,7 +31,7 @@ impl CallbackMachine {
             let (provider, join_url) = (meeting.provider, meeting.join_url.clone());
             draft.events.push(CallbackEvent::MeetingReady { provider, join_url });
         }
-        record.meeting = Some(meeting);
+        record.meeting = Some(Box::new(meeting));
     }
 
     /// What goes out because of the step, in the order in which it should.

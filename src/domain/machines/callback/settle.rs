@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::outward::{has_email, is_moved, new_texts};
-use super::{CallbackMachine, Draft};
+use super::{CallbackMachine, Draft, seats_of};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State, Unroutable};
 use crate::domain::dispatch::OutboxChange;
@@ -33,7 +33,7 @@ impl CallbackMachine {
         let changed = before != self.record.as_ref() || draft.request.is_some();
         if changed {
             let has_email = new_texts(&draft).map(|request| has_email(request));
-            let noted = self.noted.take();
+            let noted = self.noted.take().map(|noted| *noted);
             let record = self.record_mut();
             record.has_email = has_email.unwrap_or(record.has_email);
             if record.first_called_at.is_none() && record.state() != State::Open {
@@ -44,7 +44,8 @@ impl CallbackMachine {
             record.updated_at = now.wall;
             record.clock_gap = now.wall.since(now.steady);
             let version = record.version;
-            record.last_action = last.map(|(agent, digest)| LastAction { agent, digest, version });
+            let last = last.map(|(agent, digest)| LastAction { agent, digest, version });
+            record.last_action = last.map(Box::new);
         }
         let after = self.record.clone().expect("a callback that has a step is there");
         if changed {
@@ -145,12 +146,11 @@ impl CallbackMachine {
     /// What the router needs to know of it.
     pub(super) fn work(&mut self, now: &Now) -> Work {
         let wished = self.record().preferred.clone();
-        if self.preferred_since.as_ref().map(|(preferred, _)| preferred) != wished.as_ref() {
-            self.preferred_since = wished.map(|preferred| (preferred, now.steady));
+        if self.preferred_since.as_deref().map(|(preferred, _)| preferred) != wished.as_ref() {
+            self.preferred_since = wished.map(|preferred| Box::new((preferred, now.steady)));
         }
-        let preferred = self.preferred_since.clone().map(|(preferred, since)| {
-            let until = since + Span::seconds(preferred.wait_seconds);
-            (preferred, until)
+        let preferred = self.preferred_since.as_deref().map(|(preferred, since)| {
+            (preferred.clone(), *since + Span::seconds(preferred.wait_seconds))
         });
         let record = self.record();
         let settings = &self.queue().settings;
@@ -253,9 +253,9 @@ impl CallbackMachine {
 
     /// The seat that it has must be counted, in its queue, and no other.
     fn tell_seats(&mut self, after: &Callback, out: &mut Outbox) {
-        let wanted = after.seat().map(|seat| (after.queue.clone(), seat));
+        let wanted = seats_of(after);
         let mut counted = std::mem::take(&mut self.told.seats);
-        if let Some((queue, seat)) = &wanted {
+        for (queue, seat) in &wanted {
             match counted.iter().position(|(at, one)| at == queue && one == seat) {
                 Some(place) => drop(counted.remove(place)),
                 None => out.send(Letter::Queue(queue.clone(), QueueMessage::TakeSeat(*seat))),
@@ -264,7 +264,7 @@ impl CallbackMachine {
         for (queue, seat) in counted {
             out.send(Letter::Queue(queue, QueueMessage::FreeSeat(seat)));
         }
-        self.told.seats.extend(wanted);
+        self.told.seats = wanted;
     }
 
     fn place(&self, after: &Callback) -> Option<Place> {

@@ -86,7 +86,7 @@ fn listed(filter: &ListFilter, full: &FullCallback) -> bool {
         scope |= agents.contains(&agent)
             || callback.holder() == Some(agent)
             || callback.booked_by() == Some(agent)
-            || callback.closable_by.as_ref().is_some_and(|(closable, _)| closable == agent);
+            || callback.closable_by.as_deref().is_some_and(|(closable, _)| closable == agent);
     }
     let by_agent = callback.requested_by != RequestedBy::Customer;
     let due = callback.next_attempt_at();
