@@ -30,7 +30,7 @@ impl AgentActor {
     pub(crate) fn begin(office: Rc<Office>, id: AgentId) -> Addr<Self> {
         let timers = office.known.borrow().timers(&nobody(&id));
         let desk = AgentDesk::new(id.clone(), timers);
-        let shell = Shell::new(Rc::clone(&office), desk);
+        let shell = Shell::new(Rc::clone(&office), Box::new(desk));
         Self { office, id, shell }.start()
     }
 
@@ -41,7 +41,7 @@ impl AgentActor {
         let machine = AgentMachine::restore(Arc::clone(agent), timers);
         let newest = Some(Arc::clone(agent));
         let desk = AgentDesk { machine, newest, ..AgentDesk::new(id.clone(), timers) };
-        let shell = Shell::recovered(Rc::clone(&office), desk);
+        let shell = Shell::recovered(Rc::clone(&office), Box::new(desk));
         Self { office, id, shell }.start()
     }
 }

@@ -1,8 +1,10 @@
 //! A callback's actor: one per callback that is live or addressed, let go when it sleeps or ends.
 //!
 //! A dormant callback that is addressed is read from the store first; letters wait meanwhile, and
-//! nobody else does.
+//! nobody else does. One that waits in line rests: its machine stays in memory without an actor,
+//! until the next letter.
 
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,7 +40,7 @@ enum State {
     /// Its record is being read; these letters wait.
     Reading(Vec<Envelope<CallbackMessage>>),
     /// It runs.
-    Running(Box<Shell<CallbackDesk>>),
+    Running(Shell<CallbackDesk>),
 }
 
 /// A callback's record was read, or wasn't.
@@ -47,15 +49,30 @@ enum State {
 struct Read(Result<Option<Snapshot>, StoreError>);
 
 impl CallbackActor {
-    /// Starts the actor of a callback that has none: a new one, or one to be read.
-    pub(crate) fn begin(office: &Rc<Office>, id: CallbackId, created: bool) -> Addr<Self> {
-        if !created {
-            let actor = Self::dormant(office, id);
-            office.read_callback(id, actor.clone(), Span::ZERO);
-            return actor;
+    /// Starts the actor of a callback that has none: one that rested, a new one, or one to be
+    /// read.
+    pub(crate) fn begin(
+        office: &Rc<Office>,
+        id: CallbackId,
+        rested: Option<Box<CallbackDesk>>,
+        created: bool,
+    ) -> Addr<Self> {
+        match rested {
+            Some(machine) => Self::running(office, id, Shell::new(Rc::clone(office), machine)),
+            None if created => {
+                let shell = Shell::new(Rc::clone(office), Box::new(CallbackDesk::new(id)));
+                Self::running(office, id, shell)
+            }
+            None => {
+                let actor = Self::dormant(office, id);
+                office.read_callback(id, actor.clone(), Span::ZERO);
+                actor
+            }
         }
-        let shell = Shell::new(Rc::clone(office), CallbackDesk::new(id));
-        Self { office: Rc::clone(office), id, state: State::Running(Box::new(shell)) }.start()
+    }
+
+    fn running(office: &Rc<Office>, id: CallbackId, shell: Shell<CallbackDesk>) -> Addr<Self> {
+        Self { office: Rc::clone(office), id, state: State::Running(shell) }.start()
     }
 
     /// Starts the actor of a callback whose record is being read: it is told by [`Read`].
@@ -63,21 +80,27 @@ impl CallbackActor {
         Self { office: Rc::clone(office), id, state: State::Reading(Vec::new()) }.start()
     }
 
-    /// Starts the actor of a live callback in recovery; none if it isn't live any more then.
-    pub(crate) fn recovered(office: Rc<Office>, callback: &Snapshot) -> Option<Addr<Self>> {
+    /// Makes a live callback anew in recovery, and its actor where it doesn't rest; neither if it
+    /// isn't live any more then.
+    pub(crate) fn recovered(office: &Rc<Office>, callback: &Snapshot) {
         let id = callback.id;
-        let desk = CallbackDesk::of(callback, &office);
-        let shell = Shell::recovered(Rc::clone(&office), desk);
+        let desk = Box::new(CallbackDesk::of(callback, office));
+        let shell = Shell::recovered(Rc::clone(office), desk);
+        let callbacks = &office.directory.callbacks;
         if shell.machine.may_go(false) {
-            return None;
+            return;
         }
-        Some(Self { office, id, state: State::Running(Box::new(shell)) }.start())
+        if may_rest(&shell) {
+            callbacks.rest(id, shell.into_machine());
+        } else {
+            callbacks.insert(id, Self::running(office, id, shell));
+        }
     }
 
     /// What there is of it is known: the letters that waited are handled, in their order.
     fn run(&mut self, shell: Shell<CallbackDesk>, ctx: &mut Context<Self>) {
-        let running = State::Running(Box::new(shell));
-        let State::Reading(waiting) = std::mem::replace(&mut self.state, running) else { return };
+        let running = State::Running(shell);
+        let State::Reading(waiting) = mem::replace(&mut self.state, running) else { return };
         let mut let_go = true;
         for envelope in waiting {
             let_go = self.take(envelope);
@@ -94,7 +117,7 @@ impl CallbackActor {
             State::Running(shell) => {
                 shell.machine.know_denied(&self.office);
                 let let_go = shell.take(envelope);
-                if let Some((queue, version)) = shell.machine.decided.take() {
+                if let Some((queue, version)) = shell.machine.decided.take().map(|it| *it) {
                     self.office.check_booking(self.id, &queue, version);
                 }
                 let_go
@@ -102,18 +125,24 @@ impl CallbackActor {
         }
     }
 
-    fn leave_if(&self, let_go: bool, ctx: &mut Context<Self>) {
-        if let_go && self.office.directory.callbacks.forget_if_idle(&self.id) {
+    fn leave_if(&mut self, let_go: bool, ctx: &mut Context<Self>) {
+        let callbacks = &self.office.directory.callbacks;
+        let rests = !let_go && matches!(&self.state, State::Running(shell) if may_rest(shell));
+        if (let_go || rests) && callbacks.forget_if_idle(&self.id) {
             ctx.stop();
+            let nothing = State::Reading(Vec::new());
+            if let (true, State::Running(shell)) = (rests, mem::replace(&mut self.state, nothing)) {
+                callbacks.rest(self.id, shell.into_machine());
+            }
         }
-        self.office.shared.gauges.live(self.office.directory.callbacks.len());
+        self.office.shared.gauges.live(callbacks.len());
     }
 
     /// The store can't be read: whoever asked is told, the rest waits on.
     fn refuse_commands(&mut self) {
         let State::Reading(waiting) = &mut self.state else { return };
         let mut kept = Vec::new();
-        for envelope in std::mem::take(waiting) {
+        for envelope in mem::take(waiting) {
             let token = match &envelope.message {
                 CallbackMessage::Command(command) => command.token,
                 CallbackMessage::MeetingMade { token, .. } => *token,
@@ -168,12 +197,16 @@ impl Office {
             return;
         }
         let start = |(id, cause)| {
-            let callbacks = &self.directory.callbacks;
-            let actor = callbacks.expect_letter(&id, || CallbackActor::dormant(self, id));
-            self.send(&actor, CallbackMessage::Wake, cause);
-            (id, actor)
+            let mut reads = None;
+            let start = |rested: Option<_>| match rested {
+                Some(_) => CallbackActor::begin(self, id, rested, false),
+                None => reads.insert(CallbackActor::dormant(self, id)).clone(),
+            };
+            let post = |actor: &Addr<_>| self.send(actor, CallbackMessage::Wake, cause);
+            self.directory.callbacks.post(&id, start, post);
+            reads.map(|actor| (id, actor))
         };
-        let actors: Vec<_> = due.into_iter().map(start).collect();
+        let actors: Vec<_> = due.into_iter().filter_map(start).collect();
         let office = Rc::clone(self);
         self.spawn(async move {
             let ids = actors.iter().map(|(id, _)| *id).collect();
@@ -211,7 +244,7 @@ impl Handler<Read> for CallbackActor {
 
     fn handle(&mut self, Read(found): Read, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
-        let shell = |desk| Shell::new(Rc::clone(&office), desk);
+        let shell = |desk| Shell::new(Rc::clone(&office), Box::new(desk));
         office.watch(|| match found {
             Ok(Some(callback)) => self.run(shell(CallbackDesk::of(&callback, &office)), ctx),
             Ok(None) => self.run(shell(CallbackDesk::new(self.id)), ctx),
@@ -230,28 +263,64 @@ impl Handler<Read> for CallbackActor {
     }
 }
 
+/// Whether it may do without an actor until the next letter: it waits in line, which mostly takes
+/// minutes, and owes nobody anything.
+fn may_rest(shell: &Shell<CallbackDesk>) -> bool {
+    shell.is_sound() && shell.machine.waits_in_line()
+}
+
 /// A callback's machine, with what it takes to make it anew.
 pub(crate) struct CallbackDesk {
     id: CallbackId,
     machine: CallbackMachine,
     /// As it wrote itself last.
     newest: Option<Snapshot>,
-    /// Agents asked of the router and not answered yet, by the command that asked.
+    /// What it has asked of others; few have, so it is boxed.
+    asked: Option<Box<Asked>>,
+    /// The queue, and its record's version, by which a booking was decided in the last step.
+    decided: Option<Box<(QueueId, u64)>>,
+}
+
+/// What a callback has asked of others, and hasn't been answered yet.
+#[derive(Default)]
+struct Asked {
+    /// Agents asked of the router, by the command that asked.
     claims: Vec<(Token, AgentId)>,
     /// Claims of a machine that was made anew since.
     orphans: Vec<(Token, AgentId)>,
-    /// Questions to a queue for a seat that weren't answered yet, by the command that asked. A seat
-    /// that comes to a machine made anew since is given back by it.
+    /// Questions to a queue for a seat, by the command that asked. A seat that comes to a machine
+    /// made anew since is given back by it.
     reserving: Vec<Option<Token>>,
-    /// The queue, and its record's version, by which a booking was decided in the last step.
-    decided: Option<(QueueId, u64)>,
 }
 
 impl CallbackDesk {
     fn new(id: CallbackId) -> Self {
-        let (claims, orphans, reserving) = (Vec::new(), Vec::new(), Vec::new());
-        let (machine, newest, decided) = (CallbackMachine::new(id), None, None);
-        Self { id, machine, newest, claims, orphans, reserving, decided }
+        Self { id, machine: CallbackMachine::new(id), newest: None, asked: None, decided: None }
+    }
+
+    fn waits_in_line(&self) -> bool {
+        let queued = |newest: &Snapshot| matches!(newest.phase, Phase::Queued { .. });
+        self.newest.as_ref().is_some_and(queued) && self.asked.is_none()
+    }
+
+    /// Takes out what was asked by this command.
+    fn answered(
+        &mut self,
+        from: impl FnOnce(&mut Asked) -> &mut Vec<(Token, AgentId)>,
+        token: Token,
+    ) -> Option<AgentId> {
+        let asked = self.asked.as_mut()?;
+        let claims = from(asked);
+        let place = claims.iter().position(|(claim, _)| *claim == token)?;
+        let (_, agent) = claims.remove(place);
+        self.forget_answered();
+        Some(agent)
+    }
+
+    fn forget_answered(&mut self) {
+        self.asked.take_if(|asked| {
+            asked.claims.is_empty() && asked.orphans.is_empty() && asked.reserving.is_empty()
+        });
     }
 
     fn of(callback: &Snapshot, office: &Office) -> Self {
@@ -290,7 +359,7 @@ impl Rebuilt for CallbackDesk {
             CallbackMessage::Propose { agent } => vec![self.release(agent.clone())],
             CallbackMessage::Create { create, queue, .. } => {
                 let booked = create.wish.booking.is_some();
-                self.decided = booked.then(|| (queue.settings.id.clone(), queue.version));
+                self.decided = booked.then(|| Box::new((queue.settings.id.clone(), queue.version)));
                 // The queue has given it a place in line, and a seat.
                 let leave = QueueMessage::Leave { callback: self.id };
                 let wish = &create.wish;
@@ -299,15 +368,19 @@ impl Rebuilt for CallbackDesk {
                 [leave, free].map(|message| Letter::Queue(wish.queue.clone(), message)).into()
             }
             CallbackMessage::Claimed { token, result } => {
-                match (take(&mut self.claims, *token), result) {
-                    (Some((_, agent)), Ok(())) => vec![self.release(agent)],
+                match (self.answered(|asked| &mut asked.claims, *token), result) {
+                    (Some(agent), Ok(())) => vec![self.release(agent)],
                     (Some(_) | None, _) => Vec::new(),
                 }
             }
             CallbackMessage::Reserved { token, result } => {
-                self.reserving.retain(|one| one != token);
+                if let Some(asked) = &mut self.asked {
+                    asked.reserving.retain(|one| one != token);
+                }
+                self.forget_answered();
                 let seated = result.as_ref().ok();
-                self.decided = seated.map(|seated| (seated.queue.clone(), seated.version));
+                let decided = seated.map(|seated| (seated.queue.clone(), seated.version));
+                self.decided = decided.map(Box::new);
                 let kept = result.as_ref().map(|seated| {
                     Letter::Queue(seated.queue.clone(), QueueMessage::FreeSeat(seated.seat))
                 });
@@ -331,7 +404,7 @@ impl Rebuilt for CallbackDesk {
 
     fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut Outbox) {
         if let CallbackMessage::Claimed { token, result } = &message
-            && let Some((_, agent)) = take(&mut self.orphans, *token)
+            && let Some(agent) = self.answered(|asked| &mut asked.orphans, *token)
             && result.is_ok()
         {
             // Whoever asked was answered when the machine panicked, and the router has stopped
@@ -351,10 +424,11 @@ impl Rebuilt for CallbackDesk {
         for effect in &out.effects {
             let Effect::Send(letter) = effect else { continue };
             if let Letter::Router(RouterMessage::Claim(claim)) = letter {
-                self.claims.push((claim.token, claim.agent.clone()));
+                let asked = self.asked.get_or_insert_default();
+                asked.claims.push((claim.token, claim.agent.clone()));
             }
             if let Letter::Queue(_, QueueMessage::Reserve(reserve)) = letter {
-                self.reserving.push(reserve.token);
+                self.asked.get_or_insert_default().reserving.push(reserve.token);
             }
         }
     }
@@ -364,7 +438,9 @@ impl Rebuilt for CallbackDesk {
     }
 
     fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
-        self.orphans.append(&mut self.claims);
+        if let Some(asked) = self.asked.as_deref_mut() {
+            asked.orphans.append(&mut asked.claims);
+        }
         let Some(newest) = &self.newest else {
             self.machine = CallbackMachine::new(self.id);
             return;
@@ -392,7 +468,7 @@ impl Rebuilt for CallbackDesk {
     fn may_go(&self, let_go: bool) -> bool {
         let idle = let_go || self.newest.as_ref().is_none_or(|newest| !newest.state().is_live());
         // The answer to a claim must find the one who asked.
-        idle && self.claims.is_empty() && self.orphans.is_empty() && self.reserving.is_empty()
+        idle && self.asked.is_none()
     }
 }
 
@@ -403,9 +479,4 @@ fn restored(callback: &Snapshot, office: &Office, now: &Now) -> CallbackMachine 
     let mut machine = CallbackMachine::restore(callback, queue, now);
     machine.know_denied(known.is_denied(callback.reach.phone.as_ref()));
     machine
-}
-
-fn take(claims: &mut Vec<(Token, AgentId)>, token: Token) -> Option<(Token, AgentId)> {
-    let place = claims.iter().position(|(claim, _)| *claim == token)?;
-    Some(claims.remove(place))
 }

@@ -3,6 +3,10 @@
 //! An actor may be let go only while nothing is on its way to it. All letters go through here, on
 //! one thread, so "nothing on its way, and forgotten" can't be interrupted by another letter: the
 //! next one starts the actor anew.
+//!
+//! A callback that waits in line hears nothing for minutes, and its actor would take more memory
+//! than its machine. So its actor goes and leaves the machine here, and the next letter's actor
+//! begins with it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,7 +14,7 @@ use std::collections::BTreeMap;
 use actix::{Actor, Addr};
 
 use super::agent_actor::AgentActor;
-use super::callback_actor::CallbackActor;
+use super::callback_actor::{CallbackActor, CallbackDesk};
 use super::queue_actor::QueueActor;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 
@@ -32,14 +36,22 @@ impl<K: Ord + Clone, A: Actor> Default for Book<K, A> {
 }
 
 impl<K: Ord + Clone, A: Actor> Book<K, A> {
-    /// The actor of `key`, started if there is none; a letter to it follows at once.
-    pub(crate) fn expect_letter(&self, key: &K, start: impl FnOnce() -> Addr<A>) -> Addr<A> {
-        if let Some(actor) = self.expect_letter_if_there(key) {
-            return actor;
+    /// Posts a letter to the actor of `key`, which is started if there is none and it may be. An
+    /// address isn't copied for that: each copy is two pieces of memory.
+    pub(crate) fn post(
+        &self,
+        key: &K,
+        start: impl FnOnce() -> Option<Addr<A>>,
+        post: impl FnOnce(&Addr<A>),
+    ) {
+        if let Some(desk) = self.desks.borrow_mut().get_mut(key) {
+            desk.on_the_way += 1;
+            post(&desk.actor);
+            return;
         }
-        let actor = start();
-        self.insert(key.clone(), actor.clone());
-        self.expect_letter_if_there(key).expect("it was put there a moment ago")
+        let Some(actor) = start() else { return };
+        post(&actor);
+        self.desks.borrow_mut().insert(key.clone(), Desk { actor, on_the_way: 1 });
     }
 
     /// The actor of `key`, if there is one; a letter to it follows at once.
@@ -83,11 +95,65 @@ impl<K: Ord + Clone, A: Actor> Book<K, A> {
     }
 }
 
+/// Callbacks that are live or addressed: each has an actor or rests.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    up: Book<CallbackId, CallbackActor>,
+    resting: RefCell<BTreeMap<CallbackId, Box<CallbackDesk>>>,
+}
+
+impl Callbacks {
+    /// Posts a letter to the actor of a callback; `start` makes one of a machine that rested, or
+    /// of nothing.
+    pub(crate) fn post(
+        &self,
+        id: &CallbackId,
+        start: impl FnOnce(Option<Box<CallbackDesk>>) -> Addr<CallbackActor>,
+        post: impl FnOnce(&Addr<CallbackActor>),
+    ) {
+        let start = || {
+            let rested = self.resting.borrow_mut().remove(id);
+            Some(start(rested))
+        };
+        self.up.post(id, start, post);
+    }
+
+    /// A letter has come out of the mailbox.
+    pub(crate) fn arrived(&self, id: &CallbackId) {
+        self.up.arrived(id);
+    }
+
+    /// Forgets the actor unless a letter is on its way; true: it is forgotten, and may stop.
+    pub(crate) fn forget_if_idle(&self, id: &CallbackId) -> bool {
+        self.up.forget_if_idle(id)
+    }
+
+    /// A machine rests, of whose actor nobody knows.
+    pub(crate) fn rest(&self, id: CallbackId, machine: Box<CallbackDesk>) {
+        self.resting.borrow_mut().insert(id, machine);
+    }
+
+    /// Puts an actor there.
+    pub(crate) fn insert(&self, id: CallbackId, actor: Addr<CallbackActor>) {
+        self.up.insert(id, actor);
+    }
+
+    /// Whether there is one.
+    pub(crate) fn has(&self, id: &CallbackId) -> bool {
+        self.up.has(id) || self.resting.borrow().contains_key(id)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.up.len() + self.resting.borrow().len()
+    }
+}
+
 /// All actors that come and go.
 #[derive(Default)]
 pub(crate) struct Directory {
-    /// Callbacks that are live or addressed.
-    pub(crate) callbacks: Book<CallbackId, CallbackActor>,
+    /// Callbacks.
+    pub(crate) callbacks: Callbacks,
     /// Agents.
     pub(crate) agents: Book<AgentId, AgentActor>,
     /// Queues.

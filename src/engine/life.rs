@@ -373,12 +373,9 @@ async fn restore(
         let is_last = page.len() < PAGE;
         after = page.last().map(|callback| callback.id);
         for callback in page {
-            let id = callback.id;
             office.shared.gauges.steps.recovered(&callback);
             open(&office.ledger).know_callback(office.shared.clock.wall(), &callback);
-            if let Some(actor) = CallbackActor::recovered(Rc::clone(office), &callback) {
-                directory.callbacks.insert(id, actor);
-            }
+            CallbackActor::recovered(office, &callback);
         }
         office.shared.gauges.live(directory.callbacks.len());
         if is_last {

@@ -359,34 +359,19 @@ impl Office {
                     return;
                 }
                 let created = matches!(message, CallbackMessage::Create { .. });
-                let actor = directory
-                    .callbacks
-                    .expect_letter(&id, || CallbackActor::begin(self, id, created));
-                self.send(&actor, message, cause);
+                let start = |rested| CallbackActor::begin(self, id, rested, created);
+                let post = |actor: &Addr<_>| self.send(actor, message, cause);
+                directory.callbacks.post(&id, start, post);
             }
             Letter::Agent(id, message) => {
                 let made = matches!(message, AgentMessage::Put { .. });
-                let actor = if made {
-                    let start = || AgentActor::begin(Rc::clone(self), id.clone());
-                    Some(directory.agents.expect_letter(&id, start))
-                } else {
-                    directory.agents.expect_letter_if_there(&id)
-                };
-                if let Some(actor) = actor {
-                    self.send(&actor, message, cause);
-                }
+                let start = || made.then(|| AgentActor::begin(Rc::clone(self), id.clone()));
+                directory.agents.post(&id, start, |actor| self.send(actor, message, cause));
             }
             Letter::Queue(id, message) => {
                 let made = matches!(message, QueueMessage::Put { .. });
-                let actor = if made {
-                    let start = || QueueActor::begin(Rc::clone(self), id.clone());
-                    Some(directory.queues.expect_letter(&id, start))
-                } else {
-                    directory.queues.expect_letter_if_there(&id)
-                };
-                if let Some(actor) = actor {
-                    self.send(&actor, message, cause);
-                }
+                let start = || made.then(|| QueueActor::begin(Rc::clone(self), id.clone()));
+                directory.queues.post(&id, start, |actor| self.send(actor, message, cause));
             }
             Letter::Router(message) => self.send(&self.singles().router, message, cause),
             Letter::Scheduler(message) => self.send(&self.singles().scheduler, message, cause),

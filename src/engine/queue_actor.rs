@@ -57,7 +57,7 @@ struct Counted {
 impl QueueActor {
     /// Starts the actor of a queue that is about to be made.
     pub(crate) fn begin(office: Rc<Office>, id: QueueId) -> Addr<Self> {
-        let shell = Shell::new(Rc::clone(&office), QueueDesk::new(id.clone()));
+        let shell = Shell::new(Rc::clone(&office), Box::new(QueueDesk::new(id.clone())));
         Self::up(office, id, shell)
     }
 
@@ -76,7 +76,7 @@ impl QueueActor {
         let machine = QueueMachine::restore(Arc::clone(queue)).with_seats(seats.clone(), agents);
         let newest = Some(Arc::clone(queue));
         let desk = QueueDesk { machine, newest, seats, agents, ..QueueDesk::new(id.clone()) };
-        let shell = Shell::recovered(Rc::clone(&office), desk);
+        let shell = Shell::recovered(Rc::clone(&office), Box::new(desk));
         Self::up(office, id, shell)
     }
 

@@ -85,8 +85,8 @@ pub(crate) trait Rebuilt {
 
 /// A machine, run.
 pub(crate) struct Shell<M> {
-    /// The machine.
-    pub(crate) machine: M,
+    /// The machine; boxed, since some are kept without their shells.
+    pub(crate) machine: Box<M>,
     office: Rc<Office>,
     panics: Panics,
     set_aside: bool,
@@ -94,12 +94,12 @@ pub(crate) struct Shell<M> {
 
 impl<M: Rebuilt> Shell<M> {
     /// A machine to be run.
-    pub(crate) fn new(office: Rc<Office>, machine: M) -> Self {
+    pub(crate) fn new(office: Rc<Office>, machine: Box<M>) -> Self {
         Self { machine, office, panics: Panics::default(), set_aside: false }
     }
 
     /// A machine made from its record, which tells everybody what they must know of it.
-    pub(crate) fn recovered(office: Rc<Office>, machine: M) -> Self {
+    pub(crate) fn recovered(office: Rc<Office>, machine: Box<M>) -> Self {
         let mut shell = Self::new(office, machine);
         let now = shell.office.now();
         shell.set_up(&now, |machine, _office, out| machine.recover(&now, out));
@@ -147,7 +147,7 @@ impl<M: Rebuilt> Shell<M> {
 
     /// A machine that can't even be made anew is set aside at once.
     fn set_up(&mut self, now: &Now, set_up: impl FnOnce(&mut M, &Office, &mut Outbox)) {
-        let (machine, office) = (&mut self.machine, &self.office);
+        let (machine, office) = (&mut *self.machine, &self.office);
         match guarded(|out| set_up(machine, office, out)) {
             Some(out) => {
                 self.machine.learn(&out);
@@ -165,6 +165,16 @@ impl<M: Rebuilt> Shell<M> {
         self.office.shared.gauges.set_aside();
         self.set_aside = true;
         self.send(self.machine.farewell());
+    }
+
+    /// Whether its machine has never panicked, so that nothing is lost without the shell.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.set_aside && self.panics.at.is_empty()
+    }
+
+    /// The machine alone.
+    pub(crate) fn into_machine(self) -> Box<M> {
+        self.machine
     }
 
     /// What it says of itself may be half changed.
