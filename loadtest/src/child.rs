@@ -90,9 +90,18 @@ impl Process {
 
     /// The memory that it holds, in bytes; 0 where the system doesn't tell.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.bytes("VmRSS:")
+    }
+
+    /// The same without what is a file's, such as its own code, which the system takes and gives.
+    pub(crate) fn anonymous_bytes(&self) -> u64 {
+        self.bytes("RssAnon:")
+    }
+
+    fn bytes(&self, kind: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(kind));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         kib.unwrap_or(0) * 1_024
     }
@@ -138,7 +147,8 @@ mod tests {
         let mut process =
             Process::start(Command::new("sh").args(["-c", script]), folder.path()).unwrap();
         assert_eq!(process.line().unwrap(), "ready");
-        assert!(process.resident_bytes() > 0);
+        assert!(process.resident_bytes() > process.anonymous_bytes());
+        assert!(process.anonymous_bytes() > 0);
         let id = process.child.id();
         drop(process);
         assert!(!Path::new(&format!("/proc/{id}")).exists());

@@ -215,17 +215,15 @@ impl House {
         self.process.as_ref().map_or(0, Process::resident_bytes)
     }
 
-    /// The server's memory once it stands still: what a burst freed goes back with a delay.
-    pub(crate) async fn settled_bytes(&self, patience: Duration) -> u64 {
-        const STILL: u32 = 6;
-        let give_up = clock::now() + patience;
-        let (mut lowest, mut still) = (u64::MAX, 0);
-        while still < STILL && clock::now() < give_up {
+    /// The server's memory after so long without anything to do: a burst's rows go to disk within
+    /// 15 s, and what that freed goes back over another 10. The lowest of some seconds.
+    pub(crate) async fn bytes_at_rest(&self, rest: Duration) -> u64 {
+        const LOOKS: u32 = 10;
+        clock::sleep_until(clock::now() + rest).await;
+        let mut lowest = u64::MAX;
+        for _ in 0..LOOKS {
+            lowest = lowest.min(self.process.as_ref().map_or(0, Process::anonymous_bytes));
             clock::sleep_until(clock::now() + Duration::from_millis(500)).await;
-            let now = self.resident_bytes();
-            // A change below 1 % is noise.
-            still = if now < lowest - lowest / 100 { 0 } else { still + 1 };
-            lowest = lowest.min(now);
         }
         lowest
     }

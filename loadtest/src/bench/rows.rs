@@ -165,6 +165,19 @@ impl Row {
         }
     }
 
+    /// The same for what is known within bounds only: the highest of them counts.
+    pub(super) fn surely(
+        target: &str,
+        what: &str,
+        figures: &Rounds,
+        unit: &str,
+        most: f64,
+    ) -> Self {
+        let mut row = Self::bound(target, what, figures, unit, most);
+        row.verdict = Verdict::of(figures.highest() <= most);
+        row
+    }
+
     /// A figure with a least value of its own.
     pub(super) fn floor(
         target: &str,

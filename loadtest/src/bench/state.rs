@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::rows::{Pair, Rounds, Row};
 use super::{Bench, say};
-use crate::footprint;
+use crate::footprint::{self, Share};
 use crate::growth;
 use crate::house::{House, StoreKind};
 use crate::recover;
@@ -18,15 +18,23 @@ pub(super) async fn footprint(bench: &Bench) -> Result<Vec<Row>> {
         dormant: bench.dormant / 2,
         live: bench.live / 2,
         agents: bench.agents / 2,
-        stay_seconds: if bench.quick { 2 } else { 20 },
+        first: bench.dormant / 10,
+        rest_seconds: if bench.quick { 1 } else { 30 },
+        stay_seconds: if bench.quick { 14 } else { 60 },
         json: false,
     };
     let found = footprint::measure(&args).await?;
-    let one = |figure: f64| Rounds(vec![figure]);
+    let rounds = |share: Share| Rounds(vec![share.low, share.middle, share.high]);
+    let mib = found.first / f64::from(1 << 20);
+    let first = format!("a fresh server's growth by {} dormant ones", args.first);
+    let row = |what: &str, share: Share, most: f64| {
+        Row::surely("P8", &format!("memory of {what}"), &rounds(share), "B", most)
+    };
     Ok(vec![
-        Row::bound("P8", "memory of a dormant callback", &one(found.dormant), "B", 64.0),
-        Row::bound("P8", "memory of a live callback", &one(found.live), "B", 2_048.0),
-        Row::bound("P8", "memory of an agent's session", &one(found.session), "B", 24_576.0),
+        row("a dormant callback", found.dormant, 64.0),
+        row("a live callback", found.live, 2_048.0),
+        row("an agent's session", found.session, 24_576.0),
+        Row::bound("P8", &first, &Rounds(vec![mib]), "MiB", 8.0),
     ])
 }
 
