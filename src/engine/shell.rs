@@ -173,6 +173,7 @@ impl<M: Rebuilt> Shell<M> {
     }
 
     /// The machine alone.
+    #[expect(clippy::unnecessary_box_returns, reason = "whoever keeps it keeps the box")]
     pub(crate) fn into_machine(self) -> Box<M> {
         self.machine
     }

@@ -69,7 +69,7 @@ impl SchedulerMachine {
     pub fn step(&mut self, now: &Now, message: SchedulerMessage, out: &mut Outbox) {
         match message {
             SchedulerMessage::SetTimer { machine, wall, steady } => {
-                self.set_timer(machine, wall, steady);
+                self.set_timer(&machine, wall, steady);
             }
             SchedulerMessage::Slept { callback, at } => self.slept(callback, at),
             SchedulerMessage::Roused { callback } => self.forget(callback),
@@ -79,10 +79,10 @@ impl SchedulerMachine {
         self.set_alarm(now, out);
     }
 
-    fn set_timer(&mut self, machine: Machine, wall: Option<Timestamp>, steady: Option<Timestamp>) {
+    fn set_timer(&mut self, machine: &Machine, wall: Option<Timestamp>, steady: Option<Timestamp>) {
         let times = [wall, steady].map(|at| at.unwrap_or(Timestamp::NEVER));
         let old = match times {
-            [Timestamp::NEVER, Timestamp::NEVER] => self.timers.remove(&machine),
+            [Timestamp::NEVER, Timestamp::NEVER] => self.timers.remove(machine),
             [wall, steady] => self.timers.insert(machine.clone(), (wall, steady)),
         };
         let (old_wall, old_steady) = old.unwrap_or((Timestamp::NEVER, Timestamp::NEVER));
@@ -169,7 +169,7 @@ impl SchedulerMachine {
 
     /// Wakes a machine. Both its timers are over: it sets anew what it still needs.
     fn fire(&mut self, machine: Machine, out: &mut Outbox) {
-        self.set_timer(machine.clone(), None, None);
+        self.set_timer(&machine, None, None);
         out.send(match machine {
             Machine::Callback(id) => Letter::Callback(id, CallbackMessage::Wake),
             Machine::Agent(id) => Letter::Agent(id, AgentMessage::Wake),
