@@ -40,6 +40,9 @@ pub fn judge(
 }
 
 fn by_contact(wish: &Wish, settings: &QueueSettings, active: &[Snapshot]) -> Verdict {
+    if active.is_empty() {
+        return Verdict::Take(Vec::new());
+    }
     let contact = Reach::of(&wish.request.customer).contact;
     let theirs = |callback: &&Snapshot| contact.is_some() && callback.reach.contact == contact;
     let mut same: Vec<&Snapshot> = active.iter().filter(theirs).collect();

@@ -9,6 +9,7 @@
 
 mod countries;
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -64,9 +65,26 @@ enum Shown {
     },
 }
 
+thread_local! {
+    /// The zone that was parsed last. Nearly all callbacks of a workspace have the same, and to
+    /// look it up among all takes longer than to read the rest of a record.
+    static LAST: RefCell<Option<TimeZone>> = const { RefCell::new(None) };
+}
+
 impl TimeZone {
     /// Takes a name of tzdb, in any case; keeps it as tzdb writes it.
     pub fn parse(text: &str) -> Result<Self, BadZone> {
+        LAST.with_borrow_mut(|last| {
+            if let Some(zone) = last.as_ref().filter(|zone| zone.name() == text) {
+                return Ok(zone.clone());
+            }
+            let zone = Self::look_up(text)?;
+            *last = Some(zone.clone());
+            Ok(zone)
+        })
+    }
+
+    fn look_up(text: &str) -> Result<Self, BadZone> {
         if let Some((_, hint)) = abbreviation(text) {
             return Err(BadZone::Abbreviation { given: shown(text), hint });
         }

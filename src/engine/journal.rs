@@ -19,7 +19,7 @@ use tokio::sync::{Notify as Bell, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::entry::Entry;
-use super::library::Codec;
+use super::library::{Codec, Packed};
 use super::ports::{EntryNumber, Epoch, RowWrite};
 
 pub(super) use self::shared::Shared;
@@ -199,13 +199,17 @@ impl<O> Journal<O> {
     /// [`Self::hand_over`]. Never refuses and never waits; see [`Self::must_wait`].
     #[expect(clippy::needless_pass_by_value, reason = "what was journaled must not change")]
     pub fn take(&mut self, entry: Entry) -> EntryNumber {
-        let rows = self.codec.rows(self.newest + 1, &entry);
-        self.take_rows(rows)
+        let packed = self.codec.rows(self.newest + 1, &entry);
+        self.take_packed(packed)
     }
 
-    pub(super) fn take_rows(&mut self, mut rows: Vec<RowWrite>) -> EntryNumber {
+    pub(super) fn take_rows(&mut self, rows: &[RowWrite]) -> EntryNumber {
+        let packed = self.codec.pack(rows);
+        self.take_packed(packed)
+    }
+
+    fn take_packed(&mut self, Packed { bytes, rows }: Packed) -> EntryNumber {
         self.newest += 1;
-        let bytes = self.codec.pack(&mut rows);
         self.shared.overlay.put(self.newest, rows);
         if self.shared.overlay.is_quarter_full() {
             self.shared.hurry_projector();

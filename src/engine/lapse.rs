@@ -129,7 +129,7 @@ impl Office {
         if !rows.is_empty() {
             let mut journal = self.journal.borrow_mut();
             let Some(journal) = journal.as_mut() else { return Ok(None) };
-            self.shared.gauges.taken(journal.take_rows(rows));
+            self.shared.gauges.taken(journal.take_rows(&rows));
             self.shared.gauges.removed(kind, whole as u64);
         }
         Ok(if whole == free.len() { found.last().copied() } else { free[..whole].last().copied() })

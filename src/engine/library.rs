@@ -27,15 +27,24 @@ use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
 
+/// The bytes of one log entry, and the rows that it writes, which are parts of these bytes: an
+/// entry is one place in memory, however many rows it has, and is shared by the log's group, the
+/// overlay and the batch for the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// The bytes, with the version of the format.
+    pub bytes: Bytes,
+    /// The rows.
+    pub rows: Vec<RowWrite>,
+}
+
 /// How an entry becomes rows and bytes. Pure; called on the engine's thread for each entry.
 pub trait Codec: Send + Sync {
     /// The rows that the entry writes: records, index rows (old ones deleted), events.
-    fn rows(&self, number: EntryNumber, entry: &Entry) -> Vec<RowWrite>;
+    fn rows(&self, number: EntryNumber, entry: &Entry) -> Packed;
 
-    /// Rows as the bytes of one log entry, with the version of the format. The rows are parts of
-    /// these bytes afterwards: an entry is one place in memory, however many rows it has, and is
-    /// shared by the log's group, the overlay and the batch for the tables.
-    fn pack(&self, rows: &mut [RowWrite]) -> Bytes;
+    /// Rows that don't follow from an entry.
+    fn pack(&self, rows: &[RowWrite]) -> Packed;
 
     /// The rows of a log entry; damaged or unknown bytes are [`StoreError::Damaged`].
     fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError>;

@@ -11,28 +11,20 @@
 //! the last batches, readers don't see what was before them. It must never wait for a store while
 //! it holds its lock.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+mod run;
+
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use itertools::Itertools;
 
+#[cfg(test)]
+pub(super) use self::run::RUN_ROWS;
+use self::run::Sought;
+pub(super) use self::run::{Filling, Run};
 use super::ports::{EntryNumber, RangeRead, RowKey, RowWrite};
-
-/// What a row costs beside its bytes: its place in a run, and its buffers' own heads.
-const ROW_COST: usize = 192;
-
-/// A run ends with the entry that brings it to so many rows or bytes. It is one batch for the
-/// tables: Redis does nothing else while it writes one, and appends wait behind it.
-pub(super) const RUN_ROWS: usize = 2_048;
-const RUN_BYTES: usize = 1 << 20;
-
-/// What a row takes of memory, as the overlay's bound counts it.
-fn cost(key: &RowKey, value: Option<&Bytes>) -> usize {
-    ROW_COST + key.key.len() + value.map_or(0, Bytes::len)
-}
 
 /// What the overlay knows of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,35 +42,6 @@ pub(super) struct Part {
     pub(super) rows: Vec<(Bytes, Option<Bytes>)>,
     /// The overlay has no more of the range behind these.
     pub(super) is_last: bool,
-}
-
-/// Rows of the entries `from ..= to`, in the order of their keys, each as it was last.
-#[derive(Debug)]
-pub(super) struct Run {
-    pub(super) from: EntryNumber,
-    pub(super) to: EntryNumber,
-    pub(super) rows: Vec<RowWrite>,
-    keys: KeyFilter,
-    cost: usize,
-}
-
-/// Says of nearly every key that isn't among some that it isn't. A callback that has slept for
-/// hours is in no run, and dozens would have to be searched to find that out.
-#[derive(Debug)]
-struct KeyFilter {
-    /// Each key sets two bits.
-    bits: Vec<u64>,
-}
-
-/// Bits for each key: of those that aren't there, one in seventy is taken for one that may be.
-const BITS_PER_KEY: usize = 16;
-
-/// The run that is being filled; empty before its first entry.
-#[derive(Debug, Default)]
-pub(super) struct Filling {
-    span: Option<(EntryNumber, EntryNumber)>,
-    rows: BTreeMap<RowKey, Option<Bytes>>,
-    cost: usize,
 }
 
 /// Rows taken by the journal, until the tables have them durably.
@@ -223,31 +186,32 @@ impl Overlay {
     /// What is known of each of `keys`, at one instant.
     pub(super) fn get(&self, keys: &[RowKey]) -> Vec<Seen> {
         let inner = self.read();
-        keys.iter().map(|key| inner.get(key)).collect()
+        let mut seen: Vec<Seen> = keys.iter().map(|key| Seen::of(inner.filling.get(key))).collect();
+        let missing = keys.iter().enumerate().filter(|(place, _)| seen[*place] == Seen::Nothing);
+        let mut missing: Vec<_> = missing.map(|(place, key)| (place, Sought::new(key))).collect();
+        // Run by run for all keys, so that what a run is asked by is fetched into the cache once.
+        for run in inner.runs.iter().rev() {
+            missing.retain(|(place, sought)| {
+                let row = run.get(sought);
+                seen[*place] = Seen::of(row);
+                row.is_none()
+            });
+        }
+        seen
     }
 
     /// The first rows of a range in its direction, at one instant, at most `limit`, deleted ones
     /// among them. The range isn't empty: its end lies above its start.
     pub(super) fn range(&self, read: &RangeRead, limit: usize) -> Part {
-        let start = RowKey { table: read.table, key: read.start.clone() };
-        let is_below_end = |key: &RowKey| {
-            key.table == read.table && read.end.as_ref().is_none_or(|end| key.key < *end)
-        };
         let (filling, runs) = {
             let inner = self.read();
-            let rows = inner.filling.rows.range(&start..).take_while(|(key, _)| is_below_end(key));
-            let row = |(key, value): (&RowKey, &Option<Bytes>)| RowWrite {
-                key: key.clone(),
-                value: value.clone(),
-            };
-            (rows.map(row).collect::<Vec<_>>(), inner.runs.clone())
+            let has_some = |run: &&Arc<Run>| !run.range(read).is_empty();
+            let runs: Vec<_> = inner.runs.iter().rev().filter(has_some).cloned().collect();
+            (inner.filling.range(read), runs)
         };
-        let sealed = runs.iter().rev().map(|run| {
-            let from = run.rows.partition_point(|row| row.key < start);
-            let count = run.rows[from..].partition_point(|row| is_below_end(&row.key));
-            &run.rows[from..from + count]
-        });
-        part(std::iter::once(&filling[..]).chain(sealed), read.reverse, limit)
+        let filling = (!filling.is_empty()).then_some(&filling[..]);
+        let sealed = runs.iter().map(|run| run.range(read));
+        part(&filling.into_iter().chain(sealed).collect::<Vec<_>>(), read.reverse, limit)
     }
 
     // A thread that panicked while it held the lock can have left an entry half shown; the
@@ -265,88 +229,11 @@ impl Inner {
     fn seal(&mut self) {
         self.runs.extend(std::mem::take(&mut self.filling).seal().map(Arc::new));
     }
-
-    fn get(&self, key: &RowKey) -> Seen {
-        if let Some(value) = self.filling.rows.get(key) {
-            return Seen::Row(value.clone());
-        }
-        let hash = KeyFilter::hash(key);
-        let found = self.runs.iter().rev().filter(|run| run.keys.maybe(hash)).find_map(|run| {
-            let place = run.rows.binary_search_by(|row| row.key.cmp(key)).ok()?;
-            Some(run.rows[place].value.clone())
-        });
-        found.map_or(Seen::Nothing, Seen::Row)
-    }
 }
 
-impl KeyFilter {
-    fn of(rows: &[RowWrite]) -> Self {
-        let words = (rows.len() * BITS_PER_KEY).next_power_of_two() / 64;
-        let mut filter = Self { bits: vec![0; words.max(1)] };
-        for row in rows {
-            for (word, bit) in filter.places(Self::hash(&row.key)) {
-                filter.bits[word] |= bit;
-            }
-        }
-        filter
-    }
-
-    /// Whether a key with this hash may be among them.
-    fn maybe(&self, hash: u64) -> bool {
-        self.places(hash).into_iter().all(|(word, bit)| self.bits[word] & bit != 0)
-    }
-
-    /// The two bits of a hash, by its lower and its upper half.
-    fn places(&self, hash: u64) -> [(usize, u64); 2] {
-        let words = self.bits.len() - 1;
-        [hash, hash >> 32].map(|half| {
-            let place = usize::try_from(half & 0xffff_ffff).expect("32 bits fit");
-            ((place >> 6) & words, 1 << (place & 63))
-        })
-    }
-
-    /// Eight bytes of the key at a time, each mixed by a multiplication (the odd constant is 2^64
-    /// over the golden ratio). Whoever makes up keys that collide gains searches, as without it.
-    fn hash(key: &RowKey) -> u64 {
-        let mix = |hash: u64, part: u64| {
-            let hash = (hash ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            hash ^ (hash >> 32)
-        };
-        let part = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
-        let hash = mix(u64::from(key.table.number), key.key.len() as u64);
-        key.key.chunks(8).fold(hash, |hash, bytes| mix(hash, part(bytes)))
-    }
-}
-
-impl Filling {
-    /// Adds the next entry's rows.
-    pub(super) fn add(&mut self, number: EntryNumber, rows: Vec<RowWrite>) {
-        let from = self.span.map_or(number, |(from, _)| from);
-        self.span = Some((from, number));
-        for RowWrite { key, value } in rows {
-            self.cost += cost(&key, value.as_ref());
-            match self.rows.entry(key) {
-                Entry::Vacant(place) => drop(place.insert(value)),
-                Entry::Occupied(mut there) => {
-                    // Its bytes stay as long as the rest of its entry's.
-                    self.cost -= ROW_COST;
-                    there.insert(value);
-                }
-            }
-        }
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.rows.len() >= RUN_ROWS || self.cost >= RUN_BYTES
-    }
-
-    /// The run, unless no entry was added.
-    pub(super) fn seal(self) -> Option<Run> {
-        let (from, to) = self.span?;
-        let rows: Vec<_> =
-            self.rows.into_iter().map(|(key, value)| RowWrite { key, value }).collect();
-        let keys = KeyFilter::of(&rows);
-        Some(Run { from, to, rows, keys, cost: self.cost })
+impl Seen {
+    fn of(row: Option<&Option<Bytes>>) -> Self {
+        row.map_or(Self::Nothing, |value| Self::Row(value.clone()))
     }
 }
 
@@ -356,26 +243,27 @@ fn add(counter: &AtomicUsize, before: usize, after: usize) {
 }
 
 /// Merges the parts of runs, newest first, of which the first to have a key wins.
-fn part<'a>(runs: impl Iterator<Item = &'a [RowWrite]>, reverse: bool, limit: usize) -> Part {
-    let newest_first = (0_usize..).zip(runs).filter(|(_, rows)| !rows.is_empty());
-    let rows = newest_first.map(|(age, rows)| {
-        let rows: Box<dyn Iterator<Item = &RowWrite>> =
-            if reverse { Box::new(rows.iter().rev()) } else { Box::new(rows.iter()) };
-        rows.map(move |row| (row, age))
-    });
-    let mut rows = rows
+fn part(runs: &[&[RowWrite]], reverse: bool, limit: usize) -> Part {
+    let shown = |row: &RowWrite| (row.key.key.clone(), row.value.clone());
+    if let [rows] = runs {
+        let taken: Vec<_> = in_order(rows, reverse).take(limit).map(shown).collect();
+        return Part { is_last: taken.len() == rows.len(), rows: taken };
+    }
+    let newest_first = (0_usize..).zip(runs);
+    let mut rows = newest_first
+        .map(|(age, rows)| in_order(rows, reverse).map(move |row| (row, age)))
         .kmerge_by(|(a, age), (b, other)| {
             let order = a.key.key.cmp(&b.key.key);
             let order = if reverse { order.reverse() } else { order };
             order.then(age.cmp(other)).is_lt()
         })
         .dedup_by(|(a, _), (b, _)| a.key.key == b.key.key);
-    let taken: Vec<_> = rows
-        .by_ref()
-        .take(limit)
-        .map(|(row, _)| (row.key.key.clone(), row.value.clone()))
-        .collect();
+    let taken: Vec<_> = rows.by_ref().take(limit).map(|(row, _)| shown(row)).collect();
     Part { rows: taken, is_last: rows.next().is_none() }
+}
+
+fn in_order(rows: &[RowWrite], reverse: bool) -> Box<dyn Iterator<Item = &RowWrite> + '_> {
+    if reverse { Box::new(rows.iter().rev()) } else { Box::new(rows.iter()) }
 }
 
 #[cfg(test)]
@@ -392,18 +280,6 @@ mod tests {
         // Neighbours differ in a byte or two, as ids of one second do.
         let key = Bytes::from([&[0x19; 12][..], &number.to_be_bytes()[..]].concat());
         RowKey { table, key }
-    }
-
-    #[test]
-    fn a_filter_knows_all_of_its_keys_and_few_others() {
-        let row = |number| RowWrite { key: key(TABLES[0], number), value: None };
-        let rows: Vec<_> = (0..2_000).map(row).collect();
-        let filter = KeyFilter::of(&rows);
-        assert!(rows.iter().all(|row| filter.maybe(KeyFilter::hash(&row.key))));
-        let others = (2_000..12_000).map(|number| key(TABLES[0], number));
-        let others = others.chain((0..10_000).map(|number| key(TABLES[1], number)));
-        let taken = others.filter(|other| filter.maybe(KeyFilter::hash(other))).count();
-        assert!(taken < 1_000, "{taken} of 20,000");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -163,8 +164,8 @@ pub struct TableBatch {
     pub from: EntryNumber,
     /// Last entry covered: the watermark afterwards.
     pub to: EntryNumber,
-    /// The rows.
-    pub rows: Vec<RowWrite>,
+    /// The rows, by table and key; shared with whoever goes on reading them.
+    pub rows: Arc<[RowWrite]>,
 }
 
 /// A range of one table's keys.

@@ -174,7 +174,7 @@ impl Projector {
         }
         let Some(run) = self.shared.overlay.next_run(target) else { return Ok(Progress::Done) };
         let to = run.to;
-        let batch = TableBatch { from: run.from, to, rows: run.rows.clone() };
+        let batch = TableBatch { from: run.from, to, rows: Arc::clone(&run.rows) };
         match self.tables.apply(batch).await {
             Ok(()) => {
                 if self.shared.counts.tables_written() {

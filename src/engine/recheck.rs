@@ -111,7 +111,7 @@ impl Office {
         let row = self.library.zone_rules_row(rules);
         let mut journal = self.journal.borrow_mut();
         if let (Some(journal), Some(row)) = (journal.as_mut(), row) {
-            self.shared.gauges.taken(journal.take_rows(vec![row]));
+            self.shared.gauges.taken(journal.take_rows(&[row]));
         }
     }
 

@@ -22,7 +22,7 @@ use crate::domain::message::{CallbackMessage, Letter, SchedulerMessage};
 use crate::domain::time::{Span, Timestamp};
 
 /// At most so many due callbacks are woken at once, so that commands get their share.
-const BATCH: u32 = 32;
+const BATCH: u32 = 64;
 
 /// How long after a failed read the store is asked again.
 const READ_AGAIN: Span = Span::millis(500);

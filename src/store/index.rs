@@ -5,31 +5,31 @@
 //! the same as once.
 
 pub(super) mod outbox;
+mod packing;
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
+use self::packing::Packing;
 use super::keys::{self, TextKind};
-use super::record::{Broken, EventRecord, Reader, Record, put_varint, tally_row};
+use super::record::{Broken, EventRecord, Reader, put_tally};
 use crate::domain::callback::{Callback, Phase, Request};
 use crate::domain::effect::{Change, WebhookChange};
 use crate::domain::event::Event;
 use crate::domain::ids::CallbackId;
 use crate::domain::phone::PhoneNumber;
 use crate::engine::entry::Entry;
-use crate::engine::library::Codec;
+use crate::engine::library::{Codec, Packed};
 use crate::engine::ports::{EntryNumber, RowKey, RowWrite, StoreError, Table};
 
 /// Turns entries into rows, and rows into the log's bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RowCodec;
 
-/// The layout of a log entry: this byte, then row by row the table's number, the key's length, the
-/// key, and 0 for a deletion or the value's length + 1 and the value. Lengths are varints.
-const PACKED: u8 = 1;
-
 impl Codec for RowCodec {
-    fn rows(&self, number: EntryNumber, entry: &Entry) -> Vec<RowWrite> {
-        let mut rows = Vec::with_capacity(24);
+    fn rows(&self, number: EntryNumber, entry: &Entry) -> Packed {
+        let mut rows = Packing::new();
         let mut dispatches = 0;
         for change in &entry.changes {
             if let Change::Outbox(change) = change {
@@ -48,35 +48,21 @@ impl Codec for RowCodec {
         }
         if let Some(kept) = &entry.kept {
             let key = &kept.keyed.key;
-            put(keys::kept(key), kept.to_row(), &mut rows);
-            put(keys::kept_by_time(kept.at, key), Bytes::new(), &mut rows);
+            rows.put(&keys::kept(key), kept);
+            rows.put_index(&keys::kept_by_time(kept.at, key));
         }
         if let Some(secret) = &entry.secret {
-            put(keys::secret(), Bytes::copy_from_slice(&secret.0), &mut rows);
+            rows.put_value(&keys::secret(), &secret.0);
         }
-        rows
+        rows.finish()
     }
 
-    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
-        let length = |row: &RowWrite| row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len);
-        let mut out = Vec::with_capacity(rows.iter().map(|row| 8 + length(row)).sum::<usize>() + 1);
-        out.push(PACKED);
-        let mut places = Vec::with_capacity(rows.len());
-        for row in &*rows {
-            out.push(row.key.table.number);
-            put_varint(row.key.key.len() as u64, &mut out);
-            let key = out.len();
-            out.extend_from_slice(&row.key.key);
-            put_varint(row.value.as_ref().map_or(0, |value| value.len() as u64 + 1), &mut out);
-            places.push((key, out.len()));
-            out.extend_from_slice(row.value.as_deref().unwrap_or_default());
+    fn pack(&self, rows: &[RowWrite]) -> Packed {
+        let mut packing = Packing::new();
+        for RowWrite { key, value } in rows {
+            packing.row(key.table, &[&key.key], value.as_deref());
         }
-        let whole = Bytes::from(out);
-        for (row, (key, value)) in rows.iter_mut().zip(places) {
-            row.key.key = whole.slice(key..key + row.key.key.len());
-            row.value = row.value.as_ref().map(|old| whole.slice(value..value + old.len()));
-        }
-        whole
+        packing.finish()
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError> {
@@ -92,8 +78,8 @@ fn unpack(bytes: &[u8]) -> Result<Vec<RowWrite>, Broken> {
     let whole = Bytes::copy_from_slice(bytes);
     let mut reader = Reader(&whole);
     let version = reader.byte()?;
-    if version != PACKED {
-        return Err(Broken(format!("layout {version}; this release knows {PACKED}")));
+    if version != packing::LAYOUT {
+        return Err(Broken(format!("layout {version}; this release knows {}", packing::LAYOUT)));
     }
     let mut rows = Vec::new();
     while !reader.0.is_empty() {
@@ -116,96 +102,103 @@ fn fitting(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
 
-fn put(key: RowKey, value: Bytes, rows: &mut Vec<RowWrite>) {
-    rows.push(RowWrite { key, value: Some(value) });
-}
-
-fn delete(key: RowKey, rows: &mut Vec<RowWrite>) {
-    rows.push(RowWrite { key, value: None });
-}
-
-fn of_change(change: &Change, rows: &mut Vec<RowWrite>) {
+fn of_change(change: &Change, rows: &mut Packing) {
     match change {
         Change::Callback { before, after } => {
-            put(keys::callback(after.id), after.to_row(), rows);
-            let old = before.as_deref().map(callback_index).unwrap_or_default();
-            replace(&old, callback_index(after), rows);
+            rows.put(&keys::callback(after.id), after);
+            let old = before.as_deref().map(of_callback);
+            replace(old.as_ref(), &of_callback(after), rows);
         }
         Change::Request { callback, before, after } => {
-            put(keys::request(*callback, after.version), after.to_row(), rows);
-            let old = before.as_deref().map(|old| request_index(*callback, old));
-            replace(&old.unwrap_or_default(), request_index(*callback, after), rows);
+            rows.put(&keys::request(*callback, after.version), after);
+            let old = before.as_deref().map(|old| of_request(*callback, old));
+            replace(old.as_ref(), &of_request(*callback, after), rows);
         }
         Change::Interaction { callback, index, interaction } => {
-            put(keys::interaction(*callback, *index), interaction.to_row(), rows);
+            rows.put(&keys::interaction(*callback, *index), interaction);
             if let Some(agent) = &interaction.agent {
                 let front = keys::by_agent(agent);
-                let key = keys::key(keys::BY_AGENT, keys::with_id(&front, *callback));
-                put(key, Bytes::new(), rows);
+                rows.put_index(&keys::key(keys::BY_AGENT, keys::with_id(&front, *callback)));
             }
         }
-        Change::Agent(agent) => put(keys::agent(&agent.settings.id), agent.to_row(), rows),
-        Change::AgentRemoved(id) => delete(keys::agent(id), rows),
-        Change::Queue(queue) => put(keys::queue(&queue.settings.id), queue.to_row(), rows),
-        Change::QueueRemoved(id) => delete(keys::queue(id), rows),
-        Change::Denied(phone, Some(denied)) => put(keys::denied(phone), denied.to_row(), rows),
-        Change::Denied(phone, None) => delete(keys::denied(phone), rows),
-        Change::Key(token, Some(key)) => put(keys::api_key(token), key.to_row(), rows),
-        Change::Key(token, None) => delete(keys::api_key(token), rows),
+        Change::Agent(agent) => rows.put(&keys::agent(&agent.settings.id), agent),
+        Change::AgentRemoved(id) => rows.delete(&keys::agent(id)),
+        Change::Queue(queue) => rows.put(&keys::queue(&queue.settings.id), queue),
+        Change::QueueRemoved(id) => rows.delete(&keys::queue(id)),
+        Change::Denied(phone, Some(denied)) => rows.put(&keys::denied(phone), denied),
+        Change::Denied(phone, None) => rows.delete(&keys::denied(phone)),
+        Change::Key(token, Some(key)) => rows.put(&keys::api_key(token), key),
+        Change::Key(token, None) => rows.delete(&keys::api_key(token)),
         Change::Webhook(change) => of_webhook(change, rows),
-        Change::Measured(measured) => put(keys::measure(measured), tally_row(measured), rows),
+        Change::Measured(measured) => {
+            rows.put_with(&keys::measure(measured), |out| put_tally(measured, out));
+        }
         Change::Outbox(_) => unreachable!("its rows need the entry's number"),
     }
 }
 
-fn of_webhook(change: &WebhookChange, rows: &mut Vec<RowWrite>) {
+fn of_webhook(change: &WebhookChange, rows: &mut Packing) {
     match change {
         WebhookChange::Put(webhook) => {
             let id = &webhook.settings.id;
-            put(keys::webhook(id), webhook.to_row(), rows);
+            rows.put(&keys::webhook(id), webhook);
             if !webhook.settings.active {
-                delete(keys::webhook_progress(id), rows);
+                rows.delete(&keys::webhook_progress(id));
             }
         }
         WebhookChange::Removed(id) => {
-            delete(keys::webhook(id), rows);
-            delete(keys::webhook_progress(id), rows);
+            rows.delete(&keys::webhook(id));
+            rows.delete(&keys::webhook_progress(id));
         }
         WebhookChange::Progress(progress) => {
-            put(keys::webhook_progress(&progress.webhook), progress.to_row(), rows);
+            rows.put(&keys::webhook_progress(&progress.webhook), progress);
         }
         WebhookChange::Again { webhook, event } => {
-            put(keys::webhook_again(webhook, *event), Bytes::new(), rows);
+            rows.put_index(&keys::webhook_again(webhook, *event));
         }
         WebhookChange::TakenAgain { webhook, event } => {
-            delete(keys::webhook_again(webhook, *event), rows);
+            rows.delete(&keys::webhook_again(webhook, *event));
         }
     }
 }
 
 /// Only what is new is written, and only what is gone is deleted. The lists are short enough to be
 /// looked through.
-fn replace(old: &[RowKey], new: Vec<RowKey>, rows: &mut Vec<RowWrite>) {
-    // Who held a callback once goes on seeing it.
-    let gone = old.iter().filter(|key| key.table != keys::BY_AGENT && !new.contains(key));
-    gone.for_each(|key| delete(key.clone(), rows));
-    let made = new.into_iter().filter(|key| !old.contains(key));
-    made.for_each(|key| put(key, Bytes::new(), rows));
+fn replace(old: Option<&Index>, new: &Index, rows: &mut Packing) {
+    if let Some(old) = old {
+        for (table, key) in old.iter() {
+            // Who held a callback once goes on seeing it.
+            if table != keys::BY_AGENT && !new.has(table, key) {
+                rows.row(table, &[key], None);
+            }
+        }
+    }
+    for (table, key) in new.iter() {
+        if old.is_none_or(|old| !old.has(table, key)) {
+            rows.row(table, &[key], Some(&[]));
+        }
+    }
 }
 
 /// The index rows of where a callback stands.
 pub(super) fn callback_index(callback: &Callback) -> Vec<RowKey> {
+    of_callback(callback).into_keys()
+}
+
+/// The index rows of a callback's texts.
+pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
+    of_request(id, request).into_keys()
+}
+
+fn of_callback(callback: &Callback) -> Index {
     let state = callback.state();
-    let mut index = Index { id: callback.id, keys: Vec::with_capacity(12) };
+    let mut index = Index::new(callback.id);
     let mut add = |table, front: &[u8]| index.add(table, front);
     add(keys::BY_STATE, &keys::by_state(state));
     add(keys::BY_QUEUE, &keys::by_queue(&callback.queue, state));
     add(keys::BY_NUMBER, &callback.number.to_be_bytes());
     if let Some(at) = callback.wakes_at() {
         add(keys::DUE, &keys::instant(at));
-    }
-    if state.is_live() {
-        add(keys::LIVE, &[]);
     }
     if let Phase::Ended { at, .. } = callback.phase {
         add(keys::BY_END, &keys::instant(at));
@@ -228,26 +221,47 @@ pub(super) fn callback_index(callback: &Callback) -> Vec<RowKey> {
     for agent in agents.into_iter().flatten() {
         add(keys::BY_AGENT, &keys::by_agent(agent));
     }
-    index.keys
+    index
 }
 
-/// Index rows of one callback, each once.
+/// Index rows of one callback, each once; their keys stand after one another.
 struct Index {
     id: CallbackId,
-    keys: Vec<RowKey>,
+    bytes: Vec<u8>,
+    keys: Vec<(Table, Range<usize>)>,
 }
 
 impl Index {
+    fn new(id: CallbackId) -> Self {
+        Self { id, bytes: Vec::with_capacity(512), keys: Vec::with_capacity(12) }
+    }
+
     fn add(&mut self, table: Table, front: &[u8]) {
-        let key = keys::key(table, keys::with_id(front, self.id));
-        if !self.keys.contains(&key) {
-            self.keys.push(key);
+        let begins = self.bytes.len();
+        self.bytes.extend_from_slice(front);
+        self.bytes.extend_from_slice(&self.id.to_bytes());
+        if self.has(table, &self.bytes[begins..]) {
+            self.bytes.truncate(begins);
+        } else {
+            self.keys.push((table, begins..self.bytes.len()));
         }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Table, &[u8])> {
+        self.keys.iter().map(|(table, place)| (*table, &self.bytes[place.clone()]))
+    }
+
+    fn has(&self, table: Table, key: &[u8]) -> bool {
+        self.iter().any(|(other, there)| other == table && there == key)
+    }
+
+    fn into_keys(self) -> Vec<RowKey> {
+        let key = |(table, key): (Table, &[u8])| keys::key(table, Bytes::copy_from_slice(key));
+        self.iter().map(key).collect()
     }
 }
 
-/// The index rows of a callback's texts.
-pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
+fn of_request(id: CallbackId, request: &Request) -> Index {
     let customer = &request.customer;
     let origin = &request.origin;
     let phone = customer.phone.as_ref().map(PhoneNumber::as_str);
@@ -260,7 +274,7 @@ pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
         (TextKind::InteractionRef, origin.interaction_ref.as_deref()),
         (TextKind::ExternalId, request.external_id.as_deref()),
     ];
-    let mut index = Index { id, keys: Vec::with_capacity(9) };
+    let mut index = Index::new(id);
     for (kind, text) in texts {
         if let Some(text) = text {
             index.add(keys::BY_TEXT, &keys::by_text(kind, text));
@@ -272,16 +286,15 @@ pub(super) fn request_index(id: CallbackId, request: &Request) -> Vec<RowKey> {
     for text in [Some(customer.name.as_str()), phone].into_iter().flatten() {
         index.add(keys::BY_PREFIX, &keys::whole_word(text));
     }
-    index.keys
+    index
 }
 
-fn of_event(id: u64, event: &Event, entry: &Entry, rows: &mut Vec<RowWrite>) {
-    let record = EventRecord { at: entry.at, event: event.clone() };
-    put(keys::event(id), record.to_row(), rows);
+fn of_event(id: u64, event: &Event, entry: &Entry, rows: &mut Packing) {
+    rows.put_with(&keys::event(id), |out| EventRecord::put_parts(entry.at, event, out));
     match event {
-        Event::Callback(callback, _) => put(keys::history(*callback, id), Bytes::new(), rows),
+        Event::Callback(callback, _) => rows.put_index(&keys::history(*callback, id)),
         Event::Agent(..) | Event::Queue(..) => {
-            put(keys::event_by_time(entry.at, id), Bytes::new(), rows);
+            rows.put_index(&keys::event_by_time(entry.at, id));
         }
     }
 }

@@ -9,9 +9,8 @@
 //! layout is another table.
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
-use crate::domain::callback::{Channel, State};
+use crate::domain::callback::State;
 use crate::domain::dispatch::Carrier;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::key::TokenHash;
@@ -22,6 +21,10 @@ use crate::domain::slots::Seat;
 use crate::domain::time::Timestamp;
 use crate::engine::entry::IdempotencyKey;
 use crate::engine::ports::{RowKey, Table};
+
+mod texts;
+
+pub use self::texts::{TextKind, by_prefix, by_text, external, hash, lower_case, whole_word};
 
 const fn ordered(number: u8, name: &'static str) -> Table {
     Table { number, name, ordered: true }
@@ -62,7 +65,7 @@ pub const HIGHEST_REMOVED_EVENT: &str = "highest_removed_event";
 
 /// instant, callback id → nothing: `open` callbacks by when they are looked at next.
 pub const DUE: Table = ordered(10, "due");
-/// callback id → nothing: those with a live interaction.
+/// Nothing: what is live is found by [`BY_STATE`]. Its number stays taken.
 pub const LIVE: Table = ordered(11, "live");
 /// state, callback id → nothing.
 pub const BY_STATE: Table = ordered(12, "by_state");
@@ -159,21 +162,6 @@ pub const ALL: [Table; 35] = [
     MEASURE,
 ];
 
-/// What a text in [`BY_TEXT`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextKind {
-    /// What tells the contact.
-    Contact,
-    /// The whole address, in lower case.
-    Email,
-    /// The case.
-    Case,
-    /// The interaction at the channel.
-    InteractionRef,
-    /// The integrator's id, whatever the channel.
-    ExternalId,
-}
-
 /// A key of one table.
 pub fn key(table: Table, bytes: impl Into<Bytes>) -> RowKey {
     RowKey { table, key: bytes.into() }
@@ -187,17 +175,6 @@ pub fn instant(at: Timestamp) -> [u8; 8] {
 /// The instant of such bytes.
 pub fn instant_of(bytes: [u8; 8]) -> Timestamp {
     Timestamp((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
-}
-
-/// 16 bytes that stand for texts, each with its length.
-pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    let whole: [u8; 32] = digest.finalize().into();
-    whole[..16].try_into().expect("16 of 32 bytes")
 }
 
 /// Something in front, a callback's id behind.
@@ -441,47 +418,6 @@ pub fn seat_of(key: &[u8]) -> Option<(QueueId, Seat)> {
 pub fn by_agent(agent: &AgentId) -> Vec<u8> {
     [agent.as_str().as_bytes(), &[0]].concat()
 }
-
-/// The front of [`BY_TEXT`].
-pub fn by_text(kind: TextKind, text: &str) -> [u8; 16] {
-    let kind: &[u8] = match kind {
-        TextKind::Contact => b"contact",
-        TextKind::Email => b"email",
-        TextKind::Case => b"case",
-        TextKind::InteractionRef => b"interaction_ref",
-        TextKind::ExternalId => b"external_id",
-    };
-    hash(&[kind, text.as_bytes()])
-}
-
-/// The front of [`BY_TEXT`] for an external id of one channel, which is unique.
-pub fn external(channel: Channel, external_id: &str) -> [u8; 16] {
-    hash(&[b"external", channel.as_str().as_bytes(), external_id.as_bytes()])
-}
-
-/// The front of [`BY_PREFIX`] for whatever begins with `text`: lower case, without zeros, cut at a
-/// bound. Texts as they are stored end with a zero, so that the shorter one is found first.
-pub fn by_prefix(text: &str) -> Vec<u8> {
-    let mut lower = lower_case(text).replace('\0', "");
-    lower.truncate(lower.floor_char_boundary(PREFIX_MAX));
-    lower.into_bytes()
-}
-
-/// The front of [`BY_PREFIX`] under which the whole of `text` is found, and any of its beginnings.
-pub fn whole_word(text: &str) -> Vec<u8> {
-    let mut front = by_prefix(text);
-    front.push(0);
-    front
-}
-
-/// Lower case, letter by letter: the standard library's makes of Σ at a word's end another letter
-/// than inside, so that a word's beginning wouldn't be the beginning of the word.
-pub fn lower_case(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
-
-/// So much of a name is found by its beginning, in bytes.
-const PREFIX_MAX: usize = 64;
 
 /// The first key that no key beginning with `front` reaches; none where all bytes are the last.
 pub fn past(front: &[u8]) -> Option<Bytes> {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use ringback::domain::time::Timestamp;
 use ringback::engine::entry::Entry;
 use ringback::engine::journal::{JournalEvent, JournalSettings};
-use ringback::engine::library::Codec;
+use ringback::engine::library::{Codec, Packed};
 use ringback::engine::ports::{
     EntryNumber, Log, LogEntry, LogState, PortFuture, RowWrite, StoreError,
 };
@@ -87,12 +87,12 @@ impl Log for Recorder {
 struct Replay(Vec<Vec<RowWrite>>);
 
 impl Codec for Replay {
-    fn rows(&self, number: EntryNumber, _: &Entry) -> Vec<RowWrite> {
+    fn rows(&self, number: EntryNumber, _: &Entry) -> Packed {
         let index = usize::try_from(number - 1).expect("entries fit into memory");
-        self.0[index].clone()
+        RowCodec.pack(&self.0[index])
     }
 
-    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
+    fn pack(&self, rows: &[RowWrite]) -> Packed {
         RowCodec.pack(rows)
     }
 

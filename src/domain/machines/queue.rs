@@ -422,16 +422,16 @@ impl QueueMachine {
 /// Whether a request may come in now.
 fn admit(now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
     let wish = &create.wish;
-    let reach = Reach::of(&wish.request.customer);
+    let reach = || Reach::of(&wish.request.customer);
     if let Some(paused) = &queue.intake_paused {
         return Err(Refusal::IntakePaused { until: paused.until });
     }
     match &wish.booking {
         Some(booking) => {
             let chosen = wish.who.is_customers() || wish.request.customer_agreed;
-            if chosen { Ok(()) } else { agents_choice(&reach, &queue.settings, booking.start) }
+            if chosen { Ok(()) } else { agents_choice(&reach(), &queue.settings, booking.start) }
         }
-        None => asap_ever(queue, &reach, now.wall),
+        None => asap_ever(queue, &reach(), now.wall),
     }
 }
 

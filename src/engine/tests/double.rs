@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 
 use crate::engine::entry::Entry;
-use crate::engine::library::Codec;
+use crate::engine::library::{Codec, Packed};
 use crate::engine::ports::{
     EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, RangeRead, RowKey, RowWrite,
     StoreError, Table, TableBatch, Tables,
@@ -353,11 +353,12 @@ pub(super) fn plain_range(rows: &BTreeMap<RowKey, Bytes>, read: &RangeRead) -> V
 pub(super) struct LinedUp(pub(super) Mutex<VecDeque<Vec<RowWrite>>>);
 
 impl Codec for LinedUp {
-    fn rows(&self, _: EntryNumber, _: &Entry) -> Vec<RowWrite> {
-        self.0.lock().unwrap().pop_front().expect("the test lined up rows for each entry")
+    fn rows(&self, _: EntryNumber, _: &Entry) -> Packed {
+        let rows = self.0.lock().unwrap().pop_front();
+        self.pack(&rows.expect("the test lined up rows for each entry"))
     }
 
-    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
+    fn pack(&self, rows: &[RowWrite]) -> Packed {
         let mut packed = BytesMut::new();
         for row in rows {
             let table = TABLES.iter().position(|table| *table == row.key.table).unwrap();
@@ -366,7 +367,7 @@ impl Codec for LinedUp {
             packed.put_u8(u8::from(row.value.is_some()));
             put(&mut packed, row.value.as_deref().unwrap_or_default());
         }
-        packed.freeze()
+        Packed { bytes: packed.freeze(), rows: rows.to_vec() }
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError> {

@@ -99,7 +99,7 @@ fn the_journal_runs_on_a_thread_of_its_own() {
     let settings = JournalSettings::default();
     let opened = runtime.block_on(open::<u64>(storage, settings, notify, background.handle()));
     let mut journal = opened.unwrap().journal;
-    journal.take_rows(vec![put(0, b"a", b"1")]);
+    journal.take_rows(&[put(0, b"a", b"1")]);
     journal.hand_over();
     assert_eq!(events.recv_timeout(Duration::from_secs(10)), Ok(JournalEvent::Durable(1)));
     let closed = runtime.block_on(journal.close(Duration::from_secs(10)));

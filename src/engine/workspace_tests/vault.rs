@@ -27,7 +27,7 @@ use crate::domain::webhook::Progress;
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
     BookedRead, Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace,
-    Page, Removal, StoredEvent,
+    Packed, Page, Removal, StoredEvent,
 };
 use crate::engine::ports::{EntryNumber, Epoch, PortFuture, RowKey, RowWrite, StoreError, Table};
 
@@ -128,14 +128,15 @@ impl VaultCodec {
 }
 
 impl Codec for VaultCodec {
-    fn rows(&self, number: EntryNumber, entry: &Entry) -> Vec<RowWrite> {
+    fn rows(&self, number: EntryNumber, entry: &Entry) -> Packed {
         lock(&self.0.entries).insert(number, entry.clone());
         lock(&self.0.world).apply(number, entry);
-        Self::row(number)
+        self.pack(&Self::row(number))
     }
 
-    fn pack(&self, rows: &mut [RowWrite]) -> Bytes {
-        rows.iter().find_map(|row| row.value.clone()).unwrap_or_default()
+    fn pack(&self, rows: &[RowWrite]) -> Packed {
+        let bytes = rows.iter().find_map(|row| row.value.clone()).unwrap_or_default();
+        Packed { bytes, rows: rows.to_vec() }
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<Vec<RowWrite>, StoreError> {
@@ -143,7 +144,7 @@ impl Codec for VaultCodec {
         let entry = lock(&self.0.entries).get(&number).cloned().expect("it was written once");
         // What reads show is newer already, where the projector reads the log again.
         let known = lock(&self.0.world).newest >= number;
-        Ok(if known { Self::row(number) } else { self.rows(number, &entry) })
+        Ok(if known { Self::row(number) } else { self.rows(number, &entry).rows })
     }
 }
 

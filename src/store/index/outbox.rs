@@ -1,21 +1,18 @@
 //! The rows of the outbox: items with their places in the order of due times and among their
 //! callback's, and failures.
 
-use bytes::Bytes;
-
-use super::{delete, put};
+use super::packing::Packing;
 use crate::domain::dispatch::{Failure, Item, OutboxChange};
 use crate::engine::entry::Entry;
-use crate::engine::ports::{EntryNumber, RowKey, RowWrite};
+use crate::engine::ports::{EntryNumber, RowKey};
 use crate::store::keys;
-use crate::store::record::Record;
 
 /// The rows of a change; `dispatches` counts the new ones of the entry.
 pub(super) fn of_change(
     change: &OutboxChange,
     number: EntryNumber,
     dispatches: &mut u64,
-    rows: &mut Vec<RowWrite>,
+    rows: &mut Packing,
 ) {
     match change {
         OutboxChange::New(dispatch) => {
@@ -25,9 +22,9 @@ pub(super) fn of_change(
             put_item(&Item::new(id, dispatch.clone()), rows);
         }
         OutboxChange::Later { before, after } => {
-            delete(due(before), rows);
-            put(keys::outbox(after.id), Box::new(after.clone()).to_row(), rows);
-            put(due(after), Bytes::new(), rows);
+            rows.delete(&due(before));
+            rows.put(&keys::outbox(after.id), &Box::new(after.clone()));
+            rows.put_index(&due(after));
         }
         OutboxChange::Done(item) => delete_item(item, rows),
         OutboxChange::GivenUp { item, failure } => {
@@ -37,7 +34,7 @@ pub(super) fn of_change(
         OutboxChange::Failed(failure) => put_failure(failure, rows),
         OutboxChange::Again { failure, item } => {
             for key in failure_keys(failure) {
-                delete(key, rows);
+                rows.delete(&key);
             }
             if let Some(item) = item {
                 put_item(item, rows);
@@ -62,25 +59,25 @@ pub(in crate::store) fn failure_keys(failure: &Failure) -> Vec<RowKey> {
     [keys::failure(failure.id)].into_iter().chain(of).collect()
 }
 
-fn put_item(item: &Item, rows: &mut Vec<RowWrite>) {
+fn put_item(item: &Item, rows: &mut Packing) {
     let [record, due, of] = item_keys(item);
-    put(record, Box::new(item.clone()).to_row(), rows);
-    put(due, Bytes::new(), rows);
-    put(of, Bytes::new(), rows);
+    rows.put(&record, &Box::new(item.clone()));
+    rows.put_index(&due);
+    rows.put_index(&of);
 }
 
-fn delete_item(item: &Item, rows: &mut Vec<RowWrite>) {
+fn delete_item(item: &Item, rows: &mut Packing) {
     for key in item_keys(item) {
-        delete(key, rows);
+        rows.delete(&key);
     }
 }
 
-fn put_failure(failure: &Failure, rows: &mut Vec<RowWrite>) {
+fn put_failure(failure: &Failure, rows: &mut Packing) {
     let mut keys = failure_keys(failure).into_iter();
     if let Some(record) = keys.next() {
-        put(record, Box::new(failure.clone()).to_row(), rows);
+        rows.put(&record, &Box::new(failure.clone()));
     }
     for index in keys {
-        put(index, Bytes::new(), rows);
+        rows.put_index(&index);
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::packing::LAYOUT;
 use super::*;
 use crate::domain::callback::{Channel, Interaction, State};
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookSettings;
 use crate::engine::entry::{IdempotencyKey, Kept, KeptAnswer, Keyed, Secret};
+use crate::store::record::Record;
 use crate::store::samples::Sampler;
 use crate::store::samples::callbacks::id;
 
@@ -21,7 +23,7 @@ fn entry(changes: Vec<Change>) -> Entry {
 }
 
 fn rows(change: Change) -> Vec<RowWrite> {
-    RowCodec.rows(1, &entry(vec![change]))
+    RowCodec.rows(1, &entry(vec![change])).rows
 }
 
 fn made(callback: &Callback) -> Change {
@@ -99,20 +101,18 @@ proptest! {
         let (before, after) = (sampler.callback(1, state), sampler.callback(1, State::Queued));
         let mut entry = entry(vec![changed(&before, &after)]);
         entry.events = sampler.events(id(1));
-        let rows = RowCodec.rows(7, &entry);
-        let mut parts = rows.clone();
-        let packed = RowCodec.pack(&mut parts);
-        prop_assert_eq!(&parts, &rows);
-        prop_assert_eq!(RowCodec.unpack(&packed).unwrap(), rows);
+        let packed = RowCodec.rows(7, &entry);
+        prop_assert_eq!(&RowCodec.pack(&packed.rows), &packed);
+        prop_assert_eq!(RowCodec.unpack(&packed.bytes).unwrap(), packed.rows);
     }
 
     #[test]
     fn random_bytes_are_damaged_or_rows(mut bytes: Vec<u8>) {
         if let Some(version) = bytes.first_mut() {
-            *version = PACKED;
+            *version = LAYOUT;
         }
-        if let Ok(mut rows) = RowCodec.unpack(&bytes) {
-            prop_assert_eq!(RowCodec.unpack(&RowCodec.pack(&mut rows)).unwrap(), rows);
+        if let Ok(rows) = RowCodec.unpack(&bytes) {
+            prop_assert_eq!(RowCodec.unpack(&RowCodec.pack(&rows).bytes).unwrap(), rows);
         }
     }
 }
@@ -149,7 +149,6 @@ fn a_change_of_state_moves_the_rows_of_that_state_alone() {
         ("by_state", false),
         ("by_state", true),
         ("callback", true),
-        ("live", false),
         ("seat", false),
     ];
     assert_eq!(written, expected);
@@ -165,12 +164,11 @@ fn texts_whose_old_ones_are_unknown_delete_nothing() {
 }
 
 #[test]
-fn only_open_callbacks_are_due_and_only_those_with_an_interaction_are_live() {
+fn only_open_callbacks_are_due_and_only_those_that_are_not_final_are_active() {
     for state in State::ALL {
         let rows = rows(made(&Sampler::full(1).callback(1, state)));
         let has = |table| rows.iter().any(|row| row.key.table == table);
         assert_eq!(has(keys::DUE), state == State::Open, "{state:?}");
-        assert_eq!(has(keys::LIVE), state.is_live(), "{state:?}");
         assert_eq!(has(keys::ACTIVE), !state.is_final(), "{state:?}");
     }
 }
@@ -199,7 +197,7 @@ fn events_are_numbered_by_entry_and_place_and_stand_in_their_callbacks_history()
     let of_callbacks = events.iter().filter(|event| matches!(event, Event::Callback(..))).count();
     let mut entry = entry(Vec::new());
     entry.events.clone_from(&events);
-    let rows = RowCodec.rows(5, &entry);
+    let rows = RowCodec.rows(5, &entry).rows;
     let of = |table| rows.iter().filter(move |row| row.key.table == table);
     let ids: Vec<_> = of(keys::EVENT).map(|row| keys::event_at_end(&row.key.key)).collect();
     let expected: Vec<_> = (0..count as u64).map(|place| Some(5 * 32 + place)).collect();
@@ -227,7 +225,7 @@ fn kept_answers_are_found_by_key_and_by_time() {
     let kept = Kept { keyed: Keyed { key, fingerprint: [9; 32] }, at: AT, answer };
     let mut entry = entry(Vec::new());
     entry.kept = Some(kept.clone());
-    let rows = RowCodec.rows(1, &entry);
+    let rows = RowCodec.rows(1, &entry).rows;
     let found: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
     assert_eq!(found, [keys::kept(&key), keys::kept_by_time(AT, &key)]);
     let row = rows[0].value.as_ref().expect("written");
@@ -238,7 +236,7 @@ fn kept_answers_are_found_by_key_and_by_time() {
 fn the_secret_is_written_as_it_is() {
     let mut entry = entry(Vec::new());
     entry.secret = Some(Secret([3; 32]));
-    let rows = RowCodec.rows(1, &entry);
+    let rows = RowCodec.rows(1, &entry).rows;
     assert_eq!(rows, [RowWrite { key: keys::secret(), value: Some(vec![3; 32].into()) }]);
 }
 
@@ -280,7 +278,7 @@ fn a_webhook_keeps_its_progress_while_it_is_active() {
 
 #[test]
 fn a_log_entry_of_another_layout_is_told() {
-    for bytes in [&[][..], &[PACKED + 1], &[PACKED, 200, 0, 0], &[PACKED, 0, 5, 1]] {
+    for bytes in [&[][..], &[LAYOUT + 1], &[LAYOUT, 200, 0, 0], &[LAYOUT, 0, 5, 1]] {
         let read = RowCodec.unpack(bytes);
         assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
     }
@@ -289,7 +287,7 @@ fn a_log_entry_of_another_layout_is_told() {
 /// The log's bytes are read by later releases.
 #[test]
 fn packed_rows_are_written_as_ever() {
-    let mut rows = [
+    let rows = [
         RowWrite { key: keys::key(keys::META, b"k".as_slice()), value: Some(vec![1, 2].into()) },
         RowWrite { key: keys::key(keys::BY_PREFIX, vec![5; 130]), value: Some(Bytes::new()) },
         RowWrite { key: keys::key(keys::CALLBACK, b"c".as_slice()), value: None },
@@ -297,7 +295,7 @@ fn packed_rows_are_written_as_ever() {
     let mut expected = vec![1, 9, 1, b'k', 3, 1, 2, 19, 0x82, 1];
     expected.extend([5; 130]);
     expected.extend([1, 0, 1, b'c', 0]);
-    assert_eq!(RowCodec.pack(&mut rows)[..], expected);
+    assert_eq!(RowCodec.pack(&rows).bytes[..], expected);
 }
 
 #[test]

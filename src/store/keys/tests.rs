@@ -32,7 +32,7 @@ proptest! {
     fn a_text_is_found_by_each_of_its_beginnings(text: String, count: usize) {
         let beginning: String = text.chars().take(count % 80).collect();
         prop_assert!(by_prefix(&text).starts_with(&by_prefix(&beginning)));
-        prop_assert!(by_prefix(&text).len() <= PREFIX_MAX);
+        prop_assert!(by_prefix(&text).len() <= texts::PREFIX_MAX);
     }
 }
 

@@ -345,11 +345,17 @@ impl Library for StoreLibrary {
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>> {
         Box::pin(async move {
-            let after = after.map(CallbackId::to_bytes);
-            let after = after.as_ref().map(<[u8; 16]>::as_slice);
-            let rows = self.range(keys::LIVE, &[], after, limit).await?;
-            let ids = rows.iter().map(|(key, _)| part(keys::LIVE, key, keys::id_at_end));
-            let ids: Vec<CallbackId> = ids.collect::<Result<_, _>>()?;
+            let mut ids = Vec::new();
+            for state in State::ALL.into_iter().filter(|state| state.is_live()) {
+                let front = keys::by_state(state);
+                let after = after.map(|id| keys::with_id(&front, id));
+                let rows = self.range(keys::BY_STATE, &front, after.as_deref(), limit).await?;
+                for (key, _) in rows {
+                    ids.push(part(keys::BY_STATE, &key, keys::id_at_end)?);
+                }
+            }
+            ids.sort_unstable();
+            ids.truncate(limit);
             // One left out would shorten the page, and a short page is the last.
             let there = |(id, found): (&CallbackId, Option<_>)| {
                 found.ok_or_else(|| damaged(&keys::callback(*id), "it is missing".to_owned()))

@@ -37,7 +37,7 @@ pub(super) struct MapRows {
 impl MapRows {
     pub(super) fn write(&self, entry: &Entry) {
         let number = self.newest.fetch_add(1, Ordering::Relaxed) + 1;
-        let rows = RowCodec.rows(number as u64, entry);
+        let rows = RowCodec.rows(number as u64, entry).rows;
         self.apply(rows);
     }
 

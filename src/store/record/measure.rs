@@ -1,7 +1,5 @@
 //! How tallies are stored.
 
-use bytes::Bytes;
-
 use super::codec::{Broken, Reader, Stored, stored_struct};
 use super::{Record, damaged};
 use crate::domain::ids::{AgentId, QueueId};
@@ -31,13 +29,13 @@ stored_struct!(TimeIn { presence, reason, span });
 stored_struct!(AgentTally { offers, calls, presence, held, available });
 stored_struct!(Line { minutes });
 
-/// The row of a tally; whose it is and of when stands in the key.
-pub(crate) fn tally_row(measured: &Measured) -> Bytes {
+/// Appends the row of a tally; whose it is and of when stands in the key.
+pub(crate) fn put_tally(measured: &Measured, out: &mut Vec<u8>) {
     match &measured.tally {
-        Tally::Intake(_, intake) => intake.to_row(),
-        Tally::Work(_, work) => work.to_row(),
-        Tally::Agent(_, tally) => tally.to_row(),
-        Tally::Line(_, line) => line.to_row(),
+        Tally::Intake(_, intake) => intake.write(out),
+        Tally::Work(_, work) => work.write(out),
+        Tally::Agent(_, tally) => tally.write(out),
+        Tally::Line(_, line) => line.write(out),
     }
 }
 

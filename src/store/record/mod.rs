@@ -18,10 +18,11 @@ mod webhook;
 
 use std::sync::Arc;
 
+#[cfg(test)]
 use bytes::Bytes;
 
 pub(crate) use self::codec::{Broken, Reader, Stored, put_varint};
-pub(crate) use self::measure::{measured_of, tally_row};
+pub(crate) use self::measure::{measured_of, put_tally};
 use crate::domain::agent::Agent;
 use crate::domain::callback::{Callback, Interaction, Request};
 use crate::domain::denied::Denied;
@@ -54,13 +55,18 @@ pub(crate) trait Record: Stored {
         Err(Broken(format!("layout {layout}; this release knows {ours}")))
     }
 
-    /// The row's value.
-    fn to_row(&self) -> Bytes {
-        let mut out = Vec::with_capacity(512);
+    /// Appends the row's value.
+    fn write(&self, out: &mut Vec<u8>) {
         out.push(Self::VERSION);
-        self.put(&mut out);
-        // Copied, because rows wait in memory by their length and not by what was reserved.
-        Bytes::copy_from_slice(&out)
+        self.put(out);
+    }
+
+    /// The row's value, by itself.
+    #[cfg(test)]
+    fn to_row(&self) -> Bytes {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out.into()
     }
 
     /// The record of a row.
@@ -92,6 +98,15 @@ pub(crate) struct EventRecord {
     pub(crate) at: Timestamp,
     /// What.
     pub(crate) event: Event,
+}
+
+impl EventRecord {
+    /// Appends an event's row, of which the event isn't a part.
+    pub(crate) fn put_parts(at: Timestamp, event: &Event, out: &mut Vec<u8>) {
+        out.push(Self::VERSION);
+        at.put(out);
+        event.put(out);
+    }
 }
 
 impl Record for Arc<Callback> {

@@ -61,7 +61,7 @@ fn delete(table: Table, key: &[u8]) -> RowWrite {
 }
 
 async fn apply(tables: &Arc<dyn Tables>, from: EntryNumber, to: EntryNumber, rows: &[RowWrite]) {
-    let done = tables.apply(TableBatch { from, to, rows: rows.to_vec() }).await;
+    let done = tables.apply(TableBatch { from, to, rows: rows.into() }).await;
     done.unwrap_or_else(|error| panic!("batch {from}..={to}: {error}"));
 }
 
@@ -201,7 +201,7 @@ async fn the_watermark_rules(storage: &impl TablesStorage) {
     apply(&tables, 3, 5, &[put(PLAIN, b"k", b"older")]).await;
     assert_eq!(get(&tables, PLAIN, b"k").await.as_deref(), Some(&b"7"[..]));
     for (from, to) in [(9, 9), (7, 8), (1, 8)] {
-        let rows = vec![put(PLAIN, b"k", b"gap")];
+        let rows = [put(PLAIN, b"k", b"gap")].into();
         let refused = tables.apply(TableBatch { from, to, rows }).await;
         let Err(StoreError::Gap { found: 7, first }) = refused else {
             panic!("{from}..={to} must be refused: {refused:?}");
@@ -230,7 +230,7 @@ async fn reopening_keeps_what_was_settled(storage: &impl TablesStorage) {
 
 async fn a_stale_writer_is_fenced(storage: &impl TablesStorage) {
     let old = storage.open().await.expect("the storage opens");
-    let rows = vec![put(PLAIN, b"k", b"untaken")];
+    let rows = [put(PLAIN, b"k", b"untaken")].into();
     let untaken = old.apply(TableBatch { from: 1, to: 1, rows }).await;
     assert!(matches!(untaken, Err(StoreError::Fenced { ours: 0, .. })), "{untaken:?}");
     old.take(4).await.expect("taken");
@@ -244,7 +244,7 @@ async fn a_stale_writer_is_fenced(storage: &impl TablesStorage) {
     assert_eq!(new.take(5).await.expect("taken"), 1);
     // Neither a repetition nor a gap hides it.
     for (from, to) in [(2, 2), (1, 1), (9, 9)] {
-        let rows = vec![put(PLAIN, b"k", b"stale")];
+        let rows = [put(PLAIN, b"k", b"stale")].into();
         let stale = old.apply(TableBatch { from, to, rows }).await;
         assert!(matches!(stale, Err(StoreError::Fenced { found: 5, ours: 4 })), "{stale:?}");
     }

@@ -36,12 +36,12 @@ type Rows = Vec<(Bytes, Bytes)>;
 
 /// One table's part of a batch, by what is to be done.
 #[derive(Default)]
-struct Part {
+struct Part<'a> {
     /// Keys with values, in turn.
-    set: Vec<Bytes>,
+    set: Vec<&'a Bytes>,
     /// Keys of an ordered table whose value is empty: they need no field in the hash.
-    empty: Vec<Bytes>,
-    delete: Vec<Bytes>,
+    empty: Vec<&'a Bytes>,
+    delete: Vec<&'a Bytes>,
 }
 
 impl RedisTables {
@@ -110,7 +110,7 @@ impl RedisTables {
         let numbers = [ours, batch.from, batch.to].map(|number| number.to_string());
         let mut keys = vec![self.keys.head()];
         let mut counts = Vec::new();
-        let parts = sorted(batch.rows);
+        let parts = sorted(&batch.rows);
         for (table, part) in &parts {
             // An unordered table's second key stands unused: pairs are simpler than a list of
             // which table has one.
@@ -191,10 +191,10 @@ impl RedisTables {
 }
 
 /// Rows by table and by what is to be done with them.
-fn sorted(rows: Vec<RowWrite>) -> BTreeMap<Table, Part> {
-    let mut parts: BTreeMap<Table, Part> = BTreeMap::new();
+fn sorted(rows: &[RowWrite]) -> BTreeMap<Table, Part<'_>> {
+    let mut parts: BTreeMap<Table, Part<'_>> = BTreeMap::new();
     for RowWrite { key: RowKey { table, key }, value } in rows {
-        let part = parts.entry(table).or_default();
+        let part = parts.entry(*table).or_default();
         match value {
             None => part.delete.push(key),
             Some(value) if value.is_empty() && table.ordered => part.empty.push(key),

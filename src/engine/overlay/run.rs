@@ -1,0 +1,307 @@
+//! Runs: the rows of some entries in a row, as they were last among these.
+//!
+//! Separate from the overlay because nothing here is shared or locked: a run is filled by one
+//! thread, then sealed, and never changes again. Filling is on the way of every entry, so a row
+//! costs as little as can be: each table has a map of its own, and keys are compared by their
+//! first bytes, which lie in the map itself.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table};
+
+/// What a row costs beside its bytes: its place in a run, and its buffers' own heads.
+const ROW_COST: usize = 192;
+
+/// A run ends with the entry that brings it to so many rows or bytes. It is one batch for the
+/// tables: Redis does nothing else while it writes one, and appends wait behind it.
+pub(in crate::engine) const RUN_ROWS: usize = 2_048;
+const RUN_BYTES: usize = 1 << 20;
+
+/// Rows of the entries `from ..= to`, in the order of their keys, each as it was last.
+#[derive(Debug)]
+pub(in crate::engine) struct Run {
+    pub(in crate::engine) from: EntryNumber,
+    pub(in crate::engine) to: EntryNumber,
+    pub(in crate::engine) rows: Arc<[RowWrite]>,
+    /// By number.
+    tables: Vec<Option<Part>>,
+    keys: KeyFilter,
+    pub(super) cost: usize,
+}
+
+/// The rows of one table.
+#[derive(Debug)]
+struct Part {
+    rows: Range<usize>,
+    /// Heads of the first and the last key: a run's ids are of a few moments, so that most runs
+    /// needn't even be asked for their filter.
+    first: u128,
+    last: u128,
+}
+
+/// The run that is being filled; empty before its first entry.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Filling {
+    pub(super) span: Option<(EntryNumber, EntryNumber)>,
+    /// By number.
+    tables: Vec<Option<Filled>>,
+    count: usize,
+    pub(super) cost: usize,
+}
+
+/// The rows of one table, as they come.
+#[derive(Debug)]
+struct Filled {
+    table: Table,
+    rows: BTreeMap<Key, Option<Bytes>>,
+}
+
+/// A key behind its first bytes: nearly always two keys differ in these.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// The first 16 bytes, with zeros behind a shorter key: numbers that sort as the keys do, but
+    /// for keys that have them in common.
+    head: u128,
+    whole: Bytes,
+}
+
+/// Says of nearly every key that isn't among some that it isn't. A callback that has slept for
+/// hours is in no run, and dozens would have to be searched to find that out.
+#[derive(Debug)]
+struct KeyFilter {
+    /// Each key sets two bits.
+    bits: Vec<u64>,
+}
+
+/// Bits for each key: of those that aren't there, one in seventy is taken for one that may be.
+const BITS_PER_KEY: usize = 16;
+
+/// A key, with what all runs are asked by.
+#[derive(Debug)]
+pub(super) struct Sought<'a> {
+    key: &'a RowKey,
+    head: u128,
+    hash: u64,
+}
+
+impl Run {
+    /// The key's row, as it was last; none: it isn't among these.
+    pub(super) fn get(&self, sought: &Sought<'_>) -> Option<&Option<Bytes>> {
+        let key = sought.key;
+        let part = self.tables.get(usize::from(key.table.number))?.as_ref()?;
+        let may_be = part.first <= sought.head && sought.head <= part.last;
+        if !may_be || !self.keys.maybe(sought.hash) {
+            return None;
+        }
+        let rows = &self.rows[part.rows.clone()];
+        let place = rows.binary_search_by(|row| row.key.key.cmp(&key.key)).ok()?;
+        Some(&rows[place].value)
+    }
+
+    /// The rows of a range.
+    pub(super) fn range(&self, read: &RangeRead) -> &[RowWrite] {
+        let rows = self.of(read.table);
+        // Who follows what is new reads behind the end of nearly all runs.
+        if rows.last().is_none_or(|last| last.key.key < read.start) {
+            return &[];
+        }
+        let from = rows.partition_point(|row| row.key.key < read.start);
+        let rows = &rows[from..];
+        let is_below_end = |row: &RowWrite| read.end.as_ref().is_none_or(|end| row.key.key < *end);
+        &rows[..rows.partition_point(is_below_end)]
+    }
+
+    fn of(&self, table: Table) -> &[RowWrite] {
+        let part = self.tables.get(usize::from(table.number)).and_then(Option::as_ref);
+        part.map_or(&[], |part| &self.rows[part.rows.clone()])
+    }
+}
+
+impl Filling {
+    /// Adds the next entry's rows.
+    pub(in crate::engine) fn add(&mut self, number: EntryNumber, rows: Vec<RowWrite>) {
+        let from = self.span.map_or(number, |(from, _)| from);
+        self.span = Some((from, number));
+        for RowWrite { key: RowKey { table, key }, value } in rows {
+            self.cost += ROW_COST + key.len() + value.as_ref().map_or(0, Bytes::len);
+            if self.filled(table).rows.insert(Key::new(key), value).is_some() {
+                // Its bytes stay as long as the rest of its entry's.
+                self.cost -= ROW_COST;
+            } else {
+                self.count += 1;
+            }
+        }
+    }
+
+    fn filled(&mut self, table: Table) -> &mut Filled {
+        let number = usize::from(table.number);
+        if number >= self.tables.len() {
+            self.tables.resize_with(number + 1, || None);
+        }
+        self.tables[number].get_or_insert_with(|| Filled { table, rows: BTreeMap::new() })
+    }
+
+    fn of(&self, table: Table) -> Option<&BTreeMap<Key, Option<Bytes>>> {
+        let filled = self.tables.get(usize::from(table.number))?.as_ref()?;
+        Some(&filled.rows)
+    }
+
+    /// The key's row, as it was last; none: it isn't among these.
+    pub(super) fn get(&self, key: &RowKey) -> Option<&Option<Bytes>> {
+        self.of(key.table)?.get(&Key::new(key.key.clone()))
+    }
+
+    /// The rows of a range.
+    pub(super) fn range(&self, read: &RangeRead) -> Vec<RowWrite> {
+        let Some(rows) = self.of(read.table) else { return Vec::new() };
+        let rows = rows.range(Key::new(read.start.clone())..);
+        let row = |(key, value): (&Key, &Option<Bytes>)| RowWrite {
+            key: RowKey { table: read.table, key: key.whole.clone() },
+            value: value.clone(),
+        };
+        let is_below_end = |key: &Key| read.end.as_ref().is_none_or(|end| key.whole < *end);
+        rows.take_while(|(key, _)| is_below_end(key)).map(row).collect()
+    }
+
+    pub(in crate::engine) fn is_full(&self) -> bool {
+        self.count >= RUN_ROWS || self.cost >= RUN_BYTES
+    }
+
+    /// The run, unless no entry was added.
+    pub(in crate::engine) fn seal(self) -> Option<Run> {
+        let (from, to) = self.span?;
+        let mut rows = Vec::with_capacity(self.count);
+        let mut tables = Vec::with_capacity(self.tables.len());
+        for filled in self.tables {
+            tables.push(filled.map(|filled| filled.seal(&mut rows)));
+        }
+        let keys = KeyFilter::of(&rows);
+        Some(Run { from, to, rows: rows.into(), tables, keys, cost: self.cost })
+    }
+}
+
+impl Filled {
+    /// Puts them behind `all`.
+    fn seal(self, all: &mut Vec<RowWrite>) -> Part {
+        let Self { table, rows } = self;
+        let begins = all.len();
+        let head = |(key, _): (&Key, &Option<Bytes>)| key.head;
+        let first = rows.first_key_value().map(head).unwrap_or_default();
+        let last = rows.last_key_value().map(head).unwrap_or_default();
+        let row =
+            |(key, value): (Key, _)| RowWrite { key: RowKey { table, key: key.whole }, value };
+        all.extend(rows.into_iter().map(row));
+        Part { rows: begins..all.len(), first, last }
+    }
+}
+
+impl Key {
+    fn new(whole: Bytes) -> Self {
+        Self { head: Self::head(&whole), whole }
+    }
+
+    fn head(whole: &[u8]) -> u128 {
+        u128::from_be_bytes(whole.first_chunk().copied().unwrap_or_else(|| {
+            let mut head = [0; 16];
+            head[..whole.len()].copy_from_slice(whole);
+            head
+        }))
+    }
+}
+
+impl KeyFilter {
+    fn of(rows: &[RowWrite]) -> Self {
+        let words = (rows.len() * BITS_PER_KEY).next_power_of_two() / 64;
+        let mut filter = Self { bits: vec![0; words.max(1)] };
+        for row in rows {
+            for (word, bit) in filter.places(hash(&row.key)) {
+                filter.bits[word] |= bit;
+            }
+        }
+        filter
+    }
+
+    /// Whether a key with this hash may be among them.
+    fn maybe(&self, hash: u64) -> bool {
+        self.places(hash).into_iter().all(|(word, bit)| self.bits[word] & bit != 0)
+    }
+
+    /// The two bits of a hash, by its lower and its upper half.
+    fn places(&self, hash: u64) -> [(usize, u64); 2] {
+        let words = self.bits.len() - 1;
+        [hash, hash >> 32].map(|half| {
+            let place = usize::try_from(half & 0xffff_ffff).expect("32 bits fit");
+            ((place >> 6) & words, 1 << (place & 63))
+        })
+    }
+}
+
+impl<'a> Sought<'a> {
+    pub(super) fn new(key: &'a RowKey) -> Self {
+        Self { key, head: Key::head(&key.key), hash: hash(key) }
+    }
+}
+
+/// Eight bytes of the key at a time, each mixed by a multiplication (the odd constant is 2^64
+/// over the golden ratio). Whoever makes up keys that collide gains searches, as without it.
+fn hash(key: &RowKey) -> u64 {
+    let mix = |hash: u64, part: u64| {
+        let hash = (hash ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^ (hash >> 32)
+    };
+    let (eights, rest) = key.key.as_chunks::<8>();
+    let rest = rest.iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
+    let hash = mix(u64::from(key.table.number), key.key.len() as u64);
+    let hash = eights.iter().fold(hash, |hash, eight| mix(hash, u64::from_be_bytes(*eight)));
+    mix(hash, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLES: [Table; 2] = [
+        Table { number: 1, name: "one", ordered: true },
+        Table { number: 2, name: "two", ordered: true },
+    ];
+
+    fn key(table: Table, number: u64) -> RowKey {
+        // Neighbours differ in a byte or two, as ids of one second do.
+        let key = Bytes::from([&[0x19; 12][..], &number.to_be_bytes()[..]].concat());
+        RowKey { table, key }
+    }
+
+    #[test]
+    fn a_filter_knows_all_of_its_keys_and_few_others() {
+        let row = |number| RowWrite { key: key(TABLES[0], number), value: None };
+        let rows: Vec<_> = (0..2_000).map(row).collect();
+        let filter = KeyFilter::of(&rows);
+        assert!(rows.iter().all(|row| filter.maybe(hash(&row.key))));
+        let others = (2_000..12_000).map(|number| key(TABLES[0], number));
+        let others = others.chain((0..10_000).map(|number| key(TABLES[1], number)));
+        let taken = others.filter(|other| filter.maybe(hash(other))).count();
+        assert!(taken < 1_000, "{taken} of 20,000");
+    }
+
+    /// Short keys, long ones, ones that differ in zeros at the end alone, or behind the head.
+    #[test]
+    fn keys_sort_as_their_bytes_do() {
+        let parts: [&[u8]; 4] = [&[], &[0], &[1, 0], &[7; 16]];
+        let mut all: Vec<Bytes> = Vec::new();
+        for one in parts {
+            for two in parts {
+                all.extend(parts.map(|three| Bytes::from([one, two, three].concat())));
+            }
+        }
+        for one in &all {
+            for other in &all {
+                let order = Key::new(one.clone()).cmp(&Key::new(other.clone()));
+                assert_eq!(order, one.cmp(other), "{one:?} and {other:?}");
+            }
+        }
+    }
+}
