@@ -63,10 +63,9 @@ impl QueueActor {
 
     fn up(office: Rc<Office>, id: QueueId, shell: Shell<QueueDesk>) -> Addr<Self> {
         let line = office.shared.gauges.line(&id);
-        let stats = shell.machine.machine.stats();
-        line.show(&stats);
-        office.note_demand(&id, &stats);
-        Self { office, id, shell, line }.start()
+        let actor = Self { office, id, shell, line };
+        actor.show_line();
+        actor.start()
     }
 
     /// Starts the actor of a known queue in recovery.
@@ -83,13 +82,21 @@ impl QueueActor {
     fn take(&mut self, envelope: Envelope<QueueMessage>, ctx: &mut Context<Self>) {
         let let_go = self.shell.take(envelope);
         if !self.shell.is_set_aside() {
-            let stats = self.shell.machine.machine.stats();
-            self.line.show(&stats);
-            self.office.note_demand(&self.id, &stats);
+            self.show_line();
         }
         if let_go && self.office.directory.queues.forget_if_idle(&self.id) {
             self.office.shared.gauges.no_line(&self.id);
             ctx.stop();
+        }
+    }
+
+    fn show_line(&self) {
+        let desk = &self.shell.machine;
+        let stats = desk.machine.stats();
+        self.line.show(&stats);
+        // One that was removed, or isn't made yet, has no line to be watched.
+        if desk.newest.is_some() {
+            self.office.note_demand(&self.id, &stats);
         }
     }
 

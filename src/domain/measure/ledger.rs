@@ -322,7 +322,10 @@ impl Ledger {
                 book.standing.presence = Presence::Offline;
                 book.connected = false;
             }
-            Fact::QueueRemoved(queue) => self.line(&queue).leave(),
+            Fact::QueueRemoved(queue) => {
+                let at = now.max(self.floor);
+                self.line(&queue).leave(at);
+            }
         }
     }
 

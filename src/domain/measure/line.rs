@@ -79,8 +79,9 @@ impl LineBook {
         }
     }
 
-    /// Nobody watches it any more.
-    pub(super) fn leave(&mut self) {
+    /// Nobody watches it from now on.
+    pub(super) fn leave(&mut self, now: Timestamp) {
+        self.pass(now);
         self.looked = None;
     }
 
@@ -210,8 +211,8 @@ mod tests {
         let nothing = |minutes| vec![None; minutes];
         assert_eq!(known, [nothing(1), vec![Some(4)], nothing(9), vec![Some(4)]].concat());
         // The queue was removed.
-        book.leave();
-        assert_eq!(last(&book, START + Span::minutes(11), 2), [Some(4), None]);
+        book.leave(START + Span::minutes(11));
+        assert_eq!(last(&book, START + Span::minutes(12), 3), [Some(4), Some(4), None]);
         // The clock was set back.
         book.is(START - Span::minutes(20), 1);
         assert_eq!(last(&book, START - Span::minutes(20), 2), [None, Some(1)]);

@@ -7,6 +7,7 @@ use crate::domain::agent::Presence;
 use crate::domain::callback::{Outcome, State};
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, OfferId};
+use crate::domain::measure::{Measured, Tally};
 use crate::domain::message::{Action, Who};
 use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
@@ -204,6 +205,31 @@ async fn a_queue_with_sleeping_callbacks_is_not_removed() {
     let made = rig.handle.put_queue(QueueSettings::new(queue_id()), None).await;
     assert!(made.expect("it is free again").1);
     assert!(rig.create(asap()).await.is_ok());
+}
+
+#[tokio::test]
+async fn nobody_watches_the_line_of_a_queue_that_was_removed() {
+    let rig = Rig::new().await;
+    let minutes = async || {
+        let (mut known, now) = (Vec::new(), rig.handle.now());
+        let tell = |measured: Measured| {
+            if let Tally::Line(queue, line) = measured.tally
+                && queue == queue_id()
+            {
+                known = line.minutes;
+            }
+        };
+        rig.handle.measured(now - Span::minutes(60), now, tell).await.expect("it can be read");
+        known
+    };
+    rig.time.advance(Span::minutes(1));
+    assert_eq!(rig.handle.remove_queue(queue_id(), None).await, Ok(()));
+    assert_eq!(rig.handle.remove_queue(queue_id(), None).await, Err(Refusal::NotFound));
+    rig.time.advance(Span::minutes(2));
+    assert_eq!(minutes().await, [Some(0), Some(0)], "nothing of the two minutes since");
+    let made = rig.handle.put_queue(QueueSettings::new(queue_id()), None).await;
+    assert!(made.expect("it is free again").1);
+    assert_eq!(minutes().await, [Some(0), Some(0), None, Some(0)]);
 }
 
 #[tokio::test]
