@@ -31,7 +31,7 @@ pub fn judge(
     active: &[Snapshot],
     external: Option<CallbackId>,
 ) -> Verdict {
-    let verdict = by_contact(wish, settings, active);
+    let verdict = by_contact(wish, settings, active, external);
     match (&verdict, external) {
         (Verdict::Existing(callback), Some(id)) if callback.id == id => verdict,
         (_, Some(id)) => Verdict::Refuse(Refusal::Duplicate { id }),
@@ -39,7 +39,12 @@ pub fn judge(
     }
 }
 
-fn by_contact(wish: &Wish, settings: &QueueSettings, active: &[Snapshot]) -> Verdict {
+fn by_contact(
+    wish: &Wish,
+    settings: &QueueSettings,
+    active: &[Snapshot],
+    external: Option<CallbackId>,
+) -> Verdict {
     if active.is_empty() {
         return Verdict::Take(Vec::new());
     }
@@ -47,7 +52,8 @@ fn by_contact(wish: &Wish, settings: &QueueSettings, active: &[Snapshot]) -> Ver
     let theirs = |callback: &&Snapshot| contact.is_some() && callback.reach.contact == contact;
     let mut same: Vec<&Snapshot> = active.iter().filter(theirs).collect();
     same.retain(|callback| is_same(wish, settings, callback));
-    same.sort_by_key(|callback| (apart(wish, callback), callback.id));
+    let is_other = |callback: &Snapshot| external.is_some_and(|id| callback.id != id);
+    same.sort_by_key(|callback| (is_other(callback), apart(wish, callback), callback.id));
     let ids = || same.iter().map(|callback| callback.id).collect();
     let by_customer = wish.who.is_customers();
     match (same.first(), settings.duplicate_policy) {
@@ -136,13 +142,16 @@ mod tests {
         let id = QueueId::parse("billing").expect("an id");
         let settings =
             |duplicate_policy| QueueSettings { duplicate_policy, ..QueueSettings::new(id.clone()) };
-        let active = [waiting(1, wish(None))];
+        // An agent has booked another meanwhile, or before.
+        let active = [waiting(1, wish(None)), waiting(3, wish(None))];
         let judged = |policy, external| {
             judge(&wish(None), &settings(policy), &active, Some(CallbackId(external)))
         };
         let refused = |id| Verdict::Refuse(Refusal::Duplicate { id: CallbackId(id) });
         let existing = Verdict::Existing(active[0].clone());
         assert_eq!(judged(DuplicatePolicy::ReturnExisting, 1), existing);
+        let existing = Verdict::Existing(active[1].clone());
+        assert_eq!(judged(DuplicatePolicy::ReturnExisting, 3), existing, "not the first of them");
         assert_eq!(judged(DuplicatePolicy::ReturnExisting, 2), refused(2), "another has it");
         assert_eq!(judged(DuplicatePolicy::Reject, 1), refused(1));
         assert_eq!(judged(DuplicatePolicy::Allow, 1), refused(1), "it is unique all the same");

@@ -346,6 +346,10 @@ fn the_same_external_id_of_one_channel_is_refused() {
     let again = server.post("/v1/callbacks", "portal-key", &body);
     assert_eq!((again.status, &again.body["existing"]), (200, &json!(true)), "{}", again.body);
     assert_eq!(again.body["id"], id);
+    server.post("/v1/queues/billing/pause", "lead-key-1", &json!({"intake": true}));
+    let paused = server.post("/v1/callbacks", "portal-key", &body);
+    assert_eq!((paused.status, &paused.body["id"]), (200, &id), "{}", paused.body);
+    server.post("/v1/queues/billing/resume", "lead-key-1", &json!({}));
     body["customer"]["phone"] = json!("030 123457");
     let second = server.post("/v1/callbacks", "portal-key", &body);
     assert_eq!(second.is_problem(409, "duplicate")["id"], id);
