@@ -190,7 +190,8 @@ pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Repl
         }
         // Under a key the same must be answered again, and by then the line has moved.
         None if call.is_keyed() => None,
-        None => in_line(call, &full).await?,
+        // It is done, whether or not there is room at the door to ask for its place.
+        None => in_line(call, &full).await.unwrap_or_default(),
     };
     Ok(show(call, &full, in_line, SeenFrom::Change).replayed(answered.replayed))
 }

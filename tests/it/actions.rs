@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, asap, booked, send, slot};
+use crate::server::{Answer, Server, asap, booked, send, slot};
 
 fn path(made: &Value, action: &str) -> String {
     format!("/v1/callbacks/{}{action}", made["id"].as_str().expect("an id"))
@@ -54,6 +54,36 @@ fn what_is_queued_after_an_action_shows_its_place_in_line() {
     server.post(&path(&first, "/cancel"), "portal-key", &json!({}));
     assert_eq!(keyed().body, answer.body);
     assert_eq!(server.get(&path(&last, ""), "lead-key-1").body["position"], 3);
+}
+
+#[test]
+fn what_is_refused_for_overload_is_not_done() {
+    let most = ("RINGBACK_LIMITS__MAX_COMMANDS_IN_FLIGHT", "1");
+    let server = Server::start_with(&[most, ("RINGBACK_LIMITS__ADMISSION_WAIT_MS", "0")]);
+    // What was answered may hold the one permit for a moment longer.
+    let patiently = |ask: &dyn Fn() -> Answer| {
+        std::iter::repeat_with(ask).find(|answer| answer.status != 503).expect("there is no end")
+    };
+    let book = |last: u32| {
+        let body = booked(&format!("030 1234{last}"), &slot(2));
+        patiently(&|| server.post("/v1/callbacks", "lead-key-1", &body)).body
+    };
+    let made: Vec<Value> = (10..50).map(book).collect();
+    let now = |one| server.post(&path(one, "/requeue"), "lead-key-1", &json!({}));
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asked: Vec<_> = made.iter().map(|one| scope.spawn(move || now(one))).collect();
+        asked.into_iter().map(|asked| asked.join().expect("it is answered")).collect()
+    });
+    for (one, answer) in made.iter().zip(answers) {
+        let shown = patiently(&|| server.get(&path(one, ""), "lead-key-1"));
+        let state = &shown.body["state"];
+        if answer.status == 200 {
+            assert_eq!((&answer.body["state"], state), (&json!("queued"), &json!("queued")));
+        } else {
+            answer.is_problem(503, "overloaded");
+            assert_eq!(state, "open");
+        }
+    }
 }
 
 #[test]
