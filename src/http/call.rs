@@ -71,7 +71,7 @@ impl Call {
         idempotency::keyed(headers, &self.caller.identity, method, path, &self.body.bytes)
     }
 
-    /// Whether it has an `Idempotency-Key`, be it a good one.
+    /// Whether it has an `Idempotency-Key`, good or not.
     pub(super) fn is_keyed(&self) -> bool {
         idempotency::is_keyed(self.request.headers())
     }
@@ -83,7 +83,7 @@ impl Call {
 
     /// Refuses a PUT that is meant for what there is, where there is nothing.
     pub(super) fn check_there(&self, there: bool) -> Result<(), Problem> {
-        if there || !precondition::wants_any(self.request.headers()) {
+        if there || !precondition::wants_one(self.request.headers()) {
             return Ok(());
         }
         let detail = "There is nothing to replace; leave If-Match out to make it.";

@@ -30,9 +30,9 @@ pub(super) fn wanted(headers: &HeaderMap, now: u64) -> Option<u64> {
     none.then_some(ABSENT)
 }
 
-/// Whether the write is meant for any version, as long as there is one.
-pub(super) fn wants_any(headers: &HeaderMap) -> bool {
-    headers.get(IF_MATCH).is_some_and(|tag| tag.as_bytes().trim_ascii() == b"*")
+/// Whether the write is meant for what is there, in whatever version.
+pub(super) fn wants_one(headers: &HeaderMap) -> bool {
+    headers.contains_key(IF_MATCH)
 }
 
 fn version(tag: &str) -> Option<u64> {

@@ -76,7 +76,9 @@ fn a_number_is_changed_for_the_version_that_was_read() {
         let request = server.request("PUT", PHONE, "lead-key-1").header(name, tag);
         send(request.json(&json!({ "reason": reason })))
     };
-    put(&server, ("If-Match", "\"1\""), "absent").is_problem(412, "version-stale");
+    for tag in ["\"1\"", "\"0\"", "*", "W/\"0\""] {
+        put(&server, ("If-Match", tag), "absent").is_problem(412, "version-stale");
+    }
     assert_eq!(put(&server, ("If-None-Match", "*"), "one").status, 201);
     put(&server, ("If-None-Match", "*"), "two").is_problem(412, "version-stale");
     let second = put(&server, ("If-Match", "\"1\""), "two");
