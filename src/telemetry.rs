@@ -1,13 +1,14 @@
 //! Logs: to standard error, as much as `RUST_LOG` says (`info` unless it says otherwise, of the
 //! embedded tables' own lines warnings alone: they tell of every file that they write; of HTTP's
-//! nothing: it calls an error what any client can cause by sending nonsense or by leaving).
+//! and WebSocket's nothing: they call an error what any client can cause by sending nonsense or by
+//! leaving).
 
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
 /// What is logged where `RUST_LOG` says nothing.
-const USUAL: &str = "info,actix_http::h1=off,fjall=warn,lsm_tree=warn";
+const USUAL: &str = "info,actix_http::h1=off,actix_http::ws=off,fjall=warn,lsm_tree=warn";
 
 /// Starts logging for the whole process. A second call changes nothing.
 pub fn start() {

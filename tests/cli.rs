@@ -132,13 +132,11 @@ fn clients_that_send_nonsense_or_leave_are_no_errors_of_the_log() {
     use std::io::Write;
     use std::net::TcpStream;
     let folder = tempfile::tempdir().expect("a folder");
-    let line = ["serve", "--listen", "127.0.0.1:0", "--store", "memory:"];
-    let serving = Serving::start(
-        ringback()
-            .current_dir(folder.path())
-            .env("RINGBACK_LIMITS__HEADER_SECONDS", "1")
-            .args(line),
-    );
+    let agent = "[[workspace.agent]]\nid = \"mara\"\nqueues = []\n\
+                 [[workspace.key]]\nrole = \"agent\"\nagent = \"mara\"\ntoken = \"mara-key\"";
+    let config = file(folder.path(), "config.toml", &format!("{WORKSPACE}{agent}"));
+    let line = ["serve", "--config", &config, "--listen", "127.0.0.1:0", "--store", "memory:"];
+    let serving = Serving::start(ringback().env("RINGBACK_LIMITS__HEADER_SECONDS", "1").args(line));
     let address = serving.url.strip_prefix("http://").expect("the address").to_owned();
     let answered = |sent: &[u8]| {
         let mut stream = TcpStream::connect(&address).expect("it listens");
@@ -152,6 +150,12 @@ fn clients_that_send_nonsense_or_leave_are_no_errors_of_the_log() {
     assert!(answered(b"GET / HTTP/1.1\r\nHost: a\r\nX").starts_with("HTTP/1.1 408 "));
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200_000));
     assert!(answered(long.as_bytes()).starts_with("HTTP/1.1 431 "));
+    // A ping in pieces, which WebSocket doesn't allow.
+    let socket = b"GET /v1/agent/socket HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer mara-key\r\n\
+        Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: ringback.v1\r\n\r\n\
+        \x09\x81\0\0\0\0x";
+    assert!(answered(socket).starts_with("HTTP/1.1 101 "));
     let body = b"POST /v1/callbacks HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{";
     let mut stream = TcpStream::connect(&address).expect("it listens");
     stream.write_all(body).expect("it is taken");

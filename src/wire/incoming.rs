@@ -101,7 +101,11 @@ pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
         return Err(strike(None, "The frame isn't a JSON object."));
     };
     let Some(id) = map.remove("id").as_ref().and_then(FrameId::read) else {
-        return Err(strike(None, "The frame has no id; give it one, text or a whole number."));
+        let detail = format!(
+            "The frame has no id that can be given back; send one: text of at most {FRAME_ID_MAX} \
+             characters, or a whole number of 64 bits."
+        );
+        return Err(strike(None, &detail));
     };
     let Some(Value::String(kind)) = map.remove("type") else {
         return Err(strike(Some(id), "The frame has no type; see the socket's document."));
