@@ -293,10 +293,11 @@ impl Fields<'_> {
 
 /// What is said of a name that nothing asked for: that, and which known one is near.
 pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    // A near name has at most three letters that differ; long ones needn't be compared at all.
+    // A near name has at most three letters that differ, and no more than half of all; long ones
+    // needn't be compared at all.
     let near = known.iter().filter(|known| name.len().abs_diff(known.len()) <= 12);
     let near = near.map(|known| (distance(known, name), known)).min();
-    match near.filter(|(letters, _)| *letters <= 3) {
+    match near.filter(|(letters, _)| *letters <= 3.min(name.chars().count() / 2)) {
         Some((_, near)) => format!("unknown {what}; did you mean `{near}`?"),
         None => format!("unknown {what}"),
     }
@@ -369,13 +370,15 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_a_fault_that_names_its_neighbour() {
-        let value = json!({"lead_second": 1, "zebra": 2});
+        let value = json!({"foo": 3, "lead_second": 1, "zebra": 2});
         let found = faults(&value, |fields| {
             fields.number("lead_seconds", 0, 0..=5);
+            fields.number("q", 0, 0..=5);
         });
         assert_eq!(
             found,
             [
+                ("/foo".into(), "unknown key".into()),
                 ("/lead_second".into(), "unknown key; did you mean `lead_seconds`?".into()),
                 ("/zebra".into(), "unknown key".into()),
             ]
