@@ -30,7 +30,7 @@ pub(crate) struct Known {
     keys: BTreeMap<TokenHash, Arc<ApiKey>>,
     /// Keys as the configuration has them.
     configured_keys: BTreeMap<TokenHash, Arc<ApiKey>>,
-    /// Numbers that aren't called.
+    /// Numbers that aren't called, each with the version of its entry.
     denied: BTreeMap<PhoneNumber, u64>,
     /// Commands under way that bring a callback into a queue.
     arriving: BTreeMap<QueueId, u32>,
