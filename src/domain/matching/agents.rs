@@ -1,5 +1,6 @@
 //! An agent, as far as routing needs them: what they can do, what they hold, what waits for them.
 
+use std::collections::btree_map;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines::Lines;
@@ -17,6 +18,13 @@ use crate::domain::time::Timestamp;
 pub(crate) struct Held {
     pub(crate) medium: Medium,
     pub(crate) size: u32,
+}
+
+/// What an agent holds, and how often it was given to them: a proposal and a claim may cross.
+#[derive(Debug)]
+pub(crate) struct Grants {
+    held: Held,
+    count: u32,
 }
 
 /// A signature whose work the agent could ever take.
@@ -37,7 +45,7 @@ pub(crate) struct AgentState {
     /// They have missed something, and may be about to say that they are away.
     pub(crate) rests: bool,
     /// What they hold, from the proposal to the end of wrap-up.
-    pub(crate) held: BTreeMap<CallbackId, Held>,
+    pub(crate) held: BTreeMap<CallbackId, Grants>,
     /// Units held, per medium; with 64 bits, since force may go past any capacity.
     held_units: PerMedium<u64>,
     /// The number of the proposal made last; 0 for none yet.
@@ -114,15 +122,29 @@ impl AgentState {
         self.takes_work() && self.has_room(medium, size)
     }
 
-    pub(crate) fn hold(&mut self, callback: CallbackId, held: Held) {
-        let before = self.held.insert(callback, held);
-        assert!(before.is_none(), "an agent holds a callback once");
-        *self.units_of(held.medium) += u64::from(held.size);
+    /// Takes capacity once, however often it is granted; true if it is the first grant.
+    pub(crate) fn hold(&mut self, callback: CallbackId, held: Held) -> bool {
+        let grants = self.held.entry(callback).or_insert(Grants { held, count: 0 });
+        grants.count += 1;
+        let first = grants.count == 1;
+        if first {
+            *self.units_of(held.medium) += u64::from(held.size);
+        }
+        first
     }
 
-    pub(crate) fn release(&mut self, callback: CallbackId) {
-        let held = self.held.remove(&callback).expect("the holders' index names who holds it");
-        *self.units_of(held.medium) -= u64::from(held.size);
+    /// Gives one grant back; true if it was the last, and capacity is free again.
+    pub(crate) fn release(&mut self, callback: CallbackId) -> bool {
+        let btree_map::Entry::Occupied(mut grants) = self.held.entry(callback) else {
+            return false;
+        };
+        grants.get_mut().count -= 1;
+        let last = grants.get().count == 0;
+        if last {
+            let Held { medium, size } = grants.remove().held;
+            *self.units_of(medium) -= u64::from(size);
+        }
+        last
     }
 
     const fn units_of(&mut self, medium: Medium) -> &mut u64 {

@@ -9,12 +9,12 @@ impl Matching {
         assert!(self.signatures.len() <= self.max_signatures);
         let in_use = self.signatures.iter().filter(|(_, signature)| signature.waiting > 0);
         assert_eq!(self.in_use, in_use.count());
-        let reviews = self.waiting.values().filter(|waiting| waiting.review.is_some()).count();
+        let reviews = self.all_waiting().filter(|waiting| waiting.review.is_some()).count();
         assert_eq!(self.reviews.len(), reviews);
         for (no, signature) in self.signatures.iter() {
             let key = &signature.key;
             let filed = |filing: &Filing| matches!(filing, Filing::Signature(at) if *at == no);
-            let waiting = self.waiting.values().filter(|waiting| filed(&waiting.filing));
+            let waiting = self.all_waiting().filter(|waiting| filed(&waiting.filing));
             assert_eq!(signature.waiting, waiting.count());
             let queue = &self.queues[key.queue];
             assert!(queue.signatures.contains(&no));

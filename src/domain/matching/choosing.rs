@@ -98,7 +98,7 @@ impl Matching {
 
     /// The turn of work without a signature at this agent, if they can take it.
     fn overflow_turn(&self, agent: No<AgentState>, id: CallbackId) -> Option<Turn> {
-        let waiting = &self.waiting[&id];
+        let waiting = self.waiting(id).expect("what is in overflow waits");
         let open = waiting.waits_for.is_none_or(|only| only == agent);
         if !open || !self.can_take(agent, waiting) {
             return None;

@@ -26,7 +26,7 @@ mod queues;
 mod registry;
 mod signatures;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::mem;
 
 pub(crate) use agents::{AgentState, Held};
@@ -38,7 +38,7 @@ pub(crate) use signatures::fits_when_free;
 use super::callback::Unroutable;
 use super::ids::{AgentId, CallbackId, QueueId};
 use super::time::Timestamp;
-use registry::Registry;
+use registry::{ByKey, Registry};
 use signatures::{Signature, SignatureKey};
 
 /// Everything that waits, and everyone who could take it.
@@ -53,12 +53,12 @@ pub(crate) struct Matching {
     in_use: usize,
     /// Requests for a signature so far: tells which was used last.
     asks: u64,
-    /// Boxed: a node of the map has room for twice as many as are in it.
-    waiting: BTreeMap<CallbackId, Box<Waiting>>,
+    /// Boxed: a map has room for twice as many as are in it.
+    waiting: ByKey<CallbackId, Box<Waiting>>,
     /// When time itself changes how a callback is filed.
     reviews: BTreeSet<(Timestamp, CallbackId)>,
-    /// Who holds what, with how many grants: a proposal and a claim of one agent may cross.
-    holders: BTreeMap<(CallbackId, No<AgentState>), u32>,
+    /// How many agents hold a callback: a proposal and a claim may cross.
+    holders: ByKey<CallbackId, usize>,
     /// Proposals so far: tells who was offered something longest ago.
     proposals: i64,
 }
@@ -72,9 +72,9 @@ impl Matching {
             signatures: Registry::new(),
             in_use: 0,
             asks: 0,
-            waiting: BTreeMap::new(),
+            waiting: ByKey::default(),
             reviews: BTreeSet::new(),
-            holders: BTreeMap::new(),
+            holders: ByKey::default(),
             proposals: 0,
         }
     }
@@ -89,7 +89,7 @@ impl Matching {
         mem::replace(&mut waiting.told, told)
     }
 
-    /// All that waits, by id.
+    /// All that waits, in no order that means anything.
     pub(crate) fn all_waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.values().map(Box::as_ref)
     }
@@ -107,27 +107,25 @@ impl Matching {
 
     /// Whether an agent holds it.
     pub(crate) fn is_held(&self, callback: CallbackId) -> bool {
-        let first = self.holders.range((callback, No::FIRST)..).next();
-        first.is_some_and(|((held, _), _)| *held == callback)
+        self.holders.contains_key(&callback)
     }
 
     /// Takes capacity of the agent; their place among able ones is refreshed by the caller.
     pub(crate) fn hold(&mut self, callback: CallbackId, agent: No<AgentState>, held: Held) {
-        let grants = self.holders.entry((callback, agent)).or_default();
-        *grants += 1;
-        if *grants == 1 {
-            self.agents[agent].hold(callback, held);
+        if self.agents[agent].hold(callback, held) {
+            *self.holders.entry(callback).or_default() += 1;
         }
     }
 
     /// Gives one grant back; true if it was the last, and capacity is free again.
     pub(crate) fn release(&mut self, callback: CallbackId, agent: No<AgentState>) -> bool {
-        let Some(grants) = self.holders.get_mut(&(callback, agent)) else { return false };
-        *grants -= 1;
-        let last = *grants == 0;
+        let last = self.agents[agent].release(callback);
         if last {
-            self.holders.remove(&(callback, agent));
-            self.agents[agent].release(callback);
+            let holders = self.holders.get_mut(&callback).expect("the agent is one of them");
+            *holders -= 1;
+            if *holders == 0 {
+                self.holders.remove(&callback);
+            }
         }
         last
     }

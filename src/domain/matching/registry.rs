@@ -18,9 +18,6 @@ impl<T> No<T> {
         Self(number, PhantomData)
     }
 
-    /// Smaller than or equal to every other.
-    pub(crate) const FIRST: Self = Self::new(0);
-
     const fn index(self) -> usize {
         self.0 as usize
     }
@@ -66,24 +63,25 @@ impl<T> fmt::Debug for No<T> {
     }
 }
 
+/// What is looked up by key, and put in order by whoever walks through it.
 #[expect(
     clippy::disallowed_types,
-    reason = "looked up by key and never walked through, so its order can't matter; among 10,000 \
-              agents an ordered map compares 14 texts, each somewhere else in memory"
+    reason = "its order never matters; among 10,000 agents an ordered map compares 14 texts, each \
+              somewhere else in memory"
 )]
-type Numbers<K, T> = std::collections::HashMap<K, No<T>>;
+pub(crate) type ByKey<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Things by key and by number.
 #[derive(Debug)]
 pub(crate) struct Registry<K, T> {
-    numbers: Numbers<K, T>,
+    numbers: ByKey<K, No<T>>,
     slots: Vec<Option<T>>,
     free: Vec<No<T>>,
 }
 
 impl<K: Eq + Hash, T> Registry<K, T> {
     pub(crate) fn new() -> Self {
-        Self { numbers: Numbers::default(), slots: Vec::new(), free: Vec::new() }
+        Self { numbers: ByKey::default(), slots: Vec::new(), free: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
