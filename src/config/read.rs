@@ -11,6 +11,7 @@ use super::tree::Tree;
 use super::workspace::{Warnings, workspaces};
 use super::{ConfigError, Input, Limits, Loaded, Settings, StoreUrl};
 use crate::domain::zone;
+use crate::wire::json::Json;
 use crate::wire::settings::fields::{Fault, Fields, Item};
 use crate::wire::settings::web_address;
 
@@ -26,8 +27,9 @@ pub fn load(input: &Input) -> Result<Loaded, ConfigError> {
         faults.push(Fault { pointer: "/tzdb".to_owned(), detail: why });
     }
     let mut warnings = Warnings::default();
-    let settings =
-        Item::root(&values, &mut faults).table(|fields| read(fields, &mut warnings)).flatten();
+    let settings = Item::root(&Json::from(&values), &mut faults)
+        .table(|fields| read(fields, &mut warnings))
+        .flatten();
     match settings {
         Some(settings) if faults.is_empty() => Ok(Loaded { settings, warnings: warnings.lines() }),
         _ => {

@@ -185,12 +185,21 @@ impl LocalTime {
     }
 }
 
-impl fmt::Display for LocalTime {
+impl LocalTime {
     /// `2026-11-24T10:00`; seconds only where they aren't zero, so that what is printed reads back.
+    pub fn text(self) -> TimeText {
+        let mut text = TimeText::of(self);
+        let second = self.second_of_day() % 60;
+        if second != 0 {
+            text.put(b":", second, 2);
+        }
+        text
+    }
+}
+
+impl fmt::Display for LocalTime {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let second = self.second_of_day();
-        write!(out, "{}T{:02}:{:02}", self.date(), second / 3_600, second / 60 % 60)?;
-        if second.is_multiple_of(60) { Ok(()) } else { write!(out, ":{:02}", second % 60) }
+        out.write_str(self.text().as_str())
     }
 }
 
@@ -262,30 +271,64 @@ pub fn parse_rfc3339(text: &str) -> Result<Timestamp, BadInstant> {
 /// What lies outside the years 0000 to 9999, as [`Timestamp::NEVER`] does, is printed as the
 /// nearest instant inside: an answer must stay readable, and such a time has no meaning to show.
 pub fn format_rfc3339(at: Timestamp) -> String {
+    rfc3339(at).as_str().to_owned()
+}
+
+/// The same in place.
+pub fn rfc3339(at: Timestamp) -> TimeText {
     let at = at.0.clamp(PRINTABLE_MS.0, PRINTABLE_MS.1);
-    let local = LocalTime(at.div_euclid(1_000));
-    let (second, millis) = (local.second_of_day(), at.rem_euclid(1_000));
-    let (hours, minutes, seconds) = (second / 3_600, second / 60 % 60, second % 60);
-    let (year, month, day) = local.date().year_month_day();
-    let mut text = String::with_capacity("2026-11-24T10:00:00.000Z".len());
-    let mut put = |number: u32, digits: u32, after: char| {
-        let digit = |place| number / 10_u32.pow(place) % 10;
-        text.extend((0..digits).rev().filter_map(|place| char::from_digit(digit(place), 10)));
-        text.push(after);
-    };
-    put(u32::try_from(year).expect("years are 0 to 9999"), 4, '-');
-    put(u32::from(month), 2, '-');
-    put(u32::from(day), 2, 'T');
-    put(hours, 2, ':');
-    put(minutes, 2, ':');
-    match u32::try_from(millis).expect("a remainder of 1,000 is below it") {
-        0 => put(seconds, 2, 'Z'),
-        millis => {
-            put(seconds, 2, '.');
-            put(millis, 3, 'Z');
-        }
+    let mut text = TimeText::of(LocalTime(at.div_euclid(1_000)));
+    let seconds = at.div_euclid(1_000).rem_euclid(60);
+    text.put(b":", u32::try_from(seconds).expect("a remainder of 60 is below it"), 2);
+    match u32::try_from(at.rem_euclid(1_000)).expect("a remainder of 1,000 is below it") {
+        0 => {}
+        millis => text.put(b".", millis, 3),
     }
+    text.mark(b"Z");
     text
+}
+
+/// A time as text, in place rather than on the heap: an answer has a dozen.
+#[derive(Clone, Copy)]
+pub struct TimeText {
+    text: [u8; Self::MOST],
+    length: usize,
+}
+
+impl TimeText {
+    const MOST: usize = "2026-11-24T10:00:00.000Z".len();
+
+    /// `2026-11-24T10:00`.
+    fn of(time: LocalTime) -> Self {
+        let mut text = Self { text: [0; Self::MOST], length: 0 };
+        let (year, month, day) = time.date().year_month_day();
+        let second = time.second_of_day();
+        text.put(b"", u32::try_from(year).expect("years are 0 to 9999"), 4);
+        text.put(b"-", u32::from(month), 2);
+        text.put(b"-", u32::from(day), 2);
+        text.put(b"T", second / 3_600, 2);
+        text.put(b":", second / 60 % 60, 2);
+        text
+    }
+
+    fn mark(&mut self, mark: &[u8]) {
+        self.text[self.length..][..mark.len()].copy_from_slice(mark);
+        self.length += mark.len();
+    }
+
+    fn put(&mut self, mark: &[u8], mut number: u32, digits: usize) {
+        self.mark(mark);
+        for place in self.text[self.length..][..digits].iter_mut().rev() {
+            *place = b'0' + u8::try_from(number % 10).expect("a digit");
+            number /= 10;
+        }
+        self.length += digits;
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[..self.length]).expect("digits and marks")
+    }
 }
 
 /// A text as an error may repeat it.

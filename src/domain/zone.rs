@@ -395,6 +395,10 @@ const ABBREVIATIONS: [(&str, &str); 29] = [
 ];
 
 fn abbreviation(text: &str) -> Option<&'static (&'static str, &'static str)> {
+    // None has a slash, which nearly every zone's name has.
+    if text.contains('/') {
+        return None;
+    }
     ABBREVIATIONS
         .iter()
         .find(|(names, _)| names.split(' ').any(|name| name.eq_ignore_ascii_case(text)))

@@ -14,7 +14,7 @@ use crate::wire::schedule::{Asked, IN_MOVE, Move, book, check_contact_hours, rea
 use crate::wire::settings::fields::Item;
 
 /// An agent's action.
-pub(super) async fn agents(call: &Call, name: ActionName) -> Result<Reply, Problem> {
+pub(super) async fn agents(call: &Call<'_>, name: ActionName) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     let allowed = match name {
         ActionName::Requeue | ActionName::Close => call.inside(),
@@ -35,7 +35,7 @@ pub(super) async fn agents(call: &Call, name: ActionName) -> Result<Reply, Probl
 
 /// Refuses what is only for the agent that the callback is assigned to. The machine refuses it too,
 /// and is the one to rely on; here it is told before any fault of the body.
-fn not_anothers(call: &Call, name: ActionName, callback: &Callback) -> Result<(), Problem> {
+fn not_anothers(call: &Call<'_>, name: ActionName, callback: &Callback) -> Result<(), Problem> {
     let theirs = match name {
         ActionName::Accept | ActionName::Decline => return Ok(()),
         ActionName::Requeue | ActionName::Close if call.role().supervises() => return Ok(()),
@@ -56,7 +56,7 @@ fn not_anothers(call: &Call, name: ActionName, callback: &Callback) -> Result<()
 
 /// Holds an action against its callback's queue, so that what isn't taken there is told before
 /// anything of version and state.
-fn fits_queue(call: &Call, full: &FullCallback, action: Action) -> Result<Action, Problem> {
+fn fits_queue(call: &Call<'_>, full: &FullCallback, action: Action) -> Result<Action, Problem> {
     match call.workspace().handle.queue(&full.callback.queue) {
         Some(queue) => check_action(&action, &full.callback, &queue).map(|()| action),
         // The queue is gone, so the callback has ended: the machine says so.
@@ -65,7 +65,7 @@ fn fits_queue(call: &Call, full: &FullCallback, action: Action) -> Result<Action
 }
 
 /// `assign`.
-pub(super) async fn assign(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn assign(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.inside()?;
     let action = call.fields(|fields| read_assign(fields, call.workspace()));
@@ -80,7 +80,7 @@ pub(super) async fn assign(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `cancel`.
-pub(super) async fn cancel(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn cancel(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.not_public()?;
     let action = call.fields(|fields| Some(read_cancel(fields)));
@@ -88,7 +88,7 @@ pub(super) async fn cancel(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `reschedule`.
-pub(super) async fn reschedule(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn reschedule(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.not_public()?;
     let action = match read_reschedule(call, &full) {
@@ -98,7 +98,7 @@ pub(super) async fn reschedule(call: &Call) -> Result<Reply, Problem> {
     act(call, &full, action).await
 }
 
-fn read_reschedule(call: &Call, full: &FullCallback) -> Result<Action, Problem> {
+fn read_reschedule(call: &Call<'_>, full: &FullCallback) -> Result<Action, Problem> {
     let (mut faults, mut problem) = (Vec::new(), None);
     let medium = full.callback.medium;
     let moved = Item::root(&call.body.value, &mut faults)
@@ -127,7 +127,7 @@ fn read_reschedule(call: &Call, full: &FullCallback) -> Result<Action, Problem> 
 
 /// Does it, or tells what was answered under the same key before.
 async fn act(
-    call: &Call,
+    call: &Call<'_>,
     full: &FullCallback,
     action: Result<Action, Problem>,
 ) -> Result<Reply, Problem> {
@@ -142,7 +142,7 @@ async fn act(
     acted(call, handle.act(id, who, action, if_match, keyed).await?).await
 }
 
-fn is_agent(call: &Call) -> Result<(), Problem> {
+fn is_agent(call: &Call<'_>) -> Result<(), Problem> {
     if call.role().agent().is_some() {
         return Ok(());
     }

@@ -25,12 +25,12 @@ fn show(agent: &Agent, status: StatusCode) -> Reply {
     Reply::json(status, &agent_body(agent)).version(agent.settings_version)
 }
 
-fn view(call: &Call) -> Result<Arc<AgentView>, Problem> {
+fn view(call: &Call<'_>) -> Result<Arc<AgentView>, Problem> {
     let id = AgentId::parse(call.part("id")).map_err(|_| Problem::not_found())?;
     call.workspace().handle.agent(&id).ok_or_else(Problem::not_found)
 }
 
-fn page(call: &Call) -> Result<PageQuery, Problem> {
+fn page(call: &Call<'_>) -> Result<PageQuery, Problem> {
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
     let page = PageQuery::read(&mut query);
@@ -39,7 +39,7 @@ fn page(call: &Call) -> Result<PageQuery, Problem> {
 }
 
 /// `GET /v1/agents`.
-pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let page = page(call)?;
     let agents = call.workspace().handle.agents();
@@ -49,13 +49,13 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `GET /v1/agents/{id}`.
-pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn get(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     Ok(show(&view(call)?.agent, StatusCode::OK))
 }
 
 /// `PUT /v1/agents/{id}`.
-pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let id = AgentId::parse(call.part("id"))
         .map_err(|error| Problem::field("/id", error.to_string()))?;
@@ -74,11 +74,11 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let (agent, made) = handle.put_agent(settings, if_match).await?;
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = show(&agent, status);
-    Ok(if made { reply.location(&format!("/v1/agents/{id}")) } else { reply })
+    Ok(if made { reply.location(format!("/v1/agents/{id}")) } else { reply })
 }
 
 /// `DELETE /v1/agents/{id}`.
-pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let agent = Arc::clone(&view(call)?.agent);
     call.administers()?;
@@ -88,7 +88,7 @@ pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `PUT /v1/agents/{id}/presence`.
-pub(super) async fn presence(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn presence(call: &Call<'_>) -> Result<Reply, Problem> {
     call.inside()?;
     let view = view(call)?;
     let id = view.agent.settings.id.clone();
@@ -102,7 +102,7 @@ pub(super) async fn presence(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `PUT /v1/agents/{id}/external_load`.
-pub(super) async fn external_load(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn external_load(call: &Call<'_>) -> Result<Reply, Problem> {
     call.not_public()?;
     if matches!(call.role(), Role::Customer(_)) {
         return Err(Problem::forbidden("A manage token is good for its one callback only."));
@@ -119,21 +119,21 @@ pub(super) async fn external_load(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// The status as the command left it: the rest of the view may be older than the agent.
-fn status_of(call: &Call, view: &AgentView, agent: Arc<Agent>) -> Reply {
+fn status_of(call: &Call<'_>, view: &AgentView, agent: Arc<Agent>) -> Reply {
     let version = agent.version;
     let view = AgentView { agent, ..view.clone() };
     Reply::ok(&AgentStatusBody::new(&view, call.now)).version(version)
 }
 
 /// `GET /v1/agents/{id}/status`.
-pub(super) async fn status(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn status(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let view = view(call)?;
     Ok(status_of(call, &view, Arc::clone(&view.agent)))
 }
 
 /// `GET /v1/agent_status`.
-pub(super) async fn status_list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn status_list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let page = page(call)?;
     let agents = call.workspace().handle.agents();
@@ -149,7 +149,7 @@ struct DirectoryBody<'a> {
 }
 
 /// `GET /v1/directory`.
-pub(super) async fn directory(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn directory(call: &Call<'_>) -> Result<Reply, Problem> {
     call.inside()?;
     let handle = &call.workspace().handle;
     let (queues, agents) = (handle.queues(), handle.agents());

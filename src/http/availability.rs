@@ -9,7 +9,7 @@ use crate::wire::query::Query;
 use crate::wire::role::Role;
 
 /// `GET /v1/queues/{id}/availability`.
-pub(super) async fn show(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn show(call: &Call<'_>) -> Result<Reply, Problem> {
     let id = QueueId::parse(call.part("id")).map_err(|_| Problem::not_found())?;
     let workspace = call.workspace();
     let queue = workspace.queue(&id)?;

@@ -17,9 +17,8 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpMessage, HttpRequest};
 use futures_util::{Stream, StreamExt};
-use serde_json::{Map, Value};
 
-use crate::wire::json;
+use crate::wire::json::{self, Json, Object};
 use crate::wire::problem::{Kind, Problem};
 
 /// What a route takes.
@@ -36,35 +35,53 @@ pub(super) enum BodyRule {
 }
 
 /// A body, as bytes and as what they say.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
-    pub(super) value: Value,
+#[derive(Debug)]
+pub(super) struct Body<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) value: Json<'a>,
 }
 
-impl Body {
+impl<'a> Body<'a> {
+    /// What a body's bytes say, by its rule.
+    pub(super) fn of(rule: BodyRule, bytes: &'a [u8]) -> Result<Self, Problem> {
+        let value = match rule {
+            BodyRule::None => Json::Null,
+            BodyRule::Optional if bytes.is_empty() => Json::Object(Object::new()),
+            BodyRule::Json | BodyRule::Optional | BodyRule::Patch => {
+                json::parse(bytes).map_err(|error| {
+                    let detail = format!("The body isn't JSON that can be read: {error}.");
+                    Problem::new(Kind::Malformed, detail)
+                })?
+            }
+        };
+        Ok(Self { bytes, value })
+    }
+
     /// The body as an object.
-    pub(super) fn object(&self) -> Result<&Map<String, Value>, Problem> {
-        self.value.as_object().ok_or_else(|| Problem::field("", "must be a JSON object"))
+    pub(super) fn object(&self) -> Result<&Object<'a>, Problem> {
+        let Json::Object(object) = &self.value else {
+            return Err(Problem::field("", "must be a JSON object"));
+        };
+        Ok(object)
     }
 }
 
-/// Reads a body by its rule.
+/// Takes a body's bytes by its rule.
 pub(super) async fn read(
     rule: BodyRule,
     request: &HttpRequest,
     payload: Payload,
     most: usize,
     time: Duration,
-) -> Result<Body, Problem> {
+) -> Result<Bytes, Problem> {
     if rule == BodyRule::None {
-        return Ok(Body::default());
+        return Ok(Bytes::new());
     }
     let length = announced(request)?;
     let chunked = request.chunked().unwrap_or(true);
     let empty = length == Some(0) || (length.is_none() && !chunked);
     if empty && rule == BodyRule::Optional {
-        return Ok(Body { bytes: Vec::new(), value: Value::Object(Map::new()) });
+        return Ok(Bytes::new());
     }
     check_type(request, rule)?;
     let too_large = || {
@@ -75,36 +92,37 @@ pub(super) async fn read(
         return Err(too_large());
     }
     let bytes = tokio::time::timeout(time, collect(payload, most, &too_large)).await;
-    let bytes = bytes.map_err(|_elapsed| {
+    bytes.map_err(|_elapsed| {
         let seconds = time.as_secs_f32();
         let detail = format!("The body didn't come within {seconds} s; send it faster.");
         Problem::new(Kind::TooSlow, detail)
-    })??;
-    if bytes.is_empty() && rule == BodyRule::Optional {
-        return Ok(Body { bytes, value: Value::Object(Map::new()) });
-    }
-    let value = json::parse(&bytes).map_err(|error| {
-        Problem::new(Kind::Malformed, format!("The body isn't JSON that can be read: {error}."))
-    })?;
-    Ok(Body { bytes, value })
+    })?
 }
 
 async fn collect(
     mut payload: Payload,
     most: usize,
     too_large: &impl Fn() -> Problem,
-) -> Result<Vec<u8>, Problem> {
-    let mut bytes = BytesMut::new();
+) -> Result<Bytes, Problem> {
+    // Most bodies come in one piece, which needn't be copied.
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {
             Problem::new(Kind::Malformed, format!("The body ended before its end: {error}."))
         })?;
-        if bytes.len() + chunk.len() > most {
+        if first.len().max(all.len()) + chunk.len() > most {
             return Err(too_large());
         }
-        bytes.extend_from_slice(&chunk);
+        if first.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&chunk);
     }
-    Ok(bytes.into())
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// A request's body in chunks, for its handler and until its answer is sent.

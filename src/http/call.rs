@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, ORIGIN};
-use serde_json::Value;
 
 use super::auth::Caller;
 use super::body::Body;
@@ -19,6 +18,7 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::time::Timestamp;
 use crate::engine::entry::Keyed;
 use crate::engine::library::FullCallback;
+use crate::wire::json::Json;
 use crate::wire::list::may_see;
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::request::invalid;
@@ -29,15 +29,15 @@ use crate::wire::settings::fields::{Fields, Item};
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A request with a credential.
-pub(super) struct Call {
+pub(super) struct Call<'a> {
     pub(super) shared: Arc<Shared>,
     pub(super) caller: Caller,
     pub(super) request: HttpRequest,
-    pub(super) body: Body,
+    pub(super) body: Body<'a>,
     pub(super) now: Timestamp,
 }
 
-impl Call {
+impl Call<'_> {
     /// The workspace that the credential belongs to.
     pub(super) fn workspace(&self) -> &Workspace {
         &self.shared.workspaces[self.caller.workspace]
@@ -68,7 +68,7 @@ impl Call {
         let method = self.request.method().as_str();
         let path = self.request.path();
         let headers = self.request.headers();
-        idempotency::keyed(headers, &self.caller.identity, method, path, &self.body.bytes)
+        idempotency::keyed(headers, &self.caller.identity, method, path, self.body.bytes)
     }
 
     /// Whether it has an `Idempotency-Key`, good or not.
@@ -217,7 +217,7 @@ impl Call {
 
 /// Fields of a JSON object, read by `read`.
 pub(super) fn read_fields<T>(
-    value: &Value,
+    value: &Json<'_>,
     read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<T, Problem> {
     let mut faults = Vec::new();

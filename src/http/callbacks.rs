@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::reply::Reply;
@@ -18,8 +16,9 @@ use crate::domain::refusal::Refusal;
 use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{Acted, Answered};
 use crate::engine::library::{FullCallback, Page};
-use crate::wire::callback::{CallbackBody, ExistingBody, Frame, View};
+use crate::wire::callback::{Asked, CallbackBody, ExistingBody, Frame, View};
 use crate::wire::event::EventBody;
+use crate::wire::json::Object;
 use crate::wire::list::{may_list, may_see, narrow, read_list};
 use crate::wire::manage;
 use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
@@ -30,31 +29,8 @@ use crate::wire::request::read_request;
 use crate::wire::role::Role;
 use crate::wire::trace::TraceBody;
 
-/// A new callback, or the one that waits already.
-#[derive(Serialize)]
-struct CreatedBody<'a> {
-    #[serde(flatten)]
-    callback: Seen<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    manage_token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    manage_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    existing: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duplicates: Option<Vec<String>>,
-}
-
-/// All of a callback, or what anybody may know who knows its customer's number.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Seen<'a> {
-    All(Box<CallbackBody<'a>>),
-    Existing(ExistingBody<'a>),
-}
-
 /// `POST /v1/callbacks`.
-pub(super) async fn create(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Problem> {
     if matches!(call.role(), Role::Customer(_)) {
         return Err(Problem::forbidden("A manage token is good for its one callback only."));
     }
@@ -91,7 +67,7 @@ pub(super) async fn create(call: &Call) -> Result<Reply, Problem> {
 
 /// What was answered under the request's key before, else the problem: a replay is looked for
 /// before fields are checked, since what was good then (a start, a queue) may be gone by now.
-pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
+pub(super) async fn replayed_or(call: &Call<'_>, problem: Problem) -> Result<Reply, Problem> {
     let Some(keyed) = call.keyed()? else { return Err(problem) };
     match call.workspace().handle.replayed(keyed).await? {
         Some(KeptAnswer::Callback { callback, position, created: made, duplicates }) => {
@@ -109,7 +85,7 @@ pub(super) async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, 
     }
 }
 
-async fn created(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
+async fn created(call: &Call<'_>, answered: Answered<Acted>) -> Result<Reply, Problem> {
     let Answered { value: acted, replayed } = answered;
     let full = call.workspace().handle.complete(acted.callback.clone()).await?;
     Ok(show_created(call, &full, &acted).replayed(replayed))
@@ -119,7 +95,7 @@ const fn seconds_told(told: Told) -> u32 {
     told.estimate.seconds
 }
 
-fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
+fn show_created(call: &Call<'_>, full: &FullCallback, acted: &Acted) -> Reply {
     let Acted { callback: _, position, created: made, duplicates } = acted;
     let made = *made;
     let workspace = call.workspace();
@@ -134,7 +110,8 @@ fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
     let token = (is_channel && theirs).then(|| manage::token(&workspace.secret, id));
     let url = token.as_ref().map(|token| manage::url(&call.shared.public_url, token));
     let queue = queue_at_change(call, full);
-    let seen = if theirs {
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    let reply = if theirs {
         let frame = Frame {
             view: view(call.role()),
             queue: queue.as_deref(),
@@ -146,28 +123,22 @@ fn show_created(call: &Call, full: &FullCallback, acted: &Acted) -> Reply {
             estimated_wait_seconds: position.and(full.callback.told).map(seconds_told),
             omit_context: false,
         };
-        Seen::All(Box::new(CallbackBody::new(full, frame)))
+        let asked = Asked {
+            manage: token.as_deref().zip(url.as_deref()),
+            existing: !made,
+            duplicates: call.role().is_inside().then_some(duplicates.as_slice()),
+        };
+        Reply::json(status, &CallbackBody::new(full, frame).asked(asked))
     } else {
-        Seen::Existing(ExistingBody::new(&full.callback))
+        Reply::json(status, &ExistingBody::new(&full.callback))
     };
-    let body = CreatedBody {
-        callback: seen,
-        manage_token: token,
-        manage_url: url,
-        existing: (!made).then_some(true),
-        duplicates: call
-            .role()
-            .is_inside()
-            .then(|| duplicates.iter().map(ToString::to_string).collect()),
-    };
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    let reply = Reply::json(status, &body).version(full.callback.version);
-    if made { reply.location(&format!("/v1/callbacks/{id}")) } else { reply }
+    let reply = reply.version(full.callback.version);
+    if made { reply.location(format!("/v1/callbacks/{id}")) } else { reply }
 }
 
 /// The queue as the callback's last change saw it: a pause that began later must not show in the
 /// answer to that change when it is given again.
-fn queue_at_change(call: &Call, full: &FullCallback) -> Option<Arc<Queue>> {
+fn queue_at_change(call: &Call<'_>, full: &FullCallback) -> Option<Arc<Queue>> {
     let queue = call.workspace().handle.queue(&full.callback.queue)?;
     let at = full.callback.updated_at;
     let later = queue.offers_paused.as_ref().is_some_and(|paused| paused.since > at);
@@ -180,7 +151,7 @@ fn queue_at_change(call: &Call, full: &FullCallback) -> Option<Arc<Queue>> {
 
 /// The answer to whatever changed a callback. It is seen from the moment of the change, so that a
 /// replay shows the same.
-pub(super) async fn acted(call: &Call, answered: Answered<Acted>) -> Result<Reply, Problem> {
+pub(super) async fn acted(call: &Call<'_>, answered: Answered<Acted>) -> Result<Reply, Problem> {
     let Acted { callback, position, created: _, duplicates: _ } = answered.value;
     let full = call.workspace().handle.complete(callback).await?;
     let in_line = match position {
@@ -205,7 +176,7 @@ enum SeenFrom {
     Now,
 }
 
-fn show(call: &Call, full: &FullCallback, in_line: Option<InLine>, seen: SeenFrom) -> Reply {
+fn show(call: &Call<'_>, full: &FullCallback, in_line: Option<InLine>, seen: SeenFrom) -> Reply {
     let workspace = call.workspace();
     let queue = match seen {
         SeenFrom::Change => queue_at_change(call, full),
@@ -233,7 +204,7 @@ fn show(call: &Call, full: &FullCallback, in_line: Option<InLine>, seen: SeenFro
 }
 
 /// Whether the agent that has it has no session, and since when.
-fn lost(call: &Call, full: &FullCallback) -> Option<Lost> {
+fn lost(call: &Call<'_>, full: &FullCallback) -> Option<Lost> {
     let agent = full.callback.assigned_agent()?;
     call.workspace().handle.agent(agent)?.lost()
 }
@@ -247,14 +218,14 @@ fn view(role: &Role) -> View {
 }
 
 /// `GET /v1/callbacks/{id}`.
-pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn get(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.not_public()?;
     let in_line = in_line(call, &full).await?;
     Ok(show(call, &full, in_line, SeenFrom::Now))
 }
 
-async fn in_line(call: &Call, full: &FullCallback) -> Result<Option<InLine>, Problem> {
+async fn in_line(call: &Call<'_>, full: &FullCallback) -> Result<Option<InLine>, Problem> {
     let callback = &full.callback;
     if callback.state() != State::Queued {
         return Ok(None);
@@ -264,7 +235,7 @@ async fn in_line(call: &Call, full: &FullCallback) -> Result<Option<InLine>, Pro
 }
 
 /// `GET /v1/callbacks`.
-pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.not_public()?;
     let workspace = call.workspace();
     let agent = workspace.agent_of(call.role());
@@ -295,12 +266,12 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `PATCH /v1/callbacks/{id}`.
-pub(super) async fn patch(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn patch(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     let body = call.body.object();
     let rights = Rights::of(call.role(), &full.callback);
     // Whoever may change nothing is told so, whatever the body says.
-    rights.check(body.as_ref().map_or(&Map::new(), |body| body))?;
+    rights.check(body.as_ref().map_or(&Object::new(), |body| body))?;
     let body = body?;
     let done = patch_once(call, &full, body).await;
     if call.if_match(full.callback.version).is_some()
@@ -328,9 +299,9 @@ fn is_stale(problem: &Problem) -> bool {
 }
 
 async fn patch_once(
-    call: &Call,
+    call: &Call<'_>,
     full: &FullCallback,
-    body: &Map<String, Value>,
+    body: &Object<'_>,
 ) -> Result<Reply, Problem> {
     let workspace = call.workspace();
     let queue = live_queue(call, full, "patch")?;
@@ -346,7 +317,7 @@ async fn patch_once(
 /// The queue of a callback to which `action` is to be done. A queue is only ever removed when
 /// nothing waits in it, so that where there is none, the callback has ended.
 pub(super) fn live_queue(
-    call: &Call,
+    call: &Call<'_>,
     full: &FullCallback,
     action: &'static str,
 ) -> Result<Arc<Queue>, Problem> {
@@ -356,7 +327,7 @@ pub(super) fn live_queue(
 }
 
 /// `GET /v1/callbacks/{id}/routing`.
-pub(super) async fn routing(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn routing(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.inside()?;
     let in_line = in_line(call, &full).await?;
@@ -366,7 +337,7 @@ pub(super) async fn routing(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `GET /v1/callbacks/{id}/history`.
-pub(super) async fn history(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn history(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.inside()?;
     let pairs = call.query()?;

@@ -21,7 +21,7 @@ struct ServedBody {
 
 /// `POST /v1/customers/served_elsewhere`. What the caller may not see is neither called off nor
 /// told: a channel's other channels' callbacks, an agent's other queues'.
-pub(super) async fn served_elsewhere(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn served_elsewhere(call: &Call<'_>) -> Result<Reply, Problem> {
     if matches!(call.role(), Role::Customer(_)) {
         return Err(Problem::forbidden("A manage token is good for its one callback only."));
     }
@@ -58,7 +58,7 @@ fn show(served: &ServedElsewhere) -> Reply {
 }
 
 /// What was answered under the request's key before, else the problem.
-async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
+async fn replayed_or(call: &Call<'_>, problem: Problem) -> Result<Reply, Problem> {
     let Some(keyed) = call.keyed()? else { return Err(problem) };
     match call.workspace().handle.replayed(keyed).await? {
         Some(KeptAnswer::Served { closed, kept }) => {

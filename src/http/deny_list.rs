@@ -12,7 +12,7 @@ use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 
 /// `GET /v1/deny_list`.
-pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
@@ -26,25 +26,25 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
 
 /// The number in the path. The router leaves an encoded plus as it came, since one may mean a
 /// blank elsewhere.
-fn read_phone(call: &Call) -> Result<PhoneNumber, BadPhone> {
+fn read_phone(call: &Call<'_>) -> Result<PhoneNumber, BadPhone> {
     let text = call.part("phone").replace("%2B", "+").replace("%2b", "+");
     PhoneNumber::parse(&text, None)
 }
 
 /// The same of one that should be on the list; what isn't a number is on none.
-fn phone(call: &Call) -> Result<PhoneNumber, Problem> {
+fn phone(call: &Call<'_>) -> Result<PhoneNumber, Problem> {
     read_phone(call).map_err(|_| Problem::not_found())
 }
 
 /// `GET /v1/deny_list/{phone}`.
-pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn get(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let denied = call.workspace().handle.denied(&phone(call)?).ok_or_else(Problem::not_found)?;
     Ok(Reply::ok(&DeniedBody::new(&denied)).version(denied.version))
 }
 
 /// `PUT /v1/deny_list/{phone}`.
-pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let phone = read_phone(call).map_err(|error| Problem::field("/phone", error.to_string()))?;
     let reason = call.fields(|fields| Some(read_reason(fields)))?;
@@ -59,11 +59,11 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = Reply::json(status, &DeniedBody::new(&denied)).version(denied.version);
     let path = format!("/v1/deny_list/{}", phone.as_str().replace('+', "%2B"));
-    Ok(if made { reply.location(&path) } else { reply })
+    Ok(if made { reply.location(path) } else { reply })
 }
 
 /// `DELETE /v1/deny_list/{phone}`.
-pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let (phone, handle) = (phone(call)?, &call.workspace().handle);
     let there = handle.denied(&phone).ok_or_else(Problem::not_found)?;

@@ -44,7 +44,7 @@ const COME_AGAIN: &str = "retry: 1000\n\n";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// `GET /v1/events`.
-pub(super) async fn stream(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
     call.not_public()?;
     let channel = match call.role() {
         Role::Channel { channel, .. } => Some(*channel),
@@ -76,7 +76,7 @@ pub(super) async fn stream(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// The id after which it begins: the client's last, or the newest now.
-async fn begin(call: &Call, handle: &Handle) -> Result<u64, Problem> {
+async fn begin(call: &Call<'_>, handle: &Handle) -> Result<u64, Problem> {
     let newest = handle.newest_event().await?;
     let Some(text) = call.request.headers().get(LAST_EVENT_ID) else { return Ok(newest) };
     let last = text.to_str().ok().and_then(|text| text.trim().parse().ok());

@@ -17,7 +17,7 @@ fn body(key: &ApiKey) -> Value {
 }
 
 /// `GET /v1/keys`.
-pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
@@ -31,19 +31,19 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// The hash in the path; what isn't one is no key's.
-fn token(call: &Call) -> Result<TokenHash, Problem> {
+fn token(call: &Call<'_>) -> Result<TokenHash, Problem> {
     TokenHash::parse(call.part("token_sha256")).map_err(|_| Problem::not_found())
 }
 
 /// `GET /v1/keys/{token_sha256}`.
-pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn get(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let key = call.workspace().handle.keys().one(&token(call)?).ok_or_else(Problem::not_found)?;
     Ok(Reply::ok(&body(&key)).version(key.version))
 }
 
 /// `PUT /v1/keys/{token_sha256}`.
-pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let token = TokenHash::parse(call.part("token_sha256"))
         .map_err(|error| Problem::field("/token_sha256", error.to_string()))?;
@@ -61,11 +61,11 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
         return Ok(Reply::ok(&body(&key)).version(key.version));
     }
     let reply = Reply::json(StatusCode::CREATED, &body(&key)).version(key.version);
-    Ok(reply.location(&format!("/v1/keys/{token}")))
+    Ok(reply.location(format!("/v1/keys/{token}")))
 }
 
 /// `DELETE /v1/keys/{token_sha256}`.
-pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let token = token(call)?;
     let handle = &call.workspace().handle;

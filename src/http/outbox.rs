@@ -10,7 +10,7 @@ use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 
 /// `GET /v1/outbox/failures`: by number, the oldest first.
-pub(super) async fn failures(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn failures(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
@@ -29,7 +29,7 @@ pub(super) async fn failures(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `POST /v1/outbox/failures/{id}/retry`.
-pub(super) async fn retry(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn retry(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let Ok(id) = call.part("id").parse() else { return Err(Problem::not_found()) };
     if let Err(problem) = call.fields(|_| Some(())) {
@@ -44,7 +44,7 @@ fn show(failure: &Failure) -> Reply {
 }
 
 /// What was answered under the request's key before, else the problem.
-async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
+async fn replayed_or(call: &Call<'_>, problem: Problem) -> Result<Reply, Problem> {
     let Some(keyed) = call.keyed()? else { return Err(problem) };
     match call.workspace().handle.replayed(keyed).await? {
         Some(KeptAnswer::Failure(failure)) => Ok(show(&failure).replayed(true)),

@@ -1,13 +1,13 @@
 //! `/v1/queues`: setting them up, pausing them.
 
 use actix_web::http::StatusCode;
-use serde_json::Value;
 
 use super::call::Call;
 use super::reply::Reply;
 use crate::domain::ids::QueueId;
 use crate::domain::queue::Queue;
 use crate::engine::entry::KeptAnswer;
+use crate::wire::json::Json;
 use crate::wire::page::{PageBody, PageQuery, page_of};
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
@@ -15,16 +15,16 @@ use crate::wire::queue::{CONFLICTS, STATUS, conflicts_body, queue_body, read_pau
 use crate::wire::request::invalid;
 use crate::wire::settings;
 
-fn show(call: &Call, queue: &Queue, status: StatusCode) -> Reply {
+fn show(call: &Call<'_>, queue: &Queue, status: StatusCode) -> Reply {
     Reply::json(status, &queue_body(queue, call.now)).version(queue.version)
 }
 
-fn id(call: &Call) -> Result<QueueId, Problem> {
+fn id(call: &Call<'_>) -> Result<QueueId, Problem> {
     QueueId::parse(call.part("id")).map_err(|_| Problem::not_found())
 }
 
 /// `GET /v1/queues`.
-pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
@@ -37,14 +37,14 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `GET /v1/queues/{id}`.
-pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn get(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
     Ok(show(call, &queue, StatusCode::OK))
 }
 
 /// `PUT /v1/queues/{id}`.
-pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let id = QueueId::parse(call.part("id"))
         .map_err(|error| Problem::field("/id", error.to_string()))?;
@@ -52,7 +52,7 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     body.remove(STATUS);
     body.remove(CONFLICTS);
     let most = call.shared.limits.max_requirements;
-    let settings = settings::queue(&Value::Object(body), &id, most).map_err(invalid)?;
+    let settings = settings::queue(&Json::Object(body), &id, most).map_err(invalid)?;
     let there = call.workspace().handle.queue(&id).map(|queue| queue.version);
     call.check_there(there.is_some())?;
     let if_match = call.if_match(there.unwrap_or_default());
@@ -62,11 +62,11 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
     let mut shown = queue_body(&queue, call.now);
     shown.insert(CONFLICTS.to_owned(), conflicts_body(&conflicts));
     let reply = Reply::json(status, &shown).version(queue.version);
-    Ok(if made { reply.location(&format!("/v1/queues/{id}")) } else { reply })
+    Ok(if made { reply.location(format!("/v1/queues/{id}")) } else { reply })
 }
 
 /// `DELETE /v1/queues/{id}`.
-pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let id = id(call)?;
     let version = call.workspace().queue(&id)?.version;
@@ -76,7 +76,7 @@ pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `POST /v1/queues/{id}/pause`.
-pub(super) async fn pause(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn pause(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
     let keyed = call.keyed()?;
@@ -91,7 +91,7 @@ pub(super) async fn pause(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `POST /v1/queues/{id}/resume`.
-pub(super) async fn resume(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn resume(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
     let keyed = call.keyed()?;
@@ -107,7 +107,7 @@ pub(super) async fn resume(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// What was answered under the request's key before, else the problem.
-async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
+async fn replayed_or(call: &Call<'_>, problem: Problem) -> Result<Reply, Problem> {
     let Some(keyed) = call.keyed()? else { return Err(problem) };
     match call.workspace().handle.replayed(keyed).await? {
         Some(KeptAnswer::Queue(queue)) => Ok(show(call, &queue, StatusCode::OK).replayed(true)),
@@ -117,7 +117,7 @@ async fn replayed_or(call: &Call, problem: Problem) -> Result<Reply, Problem> {
 }
 
 /// `If-Match` where the engine's command takes no version: held against what is shown.
-pub(super) fn check_version(call: &Call, version: u64) -> Result<(), Problem> {
+pub(super) fn check_version(call: &Call<'_>, version: u64) -> Result<(), Problem> {
     match call.if_match(version) {
         Some(wanted) if wanted != version => {
             Err(crate::domain::refusal::Refusal::VersionStale { version }.into())

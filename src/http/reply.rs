@@ -72,13 +72,13 @@ impl Reply {
 
     /// The version of the resource shown.
     pub(super) fn version(self, version: u64) -> Self {
-        let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes");
+        let tag = HeaderValue::try_from(format!("\"{version}\"")).expect("digits in quotes");
         self.header(ETAG, tag)
     }
 
     /// Where the resource is that was made; a path of our own.
-    pub(super) fn location(self, path: &str) -> Self {
-        let path = HeaderValue::from_str(path).expect("paths of ids are visible ASCII");
+    pub(super) fn location(self, path: String) -> Self {
+        let path = HeaderValue::try_from(path).expect("paths of ids are visible ASCII");
         self.header(LOCATION, path)
     }
 
@@ -102,10 +102,11 @@ impl Reply {
     /// As what is sent.
     pub(super) fn into_response(self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-        response.insert_header((CACHE_CONTROL, "no-store"));
+        // As text each would be copied first.
+        response.insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+        response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
         if !self.media_type.is_empty() {
-            response.insert_header((CONTENT_TYPE, self.media_type));
+            response.insert_header((CONTENT_TYPE, HeaderValue::from_static(self.media_type)));
         }
         for header in self.headers {
             response.insert_header(header);

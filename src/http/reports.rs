@@ -10,7 +10,7 @@ use crate::wire::query::Query;
 use crate::wire::report::{CSV, ReportBody, ReportFormat, ReportKind, ReportQuery, Rows, csv};
 
 /// `GET /v1/reports/{report}`.
-pub(super) async fn report(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn report(call: &Call<'_>) -> Result<Reply, Problem> {
     let kind = ReportKind::parse(call.part("report")).ok_or_else(Problem::not_found)?;
     call.supervises()?;
     let handle = &call.workspace().handle;
@@ -43,7 +43,7 @@ pub(super) async fn report(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// A table where the request names it before JSON, or before anything whatever.
-fn accepted(call: &Call) -> ReportFormat {
+fn accepted(call: &Call<'_>) -> ReportFormat {
     let accept = call.request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let media = accept.unwrap_or_default().split(',');
     let mut media = media.map(|one| one.split(';').next().unwrap_or_default().trim());

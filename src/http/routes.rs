@@ -27,7 +27,7 @@ use crate::wire::action::ActionName;
 use crate::wire::problem::{Kind, Problem};
 
 /// A handler of requests with a credential.
-type Handler = for<'a> fn(&'a Call) -> LocalBoxFuture<'a, Result<Reply, Problem>>;
+type Handler = for<'a> fn(&'a Call<'a>) -> LocalBoxFuture<'a, Result<Reply, Problem>>;
 
 /// A handler of requests without one.
 type OpenHandler = fn(&Shared) -> Result<Reply, Problem>;
@@ -253,8 +253,8 @@ async fn answer(
     // Only pages of other sites need to know who asked.
     *who = cors::origin(request.headers()).map(|_origin| caller.clone());
     let limits = &shared.limits;
-    let body: Body =
-        body::read(route.body, &request, payload, limits.body_bytes, limits.body).await?;
+    let bytes = body::read(route.body, &request, payload, limits.body_bytes, limits.body).await?;
+    let body = Body::of(route.body, &bytes)?;
     let shared = Arc::clone(shared);
     let call = Call { shared, caller, request, body, now };
     handler(&call).await

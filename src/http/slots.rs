@@ -17,7 +17,7 @@ use crate::wire::schedule::is_slot;
 use crate::wire::slot::{SlotQuery, slot_list};
 
 /// `GET /v1/queues/{id}/slots`.
-pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     let id = QueueId::parse(call.part("id")).map_err(|_| Problem::not_found())?;
     let workspace = call.workspace();
     let queue = workspace.queue(&id)?;
@@ -43,7 +43,7 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// Whether a request's booking is a slot, for those who are bound to slots.
-pub(super) async fn fits(call: &Call, wish: &Wish) -> Result<(), Problem> {
+pub(super) async fn fits(call: &Call<'_>, wish: &Wish) -> Result<(), Problem> {
     match &wish.booking {
         Some(booking) => check(call, &wish.queue, wish.medium, booking).await,
         None => Ok(()),
@@ -52,7 +52,7 @@ pub(super) async fn fits(call: &Call, wish: &Wish) -> Result<(), Problem> {
 
 /// The same for a callback that shall be moved.
 pub(super) async fn fits_action(
-    call: &Call,
+    call: &Call<'_>,
     callback: &Callback,
     action: Action,
 ) -> Result<Action, Problem> {
@@ -65,7 +65,7 @@ pub(super) async fn fits_action(
 /// The queue's machine refuses what is no slot too, and is the one to rely on; here it is told
 /// before limits, versions and states are looked at.
 async fn check(
-    call: &Call,
+    call: &Call<'_>,
     queue: &QueueId,
     medium: Medium,
     booking: &Booking,

@@ -102,7 +102,7 @@ fn zone_of(served: &[usize], queues: &[Arc<Queue>]) -> TimeZone {
 }
 
 /// `GET /v1/stats`.
-pub(super) async fn stats(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn stats(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let (handle, now) = (&call.workspace().handle, call.now);
     let (queues, agents) = (handle.queues(), handle.agents());

@@ -12,13 +12,14 @@ use crate::domain::ids::WebhookId;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Progress, Webhook};
 use crate::engine::feed::EventFeed;
+use crate::wire::json::Json;
 use crate::wire::page::{PageBody, PageQuery, page_of};
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use crate::wire::request::invalid;
 use crate::wire::webhook::{self, Delivering, STATUS, webhook_body};
 
-async fn body(call: &Call, webhook: &Webhook) -> Result<Value, Problem> {
+async fn body(call: &Call<'_>, webhook: &Webhook) -> Result<Value, Problem> {
     if !webhook.settings.active {
         return Ok(Value::Object(webhook_body(webhook, None, call.now)));
     }
@@ -29,7 +30,7 @@ async fn body(call: &Call, webhook: &Webhook) -> Result<Value, Problem> {
 }
 
 /// When the oldest event happened that wasn't sent yet.
-async fn oldest(call: &Call, progress: &Progress) -> Result<Option<Timestamp>, Problem> {
+async fn oldest(call: &Call<'_>, progress: &Progress) -> Result<Option<Timestamp>, Problem> {
     let handle = &call.workspace().handle;
     let first = progress.open.first().map(|one| one.event);
     let events = match first {
@@ -39,13 +40,13 @@ async fn oldest(call: &Call, progress: &Progress) -> Result<Option<Timestamp>, P
     Ok(events.first().map(|event| event.at))
 }
 
-fn there(call: &Call) -> Result<Arc<Webhook>, Problem> {
+fn there(call: &Call<'_>) -> Result<Arc<Webhook>, Problem> {
     let id = WebhookId::parse(call.part("id")).map_err(|_| Problem::not_found())?;
     call.workspace().handle.webhook(&id).ok_or_else(Problem::not_found)
 }
 
 /// `GET /v1/webhooks`.
-pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
@@ -61,21 +62,21 @@ pub(super) async fn list(call: &Call) -> Result<Reply, Problem> {
 }
 
 /// `GET /v1/webhooks/{id}`.
-pub(super) async fn get(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn get(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let webhook = there(call)?;
     Ok(Reply::ok(&body(call, &webhook).await?).version(webhook.version))
 }
 
 /// `PUT /v1/webhooks/{id}`.
-pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let id = WebhookId::parse(call.part("id"))
         .map_err(|error| Problem::field("/id", error.to_string()))?;
     let mut asked = call.body.object()?.clone();
     asked.remove(STATUS);
     let check = call.shared.webhook_url.as_ref();
-    let wanted = webhook::webhook(&Value::Object(asked), &id, check).map_err(invalid)?;
+    let wanted = webhook::webhook(&Json::Object(asked), &id, check).map_err(invalid)?;
     let handle = &call.workspace().handle;
     let there = handle.webhook(&id).map(|webhook| webhook.version);
     call.check_there(there.is_some())?;
@@ -91,11 +92,11 @@ pub(super) async fn put(call: &Call) -> Result<Reply, Problem> {
         shown["secret"] = webhook.secret.reveal().into();
     }
     let reply = Reply::json(StatusCode::CREATED, &shown).version(webhook.version);
-    Ok(reply.location(&format!("/v1/webhooks/{id}")))
+    Ok(reply.location(format!("/v1/webhooks/{id}")))
 }
 
 /// `DELETE /v1/webhooks/{id}`.
-pub(super) async fn delete(call: &Call) -> Result<Reply, Problem> {
+pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let webhook = there(call)?;
     let (id, if_match) = (webhook.settings.id.clone(), call.if_match(webhook.version));

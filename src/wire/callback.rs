@@ -3,26 +3,26 @@
 //! Separate from what comes in (`wire::request`), because the two share few fields and change for
 //! different reasons. Customers and channels never get what is agents' only.
 
+mod parts;
 mod wishes;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use self::parts::{
+    CustomerBody, InteractionBody, MeetingBody, Omittable, OriginBody, ScheduleBody,
+};
 use self::wishes::{PreferredBody, RequirementBody};
-use super::instant::Instant;
+use super::instant::{Id, Instant};
 use super::link::{Links, record_url};
 use crate::domain::agent::Lost;
 use crate::domain::callback::{
-    Booking, Callback, ClosedReason, Customer, CustomerKind, Interaction, Origin, Outcome, Phase,
-    Reach, Request, RequestedBy, State, Unroutable,
+    Callback, ClosedReason, Phase, Request, RequestedBy, State, Unroutable,
 };
-use crate::domain::dispatch::Meeting;
-use crate::domain::ids::AgentId;
+use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::machines::callback::deadlines::{next_deadline, promised_by, runs_out};
-use crate::domain::phone::{Email, Extension, PhoneNumber};
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
-use crate::domain::zone::TimeZone;
 use crate::engine::library::FullCallback;
 
 /// Who looks.
@@ -63,6 +63,16 @@ pub fn print_number(number: u64) -> String {
     format!("CB{number:07}")
 }
 
+/// A callback's number that writes itself as text.
+#[derive(Debug, Clone, Copy)]
+struct Number(u64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&print_number(self.0))
+    }
+}
+
 /// Reads a number as printed; none for anything else.
 pub fn parse_number(text: &str) -> Option<u64> {
     let digits = text.strip_prefix("CB")?;
@@ -94,8 +104,8 @@ pub struct CallbackBody<'a> {
     max_attempts: u32,
     expire_after_minutes: u32,
     customer_agreed: bool,
-    id: String,
-    number: String,
+    id: Id,
+    number: Number,
     state: &'static str,
     version: u64,
     requested_by: &'static str,
@@ -133,25 +143,46 @@ pub struct CallbackBody<'a> {
     overbooked: Omittable<bool>,
     #[serde(skip_serializing_if = "Omittable::is_omitted")]
     context_omitted: Omittable<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manage_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manage_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Omittable::is_omitted")]
+    existing: Omittable<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicates: Option<Vec<Id>>,
+}
+
+/// What whoever asked for a callback is told besides it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The customer's way to it, as token and as link; for channels.
+    pub manage: Option<(&'a str, &'a str)>,
+    /// It was there already.
+    pub existing: bool,
+    /// What the contact had waiting for the same; for agents and supervisors.
+    pub duplicates: Option<&'a [CallbackId]>,
 }
 
 /// What anybody may know of a callback that waits already for the number they gave.
 #[derive(Debug, Serialize)]
 pub struct ExistingBody<'a> {
-    id: String,
-    number: String,
+    id: Id,
+    number: Number,
     state: &'static str,
     schedule: ScheduleBody<'a>,
+    existing: bool,
 }
 
 impl<'a> ExistingBody<'a> {
     /// The callback, without what is anybody's business.
     pub fn new(callback: &'a Callback) -> Self {
         Self {
-            id: callback.id.to_string(),
-            number: print_number(callback.number),
+            id: Id(callback.id.0),
+            number: Number(callback.number),
             state: callback.state().as_str(),
             schedule: ScheduleBody::of(callback),
+            existing: true,
         }
     }
 }
@@ -160,175 +191,10 @@ fn overbooked(callback: &Callback) -> bool {
     callback.booking.as_ref().is_some_and(|booking| booking.overbooked)
 }
 
-/// A field that some views don't have at all, which is another thing than having it as null.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Omittable<T> {
-    Shown(T),
-    Omitted,
-}
-
-impl<T> Omittable<T> {
-    fn only(shown: bool, value: T) -> Self {
-        if shown { Self::Shown(value) } else { Self::Omitted }
-    }
-
-    const fn is_omitted(&self) -> bool {
-        matches!(self, Self::Omitted)
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct CustomerBody<'a> {
-    id: Option<&'a str>,
-    kind: Option<&'static str>,
-    account: Option<&'a str>,
-    name: &'a str,
-    phone: Option<&'a str>,
-    phone_extension: Option<&'a str>,
-    email: Option<&'a str>,
-    time_zone: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    time_zone_candidates: Vec<String>,
-    locale: Option<&'a str>,
-}
-
-impl<'a> CustomerBody<'a> {
-    fn of(customer: &'a Customer) -> Self {
-        Self {
-            id: customer.id.as_deref(),
-            kind: customer.kind.map(|kind| match kind {
-                CustomerKind::Contact => "contact",
-                CustomerKind::Consumer => "consumer",
-            }),
-            account: customer.account.as_deref(),
-            name: &customer.name,
-            phone: customer.phone.as_ref().map(PhoneNumber::as_str),
-            phone_extension: customer.phone_extension.as_ref().map(Extension::as_str),
-            email: customer.email.as_ref().map(Email::as_str),
-            time_zone: customer.time_zone.as_ref().map(TimeZone::name),
-            time_zone_candidates: candidates(customer),
-            locale: customer.locale.as_deref(),
-        }
-    }
-}
-
-/// Where a customer may be who gave no zone, if that isn't clear.
-fn candidates(customer: &Customer) -> Vec<String> {
-    if customer.time_zone.is_some() {
-        return Vec::new();
-    }
-    match &*Reach::of(customer).zones() {
-        [] | [_] => Vec::new(),
-        zones => zones.iter().map(|zone| zone.name().to_owned()).collect(),
-    }
-}
-
-/// The booked time; an asap callback has only the zone that its times are shown in.
-#[derive(Debug, Serialize)]
-struct ScheduleBody<'a> {
-    start: Option<Instant>,
-    end: Option<Instant>,
-    local_start: Option<String>,
-    time_zone: &'a str,
-    repeated: bool,
-}
-
-impl<'a> ScheduleBody<'a> {
-    fn of(callback: &'a Callback) -> Self {
-        let booking = callback.booking.as_ref();
-        let zone = booking.map_or(&callback.zone, |booking| &booking.zone);
-        Self {
-            start: booking.map(|booking| Instant(booking.start)),
-            end: booking.map(|booking| Instant(booking.end)),
-            local_start: booking.map(|booking| booking.local_start.to_string()),
-            time_zone: zone.name(),
-            repeated: booking.is_some_and(|Booking { repeated, .. }| *repeated),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct OriginBody<'a> {
-    channel: &'static str,
-    interaction_ref: Option<&'a str>,
-    case_id: Option<&'a str>,
-    page_url: Option<&'a str>,
-    waiting_since: Option<Instant>,
-}
-
-impl<'a> OriginBody<'a> {
-    fn of(origin: &'a Origin) -> Self {
-        Self {
-            channel: origin.channel.as_str(),
-            interaction_ref: origin.interaction_ref.as_deref(),
-            case_id: origin.case_id.as_deref(),
-            page_url: origin.page_url.as_deref(),
-            waiting_since: origin.waiting_since.map(Instant),
-        }
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct DeadlineBody {
     at: Instant,
     action: &'static str,
-}
-
-/// A meeting by link; the agent's way in is for agents.
-#[derive(Debug, Serialize)]
-struct MeetingBody<'a> {
-    provider: &'a str,
-    join_url: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host_url: Option<&'a str>,
-}
-
-impl<'a> MeetingBody<'a> {
-    fn of(meeting: &'a Meeting, inside: bool) -> Self {
-        Self {
-            provider: meeting.provider.as_str(),
-            join_url: &meeting.join_url,
-            host_url: inside.then_some(&meeting.host_url),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct InteractionBody<'a> {
-    id: String,
-    attempt: u32,
-    state: &'static str,
-    #[serde(skip_serializing_if = "Omittable::is_omitted")]
-    agent_id: Omittable<Option<&'a str>>,
-    created_at: Instant,
-    offered_at: Option<Instant>,
-    accepted_at: Option<Instant>,
-    called_at: Option<Instant>,
-    answered_at: Option<Instant>,
-    ended_at: Option<Instant>,
-    outcome: Option<&'static str>,
-    #[serde(skip_serializing_if = "Omittable::is_omitted")]
-    notes: Omittable<Option<&'a str>>,
-}
-
-impl<'a> InteractionBody<'a> {
-    fn of(interaction: &'a Interaction, inside: bool) -> Self {
-        Self {
-            id: interaction.id.to_string(),
-            attempt: interaction.attempt,
-            state: interaction.state.as_str(),
-            agent_id: Omittable::only(inside, interaction.agent.as_ref().map(AgentId::as_str)),
-            created_at: Instant(interaction.created_at),
-            offered_at: interaction.offered_at.map(Instant),
-            accepted_at: interaction.accepted_at.map(Instant),
-            called_at: interaction.called_at.map(Instant),
-            answered_at: interaction.answered_at.map(Instant),
-            ended_at: interaction.ended_at.map(Instant),
-            outcome: interaction.outcome.map(Outcome::as_str),
-            notes: Omittable::only(inside, interaction.notes.as_deref()),
-        }
-    }
 }
 
 impl<'a> CallbackBody<'a> {
@@ -338,6 +204,7 @@ impl<'a> CallbackBody<'a> {
         let inside = frame.view == View::Inside;
         let customer = frame.view == View::Customer;
         let queued = callback.state() == State::Queued;
+        let preferred = callback.preferred.as_ref().map(PreferredBody::of);
         let queue = frame.queue;
         // Outside nobody hears how an agent is doing.
         let lost = frame.lost.filter(|_| inside);
@@ -355,24 +222,18 @@ impl<'a> CallbackBody<'a> {
             origin: OriginBody::of(&request.origin),
             context: Omittable::only(!frame.omit_context, context(request)),
             requirements: callback.requirements.iter().map(RequirementBody::of).collect(),
-            preferred_agent: Omittable::only(
-                !customer,
-                callback.preferred.as_ref().map(PreferredBody::of),
-            ),
+            preferred_agent: Omittable::only(!customer, preferred),
             priority: callback.priority.value(),
             size: callback.size,
             external_id: request.external_id.as_deref(),
             max_attempts: callback.max_attempts,
             expire_after_minutes: callback.expire_after_minutes,
             customer_agreed: request.customer_agreed,
-            id: callback.id.to_string(),
-            number: print_number(callback.number),
+            id: Id(callback.id.0),
+            number: Number(callback.number),
             state: callback.state().as_str(),
             version: callback.version,
-            requested_by: match callback.requested_by {
-                RequestedBy::Customer => "customer",
-                RequestedBy::Agent(_) => "agent",
-            },
+            requested_by: requested_by(&callback.requested_by),
             booked_by: Omittable::only(!customer, callback.booked_by().map(AgentId::as_str)),
             queued_since: callback.queued_since.map(Instant),
             next_attempt_at: callback.next_attempt_at().map(Instant),
@@ -401,6 +262,23 @@ impl<'a> CallbackBody<'a> {
             estimated_wait_seconds: Omittable::only(queued, frame.estimated_wait_seconds),
             overbooked: Omittable::only(inside && overbooked(callback), true),
             context_omitted: Omittable::only(frame.omit_context, true),
+            manage_token: None,
+            manage_url: None,
+            existing: Omittable::Omitted,
+            duplicates: None,
+        }
+    }
+
+    /// The same in answer to the request for it.
+    #[must_use]
+    pub fn asked(self, asked: Asked<'a>) -> Self {
+        let ids = |all: &[CallbackId]| all.iter().map(|id| Id(id.0)).collect();
+        Self {
+            manage_token: asked.manage.map(|(token, _)| token),
+            manage_url: asked.manage.map(|(_, url)| url),
+            existing: Omittable::only(asked.existing, true),
+            duplicates: asked.duplicates.map(ids),
+            ..self
         }
     }
 }
@@ -431,6 +309,13 @@ impl Times {
 fn context(request: &Request) -> Option<&RawValue> {
     let text = request.context.as_deref()?;
     Some(serde_json::from_str(text).expect("a context is stored as the JSON that was taken"))
+}
+
+const fn requested_by(by: &RequestedBy) -> &'static str {
+    match by {
+        RequestedBy::Customer => "customer",
+        RequestedBy::Agent(_) => "agent",
+    }
 }
 
 fn interactions(full: &FullCallback, inside: bool) -> Vec<InteractionBody<'_>> {

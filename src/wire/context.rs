@@ -1,14 +1,12 @@
 //! What the customer did before asking: checked in shape, and otherwise passed on as it came.
 
-use serde_json::{Map, Value};
-
+use super::json::{Json, Object};
 use super::settings::fields::{Fields, Item};
 use super::text::{CONTEXT_MAX_BYTES, instant, web_address};
 
-/// Reads a context and returns it as the JSON that is kept. `value` is the same value as `item`'s;
-/// its faults are noted with the fields.
-pub fn read_context(value: &Value, item: Item<'_>) -> Option<String> {
-    let kept = value.to_string();
+/// Reads a context and returns it as the JSON that is kept; its faults are noted with the fields.
+pub fn read_context(item: Item<'_>) -> Option<String> {
+    let kept = serde_json::to_string(item.json()).expect("a tree has a text");
     item.checked(
         |item| item.table(context),
         |()| match kept.len() {
@@ -44,16 +42,16 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Refuses numbers that would come back as others, in any depth.
 fn kept(item: Item<'_>) -> Option<()> {
     match item.json() {
-        Value::Array(_) => item.list(kept).map(drop),
-        Value::Object(_) => item.entries(|_, item| kept(item)).map(drop),
-        Value::Number(number) => {
+        Json::List(_) => item.list(kept).map(drop),
+        Json::Object(_) => item.entries(|_, item| kept(item)).map(drop),
+        Json::Number(number) => {
             let whole = number.is_u64() || number.is_i64();
             if whole || number.as_f64().is_some_and(|number| number.abs() < EXACT) {
                 return Some(());
             }
             item.fault("is a number that can't be kept exactly; send it as text")
         }
-        Value::Null | Value::Bool(_) | Value::String(_) => Some(()),
+        Json::Null | Json::Flag(_) | Json::Text(_) => Some(()),
     }
 }
 
@@ -67,20 +65,20 @@ fn text(fields: &mut Fields<'_>, key: &'static str) {
 }
 
 /// RFC 7396: puts `patch` into `target`; null takes a member away.
-pub fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
+pub fn merge<'a>(target: &mut Json<'a>, patch: &Json<'a>) {
+    let Json::Object(patch) = patch else {
         *target = patch.clone();
         return;
     };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
+    if !matches!(target, Json::Object(_)) {
+        *target = Json::Object(Object::new());
     }
-    let members = target.as_object_mut().expect("it was made an object above");
+    let Json::Object(members) = target else { unreachable!("it was made an object above") };
     for (name, value) in patch {
         if value.is_null() {
             members.remove(name);
         } else {
-            merge(members.entry(name.clone()).or_insert(Value::Null), value);
+            merge(members.entry(name.clone()).or_insert(Json::Null), value);
         }
     }
 }

@@ -89,7 +89,7 @@ fn customer(
         Medium::Video => fields.required("email"),
     };
     let email = email.and_then(|item| item.parsed(Email::parse));
-    let time_zone = read_zone(fields, "time_zone", "/customer/time_zone", problem);
+    let time_zone = read_zone(fields, "time_zone", "/customer", problem);
     let locale = fields.parsed("locale", locale);
     Some(Customer {
         id,
@@ -137,18 +137,19 @@ fn phone(
     Some(phone)
 }
 
-/// Reads a zone; what isn't one becomes the problem, with a hint.
+/// Reads a zone out of the table at `place`; what isn't one becomes the problem, with a hint.
 pub fn read_zone(
     fields: &mut Fields<'_>,
     key: &'static str,
-    pointer: &str,
+    place: &str,
     problem: &mut Option<Problem>,
 ) -> Option<TimeZone> {
     let zone = fields.parsed(key, |text| Ok::<_, &str>(TimeZone::parse(text)))?;
     match zone {
         Ok(zone) => Some(zone),
         Err(error) => {
-            problem.get_or_insert_with(|| Problem::unknown_zone(pointer, &error));
+            let pointer = || format!("{place}/{key}");
+            problem.get_or_insert_with(|| Problem::unknown_zone(&pointer(), &error));
             None
         }
     }

@@ -1,9 +1,8 @@
 //! Frames of the agent's socket that clients send: what each asks for, or what is wrong with it.
 
-use serde_json::{Map, Value};
-
 use super::action::{ActionName, Known, decline_reason, offer, read_action};
 use super::frame::FrameId;
+use super::json::{self, Json, Object};
 use super::problem::{Kind, Problem};
 use super::request::invalid;
 use super::settings::fields::{Fault, Fields, Item};
@@ -23,13 +22,13 @@ pub const PRESENCES: [(&str, Presence); 3] =
     [("available", Presence::Available), ("away", Presence::Away), ("offline", Presence::Offline)];
 
 impl FrameId {
-    fn read(value: &Value) -> Option<Self> {
+    fn read(value: &Json<'_>) -> Option<Self> {
         match value {
-            Value::String(text) => {
-                (text.chars().count() <= FRAME_ID_MAX).then(|| Self::Text(text.clone()))
+            Json::Text(text) => {
+                (text.chars().count() <= FRAME_ID_MAX).then(|| Self::Text(text.to_string()))
             }
-            Value::Number(number) => number.as_i64().map(Self::Number),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            Json::Number(number) => number.as_i64().map(Self::Number),
+            Json::Null | Json::Flag(_) | Json::List(_) | Json::Object(_) => None,
         }
     }
 }
@@ -94,10 +93,10 @@ pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
         problem: Problem::new(Kind::Malformed, detail),
         strike: true,
     };
-    let Ok(body) = super::json::parse(text.as_bytes()) else {
+    let Ok(body) = json::parse(text.as_bytes()) else {
         return Err(strike(None, "The frame isn't JSON; send one JSON object as text."));
     };
-    let Value::Object(mut map) = body else {
+    let Json::Object(mut map) = body else {
         return Err(strike(None, "The frame isn't a JSON object."));
     };
     let Some(id) = map.remove("id").as_ref().and_then(FrameId::read) else {
@@ -107,7 +106,7 @@ pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
         );
         return Err(strike(None, &detail));
     };
-    let Some(Value::String(kind)) = map.remove("type") else {
+    let Some(Json::Text(kind)) = map.remove("type") else {
         return Err(strike(Some(id), "The frame has no type; see the socket's document."));
     };
     let Some(kind) = FrameKind::parse(&kind) else {
@@ -151,9 +150,9 @@ impl FrameKind {
         })
     }
 
-    fn read(self, map: Map<String, Value>, known: &dyn Known) -> Result<ClientFrame, Vec<Fault>> {
+    fn read(self, map: Object<'_>, known: &dyn Known) -> Result<ClientFrame, Vec<Fault>> {
         let mut faults = Vec::new();
-        let frame = Item::root(&Value::Object(map), &mut faults)
+        let frame = Item::root(&Json::Object(map), &mut faults)
             .table(|fields| self.fields(fields, known))
             .flatten();
         match frame {

@@ -1,16 +1,94 @@
 //! JSON as it comes in: a tree, bounded in depth, in which no name stands twice.
 //!
 //! Separate, because `serde_json` alone is laxer than a door should be: of a name given twice it
-//! keeps the last, so that two readers of one text could see two different requests.
+//! keeps the last, so that two readers of one text could see two different requests. The tree's
+//! texts are the text's own, but for those that are written with escapes: most are looked at once
+//! and copied only into what is kept.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::map::Entry;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::de::Read;
+use serde_json::{Number, Value};
 
 /// How many arrays and objects may lie within one another; requests have five.
 pub const MAX_DEPTH: usize = 32;
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Json<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Flag(bool),
+    /// Any number.
+    Number(Number),
+    /// A text.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Self>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// An object, in the order of its names.
+pub type Object<'a> = BTreeMap<Cow<'a, str>, Json<'a>>;
+
+impl Json<'_> {
+    /// Whether it is `null`.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The number, if it is one.
+    pub const fn as_number(&self) -> Option<&Number> {
+        if let Self::Number(number) = self { Some(number) } else { None }
+    }
+
+    /// The value under a name, if it is an object that has one.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        if let Self::Object(object) = self { object.get(name) } else { None }
+    }
+}
+
+impl<'a> From<&'a Value> for Json<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(flag) => Self::Flag(*flag),
+            Value::Number(number) => Self::Number(number.clone()),
+            Value::String(text) => Self::Text(Cow::Borrowed(text)),
+            Value::Array(list) => Self::List(list.iter().map(Self::from).collect()),
+            Value::Object(map) => {
+                let entry = |(name, value)| (Cow::Borrowed(String::as_str(name)), value);
+                let entries = map.iter().map(entry);
+                Self::Object(entries.map(|(name, value)| (name, Self::from(value))).collect())
+            }
+        }
+    }
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => out.serialize_unit(),
+            Self::Flag(flag) => out.serialize_bool(*flag),
+            Self::Number(number) => number.serialize(out),
+            Self::Text(text) => out.serialize_str(text),
+            Self::List(list) => out.collect_seq(list),
+            Self::Object(object) => out.collect_map(object),
+        }
+    }
+}
 
 /// Why a text isn't taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,12 +96,27 @@ pub const MAX_DEPTH: usize = 32;
 pub struct BadJson(String);
 
 /// Reads a text as JSON.
-pub fn parse(text: &[u8]) -> Result<Value, BadJson> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let tree = Tree { depth: 0 }.deserialize(&mut reader);
-    let tree = tree.and_then(|tree| reader.end().map(|()| tree));
+pub fn parse(text: &[u8]) -> Result<Json<'_>, BadJson> {
+    // Looked at as a whole, a text is UTF-8 at a tenth of what its parts cost one by one; where it
+    // isn't, the other reader says at which place.
+    let tree = match str::from_utf8(text) {
+        Ok(text) => read(serde_json::Deserializer::from_str(text)),
+        Err(_) => read(serde_json::Deserializer::from_slice(text)),
+    };
     tree.map_err(|error| BadJson(error.to_string()))
 }
+
+fn read<'a, R: Read<'a>>(
+    mut reader: serde_json::Deserializer<R>,
+) -> Result<Json<'a>, serde_json::Error> {
+    let tree = Tree { depth: 0 }.deserialize(&mut reader)?;
+    reader.end().map(|()| tree)
+}
+
+/// A name, which is mostly written without escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Clone, Copy)]
 struct Tree {
@@ -41,62 +134,62 @@ impl Tree {
 }
 
 impl<'de> DeserializeSeed<'de> for Tree {
-    type Value = Value;
+    type Value = Json<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Json<'de>, D::Error> {
         from.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Tree {
-    type Value = Value;
+    type Value = Json<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("any JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Flag(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
+        Ok(Number::from_f64(value).map_or(Json::Null, Json::Number))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let below = self.below()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(below)? {
             list.push(item);
         }
-        Ok(Value::Array(list))
+        Ok(Json::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
         let below = self.below()?;
-        let mut map = Map::new();
-        while let Some(name) = entries.next_key::<String>()? {
-            match map.entry(name) {
+        let mut object = Object::new();
+        while let Some(Name(name)) = entries.next_key()? {
+            match object.entry(name) {
                 Entry::Vacant(place) => {
                     place.insert(entries.next_value_seed(below)?);
                 }
@@ -106,7 +199,7 @@ impl<'de> Visitor<'de> for Tree {
                 }
             }
         }
-        Ok(Value::Object(map))
+        Ok(Json::Object(object))
     }
 }
 
@@ -120,7 +213,26 @@ mod tests {
     fn a_tree_comes_out_as_it_went_in() {
         let text = br#"{"a": [1, -2, 0.5, true, null, "x\u0000y"], "b": {"c": ""}}"#;
         let tree = json!({"a": [1, -2, 0.5, true, null, "x\u{0}y"], "b": {"c": ""}});
-        assert_eq!(parse(text), Ok(tree));
+        assert_eq!(parse(text), Ok(Json::from(&tree)));
+        assert_eq!(serde_json::to_string(&Json::from(&tree)).expect("a tree"), tree.to_string());
+    }
+
+    #[test]
+    fn texts_are_copied_only_where_they_have_escapes() {
+        let text = br#"{"plain": "as it stands", "esc\u0061ped": "a\nb"}"#;
+        let Ok(Json::Object(object)) = parse(text) else { panic!("it is an object") };
+        let is_copy = |text: &Cow<'_, str>| matches!(text, Cow::Owned(_));
+        for (name, value) in &object {
+            let Json::Text(value) = value else { panic!("{value:?}") };
+            assert_eq!((is_copy(name), is_copy(value)), (name == "escaped", name == "escaped"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_told_with_its_place() {
+        let text = b"{\"a\": \"\xc3\xa4\",\n \"b\": \"x\xff\"}";
+        let error = parse(text).expect_err("0xff is in no text").to_string();
+        assert_eq!(error, "invalid unicode code point at line 2 column 9");
     }
 
     #[test]

@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::action::Known;
 use super::context::{merge, read_context};
 use super::customer::{Dialling, print_customer, read_customer};
+use super::json::{self, Json, Object};
 use super::problem::Problem;
 use super::request::{invalid, read_preferred, read_priority, read_reason};
 use super::role::Role;
@@ -67,7 +66,7 @@ impl Rights {
     }
 
     /// Refuses fields that are another role's. Fields that there are not are the reader's to tell.
-    pub fn check(self, patch: &Map<String, Value>) -> Result<(), Problem> {
+    pub fn check(self, patch: &Object<'_>) -> Result<(), Problem> {
         let known = |field: &str| {
             ROUTING.contains(&field) || TEXTS.contains(&field) || CHANNELS.contains(&field)
         };
@@ -80,8 +79,11 @@ impl Rights {
         if let Some(field) = patch.keys().find(|field| known(field) && !self.allow(field)) {
             return Err(Problem::forbidden(format!("Your role may not change {field}.")));
         }
-        let of_customer = patch.get("customer").and_then(Value::as_object);
-        let more = of_customer.is_some_and(|fields| fields.keys().any(|field| field != "email"));
+        let of_customer = patch.get("customer");
+        let more = matches!(
+            of_customer,
+            Some(Json::Object(fields)) if fields.keys().any(|field| field != "email")
+        );
         if self == Self::Channel && more {
             return Err(Problem::forbidden("A channel may change the customer's email alone."));
         }
@@ -103,10 +105,10 @@ pub struct Target<'a> {
 }
 
 /// Reads a patch whose fields are all allowed.
-pub fn read_patch(body: &Map<String, Value>, target: Target<'_>) -> Result<Patch, Problem> {
+pub fn read_patch(body: &Object<'_>, target: Target<'_>) -> Result<Patch, Problem> {
     let mut faults = Vec::new();
     let mut problem = None;
-    let value = Value::Object(body.clone());
+    let value = Json::Object(body.clone());
     let mut reader = Reader { body, target, problem: &mut problem, late: Vec::new() };
     let patch = Item::root(&value, &mut faults).table(|fields| reader.patch(fields));
     faults.append(&mut reader.late);
@@ -120,7 +122,7 @@ pub fn read_patch(body: &Map<String, Value>, target: Target<'_>) -> Result<Patch
 }
 
 struct Reader<'a> {
-    body: &'a Map<String, Value>,
+    body: &'a Object<'a>,
     target: Target<'a>,
     problem: &'a mut Option<Problem>,
     /// Faults of what was merged, which lies outside the body.
@@ -187,11 +189,12 @@ impl Reader<'_> {
     fn customer(&mut self, fields: &mut Fields<'_>, old: &Customer) -> Option<Customer> {
         // Taken so that it isn't unknown; a null would take the customer away, which can't be.
         let _ = fields.take("customer");
-        let mut merged = print_customer(old);
+        let printed = print_customer(old);
+        let mut merged = Json::from(&printed);
         merge(&mut merged, self.body.get("customer")?);
         let (queue, medium) = (self.target.queue, self.target.full.callback.medium);
         let dialling = Dialling::of(Some(&queue.settings), false, self.target.known);
-        let body = Value::Object(Map::from_iter([("customer".to_owned(), merged)]));
+        let body = Json::Object(Object::from([("customer".into(), merged)]));
         let problem = &mut *self.problem;
         let customer = Item::root(&body, &mut self.late).table(|fields| {
             let item = fields.required("customer");
@@ -203,17 +206,17 @@ impl Reader<'_> {
     fn context(&mut self, fields: &mut Fields<'_>, context: &mut Option<String>) {
         let _ = fields.take("context");
         let Some(patch) = self.body.get("context") else { return };
-        let stored = context.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        let mut merged = stored.unwrap_or(Value::Null);
+        let stored = context.take();
+        let read = stored.as_deref().and_then(|text| json::parse(text.as_bytes()).ok());
+        let mut merged = read.unwrap_or(Json::Null);
         merge(&mut merged, patch);
         if merged.is_null() {
-            *context = None;
             return;
         }
-        let body = Value::Object(Map::from_iter([("context".to_owned(), merged.clone())]));
+        let body = Json::Object(Object::from([("context".into(), merged)]));
         Item::root(&body, &mut self.late).table(|fields| {
             let item = fields.take("context");
-            *context = item.and_then(|item| read_context(&merged, item));
+            *context = item.and_then(read_context);
         });
     }
 

@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::action::{Known, agent, queue};
 use super::context::read_context;
 use super::customer::{Dialling, read_customer};
+use super::json::Json;
 use super::problem::Problem;
 use super::role::Role;
 use super::schedule::{
@@ -47,7 +46,7 @@ const SECRET_ONLY: [&str; 4] = ["priority", "requirements", "preferred_agent", "
 
 /// Reads a request in the name of `role`.
 pub fn read_request(
-    body: &Value,
+    body: &Json<'_>,
     role: &Role,
     known: &dyn Known,
     max_requirements: usize,
@@ -73,7 +72,7 @@ pub fn invalid(faults: Vec<Fault>) -> Problem {
 }
 
 struct Reader<'a> {
-    body: &'a Value,
+    body: &'a Json<'a>,
     role: &'a Role,
     known: &'a dyn Known,
     max_requirements: usize,
@@ -125,9 +124,7 @@ impl Reader<'_> {
         let short_description = fields.parsed("short_description", line(SHORT_DESCRIPTION_MAX));
         let description = fields.parsed("description", prose(DESCRIPTION_MAX));
         let origin = self.origin(fields);
-        let context = fields
-            .take("context")
-            .and_then(|item| self.body.get("context").and_then(|value| read_context(value, item)));
+        let context = fields.take("context").and_then(read_context);
         let external_id = fields.parsed("external_id", reference);
         let customer_agreed = fields.flag("customer_agreed", false);
         let requirements = fields
@@ -191,9 +188,9 @@ impl Reader<'_> {
 
     /// Whether a start is given at all; one that can't be read has its own fault.
     fn names_a_start(&self) -> bool {
-        let given =
-            |pointer: &str| self.body.pointer(pointer).is_some_and(|start| !start.is_null());
-        given("/schedule/start") || given("/schedule/local_start")
+        let schedule = self.body.get("schedule");
+        let given = |name| schedule?.get(name).filter(|start| !start.is_null());
+        given("start").or_else(|| given("local_start")).is_some()
     }
 
     fn origin(&self, fields: &mut Fields<'_>) -> Option<Origin> {

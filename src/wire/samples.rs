@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::action::Known;
+use super::json::Json;
 use super::request::read_request;
 use super::role::Role;
 use crate::domain::callback::{
@@ -144,7 +145,8 @@ pub(crate) fn bot() -> Role {
 
 /// The callback that the request of the document becomes.
 pub(crate) fn open() -> FullCallback {
-    let wish = read_request(&body(), &bot(), &World::new(), 8).expect("a good request");
+    let body = body();
+    let wish = read_request(&Json::from(&body), &bot(), &World::new(), 8).expect("a good request");
     full(wish)
 }
 

@@ -41,7 +41,7 @@ fn read(fields: &mut Fields<'_>, place: &str, problem: &mut Option<Problem>) -> 
     }
     let at = fields.parsed("start", instant).map(Start::At);
     let local = fields.parsed("local_start", LocalTime::parse).map(Start::Local);
-    let zone = read_zone(fields, "time_zone", &format!("{place}/time_zone"), problem);
+    let zone = read_zone(fields, "time_zone", place, problem);
     Schedule { start: at.or(local), zone }
 }
 

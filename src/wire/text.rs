@@ -29,11 +29,16 @@ pub const LOCALE_MAX: usize = 35;
 /// Bytes of `context`, as it is kept.
 pub const CONTEXT_MAX_BYTES: usize = 32 * 1_024;
 
+/// Whether a text has so many characters at most; it has no more of them than bytes.
+fn is_at_most(most: usize, text: &str) -> bool {
+    text.len() <= most || text.chars().count() <= most
+}
+
 /// One line for people: of so many characters at most, none of them a control character.
 pub fn line(most: usize) -> impl Fn(&str) -> Result<String, String> {
     move |text| {
         let fits = !text.trim().is_empty()
-            && text.chars().count() <= most
+            && is_at_most(most, text)
             && !text.chars().any(char::is_control);
         fits.then(|| text.to_owned()).ok_or_else(|| {
             format!("must be text of 1 to {most} characters, none of them a control character")
@@ -44,7 +49,7 @@ pub fn line(most: usize) -> impl Fn(&str) -> Result<String, String> {
 /// Text for people: anything, of so many characters at most, but not nothing.
 pub fn prose(most: usize) -> impl Fn(&str) -> Result<String, String> {
     move |text| {
-        let fits = !text.trim().is_empty() && text.chars().count() <= most;
+        let fits = !text.trim().is_empty() && is_at_most(most, text);
         fits.then(|| text.to_owned())
             .ok_or_else(|| format!("must be text of 1 to {most} characters"))
     }
@@ -52,7 +57,7 @@ pub fn prose(most: usize) -> impl Fn(&str) -> Result<String, String> {
 
 /// An integrator's id or reference: no control characters.
 pub fn reference(text: &str) -> Result<String, String> {
-    let fits = (1..=REFERENCE_MAX).contains(&text.chars().count())
+    let fits = is_at_most(REFERENCE_MAX, text)
         && !text.trim().is_empty()
         && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned()).ok_or_else(|| {
@@ -65,7 +70,7 @@ pub fn web_address(text: &str) -> Result<String, String> {
     let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
     let web = lower.starts_with("https://") || lower.starts_with("http://");
     let plain = !text.chars().any(|c| c.is_control() || c.is_whitespace());
-    let fits = web && plain && text.chars().count() <= URL_MAX;
+    let fits = web && plain && is_at_most(URL_MAX, text);
     fits.then(|| text.to_owned())
         .ok_or_else(|| format!("must be an http or https address of at most {URL_MAX} characters"))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::json::Json;
 use super::settings::fields::{Fault, Fields};
 use super::settings::whole;
 use crate::domain::callback::Channel;
@@ -25,7 +26,11 @@ const KEEP_FORMER: u32 = 86_400;
 pub type UrlCheck = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 /// The webhook that a request's body describes.
-pub fn webhook(body: &Value, id: &WebhookId, check: &UrlCheck) -> Result<NewWebhook, Vec<Fault>> {
+pub fn webhook(
+    body: &Json<'_>,
+    id: &WebhookId,
+    check: &UrlCheck,
+) -> Result<NewWebhook, Vec<Fault>> {
     whole(body, |fields| read(fields, id, check))
 }
 
@@ -110,7 +115,7 @@ mod tests {
     }
 
     fn pointers(body: &Value) -> Vec<String> {
-        let faults = webhook(body, &id(), &check).expect_err("bad");
+        let faults = webhook(&Json::from(body), &id(), &check).expect_err("bad");
         faults.into_iter().map(|fault| fault.pointer).collect()
     }
 
@@ -142,14 +147,14 @@ mod tests {
             "url": "https://a", "types": ["queue.*", "callback.closed"], "channels": ["chat"],
             "secret": SigningSecret::of_random(&[1; 32]).reveal(),
         });
-        let wanted = webhook(&body, &id(), &check).expect("good");
+        let wanted = webhook(&Json::from(&body), &id(), &check).expect("good");
         let fresh = SigningSecret::of_random(&[2; 32]);
         let made = Webhook::put(None, wanted.clone(), fresh, 32, Timestamp(0));
         let mut shown = Value::Object(webhook_body(&made, None, Timestamp(5)));
         assert!(!shown.to_string().contains("whsec_"), "{shown}");
         assert_eq!(shown["status"]["behind_seconds"], 0);
         shown.as_object_mut().expect("an object").remove(STATUS);
-        let again = webhook(&shown, &id(), &check).expect("good");
+        let again = webhook(&Json::from(&shown), &id(), &check).expect("good");
         assert_eq!((again.settings, again.secret), (wanted.settings, None));
     }
 }

@@ -15,6 +15,7 @@ use ringback::domain::policy::{
 use ringback::domain::rank::Priority;
 use ringback::domain::skills::{MAX_REQUIREMENTS, Requirements};
 use ringback::domain::time::Span;
+use ringback::wire::json::Json;
 use ringback::wire::settings;
 use ringback::wire::settings::fields::{Fault, Item};
 use serde_json::{Map, Value, json};
@@ -232,7 +233,8 @@ impl Plan {
         let first = self.agents.len();
         let id = |number: usize| AgentId::parse(&format!("{}-{number}", group.id));
         let known = |id: &QueueId| self.queues.iter().any(|queue| queue.id == *id);
-        let like = settings::agent(&body, &id(1).context("id")?, &known).map_err(told)?;
+        let like =
+            settings::agent(&Json::from(&body), &id(1).context("id")?, &known).map_err(told)?;
         ensure!(!like.queues.is_empty(), "queues must name at least one queue");
         for number in 1..=size {
             let id = id(number).context("id")?;
@@ -360,7 +362,7 @@ fn queues(scenario: &Scenario) -> Result<Vec<Arc<QueueSettings>>> {
         if queues.iter().any(|queue| queue.id == id) {
             continue;
         }
-        let mut queue = settings::queue(&body, &id, MAX_REQUIREMENTS)
+        let mut queue = settings::queue(&Json::from(&body), &id, MAX_REQUIREMENTS)
             .map_err(told)
             .context("settings (and strategy)")?;
         switch_off(&mut queue, &given);
@@ -396,6 +398,7 @@ fn class(class: &scenario::Class, queues: &[Arc<QueueSettings>], folder: &Path) 
     let queue = QueueId::parse(class.queue.as_ref().unwrap_or(&class.id)).context("queue")?;
     let line = queues.iter().position(|one| one.id == queue).context("queue")?;
     let asked = serde_json::to_value(&class.requirements).context("requirements")?;
+    let asked = Json::from(&asked);
     let mut faults = Vec::new();
     let requirements =
         settings::read_requirements(Item::root(&asked, &mut faults), MAX_REQUIREMENTS);

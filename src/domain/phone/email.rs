@@ -32,7 +32,7 @@ impl Email {
             && !local.contains(special)
             && !domain.contains(special)
             && is_domain(domain);
-        sound.then(|| Self(format!("{local}@{}", domain.to_lowercase()).into())).ok_or(BadEmail)
+        sound.then(|| Self([local, "@", &domain.to_lowercase()].concat().into())).ok_or(BadEmail)
     }
 
     /// The address, for mailing and storing. Not for logs.

@@ -7,6 +7,7 @@ use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::policy::QueueSettings;
 use crate::http::body::BodyRule;
 use crate::http::routes::{Answer, ROUTES};
+use crate::wire::json::{Json, Object};
 use crate::wire::settings::{self, print_agent, print_queue};
 
 /// Routes that other layers mount.
@@ -41,7 +42,11 @@ fn settings_are_described_each_with_the_default_that_holds() {
     for (outcome, minutes) in printed["retry_delays_minutes"].as_object().expect("an object") {
         assert_eq!(&delays[outcome]["default"], minutes, "{outcome}");
     }
-    let mara = settings::agent(&json!({}), &AgentId::parse("mara").expect("a slug"), &|_| true);
+    let mara = settings::agent(
+        &Json::Object(Object::new()),
+        &AgentId::parse("mara").expect("a slug"),
+        &|_| true,
+    );
     let printed = Value::Object(print_agent(&mara.expect("all defaults")));
     assert_eq!(members("Agent"), keys(&printed));
 }

@@ -1,21 +1,22 @@
 //! Patches: who may change what, and what comes of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::callback::RequestedBy;
 use crate::wire::samples::{World, agent, billing, bot, offered, open};
 
 fn check(role: &Role, full: &FullCallback, patch: &Value) -> Result<(), u16> {
-    let patch = patch.as_object().expect("an object").clone();
+    let Json::Object(patch) = Json::from(patch) else { panic!("{patch} is no object") };
     Rights::of(role, &full.callback).check(&patch).map_err(|problem| problem.status())
 }
 
 fn read(full: &FullCallback, patch: &Value) -> Result<Patch, Problem> {
     let world = World::new();
     let queue = billing();
+    let Json::Object(patch) = Json::from(patch) else { panic!("{patch} is no object") };
     let target = Target { full, queue: &queue, known: &world, max_requirements: 8 };
-    read_patch(patch.as_object().expect("an object"), target)
+    read_patch(&patch, target)
 }
 
 fn pointers(result: Result<Patch, Problem>) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Requests at the door: what is taken, what is refused, and where the fault is said to be.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::message::Who;
@@ -9,7 +9,7 @@ use crate::wire::samples::{NOW, World, agent, at, body, bot};
 const PAGE: Role = Role::Channel { channel: Channel::VirtualAgent, public: true };
 
 fn read(body: &Value, role: &Role) -> Result<Wish, Problem> {
-    read_request(body, role, &World::new(), 8)
+    read_request(&Json::from(body), role, &World::new(), 8)
 }
 
 /// The document's request with a value at a pointer; null takes the member away.

@@ -7,7 +7,9 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use serde_json::{Map, Value};
+use serde_json::Number;
+
+use crate::wire::json::{Json, Object};
 
 /// What is wrong at one place of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,14 +43,14 @@ enum Name<'a> {
 
 /// One value at its place; each way of reading it takes it up.
 pub struct Item<'a> {
-    value: &'a Value,
+    value: &'a Json<'a>,
     place: Place<'a>,
     faults: &'a mut Vec<Fault>,
 }
 
 impl<'a> Item<'a> {
     /// A whole tree; its own place is the empty pointer.
-    pub fn root(value: &'a Value, faults: &'a mut Vec<Fault>) -> Self {
+    pub fn root(value: &'a Json<'a>, faults: &'a mut Vec<Fault>) -> Self {
         Self { value, place: Place { above: None, name: Name::Root }, faults }
     }
 
@@ -60,22 +62,23 @@ impl<'a> Item<'a> {
 
     /// Whether it is a text, for what may be a text or a table.
     pub fn is_text(&self) -> bool {
-        self.value.is_string()
+        self.value.as_str().is_some()
     }
 
     /// Whether it is a number, for what may be a number or a table.
     pub fn is_number(&self) -> bool {
-        self.value.is_number()
+        self.value.as_number().is_some()
     }
 
     /// The value as it is.
-    pub fn json(&self) -> &'a Value {
+    pub fn json(&self) -> &'a Json<'a> {
         self.value
     }
 
     /// An integer within `allowed`.
     pub fn number(self, allowed: RangeInclusive<u32>) -> Option<u32> {
-        let number = self.value.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = self.value.as_number().and_then(Number::as_u64);
+        let number = number.and_then(|number| u32::try_from(number).ok());
         let number = number.filter(|number| allowed.contains(number));
         if number.is_none() {
             let (least, most) = allowed.into_inner();
@@ -86,7 +89,8 @@ impl<'a> Item<'a> {
 
     /// A share from 0 to 1, in thousandths.
     pub fn share(self) -> Option<u32> {
-        let thousandths = self.value.as_f64().map(|share| share * 1_000.0);
+        let share = self.value.as_number().and_then(Number::as_f64);
+        let thousandths = share.map(|share| share * 1_000.0);
         // Three decimals are near a whole number of thousandths, however they are kept.
         let whole = |it: &f64| (0.0..=1_000.0).contains(it) && (it - it.round()).abs() < 1e-6;
         match thousandths.filter(whole) {
@@ -97,7 +101,8 @@ impl<'a> Item<'a> {
 
     /// An integer within `allowed` that may be negative.
     pub fn integer(self, allowed: RangeInclusive<i64>) -> Option<i64> {
-        let number = self.value.as_i64().filter(|number| allowed.contains(number));
+        let number = self.value.as_number().and_then(Number::as_i64);
+        let number = number.filter(|number| allowed.contains(number));
         if number.is_none() {
             let (least, most) = allowed.into_inner();
             return self.fault(format!("must be an integer from {least} to {most}"));
@@ -107,9 +112,9 @@ impl<'a> Item<'a> {
 
     /// `true` or `false`.
     pub fn flag(self) -> Option<bool> {
-        match self.value.as_bool() {
-            Some(flag) => Some(flag),
-            None => self.fault("must be true or false"),
+        match self.value {
+            Json::Flag(flag) => Some(*flag),
+            _ => self.fault("must be true or false"),
         }
     }
 
@@ -146,7 +151,7 @@ impl<'a> Item<'a> {
 
     /// A list as above that isn't empty.
     pub fn some<T>(self, each: impl FnMut(Item<'_>) -> Option<T>) -> Option<Vec<T>> {
-        if self.value.as_array().is_some_and(Vec::is_empty) {
+        if matches!(self.value, Json::List(list) if list.is_empty()) {
             return self.fault("must not be empty");
         }
         self.list(each)
@@ -168,7 +173,7 @@ impl<'a> Item<'a> {
 
     /// A table of known keys: whatever `read` doesn't ask for is a fault.
     pub fn table<T>(self, read: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
-        let Value::Object(map) = self.value else {
+        let Json::Object(map) = self.value else {
             return self.fault(NO_TABLE);
         };
         // A request for a callback has twenty.
@@ -181,7 +186,7 @@ impl<'a> Item<'a> {
 
     /// A list; what `each` can't read is left out, its fault noted.
     pub fn list<T>(self, mut each: impl FnMut(Item<'_>) -> Option<T>) -> Option<Vec<T>> {
-        let Value::Array(values) = self.value else {
+        let Json::List(values) = self.value else {
             return self.fault("must be a list");
         };
         let mut list = Vec::with_capacity(values.len());
@@ -194,7 +199,7 @@ impl<'a> Item<'a> {
 
     /// A table whose keys the administrator chooses; read in the order of the keys.
     pub fn entries<T>(self, mut each: impl FnMut(&str, Item<'_>) -> Option<T>) -> Option<Vec<T>> {
-        let Value::Object(map) = self.value else {
+        let Json::Object(map) = self.value else {
             return self.fault(NO_TABLE);
         };
         let mut list = Vec::with_capacity(map.len());
@@ -208,18 +213,26 @@ impl<'a> Item<'a> {
 
 /// A table that is being read.
 pub struct Fields<'a> {
-    map: &'a Map<String, Value>,
+    map: &'a Object<'a>,
     place: Place<'a>,
     asked: Vec<&'static str>,
     faults: &'a mut Vec<Fault>,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     /// The value of `key`, if there is one.
     pub fn take(&mut self, key: &'static str) -> Option<Item<'_>> {
+        let value = self.find(key)?;
+        Some(self.item(key, value))
+    }
+
+    fn find(&mut self, key: &'static str) -> Option<&'a Json<'a>> {
         self.asked.push(key);
-        let value = self.map.get(key).filter(|value| !value.is_null())?;
-        Some(Item { value, place: self.place.below(Name::Key(key)), faults: &mut *self.faults })
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    fn item<'b>(&'b mut self, key: &'static str, value: &'b Json<'b>) -> Item<'b> {
+        Item { value, place: self.place.below(Name::Key(key)), faults: &mut *self.faults }
     }
 
     /// An integer within `allowed`, or the default.
@@ -269,12 +282,11 @@ impl Fields<'_> {
 
     /// Asks for `key`, and notes a fault if it isn't there.
     pub fn required(&mut self, key: &'static str) -> Option<Item<'_>> {
-        if self.map.get(key).is_none_or(Value::is_null) {
-            self.asked.push(key);
+        let Some(value) = self.find(key) else {
             self.fault(key, "is missing");
             return None;
-        }
-        self.take(key)
+        };
+        Some(self.item(key, value))
     }
 
     /// How many of `keys` are given.
@@ -283,7 +295,7 @@ impl Fields<'_> {
     }
 
     fn refuse_unknown(&mut self) {
-        for key in self.map.keys().filter(|key| !self.asked.contains(&key.as_str())) {
+        for key in self.map.keys().filter(|key| !self.asked.iter().any(|asked| *asked == **key)) {
             let detail = unknown("key", key, &self.asked);
             let pointer = self.place.below(Name::Key(key)).pointer();
             self.faults.push(Fault { pointer, detail });
@@ -343,13 +355,13 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn faults(value: &Value, read: impl FnOnce(&mut Fields<'_>)) -> Vec<(String, String)> {
         let mut faults = Vec::new();
-        Item::root(value, &mut faults).table(read);
+        Item::root(&Json::from(value), &mut faults).table(read);
         faults.into_iter().map(|Fault { pointer, detail }| (pointer, detail)).collect()
     }
 

@@ -7,6 +7,7 @@ use super::{COUNTS, web_address, whole};
 use crate::domain::callback::Channel;
 use crate::domain::ids::AgentId;
 use crate::domain::key::{ApiKey, Grant, OWN_SITE, PublicUse, TokenHash};
+use crate::wire::json::Json;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
@@ -30,7 +31,7 @@ const OF_A_ROLE: [&str; 5] = ["channel", "agent", "public", "allowed_origins", "
 const PUBLIC: (u32, u32) = (30, 3);
 
 /// What a request body has of the key that the path names; the body may name it too.
-pub fn key(body: &Value, path: TokenHash) -> Result<Grant, Vec<Fault>> {
+pub fn key(body: &Json<'_>, path: TokenHash) -> Result<Grant, Vec<Fault>> {
     whole(body, |fields| {
         let named = fields.parsed("token_sha256", TokenHash::parse);
         if named.is_some_and(|named| named != path) {
@@ -148,14 +149,18 @@ mod tests {
             Grant::Admin(Some(mara)),
         ] {
             let printed = print_key(&ApiKey::configured(HASH, Some(grant.clone())));
-            assert_eq!(key(&Value::Object(printed.clone()), HASH), Ok(grant), "{printed:?}");
+            assert_eq!(
+                key(&Json::from(&Value::Object(printed.clone())), HASH),
+                Ok(grant),
+                "{printed:?}"
+            );
         }
     }
 
     #[test]
     fn what_belongs_to_another_role_or_key_is_refused() {
         let pointers = |body: Value| -> Vec<String> {
-            let faults = key(&body, HASH).expect_err("it is refused");
+            let faults = key(&Json::from(&body), HASH).expect_err("it is refused");
             faults.into_iter().map(|fault| fault.pointer).collect()
         };
         for (body, places) in [

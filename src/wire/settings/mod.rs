@@ -15,10 +15,9 @@ mod tests;
 
 use std::ops::RangeInclusive;
 
-use serde_json::Value;
-
 use crate::domain::ids::{AgentId, BadSlug, QueueId};
 use crate::domain::policy::{AgentSettings, QueueSettings};
+use crate::wire::json::Json;
 use fields::{Fault, Fields, Item};
 
 pub use address::{is_authority, web_address};
@@ -41,7 +40,7 @@ pub const YEAR_DAYS: RangeInclusive<u32> = 0..=365;
 
 /// The queue that a request body describes. `id` comes from the path; the body may repeat it.
 pub fn queue(
-    body: &Value,
+    body: &Json<'_>,
     id: &QueueId,
     max_requirements: usize,
 ) -> Result<QueueSettings, Vec<Fault>> {
@@ -50,7 +49,7 @@ pub fn queue(
 
 /// The agent that a request body describes; `known` says which queues there are.
 pub fn agent(
-    body: &Value,
+    body: &Json<'_>,
     id: &AgentId,
     known: &dyn Fn(&QueueId) -> bool,
 ) -> Result<AgentSettings, Vec<Fault>> {
@@ -58,7 +57,7 @@ pub fn agent(
 }
 
 pub(super) fn whole<T>(
-    body: &Value,
+    body: &Json<'_>,
     read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<T, Vec<Fault>> {
     let mut faults = Vec::new();
