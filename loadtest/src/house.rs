@@ -216,14 +216,16 @@ impl House {
     }
 
     /// The server's memory after so long without anything to do: a burst's rows go to disk within
-    /// 15 s, and what that freed goes back over another 10. The lowest of some seconds.
+    /// 15 s, and what that freed goes back over another 10. The lowest of 5 s, or of as long a rest
+    /// again if that is shorter.
     pub(crate) async fn bytes_at_rest(&self, rest: Duration) -> u64 {
         const LOOKS: u32 = 10;
+        const APART: Duration = Duration::from_millis(500);
         clock::sleep_until(clock::now() + rest).await;
         let mut lowest = u64::MAX;
         for _ in 0..LOOKS {
             lowest = lowest.min(self.process.as_ref().map_or(0, Process::anonymous_bytes));
-            clock::sleep_until(clock::now() + Duration::from_millis(500)).await;
+            clock::sleep_until(clock::now() + APART.min(rest / LOOKS)).await;
         }
         lowest
     }

@@ -183,13 +183,12 @@ impl LocalTime {
     pub fn from_civil_seconds(seconds: i64) -> Self {
         Self(seconds.clamp(PRINTABLE_MS.0 / 1_000, PRINTABLE_MS.1 / 1_000))
     }
-}
 
-impl LocalTime {
     /// `2026-11-24T10:00`; seconds only where they aren't zero, so that what is printed reads back.
     pub fn text(self) -> TimeText {
-        let mut text = TimeText::of(self);
-        let second = self.second_of_day() % 60;
+        let time = Self::from_civil_seconds(self.0);
+        let mut text = TimeText::of(time);
+        let second = time.second_of_day() % 60;
         if second != 0 {
             text.put(b":", second, 2);
         }
@@ -298,7 +297,7 @@ pub struct TimeText {
 impl TimeText {
     const MOST: usize = "2026-11-24T10:00:00.000Z".len();
 
-    /// `2026-11-24T10:00`.
+    /// `2026-11-24T10:00`, of a time in years 0 to 9999.
     fn of(time: LocalTime) -> Self {
         let mut text = Self { text: [0; Self::MOST], length: 0 };
         let (year, month, day) = time.date().year_month_day();

@@ -110,6 +110,7 @@ async fn collect(
         let chunk = chunk.map_err(|error| {
             Problem::new(Kind::Malformed, format!("The body ended before its end: {error}."))
         })?;
+        // From the second piece on `all` has the first as well.
         if first.len().max(all.len()) + chunk.len() > most {
             return Err(too_large());
         }

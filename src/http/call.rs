@@ -83,7 +83,7 @@ impl Call<'_> {
 
     /// Refuses a PUT that is meant for what there is, where there is nothing.
     pub(super) fn check_there(&self, there: bool) -> Result<(), Problem> {
-        if there || !precondition::wants_one(self.request.headers()) {
+        if there || !precondition::has_if_match(self.request.headers()) {
             return Ok(());
         }
         let detail = "There is nothing to replace; leave If-Match out to make it.";

@@ -16,7 +16,7 @@ use crate::domain::refusal::Refusal;
 use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{Acted, Answered};
 use crate::engine::library::{FullCallback, Page};
-use crate::wire::callback::{Asked, CallbackBody, ExistingBody, Frame, View};
+use crate::wire::callback::{Besides, CallbackBody, ExistingBody, Frame, View};
 use crate::wire::event::EventBody;
 use crate::wire::json::Object;
 use crate::wire::list::{may_list, may_see, narrow, read_list};
@@ -123,12 +123,12 @@ fn show_created(call: &Call<'_>, full: &FullCallback, acted: &Acted) -> Reply {
             estimated_wait_seconds: position.and(full.callback.told).map(seconds_told),
             omit_context: false,
         };
-        let asked = Asked {
+        let besides = Besides {
             manage: token.as_deref().zip(url.as_deref()),
             existing: !made,
             duplicates: call.role().is_inside().then_some(duplicates.as_slice()),
         };
-        Reply::json(status, &CallbackBody::new(full, frame).asked(asked))
+        Reply::json(status, &CallbackBody::new(full, frame).besides(besides))
     } else {
         Reply::json(status, &ExistingBody::new(&full.callback))
     };
@@ -161,8 +161,11 @@ pub(super) async fn acted(call: &Call<'_>, answered: Answered<Acted>) -> Result<
         }
         // Under a key the same must be answered again, and by then the line has moved.
         None if call.is_keyed() => None,
-        // It is done, whether or not there is room at the door to ask for its place.
-        None => in_line(call, &full).await.unwrap_or_default(),
+        None => match in_line(call, &full).await {
+            // It is done, whether or not there is room at the door to ask for its place.
+            Err(problem) if problem.kind == Kind::Overloaded => None,
+            in_line => in_line?,
+        },
     };
     Ok(show(call, &full, in_line, SeenFrom::Change).replayed(answered.replayed))
 }

@@ -30,8 +30,8 @@ pub(super) fn wanted(headers: &HeaderMap, now: u64) -> Option<u64> {
     none.then_some(ABSENT)
 }
 
-/// Whether the write is meant for what is there, in whatever version.
-pub(super) fn wants_one(headers: &HeaderMap) -> bool {
+/// Whether the write is meant for what is there already.
+pub(super) fn has_if_match(headers: &HeaderMap) -> bool {
     headers.contains_key(IF_MATCH)
 }
 

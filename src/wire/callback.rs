@@ -155,7 +155,7 @@ pub struct CallbackBody<'a> {
 
 /// What whoever asked for a callback is told besides it.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct Besides<'a> {
     /// The customer's way to it, as token and as link; for channels.
     pub manage: Option<(&'a str, &'a str)>,
     /// It was there already.
@@ -271,13 +271,13 @@ impl<'a> CallbackBody<'a> {
 
     /// The same in answer to the request for it.
     #[must_use]
-    pub fn asked(self, asked: Asked<'a>) -> Self {
+    pub fn besides(self, besides: Besides<'a>) -> Self {
         let ids = |all: &[CallbackId]| all.iter().map(|id| Id(id.0)).collect();
         Self {
-            manage_token: asked.manage.map(|(token, _)| token),
-            manage_url: asked.manage.map(|(_, url)| url),
-            existing: Omittable::only(asked.existing, true),
-            duplicates: asked.duplicates.map(ids),
+            manage_token: besides.manage.map(|(token, _)| token),
+            manage_url: besides.manage.map(|(_, url)| url),
+            existing: Omittable::only(besides.existing, true),
+            duplicates: besides.duplicates.map(ids),
             ..self
         }
     }

@@ -207,7 +207,8 @@ impl Reader<'_> {
         let _ = fields.take("context");
         let Some(patch) = self.body.get("context") else { return };
         let stored = context.take();
-        let read = stored.as_deref().and_then(|text| json::parse(text.as_bytes()).ok());
+        let parse = |text| json::parse(text).expect("what is kept was read before");
+        let read = stored.as_deref().map(|text| parse(text.as_bytes()));
         let mut merged = read.unwrap_or(Json::Null);
         merge(&mut merged, patch);
         if merged.is_null() {

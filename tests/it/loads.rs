@@ -78,7 +78,9 @@ fn a_killed_server_is_ready_again_and_its_callbacks_can_be_read() {
 
 #[test]
 fn memory_is_told_by_kind() {
-    let report = measure("footprint --live 5 --dormant 5 --agents 2 --stay-seconds 2");
+    let report = measure(
+        "footprint --first 5 --live 5 --dormant 5 --agents 2 --rest-seconds 1 --stay-seconds 12",
+    );
     for kind in ["a dormant callback", "a live callback", "a session"] {
         assert!(report["facts"][format!("bytes of {kind}")].is_number(), "{report:#}");
     }

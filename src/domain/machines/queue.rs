@@ -148,7 +148,7 @@ impl QueueMachine {
             out.answer(token, Err(Refusal::field("/queue", "there is no such queue")));
             return;
         };
-        // What is sent again asks for nothing: whatever would refuse it now, it has been taken.
+        // What is sent again asks for nothing: whether the queue takes new requests doesn't matter.
         let bookable = if create.external.is_some() {
             Ok(())
         } else {

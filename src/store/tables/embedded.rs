@@ -186,13 +186,18 @@ impl Inner {
 
     /// Synchronises. When nothing came since the last time, what is gathered in memory is written
     /// out too: what then waits for hours is on disk alone, and a start has little to read again.
-    /// Only the next rotation drops it from memory: fjall keeps what older snapshots could read,
-    /// and looks through that when it rotates anything (then the facts, which taking the tables
-    /// writes).
+    /// Only a later rotation drops it from memory: fjall keeps what older snapshots could read, and
+    /// looks through that when it rotates anything. So there is always the watermark to rotate.
     fn settle(&self) -> Result<(), StoreError> {
-        let watermark = *lock(&self.watermark);
+        let watermark = lock(&self.watermark);
+        let now = *watermark;
+        let rests = self.settled.swap(now, Ordering::Relaxed) == now;
+        if rests {
+            self.facts.insert(WATERMARK, now.to_le_bytes().as_slice()).map_err(failed)?;
+        }
+        drop(watermark);
         self.database.persist(PersistMode::SyncAll).map_err(failed)?;
-        if self.settled.swap(watermark, Ordering::Relaxed) == watermark {
+        if rests {
             for name in self.database.list_keyspace_names() {
                 let keyspace = self.database.keyspace(&name, table_options).map_err(failed)?;
                 keyspace.rotate_memtable().map_err(failed)?;
