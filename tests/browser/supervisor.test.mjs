@@ -64,11 +64,13 @@ test('why it waits, in German: each of the server’s sentences has words', BOUN
       detail: ['there is no such agent', 'needs french at level 3, has 2',
         'has no room for 3 units of voice even when free', 'needs 1 free, uses 1 of 2 units',
         'holds as much video as they may: 1', 'declined it, is offered it again in 45 s',
-        'it waits for mara'],
+        'it waits for mara', 'is offline', "doesn't serve billing", 'has no session',
+        'declined it with a reason that bars them for good', 'Something else.'],
       change: ['Offers of billing are resumed.', 'mara can take it; it waits for nobody else.',
         'mara can take it, or the wait for them ends in 90 s.', "mara's cool-down ends in 45 s.",
         'mara has room again.', 'mara connects.', 'mara becomes available.',
         'One of 2 agents becomes available: mara, tom.',
+        'One of 4 agents becomes available: mara, tom, ida, ….',
         'One of 9 agents becomes available: mara, tom, ida, ….',
         'A requirement expires in 75 s.', 'An agent is added to billing.',
         'take the number off the deny list', 'Something new.'],
@@ -80,11 +82,13 @@ test('why it waits, in German: each of the server’s sentences has words', BOUN
   });
   assert.deepEqual(told, ['gibt es nicht', 'french: Stufe 3 verlangt, hat 2',
     'zu groß: 3 Einheiten', '1 von 2 Einheiten belegt', 'hat schon 1 per Video', 'in 0:45 wieder',
-    'wartet auf MARA', 'Die Angebote von BILLING werden fortgesetzt.',
+    'wartet auf MARA', '', '', '', '', 'Something else.',
+    'Die Angebote von BILLING werden fortgesetzt.',
     'MARA kann ihn übernehmen; sonst darf niemand.',
     'MARA kann ihn übernehmen, oder es wird nicht länger gewartet: noch 1:30.',
     'MARA darf wieder: in 0:45.', 'MARA hat wieder Platz.', 'MARA verbindet sich.',
     'MARA wird verfügbar.', 'MARA oder TOM wird verfügbar.',
+    'MARA, TOM, IDA oder ein weiterer wird verfügbar.',
     'MARA, TOM, IDA oder einer von 6 anderen wird verfügbar.',
     'Eine Anforderung entfällt in 1:15.', 'BILLING bekommt einen Agenten.',
     'Die Nummer wird freigegeben.', 'Something new.', 'Niemand bedient die Warteschlange.',
@@ -232,6 +236,58 @@ test('a page just opened shows the hour before, also after a restart', BOUND, as
   await server.end();
   await server.run();
   await shows();
+});
+
+test('a report that fails takes nothing else away', BOUND, async () => {
+  const page = await site.person();
+  await page.route(/\/v1\/reports\//, (route) =>
+    route.fulfill({ status: 500, json: { type: '/problems/internal' } }));
+  await page.goto(`${site.server.url}/supervisor`);
+  await page.getByLabel('Token').fill('lead-key-1');
+  await page.keyboard.press('Enter');
+  const billing = page.getByRole('article', { name: 'Billing' });
+  await billing.getByRole('img', { name: /^Waiting, last hour/ }).waitFor();
+  assert.equal(await billing.getByRole('img', { name: /^Asked for/ }).count(), 0);
+  assert.equal(await page.locator('.banner').count(), 0);
+});
+
+test('a callback’s state and what is told of it change together', BOUND, async () => {
+  const page = await site.person();
+  await page.goto(site.server.url);
+  const shown = await page.evaluate(async () => {
+    const { useTexts } = await import('/pages/any/shared/texts.js');
+    await useTexts({ en: () => import('/pages/any/supervisor/texts.en.js') });
+    const { openCallback } = await import('/pages/any/supervisor/callback.js');
+    const { draw } = await import('/pages/any/shared/view.js');
+    const callback = { id: 'one', number: 'CB1', state: 'queued', attempts: 0, max_attempts: 3,
+      priority: 5, medium: 'voice', customer: { name: 'Ada' }, schedule: {}, origin: {},
+      next_attempt_at: null, promised_by: null, expires_at: null, closed_reason: null };
+    const told = { '': callback, '/routing': { position: 1, candidates: [], would_change: [] },
+      '/history': { items: [{ id: 1, type: 'callback.canceled', at: '2026-11-24T15:00:00Z',
+        data: { closed_reason: 'by_customer', cancel_reason: 'see order_7' } }] } };
+    const root = document.createElement('div');
+    const texts = [];
+    const page = { stats: { agents: [], queues: [] }, draw: () => draw(root, page.panel.render()),
+      open: (name, render) => {
+        page.panel = { render };
+      },
+      api: { get: async (path) => {
+        // Something else is drawn while each of the answers is awaited.
+        page.draw();
+        texts.push(root.textContent);
+        return told[path.replace('/v1/callbacks/one', '')];
+      } } };
+    openCallback(page, 'one');
+    await page.panel.load();
+    told[''] = { ...callback, state: 'accepted' };
+    await page.panel.load();
+    page.draw();
+    return [...texts, root.textContent].join('\n');
+  });
+  assert.match(shown, /It is number 1 in line\./);
+  assert.match(shown, /Accepted/);
+  assert.doesNotMatch(shown, /why\./);
+  assert.match(shown, /canceled by the customer: see order_7/);
 });
 
 test('axe finds nothing, and a phone’s width shows it all', BOUND, async () => {

@@ -2,7 +2,7 @@
 
 import { standing } from '../shared/fields.js';
 import { confirmation, Form } from '../shared/dialogs.js';
-import { instant, longInstant, zoneName } from '../shared/time.js';
+import { instant, isElsewhere, longInstant, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { unroutable, why } from './why.js';
@@ -18,11 +18,12 @@ export function openCallback(page, id) {
   const load = async () => {
     try {
       const path = `/v1/callbacks/${id}`;
-      shown.callback = await page.api.get(path);
-      const waits = WAITING.includes(shown.callback.state);
-      shown.trace = waits ? await page.api.get(`${path}/routing`) : null;
-      shown.history = (await page.api.get(`${path}/history`, { limit: 200 })).items;
-      shown.problem = null;
+      const callback = await page.api.get(path);
+      const waits = WAITING.includes(callback.state);
+      const trace = waits ? await page.api.get(`${path}/routing`) : null;
+      const { items: history } = await page.api.get(`${path}/history`, { limit: 200 });
+      // All at once: whoever draws in between would show two states as one.
+      Object.assign(shown, { callback, trace, history, problem: null });
     } catch (problem) {
       shown.problem = problem;
     }
@@ -44,7 +45,7 @@ function head(callback) {
   const { customer, schedule, origin } = callback;
   const facts = [
     ['phone', customer.phone], ['email', customer.email],
-    ['start', schedule.start && `${longInstant(schedule.start)} (${zoneName(schedule.time_zone)})`],
+    ['start', schedule.start && appointment(schedule)],
     ['next', callback.next_attempt_at && instant(callback.next_attempt_at)],
     ['attempts', `${callback.attempts} / ${callback.max_attempts}`],
     ['priority', callback.priority],
@@ -63,6 +64,12 @@ function head(callback) {
     h('dl.facts', null, facts.filter(([, value]) => value !== null && value !== undefined)
       .map(([name, value]) => h('div', { key: name }, h('dt', null, t(`call.${name}`)),
         h('dd', null, value)))));
+}
+
+/** When it is booked for, here and where it was booked. */
+function appointment({ start, time_zone: zone }) {
+  const there = isElsewhere(zone) && ` (${instant(start, zone)} ${zoneName(zone)})`;
+  return longInstant(start) + (there || '');
 }
 
 function actions(page, callback, load) {
@@ -142,9 +149,9 @@ function story(page, history) {
 
 /** What an event tells of its reason: a code, or what somebody chose or wrote. */
 function because({ type, data }) {
-  const { reason, outcome, closed_reason: closed } = data ?? {};
+  const { reason, outcome, closed_reason: closed, cancel_reason: text } = data ?? {};
   if (outcome) return word('outcome', outcome);
-  if (closed) return word('closed', closed);
+  if (closed) return [word('closed', closed), text].filter(Boolean).join(': ');
   if (!reason) return null;
   if (type === 'callback.unroutable') return unroutable(reason);
   return word(type === 'callback.declined' ? 'choice' : 'gone', reason);

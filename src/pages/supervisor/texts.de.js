@@ -204,6 +204,7 @@ export default {
     expires: 'Eine Anforderung entfällt in {left}.',
     member: '{queue} bekommt einen Agenten.',
     undenied: 'Die Nummer wird freigegeben.',
+    other: 'ein weiterer',
     others: 'einer von {count} anderen',
   },
   gone: {

@@ -204,6 +204,7 @@ export default {
     expires: 'A requirement expires in {left}.',
     member: 'An agent is added to {queue}.',
     undenied: 'The number is taken off the deny list.',
+    other: 'one other',
     others: 'one of {count} others',
   },
   gone: {

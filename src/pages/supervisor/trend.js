@@ -8,6 +8,8 @@ import { h } from '../shared/view.js';
 const MINUTE_MS = 60000;
 const HOUR_MS = 60 * MINUTE_MS;
 const HOURS = 24;
+/** A report that wasn't answered isn't asked for again with each event. */
+const AGAIN_MS = 5000;
 /** A row of the hour's table is that many minutes. */
 const ROW_MINUTES = 5;
 /** Of a chart, in its own units; it is stretched to its place. */
@@ -16,17 +18,34 @@ const HEIGHT = 32;
 /** What each queue was asked for in the last day, by the hour. */
 export class Day {
   constructor(api) {
-    Object.assign(this, { api, until: 0, queues: new Map() });
+    Object.assign(this, { api, until: 0, zone: HERE, queues: new Map() });
   }
 
-  /** Asks for it anew, once a minute. */
+  /** Asks for it anew, once a minute; without an answer all else is shown still. */
   async load() {
     if (now() < this.until) return;
+    this.until = now() + AGAIN_MS;
+    try {
+      const items = await this.ask();
+      this.queues = Map.groupBy(items, (item) => item.queue);
+      this.until = now() + MINUTE_MS;
+    } catch {
+      // The charts stay as they were.
+    }
+  }
+
+  async ask() {
     const [from, to] = [now() - (HOURS - 1) * HOUR_MS, now() + 1000];
-    const { items } = await this.api.get('/v1/reports/queues', { from: new Date(from).toISOString(),
-      to: new Date(to).toISOString(), by: 'hour', time_zone: HERE });
-    this.queues = Map.groupBy(items, (item) => item.queue);
-    this.until = now() + MINUTE_MS;
+    const query = { from: new Date(from).toISOString(), to: new Date(to).toISOString(),
+      by: 'hour', time_zone: this.zone };
+    try {
+      return (await this.api.get('/v1/reports/queues', query)).items;
+    } catch (problem) {
+      if (problem.kind !== 'unknown-zone' || this.zone === 'UTC') throw problem;
+      // The browser knows zones that the server refuses, as `CET`.
+      this.zone = 'UTC';
+      return this.ask();
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 //
 // The API tells codes, and what is behind them in English sentences. Those are taken apart here and
 // said anew; one that isn't known is shown as it came. src/domain/machines/router/trace.rs writes
-// them.
+// them, but for that of the deny list, which src/wire/trace.rs writes.
 
 import { instant, span } from '../shared/time.js';
 import { locale, t, word } from '../shared/texts.js';
@@ -11,8 +11,10 @@ import { h } from '../shared/view.js';
 /** Agents who can't take it are told up to so many for each reason. */
 const CANDIDATES_MAX = 12;
 
-/** What is behind an agent's failing; the others say no more than the failing itself. */
+/** What is behind an agent's failing; nameless is what says no more than the failing itself. */
 const DETAILS = [
+  [null, /^(?:is offline|is away|has no session|doesn't serve \S+)$/],
+  [null, /^declined it with a reason that bars them for good$/],
   ['no_agent', /^there is no such agent$/],
   ['skill', /^needs (?<skill>.+) at level (?<level>\d+), has (?<held>\w+)$/],
   ['too_large', /^has no room for (?<size>\d+) units of \w+ even when free$/],
@@ -46,7 +48,7 @@ export function reworded(kind, sentence, names) {
   const list = kind === 'detail' ? DETAILS : CHANGES;
   for (const [name, pattern] of list) {
     const found = pattern.exec(sentence)?.groups ?? (pattern.test(sentence) && {});
-    if (found) return t(`${kind}.${name}`, values(found, names));
+    if (found) return name ? t(`${kind}.${name}`, values(found, names)) : '';
   }
   return sentence;
 }
@@ -54,7 +56,8 @@ export function reworded(kind, sentence, names) {
 function values({ agent, agents, count, queue, left, medium, held, ...more }, names) {
   const named = (agents?.split(', ') ?? [agent]).filter(Boolean).map(names.agent);
   const others = count - named.length;
-  if (others > 0) named.push(t('change.others', { count: others }));
+  if (others === 1) named.push(t('change.other'));
+  if (others > 1) named.push(t('change.others', { count: others }));
   return { ...more, queue: queue && names.queue(queue), left: left && span(left),
     medium: medium && word('medium', medium), held: held === 'none' ? t('detail.none') : held,
     agent: new Intl.ListFormat(locale(), { type: 'disjunction' }).format(named) };
@@ -94,5 +97,5 @@ export function why(page, callback, trace) {
 /** The agent, with what the failing doesn't say already. */
 function candidate({ agent_id: id, detail }, names) {
   const more = reworded('detail', detail, names);
-  return more === detail ? names.agent(id) : `${names.agent(id)} (${more})`;
+  return more ? `${names.agent(id)} (${more})` : names.agent(id);
 }
