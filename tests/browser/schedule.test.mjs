@@ -55,7 +55,7 @@ test('what the server refuses stands beside the field', BOUND, async () => {
 test('a CRM fills the form in, and nothing stays in the address', BOUND, async () => {
   const page = await desk();
   const fields = new URLSearchParams({ case_id: 'CS9', interaction_ref: 'IMS9', channel: 'chat',
-    phone: '+493012345678', name: 'Conny Palm' });
+    phone: '+493012345678', name: 'Conny Palm', contact_id: ' CON9 ' });
   await page.evaluate((text) => {
     location.hash = `schedule?${text}`;
   }, fields.toString());
@@ -68,6 +68,7 @@ test('a CRM fills the form in, and nothing stays in the address', BOUND, async (
   const { items } = await site.server.as('lead-key-1')('GET', '/v1/callbacks?case_id=CS9');
   assert.equal(items[0].origin.interaction_ref, 'IMS9');
   assert.equal(items[0].origin.channel, 'chat');
+  assert.equal(items[0].customer.id, 'CON9');
 });
 
 test('an address from a CRM opens the form as soon as the desk is there', BOUND, async () => {
@@ -119,6 +120,50 @@ test('moved, and canceled after a question', BOUND, async () => {
   const canceled = await site.server.reaches(asked.id, 'canceled');
   assert.equal(canceled.cancel_reason, 'solved');
   await row.waitFor({ state: 'detached' });
+});
+
+test('a retry at a time needs the time', BOUND, async () => {
+  const page = await desk();
+  const asked = await site.server.ask({ customer: { name: 'Jean Bartik' } });
+  const lead = site.server.as('lead-key-1');
+  await lead('POST', `/v1/callbacks/${asked.id}/assign`, { agent_id: 'mara' });
+  await page.locator('.record').getByText('Jean Bartik').waitFor();
+  await button(page, 'Retry later').click();
+  const panel = page.locator('.panel');
+  await panel.getByLabel('At a time').check();
+  await button(panel, 'Retry later').click();
+  await panel.locator('.problem').getByText('Please choose a time.').waitFor();
+  assert.equal(await panel.getByLabel('Date').getAttribute('aria-invalid'), 'true');
+  await button(panel, 'in 60 min').click();
+  await button(panel, 'Retry later').click();
+  const open = await site.server.reaches(asked.id, 'open');
+  assert.ok(open.next_attempt_at);
+  await lead('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+});
+
+test('another filter begins anew, and a page that doesn’t come isn’t told of', BOUND, async () => {
+  const page = await site.person();
+  await page.goto(site.server.url);
+  const told = await page.evaluate(async () => {
+    const { Table } = await import('/pages/any/shared/table.js');
+    const said = [];
+    let answer = async () => ({ items: [], next_cursor: 'two' });
+    const table = new Table({ draw() {}, say: (text) => said.push(text),
+      api: { get: (...of) => answer(...of) } }, {});
+    table.query = () => ({});
+    await table.load();
+    answer = async () => {
+      throw new Error('no answer');
+    };
+    await table.turn([null, 'two']);
+    const failed = [table.cursors.length, said.length];
+    answer = async () => ({ items: [], next_cursor: 'three' });
+    await table.turn([null, 'two']);
+    const turned = [table.cursors.length, said.length];
+    table.change({});
+    return [...failed, ...turned, table.cursors.length, table.next];
+  });
+  assert.deepEqual(told, [1, 0, 2, 1, 1, null]);
 });
 
 test('the list is sorted and paged by the server', BOUND, async () => {

@@ -282,6 +282,129 @@ test('a CRM shows the agent’s page in a frame: signed in there, and forms fill
     assert.deepEqual(urls, [`${shop.origin}/`, `${server.url}/agent`]);
   });
 
+test('a browser that keeps nothing, and one whose storage is full: asked and followed', BOUND,
+  async () => {
+    const page = await site.person();
+    await page.addInitScript(() => {
+      Object.defineProperty(globalThis, 'localStorage', { value: null });
+      Storage.prototype.setItem = () => {
+        throw new DOMException('full', 'QuotaExceededError');
+      };
+    });
+    const { server, shop } = site;
+    shop.shows(server, `<script type="module" src="${server.url}/widget.js"></script>`
+      + `<ringback-callback ${EMBEDDED}></ringback-callback>`);
+    await page.goto(shop.origin);
+    await page.getByLabel('Call me now').check();
+    await fill(page, 'John Backus', '+49 30 5550012');
+    await button(page, 'Call me now').click();
+    await page.getByText('In line', { exact: true }).waitFor();
+    const lead = server.as('lead-key-1');
+    const { items: [{ id }] } = await lead('GET', '/v1/callbacks?q=John');
+    await lead('POST', `/v1/callbacks/${id}/cancel`, {});
+    await page.getByText('This callback is canceled').first().waitFor();
+    const kept = await page.evaluate(async (url) => {
+      const { keepInTab, lasting, tab } = await import(`${url}/pages/any/shared/kept.js`);
+      keepInTab('draft', 'words');
+      lasting.setItem('theme', 'dark');
+      const names = tab.names().includes('draft');
+      const both = [tab.getItem('draft'), lasting.getItem('theme')];
+      keepInTab('draft', null);
+      return [names, ...both, tab.getItem('draft')];
+    }, server.url);
+    assert.deepEqual(kept, [true, 'words', 'dark', null]);
+  });
+
+test('a browser whose zone the server refuses, or that doesn’t know the booking’s', BOUND,
+  async () => {
+    const odd = (own, unknown) => {
+      const { DateTimeFormat } = Intl;
+      const { resolvedOptions } = DateTimeFormat.prototype;
+      DateTimeFormat.prototype.resolvedOptions = function resolved() {
+        return { ...resolvedOptions.call(this), timeZone: own };
+      };
+      Intl.DateTimeFormat = function Format(locale, options) {
+        if (options?.timeZone === unknown) throw new RangeError(`Invalid time zone: ${unknown}`);
+        return new DateTimeFormat(locale, options);
+      };
+      Intl.DateTimeFormat.prototype = DateTimeFormat.prototype;
+    };
+    const init = (own, unknown) => `(${odd})('${own}', '${unknown}')`;
+    const page = await site.person();
+    await page.addInitScript(init('CET', 'none'));
+    await page.goto(`${site.server.url}/callback?queue=billing`);
+    await page.getByLabel('Call me now').check();
+    await fill(page, 'Annie Easley', '+49 30 5550013');
+    await button(page, 'Call me now').click();
+    await page.getByText('In line', { exact: true }).waitFor();
+    const lead = site.server.as('lead-key-1');
+    const { items: [{ id, customer }] } = await lead('GET', '/v1/callbacks?q=Annie');
+    assert.equal(customer.time_zone, null);
+    await lead('POST', `/v1/callbacks/${id}/cancel`, {});
+    const start = slotIn(30);
+    const asked = await site.server.ask({ type: 'scheduled', customer: { phone: '+49305550014' },
+      schedule: { start, time_zone: 'America/New_York' } });
+    const other = await site.person();
+    await other.addInitScript(init('Etc/Unknown', 'America/New_York'));
+    await other.goto(`${site.server.url}/callback/${asked.manage_token}`);
+    await other.getByText('We will call you on').first().waitFor();
+    assert.equal(await other.getByText('New York').count(), 0);
+    const desk = await site.person();
+    await desk.addInitScript(init('Europe/Berlin', 'America/New_York'));
+    await desk.goto(`${site.server.url}/supervisor`);
+    await desk.getByLabel('Token').fill('lead-key-1');
+    await desk.keyboard.press('Enter');
+    await button(desk, asked.number).click();
+    await desk.locator('.panel').getByText('It waits for its time').waitFor();
+    await lead('POST', `/v1/callbacks/${asked.id}/cancel`, {});
+  });
+
+test('what no field is marked for is told as the server says it', BOUND, async () => {
+  const page = await shopping();
+  await page.evaluate(() => {
+    document.querySelector('ringback-callback').customer = { id: 'x'.repeat(300) };
+  });
+  await page.getByLabel('Call me now').check();
+  await fill(page, 'Kathleen Booth', '+49 30 5550015');
+  await button(page, 'Call me now').click();
+  await page.locator('.problem').getByText('/customer/id must be').waitFor();
+  assert.equal(await page.locator('[aria-invalid="true"]').count(), 0);
+});
+
+test('an asking that fails by itself isn’t the last one', BOUND, async () => {
+  const page = await site.person();
+  await page.clock.install();
+  await page.goto(site.server.url);
+  await page.evaluate(async () => {
+    const { Polling } = await import('/pages/any/callback/polling.js');
+    globalThis.asked = 0;
+    new Polling(() => {
+      globalThis.asked += 1;
+      if (globalThis.asked === 1) throw new Error('as a fault of the page would');
+      return { after: 60000, notBefore: 0 };
+    }).begin();
+  });
+  await page.clock.runFor(20000);
+  await until('it is asked again', () => page.evaluate(() => globalThis.asked === 2));
+  await until('the fault is told', () => page.faults.length === 1);
+  page.faults.length = 0;
+});
+
+test('in the language that the site names, however it writes it', BOUND, async () => {
+  const page = await shopping(`${EMBEDDED} locale="de_DE"`);
+  await page.getByLabel('Ihr Name').waitFor();
+  await page.getByLabel('Später anrufen').check();
+  await page.locator('.slots button').first().waitFor();
+  const locales = await page.evaluate(async (url) => {
+    const { holdTo, locale } = await import(`${url}/pages/any/shared/texts.js`);
+    return ['de_AT', 'de_DE.UTF-8', 'DE', 'nonsense!', 'toString', 'fr-FR', null].map((one) => {
+      holdTo(one);
+      return locale();
+    });
+  }, site.server.url);
+  assert.deepEqual(locales, ['de-AT', 'de', 'de', 'en-GB', 'en-GB', 'en-GB', 'en-GB']);
+});
+
 test('in the language that the site names, and by keys alone', BOUND, async () => {
   const page = await shopping(`${EMBEDDED} locale="de" src="${site.server.url}"`);
   await page.getByLabel('Ihr Name').waitFor();

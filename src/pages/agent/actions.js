@@ -1,5 +1,6 @@
 // What can be done with a callback in hand, state by state, and the panels that ask for more.
 
+import { Problem } from '../shared/api.js';
 import { select } from '../shared/fields.js';
 import { confirmation, Form, whenField } from '../shared/dialogs.js';
 import { filled, linkValues, webLink } from '../shared/links.js';
@@ -145,6 +146,10 @@ async function finish(page, callback) {
 function retry(page, callback) {
   const form = new Form(page, { when: 'policy', mine: false, zone: 'here' });
   form.submit = async ({ when, mine, at, agreed }) => {
+    if (when === 'at' && !at) {
+      const detail = t('fault.start');
+      throw new Problem(422, { detail, errors: [{ pointer: '/at', detail }] });
+    }
     if (!(await keepNotes(page, callback))) return;
     const fields = { callback_id: callback.id, mine };
     if (when === 'at') fields.at = new Date(at).toISOString();

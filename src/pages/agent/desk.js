@@ -86,7 +86,7 @@ export class Desk {
 
   /** Drafts of callbacks that are gone from the desk: the end of wrap-up takes no words away. */
   get lateDrafts() {
-    const names = Object.keys(tab).filter((name) => name.startsWith(DRAFT));
+    const names = tab.names().filter((name) => name.startsWith(DRAFT));
     const ids = names.map((name) => name.slice(DRAFT.length)).sort();
     return ids.map((id) => ({ id, ...draft(id) })).filter((it) => it.notes && !this.holds(it.id));
   }

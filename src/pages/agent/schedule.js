@@ -1,7 +1,7 @@
 // Booking a callback for a customer, and moving one: a number, a time, and why.
 
 import { Form, whenField } from '../shared/dialogs.js';
-import { HERE, instant, instantOf, isZone, longInstant, now, wall, zoneName }
+import { HERE, instant, instantOf, isElsewhere, isZone, longInstant, now, wall, zoneName }
   from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
@@ -98,11 +98,12 @@ function more(form) {
 function booking(values) {
   const filled = (...names) => Object.fromEntries(
     names.map((name) => [name, values[name]?.trim()]).filter(([, value]) => value));
+  const { contact_id: id } = filled('contact_id');
   const body = {
     queue: values.queue,
     type: 'scheduled',
     medium: values.medium,
-    customer: { id: values.contact_id,
+    customer: { id,
       ...filled('name', 'phone', 'phone_extension', 'email', 'time_zone', 'account') },
     origin: filled('channel', 'case_id', 'interaction_ref'),
     schedule: start(values),
@@ -124,7 +125,8 @@ function booked(page, callback) {
   const { schedule, customer } = callback;
   const zone = schedule.time_zone;
   const values = { number: callback.number, name: customer.name, at: longInstant(schedule.start) };
-  const theirs = zone === HERE ? '' : ` (${longInstant(schedule.start, zone)}, ${zoneName(zone)})`;
+  const theirs = isElsewhere(zone)
+    ? ` (${longInstant(schedule.start, zone)}, ${zoneName(zone)})` : '';
   const more = callback.overbooked ? ` ${t('schedule.overbooked')}` : '';
   const link = callback.record_url && { href: callback.record_url, text: t('schedule.record') };
   done(page, t('schedule.booked', values) + theirs + more, link);

@@ -2,7 +2,7 @@
 
 import { aside, outside, select, standing } from '../shared/fields.js';
 import { filled, linkValues, webLink } from '../shared/links.js';
-import { HERE, instant, longInstant, zoneName } from '../shared/time.js';
+import { instant, isElsewhere, longInstant, zoneName } from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { actions, reschedule, timer } from './actions.js';
@@ -37,7 +37,7 @@ function head(page, callback) {
     ['email', reference(page, 'email', callback, customer.email)],
     ['queue', labelOf(queue ?? { id: callback.queue })],
     ['start', schedule.start && h('span', null, instant(schedule.start),
-      zone !== HERE && h('span.muted', null,
+      isElsewhere(zone) && h('span.muted', null,
         ` (${instant(schedule.start, zone)} ${zoneName(zone)})`))],
     ['waits', callback.state === 'accepted' && callback.queued_since &&
       h('rb-since', { at: callback.queued_since })],

@@ -78,9 +78,9 @@ export class Asking {
 
   async send(values) {
     const faults = wrong(values);
-    if (faults.length) throw new Problem(422, { detail: t('problem.invalid'), errors: faults });
+    if (faults.length) throw new Problem(422, { detail: t('form.marked'), errors: faults });
     try {
-      const made = await this.api.post('/v1/callbacks', this.body(values));
+      const made = await this.request(this.body(values));
       if (made.manage_token) {
         this.page.tell('created', made, { manage_url: made.manage_url });
         this.page.follow(made.manage_token, made);
@@ -90,6 +90,17 @@ export class Asking {
     } catch (problem) {
       if (problem.body?.nearest) this.slots?.load();
       throw problem;
+    }
+  }
+
+  /** Browsers know zones that the server refuses, as `CET`: theirs keeps nobody from asking. */
+  async request(body) {
+    try {
+      return await this.api.post('/v1/callbacks', body);
+    } catch (problem) {
+      if (problem.kind !== 'unknown-zone') throw problem;
+      const { time_zone: _, ...customer } = body.customer;
+      return this.api.post('/v1/callbacks', { ...body, customer });
     }
   }
 

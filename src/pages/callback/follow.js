@@ -4,7 +4,7 @@
 import { Problem } from '../shared/api.js';
 import { confirmation, Form } from '../shared/dialogs.js';
 import { webLink } from '../shared/links.js';
-import { HERE, instant, longInstant, zoneName } from '../shared/time.js';
+import { HERE, instant, isElsewhere, longInstant, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { calendarFile } from './calendar.js';
@@ -177,7 +177,7 @@ export class Following {
 
 /** Booked in another zone than the reader is in now: both are told. */
 function zones({ schedule }) {
-  if (!schedule.start || schedule.time_zone === HERE) return null;
+  if (!schedule.start || !isElsewhere(schedule.time_zone)) return null;
   const there = longInstant(schedule.start, schedule.time_zone);
   return h('p.muted.small', null, t('cb.zones', { here: zoneName(HERE), there,
     zone: zoneName(schedule.time_zone) }));

@@ -5,6 +5,8 @@
 const HIDDEN_MS = 60000;
 /** Nobody is to ask in step with all others: up to so much of the time is added. */
 const SPREAD = 0.2;
+/** When it is asked again after an asking that failed by itself. */
+const FAILED = { after: 10000, notBefore: 0 };
 
 export class Polling {
   /**
@@ -35,11 +37,26 @@ export class Polling {
     this.again = this.asking;
     if (this.asking) return;
     this.asking = true;
-    const { after, notBefore } = await this.ask();
-    this.asking = false;
+    let answer = FAILED;
+    try {
+      answer = await this.ask();
+    } finally {
+      // Whatever went wrong, which the browser's console tells: it is asked again.
+      this.asking = false;
+      this.later(answer);
+    }
+  }
+
+  later({ after, notBefore }) {
     if (!this.on) return;
-    if (this.again && after !== null && !notBefore) return this.now();
-    if (after === null) return this.end();
+    if (this.again && after !== null && !notBefore) {
+      this.now();
+      return;
+    }
+    if (after === null) {
+      this.end();
+      return;
+    }
     this.notBefore = Date.now() + notBefore;
     const wait = Math.max(after, notBefore, document.hidden ? HIDDEN_MS : 0);
     this.timer = setTimeout(() => this.now(), wait * (1 + SPREAD * Math.random()));

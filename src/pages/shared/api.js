@@ -5,7 +5,10 @@ import { known } from './texts.js';
 /** The words of that name, else those of the server, which are made for programs. */
 const words = (name, detail) => known(name.replaceAll('-', '_')) ?? detail;
 
-/** A refusal, in the reader's words; status 0 where there was no answer. */
+/**
+ * A refusal, in the reader's words; status 0 where there was no answer. What is `invalid` has none:
+ * a form that shows it marks its fields.
+ */
 export class Problem extends Error {
   constructor(status, body) {
     const kind = String(body.type ?? '').replace('/problems/', '');

@@ -1,14 +1,15 @@
 // Forms in a page's panel: fields with their faults beside them, a time in two zones, a question.
 
 import { field, select, tick } from './fields.js';
-import { HERE, instant, instantOf, longInstant, now, wall, zoneName } from './time.js';
+import { HERE, instant, instantOf, isElsewhere, longInstant, now, wall, zoneName }
+  from './time.js';
 import { t } from './texts.js';
 import { h } from './view.js';
 
 /** Values, what is wrong with them, and whether they are under way. */
 export class Form {
   constructor(page, values) {
-    Object.assign(this, { page, values, problem: null, busy: false });
+    Object.assign(this, { page, values, problem: null, busy: false, marked: false });
   }
 
   /** Changes values; what was wrong with them is forgotten. */
@@ -42,13 +43,18 @@ export class Form {
   /** The form with these fields and a button. */
   view(fields, label, disabled = false) {
     const agree = this.problem?.kind === 'outside-contact-hours' || this.values.agreed;
+    // The fields have been drawn by now, and have told whether one of them is marked.
+    const { marked } = this;
+    this.marked = false;
+    const told = marked && this.problem?.kind === 'invalid' ? t('form.marked')
+      : this.problem?.message;
     return h(
       'form.stack',
       { onsubmit: (event) => this.go(event), novalidate: true },
       fields,
       agree && this.check('agreed', t('form.agreed')),
       this.problem && h('div.banner.bad.problem', { role: 'alert', tabindex: '-1' },
-        this.problem.message, this.hints()),
+        told, this.hints()),
       h('div.row', null,
         h('button.primary', { disabled: disabled || this.busy }, label),
         this.page.panel &&
@@ -70,7 +76,9 @@ export class Form {
 
   /** What is wrong with the first of these fields that isn't right. */
   fault(...names) {
-    return names.map((name) => this.problem?.field?.(name)).find(Boolean);
+    const found = names.map((name) => this.problem?.field?.(name)).find(Boolean);
+    if (found) this.marked = true;
+    return found;
   }
 
   /** A text field of that name, which is the API's name of it too. */
@@ -109,7 +117,7 @@ export class Form {
 /** A date and a time, in the agent's zone or the customer's, and what it is in the other. */
 export function whenField(form, zone) {
   const { values } = form;
-  const there = zone && zone !== HERE;
+  const there = isElsewhere(zone);
   const own = values.zone === 'there' && there ? zone : HERE;
   const local = values.local ?? (values.at ? wall(values.at, own) : '');
   const [date = '', time = ''] = local.split('T');

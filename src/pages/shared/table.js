@@ -33,15 +33,21 @@ export class Table {
   /** From the first page on, by other filters. */
   change(filter) {
     Object.assign(this.filter, filter);
-    this.cursors = [null];
+    Object.assign(this, { cursors: [null], next: null });
     this.page.draw();
     clearTimeout(this.soon);
     this.soon = setTimeout(() => this.load(), 'q' in filter ? TYPED_MS : 0);
   }
 
-  turn(cursors) {
+  /** To another page; without an answer the one that is shown stays. */
+  async turn(cursors) {
+    const before = this.cursors;
     this.cursors = cursors;
-    this.load().then(() => this.page.say(t('list.page', { number: cursors.length })));
+    await this.load();
+    if (this.cursors !== cursors) return;
+    if (!this.problem) return this.page.say(t('list.page', { number: cursors.length }));
+    this.cursors = before;
+    this.page.draw();
   }
 
   view(...beside) {

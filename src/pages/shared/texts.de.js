@@ -76,6 +76,7 @@ export default {
     theirs: 'Beim Kunden',
     reason: 'Grund (freiwillig)',
     instead: 'Möglich ist:',
+    marked: 'Bitte die markierten Felder prüfen.',
   },
   channel: {
     virtual_agent: 'Chatbot',
@@ -119,7 +120,6 @@ export default {
   },
   problem: {
     no_answer: 'Der Server antwortet nicht.',
-    invalid: 'Bitte die markierten Felder prüfen.',
     not_found: 'Das gibt es nicht, oder nicht mehr.',
     offer_not_pending: 'Das Angebot gilt nicht mehr.',
     illegal_transition: 'Das geht in diesem Stand nicht mehr.',

@@ -76,6 +76,7 @@ export default {
     theirs: 'The customer’s',
     reason: 'Reason (optional)',
     instead: 'Possible:',
+    marked: 'Please see to the marked fields.',
   },
   channel: {
     virtual_agent: 'Virtual agent',
@@ -119,7 +120,6 @@ export default {
   },
   problem: {
     no_answer: 'No answer from the server.',
-    invalid: 'Please see to the marked fields.',
     not_found: 'There is none, or not any more.',
     offer_not_pending: 'The offer is gone.',
     illegal_transition: 'Not possible any more as it stands.',

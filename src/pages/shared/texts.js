@@ -11,9 +11,20 @@ const table = {};
 /** A locale that isn't the reader's to choose: of the site that shows an element. */
 let fixed = null;
 
-/** Holds to that locale, if its language is here; to the reader's own without one. */
+/** That locale, also `de_DE`, as browsers write it; none where its language isn't here. */
+function asLocale(text) {
+  try {
+    const [found] = Intl.getCanonicalLocales(text.replaceAll('_', '-'));
+    return found.split('-')[0] in LANGUAGES ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Holds to that locale, or to its language, if it is here; to the reader's own without one. */
 export function holdTo(wanted) {
-  fixed = (wanted ?? '').slice(0, 2) in LANGUAGES ? wanted : null;
+  const text = wanted ?? '';
+  fixed = asLocale(text) ?? asLocale(text.split(/[^a-z]/i)[0]);
 }
 
 /** The language in use. */
@@ -59,9 +70,10 @@ export function t(name, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? '');
 }
 
-/** The word for a code of the API: its own name where there is none. */
+/** The word for a code of the API: its own name where there is none; a sentence stays as it is. */
 export function word(kind, code) {
-  return table[`${kind}.${code}`] ?? String(code ?? '').replaceAll('_', ' ');
+  const own = String(code ?? '');
+  return table[`${kind}.${own}`] ?? (own.includes(' ') ? own : own.replaceAll('_', ' '));
 }
 
 /** What a queue, reason or code is called here. */

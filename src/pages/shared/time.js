@@ -2,8 +2,10 @@
 
 import { locale } from './texts.js';
 
-/** The reader's zone. */
-export const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** The reader's zone; there are browsers that name one which they don't take. */
+export const HERE = isZone(own) ? own : 'UTC';
 
 let offset = 0;
 
@@ -57,6 +59,9 @@ export function isZone(zone) {
     return false;
   }
 }
+
+/** Whether it is another zone than the reader's, and one that the browser can tell times of. */
+export const isElsewhere = (zone) => zone !== HERE && isZone(zone);
 
 /** `4:05`, `1:04:05`. */
 export function span(seconds) {
