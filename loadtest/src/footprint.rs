@@ -3,10 +3,10 @@
 //!
 //! Each is a difference of what the process holds when it stands still: with so many, and with so
 //! many more. The server is started anew before each look, so that what a burst of requests left in
-//! caches and buffers isn't counted; sessions are counted as they are. No two looks at the same
-//! find the same, so there are several, and with each difference stands how far it may be off: who
-//! judges takes the upper end. By how much a burst moves a server that isn't started anew is told
-//! as well.
+//! caches and buffers isn't counted; sessions are looked at once, without a start. No two looks at
+//! the same find the same, so of callbacks there are several, and with each difference stands how
+//! far it may be off: who judges takes the upper end. By how much a burst moves a server that isn't
+//! started anew is told as well.
 
 use std::time::Duration;
 

@@ -83,14 +83,14 @@ impl<K: Ord + Copy> RankedSet<K> {
             return false;
         };
         if self.chunks[place].len() == CHUNK_MAX {
-            // What comes in order fills its chunks; all else finds two half full ones. Each has
-            // the room that it needs and no more.
+            // What comes in order fills its chunks; all else finds two half full ones. The half
+            // that isn't written now has no room to spare.
             let is_last = place + 1 == self.chunks.len() && within == CHUNK_MAX;
             let lower = if is_last { CHUNK_MAX } else { CHUNK_MAX / 2 };
             let upper = self.chunks[place].split_off(lower);
-            self.chunks[place].shrink_to_fit();
             self.chunks.insert(place + 1, upper);
             if within >= lower {
+                self.chunks[place].shrink_to_fit();
                 (place, within) = (place + 1, within - lower);
             }
         }

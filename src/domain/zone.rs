@@ -298,7 +298,8 @@ static NEWER: OnceLock<TimeZoneDatabase> = OnceLock::new();
 
 /// Lets the zones that a folder has (compiled, as in `/usr/share/zoneinfo`) go before those of this
 /// build, for as long as the process lives. For its very start: zones that were read before stay
-/// as they were.
+/// as they were, and each thread keeps the one that it read last, so that a folder which changes
+/// later takes a restart.
 pub fn use_folder(folder: &str) -> Result<(), String> {
     let newer = TimeZoneDatabase::from_dir(folder).map_err(|error| error.to_string())?;
     if newer.available().next().is_none() {

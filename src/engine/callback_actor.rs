@@ -1,8 +1,8 @@
-//! A callback's actor: one per callback that is live or addressed, let go when it sleeps or ends.
+//! A callback's actor: one per callback that is under way or addressed.
 //!
 //! A dormant callback that is addressed is read from the store first; letters wait meanwhile, and
-//! nobody else does. One that waits in line rests: its machine stays in memory without an actor,
-//! until the next letter.
+//! nobody else does. When it sleeps or ends, its actor is let go with its machine. One that waits
+//! in line rests: its machine stays in memory without an actor, until the next letter.
 
 use std::mem;
 use std::rc::Rc;

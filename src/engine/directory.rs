@@ -130,11 +130,13 @@ impl Callbacks {
 
     /// A machine rests, of whose actor nobody knows.
     pub(crate) fn rest(&self, id: CallbackId, machine: Box<CallbackDesk>) {
+        assert!(!self.up.has(&id), "a callback has an actor or rests");
         self.resting.borrow_mut().insert(id, machine);
     }
 
     /// Puts an actor there.
     pub(crate) fn insert(&self, id: CallbackId, actor: Addr<CallbackActor>) {
+        assert!(!self.resting.borrow().contains_key(&id), "a callback has an actor or rests");
         self.up.insert(id, actor);
     }
 
@@ -146,6 +148,12 @@ impl Callbacks {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.up.len() + self.resting.borrow().len()
+    }
+
+    /// Whether it is there without an actor.
+    #[cfg(test)]
+    pub(crate) fn rests(&self, id: &CallbackId) -> bool {
+        self.resting.borrow().contains_key(id)
     }
 }
 

@@ -66,6 +66,16 @@ pub(crate) enum FrameAsk {
 #[rtype(result = "()")]
 pub(crate) struct Gone(pub(crate) SessionId);
 
+/// A test comes to see the office.
+#[cfg(test)]
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Visit(pub(crate) Box<Visiting>);
+
+/// What a test does in the office.
+#[cfg(test)]
+type Visiting = dyn FnOnce(&Rc<Office>) + Send;
+
 impl DoorActor {
     /// The actor at the door of an office.
     pub(crate) fn new(office: Rc<Office>) -> Self {
@@ -116,6 +126,16 @@ impl Handler<Gone> for DoorActor {
     fn handle(&mut self, Gone(session): Gone, _ctx: &mut Self::Context) {
         let office = &self.office;
         office.watch(|| office.session_gone(session));
+    }
+}
+
+#[cfg(test)]
+impl Handler<Visit> for DoorActor {
+    type Result = ();
+
+    fn handle(&mut self, Visit(visit): Visit, _ctx: &mut Self::Context) {
+        let office = &self.office;
+        office.watch(|| visit(office));
     }
 }
 

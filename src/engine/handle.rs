@@ -9,6 +9,8 @@ mod contacts;
 mod measures;
 mod pause;
 mod slots;
+#[cfg(test)]
+mod visit;
 mod waits;
 
 use std::sync::Arc;

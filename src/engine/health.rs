@@ -18,7 +18,7 @@ pub struct Health {
     pub durable: u64,
     /// Number of the newest entry taken.
     pub taken: u64,
-    /// Callbacks with an actor.
+    /// Callbacks in memory, with an actor or without.
     pub live: usize,
     /// Commands under way.
     pub in_flight: usize,

@@ -318,7 +318,8 @@ pub trait Library: Send + Sync {
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<(Timestamp, CallbackId)>, StoreError>>;
 
-    /// Live callbacks (queued to wrap-up) by id, after `after`.
+    /// Live callbacks (queued to wrap-up) by id, after `after`. For recovery, while none of them
+    /// changes its state: one that does may be missed, since states are read one after another.
     fn live(
         &self,
         after: Option<CallbackId>,

@@ -268,19 +268,8 @@ fn in_order(rows: &[RowWrite], reverse: bool) -> Box<dyn Iterator<Item = &RowWri
 
 #[cfg(test)]
 mod tests {
+    use super::run::tests::{TABLES, key};
     use super::*;
-    use crate::engine::ports::Table;
-
-    const TABLES: [Table; 2] = [
-        Table { number: 1, name: "one", ordered: true },
-        Table { number: 2, name: "two", ordered: true },
-    ];
-
-    fn key(table: Table, number: u64) -> RowKey {
-        // Neighbours differ in a byte or two, as ids of one second do.
-        let key = Bytes::from([&[0x19; 12][..], &number.to_be_bytes()[..]].concat());
-        RowKey { table, key }
-    }
 
     #[test]
     fn rows_are_found_in_every_run_as_they_were_last() {

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 use super::clock::{Clock, JUMP, LOOK};
-use super::door::Cause;
+use super::door::{Cause, Phase};
 use super::office::{DueRead, Office, Todo};
 use super::shell::{Envelope, guarded, post};
 use crate::domain::effect::{Effect, Outbox};
@@ -21,8 +21,11 @@ use crate::domain::machines::scheduler::{SchedulerMachine, WindowLimits};
 use crate::domain::message::{CallbackMessage, Letter, SchedulerMessage};
 use crate::domain::time::{Span, Timestamp};
 
-/// At most so many due callbacks are woken at once, so that commands get their share.
+/// At most so many due callbacks are woken at once.
 const BATCH: u32 = 64;
+
+/// At most one in so many permits goes to due callbacks at once, so that commands get their share.
+const SHARE: u32 = 4;
 
 /// How long after a failed read the store is asked again.
 const READ_AGAIN: Span = Span::millis(500);
@@ -68,9 +71,14 @@ impl SchedulerActor {
 
     /// Ticks, with as many permits as are given.
     fn tick(&mut self, permits: Option<OwnedSemaphorePermit>, ctx: &Context<Self>) {
-        let stalled = self.office.shared.door.standing().stalled_since.is_some();
-        if stalled || self.office.draining.get() {
+        let standing = self.office.shared.door.standing();
+        if standing.stalled_since.is_some() || self.office.draining.get() {
             // Timers are held; the journal's actor rings when the store is back.
+            return;
+        }
+        if standing.phase == Phase::Recovering {
+            // What wakes now would be read once more among what is live. When recovery is over,
+            // the scheduler is rung.
             return;
         }
         let count = permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -139,7 +147,8 @@ impl SchedulerActor {
         }
         let (office, actor) = (Rc::clone(&self.office), ctx.address());
         self.office.spawn(async move {
-            post(&actor, Freed(office.shared.door.wait_for(BATCH).await));
+            let door = &office.shared.door;
+            post(&actor, Freed(door.wait_for(batch(door.permits())).await));
         });
     }
 
@@ -158,6 +167,11 @@ impl SchedulerActor {
             self.alarm = Some((alarm, task));
         }
     }
+}
+
+/// How many due callbacks may be woken at once, of so many permits.
+fn batch(permits: u32) -> u32 {
+    BATCH.min(permits / SHARE).max(1)
 }
 
 /// Waits for the alarm, and looks now and then whether the wall clock has jumped.
@@ -244,8 +258,8 @@ impl Handler<Ring> for SchedulerActor {
     fn handle(&mut self, _: Ring, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            let permits = office.shared.door.take_free(BATCH);
-            self.tick(permits, ctx);
+            let door = &office.shared.door;
+            self.tick(door.take_free(batch(door.permits())), ctx);
         });
     }
 }
@@ -280,5 +294,15 @@ impl Handler<ReadAgain> for SchedulerActor {
     fn handle(&mut self, ReadAgain(read): ReadAgain, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| self.read(read, READ_AGAIN, ctx));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::batch;
+
+    #[test]
+    fn a_batch_leaves_commands_most_of_the_permits() {
+        assert_eq!([1, 3, 4, 100, 256, 4_096].map(batch), [1, 1, 1, 25, 64, 64]);
     }
 }

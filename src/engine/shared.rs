@@ -151,7 +151,7 @@ impl Gauges {
         self.taken.store(number, Ordering::Relaxed);
     }
 
-    /// How many callbacks have an actor.
+    /// How many callbacks are in memory, with an actor or without.
     pub(crate) fn live(&self, count: usize) {
         self.live.store(count, Ordering::Relaxed);
     }

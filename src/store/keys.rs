@@ -65,7 +65,8 @@ pub const HIGHEST_REMOVED_EVENT: &str = "highest_removed_event";
 
 /// instant, callback id → nothing: `open` callbacks by when they are looked at next.
 pub const DUE: Table = ordered(10, "due");
-/// Nothing: what is live is found by [`BY_STATE`]. Its number stays taken.
+/// Nothing is written or read: what is live is found by [`BY_STATE`]. Rows of earlier builds stay,
+/// and so its number stays taken.
 pub const LIVE: Table = ordered(11, "live");
 /// state, callback id → nothing.
 pub const BY_STATE: Table = ordered(12, "by_state");

@@ -134,7 +134,7 @@ impl State {
         matches!(self, Self::ClosedComplete | Self::ClosedAbandoned | Self::Canceled)
     }
 
-    /// Whether it has a live interaction, and so an actor.
+    /// Whether it has a live interaction, and so its machine in memory.
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Queued | Self::Offered | Self::Accepted | Self::Calling | Self::WrapUp)
     }

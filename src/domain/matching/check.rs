@@ -1,7 +1,10 @@
 //! What must hold of the structures between any two steps, for tests.
 
+use std::collections::BTreeSet;
+
 use super::signatures::Able;
 use super::{Filing, Matching};
+use crate::domain::ids::CallbackId;
 
 impl Matching {
     /// Asserts that everything agrees with everything else.
@@ -9,12 +12,12 @@ impl Matching {
         assert!(self.signatures.len() <= self.max_signatures);
         let in_use = self.signatures.iter().filter(|(_, signature)| signature.waiting > 0);
         assert_eq!(self.in_use, in_use.count());
-        let reviews = self.all_waiting().filter(|waiting| waiting.review.is_some()).count();
+        let reviews = self.waiting.values().filter(|waiting| waiting.review.is_some()).count();
         assert_eq!(self.reviews.len(), reviews);
         for (no, signature) in self.signatures.iter() {
             let key = &signature.key;
             let filed = |filing: &Filing| matches!(filing, Filing::Signature(at) if *at == no);
-            let waiting = self.all_waiting().filter(|waiting| filed(&waiting.filing));
+            let waiting = self.waiting.values().filter(|waiting| filed(&waiting.filing));
             assert_eq!(signature.waiting, waiting.count());
             let queue = &self.queues[key.queue];
             assert!(queue.signatures.contains(&no));
@@ -44,6 +47,11 @@ impl Matching {
         assert_eq!(self.waiting.len() + self.reviews.len() + self.holders.len(), 0);
         assert_eq!((self.agents.len(), self.queues.len(), self.signatures.len()), (0, 0, 0));
         assert_eq!(self.in_use, 0);
+    }
+
+    /// All that waits.
+    pub(crate) fn all_waiting(&self) -> BTreeSet<CallbackId> {
+        self.waiting.keys().copied().collect()
     }
 
     /// The sizes asked for by the signatures that are kept, ascending.

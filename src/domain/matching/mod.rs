@@ -89,9 +89,11 @@ impl Matching {
         mem::replace(&mut waiting.told, told)
     }
 
-    /// All that waits, in no order that means anything.
-    pub(crate) fn all_waiting(&self) -> impl Iterator<Item = &Waiting> {
-        self.waiting.values().map(Box::as_ref)
+    /// All that waits in a queue.
+    pub(crate) fn waiting_in(&self, queue: &QueueId) -> BTreeSet<CallbackId> {
+        let Some(queue) = self.queues.find(queue) else { return BTreeSet::new() };
+        let waiting = self.waiting.values().filter(|waiting| waiting.queue == queue);
+        waiting.map(|waiting| waiting.work.id).collect()
     }
 
     /// When time itself next changes how something is filed.

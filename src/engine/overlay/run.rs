@@ -21,21 +21,21 @@ const ROW_COST: usize = 192;
 pub(in crate::engine) const RUN_ROWS: usize = 2_048;
 const RUN_BYTES: usize = 1 << 20;
 
-/// Rows of the entries `from ..= to`, in the order of their keys, each as it was last.
+/// Rows of the entries `from ..= to`, by table and then by key, each as it was last.
 #[derive(Debug)]
 pub(in crate::engine) struct Run {
     pub(in crate::engine) from: EntryNumber,
     pub(in crate::engine) to: EntryNumber,
     pub(in crate::engine) rows: Arc<[RowWrite]>,
     /// By number.
-    tables: Vec<Option<Part>>,
+    tables: Vec<Option<TableRows>>,
     keys: KeyFilter,
     pub(super) cost: usize,
 }
 
 /// The rows of one table.
 #[derive(Debug)]
-struct Part {
+struct TableRows {
     rows: Range<usize>,
     /// Heads of the first and the last key: a run's ids are of a few moments, so that most runs
     /// needn't even be asked for their filter.
@@ -186,7 +186,7 @@ impl Filling {
 
 impl Filled {
     /// Puts them behind `all`.
-    fn seal(self, all: &mut Vec<RowWrite>) -> Part {
+    fn seal(self, all: &mut Vec<RowWrite>) -> TableRows {
         let Self { table, rows } = self;
         let begins = all.len();
         let head = |(key, _): (&Key, &Option<Bytes>)| key.head;
@@ -195,7 +195,7 @@ impl Filled {
         let row =
             |(key, value): (Key, _)| RowWrite { key: RowKey { table, key: key.whole }, value };
         all.extend(rows.into_iter().map(row));
-        Part { rows: begins..all.len(), first, last }
+        TableRows { rows: begins..all.len(), first, last }
     }
 }
 
@@ -261,15 +261,15 @@ fn hash(key: &RowKey) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const TABLES: [Table; 2] = [
+    pub(in crate::engine::overlay) const TABLES: [Table; 2] = [
         Table { number: 1, name: "one", ordered: true },
         Table { number: 2, name: "two", ordered: true },
     ];
 
-    fn key(table: Table, number: u64) -> RowKey {
+    pub(in crate::engine::overlay) fn key(table: Table, number: u64) -> RowKey {
         // Neighbours differ in a byte or two, as ids of one second do.
         let key = Bytes::from([&[0x19; 12][..], &number.to_be_bytes()[..]].concat());
         RowKey { table, key }

@@ -6,6 +6,7 @@ mod flow;
 mod hours;
 mod outward;
 mod panics;
+mod resting;
 mod rig;
 mod storm;
 mod vault;

@@ -139,7 +139,7 @@ impl OfNow {
             };
             ended.map(|((state, reason), count)| (labels(state, reason), float(*count))).collect()
         })?;
-        let help = "Callbacks with an actor in memory";
+        let help = "Callbacks in memory; most of those in line wait without an actor";
         self.gauge(out, "callback_actors", help, |it| float(it.health.live as u64))?;
         self.many(out, MetricType::Counter, "events", "Events by type", |it| {
             let events = it.figures.events.iter();

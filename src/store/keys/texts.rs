@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::callback::Channel;
 
-/// What a text in [`BY_TEXT`] is.
+/// What a text in [`BY_TEXT`](super::BY_TEXT) is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextKind {
     /// What tells the contact.
@@ -31,7 +31,7 @@ pub fn hash(parts: &[&[u8]]) -> [u8; 16] {
     whole[..16].try_into().expect("16 of 32 bytes")
 }
 
-/// The front of [`BY_TEXT`].
+/// The front of [`BY_TEXT`](super::BY_TEXT).
 pub fn by_text(kind: TextKind, text: &str) -> [u8; 16] {
     let kind: &[u8] = match kind {
         TextKind::Contact => b"contact",
@@ -43,13 +43,14 @@ pub fn by_text(kind: TextKind, text: &str) -> [u8; 16] {
     hash(&[kind, text.as_bytes()])
 }
 
-/// The front of [`BY_TEXT`] for an external id of one channel, which is unique.
+/// The front of [`BY_TEXT`](super::BY_TEXT) for an external id of one channel, which is unique.
 pub fn external(channel: Channel, external_id: &str) -> [u8; 16] {
     hash(&[b"external", channel.as_str().as_bytes(), external_id.as_bytes()])
 }
 
-/// The front of [`BY_PREFIX`] for whatever begins with `text`: lower case, without zeros, cut at a
-/// bound. Texts as they are stored end with a zero, so that the shorter one is found first.
+/// The front of [`BY_PREFIX`](super::BY_PREFIX) for whatever begins with `text`: lower case,
+/// without zeros, cut at a bound. Texts as they are stored end with a zero, so that the shorter one
+/// is found first.
 pub fn by_prefix(text: &str) -> Vec<u8> {
     let mut lower = lower_case(text);
     if lower.contains('\0') {
@@ -59,7 +60,8 @@ pub fn by_prefix(text: &str) -> Vec<u8> {
     lower.into_bytes()
 }
 
-/// The front of [`BY_PREFIX`] under which the whole of `text` is found, and any of its beginnings.
+/// The front of [`BY_PREFIX`](super::BY_PREFIX) under which the whole of `text` is found, and any
+/// of its beginnings.
 pub fn whole_word(text: &str) -> Vec<u8> {
     let mut front = by_prefix(text);
     front.push(0);

@@ -355,6 +355,7 @@ impl Library for StoreLibrary {
                 }
             }
             ids.sort_unstable();
+            ids.dedup();
             ids.truncate(limit);
             // One left out would shorten the page, and a short page is the last.
             let there = |(id, found): (&CallbackId, Option<_>)| {

@@ -138,7 +138,7 @@ impl RouterMachine {
             before.preference_limit == rules.preference_limit
                 && before.promise_slack == rules.promise_slack
         });
-        let waiting = self.waiting_in(id);
+        let waiting = self.matching.waiting_in(id);
         if !alike {
             self.refile(&waiting, now, outbox);
         }
@@ -146,15 +146,10 @@ impl RouterMachine {
     }
 
     fn remove_queue(&mut self, id: &QueueId, now: Timestamp, outbox: &mut Outbox) {
-        let waiting = self.waiting_in(id);
+        let waiting = self.matching.waiting_in(id);
         self.matching.remove_queue(id);
         self.matching.refresh_members(id);
         self.refile(&waiting, now, outbox);
-    }
-
-    fn waiting_in(&self, id: &QueueId) -> BTreeSet<CallbackId> {
-        let all = self.matching.all_waiting();
-        all.filter(|waiting| waiting.work.queue == *id).map(|waiting| waiting.work.id).collect()
     }
 
     fn put_agent(&mut self, report: AgentReport, now: Timestamp, outbox: &mut Outbox) {

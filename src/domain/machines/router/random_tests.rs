@@ -1,6 +1,6 @@
 //! Thousands of random steps, each decision compared with the slow model's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::model::{Model, Said};
@@ -289,8 +289,7 @@ impl Run {
             let idle = self.model.agents.values().find(|agent| self.model.may(agent, work));
             assert!(idle.is_none(), "{work:?} waits while {idle:?} is free for it");
         }
-        let waiting: BTreeSet<_> = self.router.matching.all_waiting().map(|w| w.work.id).collect();
-        assert!(waiting.iter().eq(self.model.waiting.keys()));
+        assert!(self.router.matching.all_waiting().iter().eq(self.model.waiting.keys()));
         self.told.retain(|id, _| self.model.waiting.contains_key(id));
         for work in self.model.waiting.values() {
             let told = self.told.get(&work.id).cloned().map(|reason| match reason {
