@@ -186,20 +186,25 @@ async fn agent(handle: Handle, id: AgentId, ends: Instant) -> Result<u64> {
     let name = id.to_string();
     let session = handle.connect(id, Box::new(Outlet(Mutex::new(outlet)))).await?;
     let mut session = Session { handle, id: session, sent, frames: 0 };
-    session.frames += 1;
-    let frame = session.frames;
-    session.handle.session_presence(session.id, frame, Presence::Available, None).await;
-    session.answered(frame).await?;
+    session.show(Presence::Available).await?;
     let mut served = 0;
     while clock::now() < ends {
         session.handle.create(wish(&format!("{name}-{served}"))?, None).await?;
         session.serve().await?;
         served += 1;
     }
+    // Who stays would be offered what another has just asked for, and answer no more.
+    session.show(Presence::Away).await?;
     Ok(served)
 }
 
 impl Session {
+    async fn show(&mut self, presence: Presence) -> Result<()> {
+        self.frames += 1;
+        self.handle.session_presence(self.id, self.frames, presence, None).await;
+        self.answered(self.frames).await
+    }
+
     /// Serves the next callback that it is offered.
     async fn serve(&mut self) -> Result<()> {
         let (callback, offer) = loop {
