@@ -15,6 +15,6 @@ pub struct Denied {
     pub by: By,
     /// Why, in words.
     pub reason: Option<String>,
-    /// Rises with each change, for `ETag`.
+    /// Rises with each change, for `ETag`; above that of any entry that the number had before.
     pub version: u64,
 }

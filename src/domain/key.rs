@@ -90,7 +90,8 @@ pub struct ApiKey {
     pub token: TokenHash,
     /// What it allows; none: revoked, and kept so that the configuration's isn't taken instead.
     pub grant: Option<Grant>,
-    /// Counts its changes; 1 for one that is as the configuration has it.
+    /// Counts its changes, above those of any key of that hash before; 1 for one that is as the
+    /// configuration has it.
     pub version: u64,
 }
 

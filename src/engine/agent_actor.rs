@@ -29,7 +29,7 @@ impl AgentActor {
     /// Starts the actor of an agent who is about to be made.
     pub(crate) fn begin(office: Rc<Office>, id: AgentId) -> Addr<Self> {
         let timers = office.known.borrow().timers(&nobody(&id));
-        let desk = AgentDesk::new(id.clone(), timers);
+        let desk = AgentDesk::new(id.clone(), office.newest(), timers);
         let shell = Shell::new(Rc::clone(&office), Box::new(desk));
         Self { office, id, shell }.start()
     }
@@ -40,7 +40,7 @@ impl AgentActor {
         let timers = office.known.borrow().timers(&agent.settings);
         let machine = AgentMachine::restore(Arc::clone(agent), timers);
         let newest = Some(Arc::clone(agent));
-        let desk = AgentDesk { machine, newest, ..AgentDesk::new(id.clone(), timers) };
+        let desk = AgentDesk { machine, newest, ..AgentDesk::new(id.clone(), 0, timers) };
         let shell = Shell::recovered(Rc::clone(&office), Box::new(desk));
         Self { office, id, shell }.start()
     }
@@ -90,8 +90,8 @@ struct AgentDesk {
 }
 
 impl AgentDesk {
-    fn new(id: AgentId, timers: AgentTimers) -> Self {
-        let machine = AgentMachine::new(id.clone(), timers);
+    fn new(id: AgentId, versions_after: u64, timers: AgentTimers) -> Self {
+        let machine = AgentMachine::new(id.clone(), versions_after, timers);
         Self { id, machine, timers, newest: None, held: BTreeMap::new(), at_stake: None }
     }
 
@@ -171,7 +171,7 @@ impl Rebuilt for AgentDesk {
 
     fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
         let Some(newest) = &self.newest else {
-            self.machine = AgentMachine::new(self.id.clone(), self.timers);
+            self.machine = AgentMachine::new(self.id.clone(), office.newest(), self.timers);
             return;
         };
         self.machine = AgentMachine::restore(Arc::clone(newest), self.timers);

@@ -93,7 +93,8 @@ impl Office {
         self.journal.borrow().as_ref().is_some_and(|journal| !journal.must_wait())
     }
 
-    /// Number of the newest entry.
+    /// Number of the newest entry. Each change of a thing is an entry, so that no thing had more
+    /// versions: what is made next counts from here, and no tag of one that was removed fits it.
     pub(crate) fn newest(&self) -> EntryNumber {
         self.journal.borrow().as_ref().map_or(0, Journal::newest)
     }

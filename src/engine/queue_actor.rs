@@ -57,7 +57,8 @@ struct Counted {
 impl QueueActor {
     /// Starts the actor of a queue that is about to be made.
     pub(crate) fn begin(office: Rc<Office>, id: QueueId) -> Addr<Self> {
-        let shell = Shell::new(Rc::clone(&office), Box::new(QueueDesk::new(id.clone())));
+        let desk = QueueDesk::new(id.clone(), office.newest());
+        let shell = Shell::new(Rc::clone(&office), Box::new(desk));
         Self::up(office, id, shell)
     }
 
@@ -74,7 +75,7 @@ impl QueueActor {
         let agents = office.known.borrow().agents_of(&id);
         let machine = QueueMachine::restore(Arc::clone(queue)).with_seats(seats.clone(), agents);
         let newest = Some(Arc::clone(queue));
-        let desk = QueueDesk { machine, newest, seats, agents, ..QueueDesk::new(id.clone()) };
+        let desk = QueueDesk { machine, newest, seats, agents, ..QueueDesk::new(id.clone(), 0) };
         let shell = Shell::recovered(Rc::clone(&office), Box::new(desk));
         Self::up(office, id, shell)
     }
@@ -188,8 +189,8 @@ struct QueueDesk {
 }
 
 impl QueueDesk {
-    fn new(id: QueueId) -> Self {
-        let machine = QueueMachine::new(id.clone());
+    fn new(id: QueueId, versions_after: u64) -> Self {
+        let machine = QueueMachine::new(id.clone(), versions_after);
         let (line, seats) = (BTreeMap::new(), Bookings::default());
         Self { id, machine, newest: None, line, seats, agents: 0 }
     }
@@ -279,12 +280,12 @@ impl Rebuilt for QueueDesk {
         self.machine.recover(now, out);
     }
 
-    fn rebuild(&mut self, _office: &Office, now: &Now, out: &mut Outbox) {
+    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
         // Only statistics: as good as they were before the step that panicked.
         let waits = self.machine.take_waits();
         let machine = match &self.newest {
             Some(newest) => QueueMachine::restore(Arc::clone(newest)),
-            None => QueueMachine::new(self.id.clone()),
+            None => QueueMachine::new(self.id.clone(), office.newest()),
         };
         self.machine = machine.with_seats(self.seats.clone(), self.agents).with_waits(waits);
         self.machine.recover(now, out);

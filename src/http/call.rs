@@ -3,6 +3,7 @@
 //! By the time that a handler sees it, credential, type, size and JSON are good. What remains is
 //! checked in this order: 404, 403, replay, 422, 429, 412, 409.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::engine::library::FullCallback;
 use crate::wire::json::Json;
 use crate::wire::list::may_see;
 use crate::wire::problem::{Kind, Problem};
+use crate::wire::query::Query;
 use crate::wire::request::invalid;
 use crate::wire::role::Role;
 use crate::wire::settings::fields::{Fields, Item};
@@ -35,6 +37,8 @@ pub(super) struct Call<'a> {
     pub(super) request: HttpRequest,
     pub(super) body: Body<'a>,
     pub(super) now: Timestamp,
+    /// Whether its handler has asked what stands behind the question mark.
+    pub(super) query_read: Cell<bool>,
 }
 
 impl Call<'_> {
@@ -60,7 +64,17 @@ impl Call<'_> {
 
     /// What stands behind the question mark.
     pub(super) fn query(&self) -> Result<Vec<(String, String)>, Problem> {
+        self.query_read.set(true);
         super::query_pairs(self.request.query_string())
+    }
+
+    /// Refuses parameters of a GET whose handler knows none. Held against it when it has answered,
+    /// since 404 and 403 come first, and reading changes nothing.
+    pub(super) fn check_query(&self) -> Result<(), Problem> {
+        if self.query_read.get() || self.request.query_string().is_empty() {
+            return Ok(());
+        }
+        Query::new(&self.query()?).finish().map_err(Problem::invalid)
     }
 
     /// Its `Idempotency-Key`, as digests.

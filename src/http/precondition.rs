@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
 
-/// A version that no resource ever has: it counts from 1, and this is never reached.
+/// A version that no resource ever has: they count up, and this is never reached.
 const NEVER: u64 = u64::MAX;
 
 /// The version of a resource that there isn't.

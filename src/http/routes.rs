@@ -3,6 +3,7 @@
 //! The order of checks is the contract's and is kept here: 401, 415, 413, 400; handlers go on with
 //! 404, 403, replay, 422, 429, 412, 409.
 
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -256,8 +257,13 @@ async fn answer(
     let bytes = body::read(route.body, &request, payload, limits.body_bytes, limits.body).await?;
     let body = Body::of(route.body, &bytes)?;
     let shared = Arc::clone(shared);
-    let call = Call { shared, caller, request, body, now };
-    handler(&call).await
+    let query_read = Cell::new(false);
+    let call = Call { shared, caller, request, body, now, query_read };
+    let reply = handler(&call).await?;
+    if route.method == Method::GET {
+        call.check_query()?;
+    }
+    Ok(reply)
 }
 
 /// Who asks, and the time by which everything about the request is judged.

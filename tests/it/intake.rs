@@ -164,12 +164,11 @@ fn a_write_that_is_meant_for_another_version_is_refused() {
 fn a_repetition_is_answered_whatever_has_become_of_the_version() {
     let server = Server::start();
     let made = server.callback(&asap("030 123456"));
-    let cancel = format!("/v1/callbacks/{}/cancel", made["id"].as_str().expect("an id"));
-    for path in [&*cancel, "/v1/queues/sales/pause", "/v1/queues/sales/resume"] {
-        let tag = match path {
-            "/v1/queues/sales/resume" => "\"2\"",
-            _ => "\"1\"",
-        };
+    let made = format!("/v1/callbacks/{}", made["id"].as_str().expect("an id"));
+    for (of, action) in
+        [(&*made, "cancel"), ("/v1/queues/sales", "pause"), ("/v1/queues/sales", "resume")]
+    {
+        let (path, tag) = (&*format!("{of}/{action}"), &*server.get(of, "lead-key-1").tag());
         let ask = || {
             let request = server.request("POST", path, "lead-key-1").header("If-Match", tag);
             send(request.header("Idempotency-Key", path).json(&json!({})))

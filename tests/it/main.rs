@@ -35,4 +35,5 @@ mod server;
 mod slots;
 mod socket;
 mod stores;
+mod versions;
 mod zones;

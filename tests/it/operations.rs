@@ -84,6 +84,8 @@ fn every_metric_is_told_and_every_one_that_is_told_is_there() {
         assert!(now() < deadline, "whoever delivers for it begins");
     }
     let text = metrics(&server);
+    let below_nothing = text.lines().find(|line| line.contains(" -0"));
+    assert_eq!(below_nothing, None);
     let (told, found) = (told(), found(&text));
     let names = |metrics: &Metrics<'_>| metrics.keys().map(|&name| name.to_owned()).collect();
     let (expected, names): (Vec<String>, Vec<String>) = (names(&told), names(&found));

@@ -319,6 +319,19 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("text"))
     }
 
+    /// The version that its tag tells.
+    #[track_caller]
+    pub(crate) fn version(&self) -> u64 {
+        let tag = self.header("etag").expect("a tag").trim_matches('"');
+        tag.parse().expect("a number")
+    }
+
+    /// Its tag, as `If-Match` takes it.
+    #[track_caller]
+    pub(crate) fn tag(&self) -> String {
+        self.header("etag").expect("a tag").to_owned()
+    }
+
     /// Holds it against a problem's name and status.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, name: &str) -> &Value {

@@ -158,11 +158,11 @@ impl World {
             }
             Letter::Agent(id, message) => {
                 let timers = self.timers;
-                let new = || AgentMachine::new(id.clone(), timers);
+                let new = || AgentMachine::new(id.clone(), 0, timers);
                 self.agents.entry(id.clone()).or_insert_with(new).step(&now, message, &mut out);
             }
             Letter::Queue(id, message) => {
-                let new = || QueueMachine::new(id.clone());
+                let new = || QueueMachine::new(id.clone(), 0);
                 self.queues.entry(id.clone()).or_insert_with(new).step(&now, message, &mut out);
             }
             Letter::Router(message) => self.router.step(&now, message, &mut out),

@@ -96,7 +96,7 @@ impl Office {
             max_missed_offers: queues.iter().map(|one| one.max_missed_offers).max().unwrap_or(1),
         };
         let ids: Vec<AgentId> = agents.iter().map(|agent| agent.id.clone()).collect();
-        let machines = ids.iter().map(|id| AgentMachine::new(id.clone(), timers));
+        let machines = ids.iter().map(|id| AgentMachine::new(id.clone(), 0, timers));
         let mut office = Self {
             now: START,
             queues: BTreeMap::new(),
@@ -118,7 +118,7 @@ impl Office {
         };
         for settings in queues {
             let (id, settings) = (settings.id.clone(), Arc::clone(settings));
-            office.queues.insert(id.clone(), QueueMachine::new(id.clone()));
+            office.queues.insert(id.clone(), QueueMachine::new(id.clone(), 0));
             let message = QueueMessage::Put { token: None, if_match: None, settings };
             office.mail.push_back(Letter::Queue(id, message));
         }

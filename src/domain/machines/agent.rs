@@ -34,6 +34,9 @@ pub struct AgentMachine {
     id: AgentId,
     /// The record; none before the first `Put`.
     record: Option<Arc<Agent>>,
+    /// No agent who had the id before had a version above it, so that a tag of theirs never fits
+    /// the one who is made next.
+    versions_after: u64,
     timers: AgentTimers,
     /// Sessions that are up, in the order in which they came.
     sessions: Vec<SessionId>,
@@ -68,11 +71,13 @@ struct Told {
 }
 
 impl AgentMachine {
-    /// A machine that waits for `Put`.
-    pub fn new(id: AgentId, timers: AgentTimers) -> Self {
+    /// A machine that waits for `Put`; `versions_after`: no earlier agent of that id had a version
+    /// above it.
+    pub fn new(id: AgentId, versions_after: u64, timers: AgentTimers) -> Self {
         Self {
             id,
             record: None,
+            versions_after,
             timers,
             sessions: Vec::new(),
             connection_since: Timestamp::default(),
@@ -85,7 +90,7 @@ impl AgentMachine {
 
     /// A machine made from its record; `recover` follows once it may send.
     pub fn restore(agent: Arc<Agent>, timers: AgentTimers) -> Self {
-        let mut machine = Self::new(agent.settings.id.clone(), timers);
+        let mut machine = Self::new(agent.settings.id.clone(), agent.version, timers);
         machine.record = Some(agent);
         machine
     }

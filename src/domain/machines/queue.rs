@@ -37,6 +37,9 @@ pub struct QueueMachine {
     id: QueueId,
     /// The record; none before the first `Put`.
     record: Option<Arc<Queue>>,
+    /// No queue that had the id before had a version above it, so that a tag of theirs never fits
+    /// the one that is made next.
+    versions_after: u64,
     /// Callbacks that are live here, with their place while they are queued.
     live: BTreeMap<CallbackId, Option<Place>>,
     /// Those queued, smallest rank first.
@@ -61,11 +64,13 @@ struct Which {
 }
 
 impl QueueMachine {
-    /// A machine that waits for `Put`.
-    pub fn new(id: QueueId) -> Self {
+    /// A machine that waits for `Put`; `versions_after`: no earlier queue of that id had a version
+    /// above it.
+    pub fn new(id: QueueId, versions_after: u64) -> Self {
         Self {
             id,
             record: None,
+            versions_after,
             live: BTreeMap::new(),
             line: RankedSet::new(),
             waiting: RankedSet::new(),
@@ -78,7 +83,7 @@ impl QueueMachine {
 
     /// A machine made from its record; `recover` follows once it may send.
     pub fn restore(queue: Arc<Queue>) -> Self {
-        let mut machine = Self::new(queue.settings.id.clone());
+        let mut machine = Self::new(queue.settings.id.clone(), queue.version);
         machine.record = Some(queue);
         machine
     }
@@ -216,7 +221,7 @@ impl QueueMachine {
             }
             None => Queue {
                 settings,
-                version: 0,
+                version: self.versions_after,
                 intake_paused: None,
                 offers_paused: None,
                 pauses: Vec::new(),
@@ -246,6 +251,7 @@ impl QueueMachine {
             return;
         }
         let id = self.id.clone();
+        self.versions_after = version;
         self.record = None;
         out.changes.push(Change::QueueRemoved(id.clone()));
         out.send(Letter::Router(RouterMessage::RemoveQueue(id.clone())));

@@ -103,7 +103,8 @@ pub struct Webhook {
     pub secret: SigningSecret,
     /// Signs too, for a time.
     pub former: Option<FormerSecret>,
-    /// Counts its changes.
+    /// Counts its changes, from the newest event when it was made on: no webhook that had the id
+    /// before came as far.
     pub version: u64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -145,7 +146,7 @@ impl Webhook {
                 settings,
                 secret: secret.unwrap_or(fresh),
                 former: None,
-                version: 1,
+                version: newest + 1,
                 created_at: now,
                 updated_at: now,
                 starts_after: newest,
@@ -232,7 +233,7 @@ mod tests {
     #[test]
     fn a_new_one_has_the_secret_that_came_with_it_or_a_fresh_one_and_starts_at_now() {
         let given = put(None, wanted(Some(secret(1)), true), 64, 5);
-        assert_eq!((given.secret, given.starts_after, given.version), (secret(1), 64, 1));
+        assert_eq!((given.secret, given.starts_after, given.version), (secret(1), 64, 65));
         assert_eq!(put(None, wanted(None, true), 64, 5).secret, secret(9));
     }
 
@@ -240,7 +241,7 @@ mod tests {
     fn a_secret_that_is_replaced_signs_too_for_a_time() {
         let one = put(None, wanted(Some(secret(1)), true), 0, 0);
         let same = put(Some(&one), wanted(Some(secret(1)), true), 0, 1);
-        assert_eq!((&same.former, same.version), (&None, 2));
+        assert_eq!((&same.former, same.version), (&None, one.version + 1));
         let two = put(Some(&same), wanted(Some(secret(2)), true), 0, 10);
         assert_eq!(two.secret, secret(2));
         let day = Span::days(1).0;
@@ -261,7 +262,7 @@ mod tests {
         let changed = put(Some(&one), wanted(None, true), 20, 1);
         assert_eq!(changed.starts_after, 10);
         let off = changed.disable("answered 410".to_owned(), Timestamp(2));
-        assert_eq!((off.settings.active, off.version), (false, 3));
+        assert_eq!((off.settings.active, off.version), (false, one.version + 2));
         assert_eq!(off.disabled.as_deref(), Some("answered 410"));
         let on = put(Some(&off), wanted(None, true), 40, 3);
         assert_eq!((on.starts_after, on.disabled), (40, None));

@@ -31,14 +31,14 @@ impl AgentMachine {
             self.connection_since = now.wall;
             self.record = Some(Arc::new(Agent {
                 settings: Arc::clone(&settings),
-                version: 0,
+                version: self.versions_after,
                 presence: Presence::Offline,
                 reason: None,
                 presence_since: now.wall,
                 missed_offers: 0,
                 idle_since: now.steady,
                 external: None,
-                settings_version: 0,
+                settings_version: self.versions_after,
             }));
         }
         self.change(
@@ -71,6 +71,7 @@ impl AgentMachine {
             return;
         }
         let id = self.id.clone();
+        self.versions_after = agent.version;
         self.record = None;
         out.changes.push(Change::AgentRemoved(id.clone()));
         out.send(Letter::Router(RouterMessage::RemoveAgent(id.clone())));
@@ -91,7 +92,7 @@ impl AgentMachine {
         let Some(old) = &self.record else { return };
         let mut agent = Agent::clone(old);
         edit(&mut agent);
-        if agent == **old && agent.version > 0 {
+        if agent == **old {
             return;
         }
         agent.version += 1;

@@ -67,7 +67,7 @@ impl Bench {
     /// An agent who was made a moment ago.
     fn made() -> Self {
         let id = AgentId::parse("mara").expect("an id");
-        let machine = AgentMachine::new(id, timers(1));
+        let machine = AgentMachine::new(id, 0, timers(1));
         let mut bench = Self { machine, at: START, out: Outbox::default() };
         bench.tell(put(3, None));
         bench

@@ -34,7 +34,8 @@ struct Bench {
 impl Bench {
     fn new(queue: &Queue) -> Self {
         let id = QueueId::parse("billing").expect("an id");
-        let mut bench = Self { machine: QueueMachine::new(id), at: START, out: Outbox::default() };
+        let machine = QueueMachine::new(id, 0);
+        let mut bench = Self { machine, at: START, out: Outbox::default() };
         bench.put(queue);
         bench
     }

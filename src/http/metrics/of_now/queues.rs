@@ -52,7 +52,8 @@ impl OfNow {
     fn estimates(&self, out: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
         let scored = |lines: &[LineFigures]| -> f64 {
             let scored = lines.iter().filter_map(|line| line.accuracy);
-            scored.map(|accuracy| f64::from(accuracy.scored)).sum()
+            // In whole numbers, since the sum of no floats at all is -0.0.
+            float(scored.map(|accuracy| u64::from(accuracy.scored)).sum())
         };
         let help = "The last estimates whose wait is over, at most 500";
         self.lines(out, MetricType::Gauge, "queue_estimates_scored", help, |lines| {
