@@ -12,6 +12,7 @@ use crate::config::{self, JwtVerifier, Settings};
 use crate::domain::ids::WorkspaceId;
 use crate::domain::policy::Choice;
 use crate::engine::handle::Handle;
+use crate::engine::places::Places;
 use crate::http::auth::{Credentials, Gate};
 use crate::http::{
     BadKeys, Hooks, Http, HttpLimits, HttpState, PageSettings, Verifier, WorkspaceAccess,
@@ -83,6 +84,7 @@ pub(super) fn http_state(
             header: limits.header,
             body: limits.body,
             connections: limits.connections,
+            streams_per_credential: limits.streams_per_credential,
             max_requirements: limits.max_requirements,
             manage_read_days: limits.manage_read_days,
             reports: ReportLimits {
@@ -149,7 +151,8 @@ pub(super) fn hooks(settings: &Settings, http: &Http, started: &[Started]) -> Ho
         origins: workspace.desk_origins.iter().cloned().chain(own.clone()).collect(),
     });
     let gate = Arc::new(SocketGate { gate: http.gate(), desks: desks.collect() });
-    let state = SocketState { gate, limits, counts: http.sockets() };
+    let sessions = Places::new(settings.limits.sessions_per_agent);
+    let state = SocketState { gate, limits, sessions, counts: http.sockets() };
     Hooks {
         mount: Some(Arc::new(move |config| ws::configure(config, state.clone()))),
         on_connect: Some(Arc::new(move |connection, _data| ws::on_connect(connection, &limits))),

@@ -114,6 +114,8 @@ pub struct Limits {
     pub header: Duration,
     pub body: Duration,
     pub connections: usize,
+    pub streams_per_credential: usize,
+    pub sessions_per_agent: usize,
     pub socket_buffer_bytes: usize,
     pub socket_write: Duration,
     pub heartbeat: Duration,

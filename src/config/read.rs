@@ -75,6 +75,8 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
         header: seconds(fields, "header_seconds", 1..=3_600),
         body: seconds(fields, "body_seconds", 1..=3_600),
         connections: count(fields, "connections", 1..=1_000_000),
+        streams_per_credential: count(fields, "streams_per_credential", 1..=100),
+        sessions_per_agent: count(fields, "sessions_per_agent", 1..=1_000),
         socket_buffer_bytes: kib(count(fields, "socket_buffer_kib", 16..=65_536)),
         socket_write: seconds(fields, "socket_write_seconds", 1..=3_600),
         heartbeat: seconds(fields, "heartbeat_seconds", 1..=3_600),

@@ -35,6 +35,7 @@ mod outbox;
 mod outputs;
 pub mod outward;
 mod overlay;
+pub mod places;
 pub mod ports;
 mod projector;
 mod queue_actor;

@@ -40,6 +40,19 @@ pub enum StoreError {
     /// Another process has the store open.
     #[error("the store at {0} is in use by another process; stop it first")]
     Locked(String),
+    /// A newer release has written it, with rows that this one would miss.
+    #[error(
+        "the store at {place} has layout {found}, and this release knows {ours}: start the release \
+         that wrote it or a newer one, or restore a copy from before that"
+    )]
+    Newer {
+        /// Folder, or key.
+        place: String,
+        /// The layout found.
+        found: u32,
+        /// The highest layout that this release knows.
+        ours: u32,
+    },
     /// Stored bytes that can't be what was written.
     #[error("damaged: {place}: {what}")]
     Damaged {

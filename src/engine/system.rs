@@ -115,7 +115,7 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Its store can't be taken or read.
-    #[error("the store of workspace {workspace} can't be used")]
+    #[error("the store of workspace {workspace} can't be used: {source}")]
     Store {
         /// Which workspace.
         workspace: WorkspaceId,

@@ -24,6 +24,7 @@ use crate::domain::time::{Span, Timestamp};
 use crate::engine::feed::EventFeed;
 use crate::engine::handle::Handle;
 use crate::engine::library::StoredEvent;
+use crate::engine::places::Place;
 use crate::wire::event::EventBody;
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::query::Query;
@@ -56,6 +57,10 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
     let workspace = call.workspace();
     let handle = workspace.handle.clone();
     let after = begin(call, &handle).await?;
+    let of_caller = &call.shared.streams_of;
+    let place = of_caller
+        .take(call.caller.identity)
+        .ok_or_else(|| Problem::all_open(of_caller.most(), "streams with this credential"))?;
     let permit = workspace.streams.clone().try_acquire_owned().map_err(|_full| {
         let detail = format!("{MAX_STREAMS} streams are open; close one, or try again later.");
         Problem::new(Kind::Overloaded, detail).retry_after(5)
@@ -69,6 +74,7 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
         expires_at: call.caller.expires_at,
         key: call.caller.key.clone(),
         _permit: permit,
+        _place: place,
     };
     let first = futures_util::stream::iter([Ok(Bytes::from_static(COME_AGAIN.as_bytes()))]);
     let rest = futures_util::stream::unfold(following, Following::next);
@@ -105,6 +111,8 @@ struct Following {
     key: Option<Arc<ApiKey>>,
     /// Held until the stream ends.
     _permit: OwnedSemaphorePermit,
+    /// Of those that its credential may have; held as long.
+    _place: Place<[u8; 32]>,
 }
 
 impl Following {

@@ -18,6 +18,7 @@ use crate::domain::queue::Queue;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::figures::SocketCounts;
 use crate::engine::handle::Handle;
+use crate::engine::places::Places;
 use crate::wire::action::Known;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
@@ -52,6 +53,8 @@ pub struct HttpLimits {
     pub body: Duration,
     /// Connections at once, over all workers.
     pub connections: usize,
+    /// Streams of events that one credential may have open.
+    pub streams_per_credential: usize,
     /// Requirements of one callback.
     pub max_requirements: usize,
     /// For how long after its end a customer may still read a callback.
@@ -91,6 +94,8 @@ pub(super) struct Shared {
     pub(super) sockets: Arc<SocketCounts>,
     pub(super) public_uses: PublicUses,
     pub(super) phone_requests: PhoneRequests,
+    /// Streams of events, by whose they are.
+    pub(super) streams_of: Arc<Places<[u8; 32]>>,
 }
 
 /// A workspace as handlers see it.
@@ -126,6 +131,7 @@ impl Shared {
         Self {
             gate: Arc::new(Gate::new(credentials, state.own_site.clone())),
             workspaces,
+            streams_of: Places::new(state.limits.streams_per_credential),
             limits: state.limits,
             public_url: state.public_url,
             own_site: state.own_site,

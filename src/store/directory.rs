@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! PATH/WORKSPACE/lock      held by the one process that has it open
-//! PATH/WORKSPACE/head      epoch and instance
+//! PATH/WORKSPACE/head      epoch, instance and layout
 //! PATH/WORKSPACE/log/      segments of the log
 //! PATH/WORKSPACE/tables/   the tables' own files; `tables.new/` until they are made
 //! ```
@@ -14,13 +14,17 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::keys::LAYOUT;
 use crate::engine::ports::{Epoch, StoreError};
 
-/// First bytes of the head file; the last digit is the version of its layout.
-const HEAD_MAGIC: &[u8; 8] = b"RBHEAD01";
+/// First bytes of the head file; the last digit is the version of the file's own layout.
+const HEAD_MAGIC: &[u8; 8] = b"RBHEAD02";
 
-/// Magic, epoch, instance, checksum.
-const HEAD_LENGTH: usize = 8 + 8 + 16 + 4;
+/// The same of the first version, which had no layout of the store: still read.
+const FIRST_MAGIC: &[u8; 8] = b"RBHEAD01";
+
+/// Magic, epoch, instance, layout, checksum.
+const HEAD_LENGTH: usize = 8 + 8 + 16 + 4 + 4;
 
 /// Which taking and which store this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(super) struct Head {
     pub(super) epoch: Epoch,
     /// Drawn when the store was made.
     pub(super) instance: u128,
+    /// [`LAYOUT`] of the release that took it last.
+    pub(super) layout: u32,
 }
 
 /// An open and locked directory; the lock ends with the last owner of this.
@@ -89,14 +95,22 @@ impl Directory {
         self.path.join("head")
     }
 
-    /// The head, or none in a store that was never taken.
+    /// The head, or none in a store that was never taken. One that a newer release has taken is
+    /// refused.
     pub(super) fn read_head(&self) -> Result<Option<Head>, StoreError> {
         let path = self.head_path();
         match fs::read(&path) {
-            Ok(bytes) => decode_head(&bytes).map(Some).ok_or_else(|| StoreError::Damaged {
-                place: path.display().to_string(),
-                what: "not a head file: wrong length, first bytes or checksum".to_owned(),
-            }),
+            Ok(bytes) => match decode_head(&bytes) {
+                Some(Head { layout: found, .. }) if found > LAYOUT => {
+                    let place = self.path.display().to_string();
+                    Err(StoreError::Newer { place, found, ours: LAYOUT })
+                }
+                Some(head) => Ok(Some(head)),
+                None => Err(StoreError::Damaged {
+                    place: path.display().to_string(),
+                    what: "not a head file: wrong length, first bytes or checksum".to_owned(),
+                }),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(trouble(&path, &error)),
         }
@@ -121,6 +135,7 @@ fn encode_head(head: Head) -> Vec<u8> {
     bytes.extend_from_slice(HEAD_MAGIC);
     bytes.extend_from_slice(&head.epoch.to_le_bytes());
     bytes.extend_from_slice(&head.instance.to_le_bytes());
+    bytes.extend_from_slice(&head.layout.to_le_bytes());
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
     bytes
 }
@@ -129,11 +144,17 @@ fn decode_head(bytes: &[u8]) -> Option<Head> {
     let (content, checksum) = bytes.split_last_chunk::<4>()?;
     let (magic, rest) = content.split_first_chunk::<8>()?;
     let (epoch, rest) = rest.split_first_chunk::<8>()?;
-    let instance: &[u8; 16] = rest.try_into().ok()?;
-    let whole = magic == HEAD_MAGIC && u32::from_le_bytes(*checksum) == crc32fast::hash(content);
+    let (instance, rest) = rest.split_first_chunk::<16>()?;
+    let layout = match magic {
+        HEAD_MAGIC => u32::from_le_bytes(rest.try_into().ok()?),
+        FIRST_MAGIC if rest.is_empty() => 0,
+        _ => return None,
+    };
+    let whole = u32::from_le_bytes(*checksum) == crc32fast::hash(content);
     whole.then(|| Head {
         epoch: Epoch::from_le_bytes(*epoch),
         instance: u128::from_le_bytes(*instance),
+        layout,
     })
 }
 
@@ -192,7 +213,7 @@ mod tests {
     fn a_head_survives_reopening_and_a_damaged_one_is_refused() {
         let place = tempfile::tempdir().expect("a directory");
         let path = place.path().join("ws");
-        let head = Head { epoch: 7, instance: u128::MAX - 5 };
+        let head = Head { epoch: 7, instance: u128::MAX - 5, layout: LAYOUT };
         {
             let directory = Directory::open(&path).expect("opens");
             assert_eq!(directory.read_head().expect("readable"), None);
@@ -209,6 +230,22 @@ mod tests {
             let read = directory.read_head();
             assert!(matches!(read, Err(StoreError::Damaged { .. })), "bit {bit}: {read:?}");
         }
+    }
+
+    #[test]
+    fn a_store_of_a_newer_layout_is_refused_and_one_from_before_layouts_is_not() {
+        let place = tempfile::tempdir().expect("a directory");
+        let directory = Directory::open(place.path()).expect("opens");
+        directory.write_head(Head { epoch: 7, instance: 5, layout: LAYOUT + 1 }).expect("writes");
+        let newer = directory.read_head().expect_err("it is newer").to_string();
+        let layouts = format!("layout {}, and this release knows {LAYOUT}", LAYOUT + 1);
+        assert!(newer.contains(&layouts), "{newer}");
+        assert!(newer.contains(&place.path().display().to_string()), "{newer}");
+        let mut first = [&FIRST_MAGIC[..], &7_u64.to_le_bytes(), &5_u128.to_le_bytes()].concat();
+        first.extend(crc32fast::hash(&first).to_le_bytes());
+        fs::write(place.path().join("head"), first).expect("writes");
+        let head = Head { epoch: 7, instance: 5, layout: 0 };
+        assert_eq!(directory.read_head().expect("readable"), Some(head));
     }
 
     #[test]

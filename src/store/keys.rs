@@ -124,6 +124,12 @@ pub const API_KEY: Table = ordered(33, "api_key");
 /// instant of a quarter of an hour, kind, id of a queue or agent → what was measured of it then.
 pub const MEASURE: Table = ordered(34, "measure");
 
+/// The layout of the whole store, kept in its head by whoever takes it; 0 in stores from before it
+/// was kept. Raised when rows come that an earlier release would miss without noticing, since it
+/// looks for the same facts elsewhere: a store with a higher one is refused at start. What it would
+/// notice (another layout of a record, a table that it doesn't know in the log) needs no raise.
+pub const LAYOUT: u32 = 1;
+
 /// All tables; a table's place here is its number in the log, so new ones come last.
 pub const ALL: [Table; 35] = [
     CALLBACK,

@@ -6,6 +6,7 @@
 //! `rb:{ws}:head`, a hash of small facts:
 //! - `epoch` of the last taking
 //! - `instance`: 32 hexadecimal digits, drawn once
+//! - `layout` of the store, as the release that took it last has it (`keys::LAYOUT`)
 //! - `last`: number of the newest entry in the log
 //! - `bytes` ever appended to it
 //! - `watermark` of the tables

@@ -20,6 +20,9 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// After so many seconds a request that was turned away for load may be sent again.
 const RETRY_SECONDS: u32 = 1;
 
+/// After so many seconds one that was open may have ended.
+const PLACE_SECONDS: u32 = 5;
+
 macro_rules! kinds {
     ($($variant:ident $status:literal $name:literal $title:literal),+ $(,)?) => {
         /// What kind of problem it is; the document of the API lists them.
@@ -165,6 +168,12 @@ impl Problem {
     pub fn medium_not_offered(media: &[&str]) -> Self {
         let detail = format!("This queue offers: {}. Ask for one of them.", media.join(", "));
         Self::new(Kind::MediumNotOffered, detail).at("/medium", "isn't offered by the queue")
+    }
+
+    /// As many are open as one may have: `what` says of what, in the plural.
+    pub fn all_open(most: usize, what: &str) -> Self {
+        let detail = format!("{most} {what} are open, the most; close one, or wait for its end.");
+        Self::new(Kind::RateLimited, detail).retry_after(PLACE_SECONDS)
     }
 
     /// Adds the field that it is about.

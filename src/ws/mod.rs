@@ -19,6 +19,7 @@ use crate::domain::policy::Choice;
 use crate::domain::time::Timestamp;
 use crate::engine::figures::SocketCounts;
 use crate::engine::handle::Handle;
+use crate::engine::places::Places;
 use crate::wire::link::Links;
 use crate::wire::problem::Problem;
 
@@ -76,6 +77,8 @@ pub struct SocketState {
     pub gate: Arc<dyn Gate>,
     /// Bounds.
     pub limits: SocketLimits,
+    /// Sessions that are up, by whose they are.
+    pub sessions: Arc<Places<(WorkspaceId, AgentId)>>,
     /// What is counted of them.
     pub counts: Arc<SocketCounts>,
 }

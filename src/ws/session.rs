@@ -49,6 +49,10 @@ async fn socket(
         Ok(admitted) => admitted,
         Err(problem) => return refuse(&problem),
     };
+    let theirs = (admitted.workspace.clone(), admitted.agent.clone());
+    let Some(place) = state.sessions.take(theirs) else {
+        return refuse(&Problem::all_open(state.sessions.most(), "sessions of this agent"));
+    };
     let inflow = Arc::new(Inflow::default());
     let outflow = Outflow::new(state.limits.buffer_bytes);
     let (to_pump, from_client) = mpsc::unbounded_channel();
@@ -73,6 +77,7 @@ async fn socket(
                 let counts = Arc::clone(&state.counts);
                 counts.opened();
                 pump::run(state, admitted, client, Arc::clone(&outflow)).await;
+                drop(place);
                 counts.ended(reason(outflow.end_code()));
             });
             answer

@@ -163,10 +163,10 @@ fn who_may_not_and_what_cannot_be_is_refused() {
 
 #[test]
 fn no_more_streams_are_open_than_there_may_be() {
-    let server = Server::start();
+    let server = Server::start_with(&[("RINGBACK_LIMITS__STREAMS_PER_CREDENTIAL", "100")]);
     let mut streams: Vec<Stream> =
         (0..100).map(|_| Stream::open(&server, "lead-key-1", None)).collect();
-    let refused = server.get("/v1/events", "lead-key-1");
+    let refused = server.get("/v1/events", "admin-key");
     refused.is_problem(503, "overloaded");
     assert!(refused.header("retry-after").is_some());
     let id = short_life(&server, "030 123456");
@@ -225,6 +225,29 @@ fn who_does_not_read_is_cut_off_and_comes_again() {
     let ids = read.lines().filter_map(|line| line.strip_prefix("id: ")?.parse::<u64>().ok());
     let mut again = Stream::open(&server, "lead-key-1", ids.max().or(Some(0)));
     assert!(again.next().is_some());
+}
+
+#[test]
+fn a_credential_has_so_many_streams_and_leaves_the_others_theirs() {
+    let server = Server::start_with(&[("RINGBACK_LIMITS__STREAMS_PER_CREDENTIAL", "2")]);
+    let first = Stream::open(&server, "portal-key", None);
+    let _second = Stream::open(&server, "portal-key", None);
+    let one_more = || server.request("GET", "/v1/events", "portal-key").send().expect("it answers");
+    let refused = send(server.request("GET", "/v1/events", "portal-key"));
+    let problem = refused.is_problem(429, "rate-limited");
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(detail.starts_with("2 streams with this credential are open"), "{detail}");
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    let _others = ["chat-key-1", "lead-key-1"].map(|key| Stream::open(&server, key, None));
+    drop(first);
+    let deadline = now() + Duration::from_secs(30);
+    let mut number = 300_000;
+    while one_more().status() != 200 {
+        assert!(now() < deadline, "the place of a stream that was closed isn't free");
+        // That nobody reads is noticed when something is written.
+        number += 1;
+        server.callback(&asap(&format!("030 {number}")));
+    }
 }
 
 #[test]

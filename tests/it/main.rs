@@ -16,6 +16,7 @@ mod hooks;
 mod intake;
 mod keys;
 mod kill;
+mod layout;
 mod lists;
 mod loads;
 mod mail;

@@ -97,6 +97,16 @@ impl RedisServer {
         assert_ne!(answer[0], b'-', "{words} is refused");
     }
 
+    /// What it answers to a command of plain words, as it is on the wire; a short one.
+    pub(crate) fn ask(&self, words: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        stream.write_all(format!("{words}\r\n").as_bytes()).expect("it reads");
+        stream.shutdown(std::net::Shutdown::Write).expect("it can be ended");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers in UTF-8");
+        answer
+    }
+
     fn signal(&self, signal: &str) {
         let child = self.child.as_ref().expect("it runs");
         let done = Command::new("kill").arg(signal).arg(child.id().to_string()).status();

@@ -79,7 +79,7 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Unavailable(_) | StoreError::Gap { .. } => Self::Again(error),
             StoreError::Fenced { found, ours } => Self::End(End::Fenced { found, ours }),
-            StoreError::Locked(_) | StoreError::Damaged { .. } => {
+            StoreError::Locked(_) | StoreError::Newer { .. } | StoreError::Damaged { .. } => {
                 Lost::Broken(error.to_string()).into()
             }
         }

@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use super::{group, lacking};
 use crate::engine::ports::{EntryNumber, Epoch, Log, LogEntry, LogState, PortFuture, StoreError};
 use crate::store::directory::draw_instance;
+use crate::store::keys::LAYOUT;
 use crate::store::redis_keys::RedisKeys;
 use crate::store::redis_link::{ANSWER_WITHIN, BULK_WITHIN, RedisLink, RedisScript};
 
@@ -68,15 +69,20 @@ impl RedisLog {
         Ok(())
     }
 
-    /// Says what is there; `raise` takes the workspace, otherwise our epoch is put back where a
-    /// server that lost it has a lower one.
+    /// Says what is there; `raise` takes the workspace, unless a newer release did; otherwise our
+    /// epoch is put back where a server that lost it has a lower one.
     async fn look(&self, raise: &str) -> Result<LogState, StoreError> {
         let candidate = format!("{:032x}", draw_instance()?);
-        let arguments = [raise.as_bytes(), candidate.as_bytes()];
+        let layout = LAYOUT.to_string();
+        let arguments = [raise.as_bytes(), candidate.as_bytes(), layout.as_bytes()];
         let answer = self.run(&self.scripts.look, &arguments).await?;
-        let [epoch, instance, first, last] = answer.as_slice() else {
-            return Err(self.damaged("four facts about the log were expected"));
+        let [epoch, instance, first, last, layout] = answer.as_slice() else {
+            return Err(self.damaged("five facts about the log were expected"));
         };
+        let found = u32::try_from(self.number(Some(layout))?).unwrap_or(u32::MAX);
+        if raise == "raise" && found > LAYOUT {
+            return Err(StoreError::Newer { place: self.keys.head(), found, ours: LAYOUT });
+        }
         Ok(LogState {
             epoch: self.number(Some(epoch))?,
             first: self.number(Some(first))?,

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
-use super::desk::dial;
+use super::desk::{Desk, dial};
 use super::{PATIENCE, now, number, start};
 use crate::server::{Answer, SIGNING, Server, send};
 
@@ -59,6 +59,28 @@ fn the_subprotocol_must_be_offered() {
     send(post).is_problem(405, "method-not-allowed");
     let plain = server.request("GET", "/v1/agent/socket", "mara-key-1");
     send(plain.header("Sec-WebSocket-Protocol", "ringback.v1")).is_problem(400, "malformed");
+}
+
+#[test]
+fn an_agent_has_so_many_sessions_and_leaves_the_others_theirs() {
+    let server = Server::start_with(&[("RINGBACK_LIMITS__SESSIONS_PER_AGENT", "2")]);
+    let take = || shake(&server, "mara-key-1", "ringback.v1", "");
+    let (mut first, mut second) =
+        (Desk::connect(&server, "mara-key-1"), Desk::connect(&server, "mara-key-1"));
+    let refused = take();
+    let problem = refused.is_problem(429, "rate-limited");
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(detail.starts_with("2 sessions of this agent are open"), "{detail}");
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    Desk::connect(&server, "tom-key-1").expect("welcome");
+    for desk in [&mut first, &mut second] {
+        desk.expect("welcome");
+    }
+    drop(first);
+    let deadline = now() + PATIENCE;
+    while take().status != 101 {
+        assert!(now() < deadline, "the place of a session that has ended isn't free");
+    }
 }
 
 /// RFC 6455, section 4.4.

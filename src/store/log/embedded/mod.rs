@@ -26,6 +26,7 @@ use self::segment::{Segment, SegmentFile};
 use super::lacking;
 use crate::engine::ports::{EntryNumber, Log, LogEntry, LogState, PortFuture, StoreError};
 use crate::store::directory::{self, Directory, Head, sync_directory, trouble};
+use crate::store::keys::LAYOUT;
 
 /// Space of a segment: large enough that a new one is made every 130,000 small groups, small
 /// enough that trimming by whole segments keeps close to what is asked.
@@ -96,7 +97,8 @@ impl EmbeddedLog {
 impl Log for EmbeddedLog {
     fn take(&mut self) -> PortFuture<'_, Result<LogState, StoreError>> {
         self.run(|files| {
-            let head = Head { epoch: files.head.epoch + 1, ..files.head };
+            let epoch = files.head.epoch + 1;
+            let head = Head { epoch, layout: LAYOUT, ..files.head };
             files.directory.write_head(head)?;
             files.head = head;
             Ok(files.state())
@@ -145,7 +147,8 @@ impl Files {
                 return Err(scan::damaged(&folder, 0, what));
             }
             None => {
-                let head = Head { epoch: 0, instance: directory::draw_instance()? };
+                let instance = directory::draw_instance()?;
+                let head = Head { epoch: 0, instance, layout: LAYOUT };
                 directory.write_head(head)?;
                 head
             }
