@@ -3,6 +3,8 @@
 //! Flags win over the environment, over the file, over the defaults. Tables are merged key by key;
 //! a list replaces the one below it as a whole. What a key means isn't known here.
 
+use std::collections::BTreeMap;
+
 use config::{Config, FileFormat, Format, Map, Source, Value, ValueKind};
 use serde_json::Value as Json;
 
@@ -45,7 +47,7 @@ impl Tree {
         for (name, text) in &variables {
             if let Some(key) = key_of_variable(name) {
                 let origin = format!("environment {name}");
-                let value = Value::new(Some(&origin), variable(text));
+                let value = Value::new(Some(&origin), variable(&origin, text));
                 builder = builder.add_source(Layer(Map::from([(key, value)])));
             }
         }
@@ -84,7 +86,7 @@ impl Tree {
                 }
                 _ => None,
             });
-            origin = node.and_then(Value::origin).or(origin);
+            origin = node.and_then(origin_of).or(origin);
         }
         let origin = origin.unwrap_or("config/default.toml");
         match node.and_then(|node| shown(&key, node)) {
@@ -130,9 +132,24 @@ fn key_of_variable(name: &str) -> Option<String> {
     Some(key)
 }
 
+/// Where a value is from. A table or list that was made for what variables put into it is from
+/// nowhere itself, and tells of the first of those.
+fn origin_of(value: &Value) -> Option<&str> {
+    let within = || match &value.kind {
+        ValueKind::Array(list) => list.iter().find_map(origin_of),
+        ValueKind::Table(table) => {
+            let entries: BTreeMap<_, _> = table.iter().collect();
+            entries.into_values().find_map(origin_of)
+        }
+        _ => None,
+    };
+    value.origin().or_else(within)
+}
+
 /// A variable's value: what TOML makes of it if that is anything but a text, else the text.
-fn variable(text: &str) -> ValueKind {
-    let parsed = FileFormat::Toml.parse(None, &format!("value = {text}")).ok();
+fn variable(origin: &str, text: &str) -> ValueKind {
+    // What stands in a table or list is merged by itself, and must say where it is from too.
+    let parsed = FileFormat::Toml.parse(Some(&origin.to_owned()), &format!("value = {text}")).ok();
     let only = parsed.filter(|map| map.len() == 1).and_then(|mut map| map.remove("value"));
     only.map_or_else(|| ValueKind::String(text.to_owned()), |value| value.kind)
 }
@@ -244,6 +261,29 @@ mod tests {
         assert_eq!(values["limits"]["require_durable"], true);
         let keys = values.as_object().expect("a table").keys();
         assert!(!keys.into_iter().any(|key| key.contains("port") || key.contains("config")));
+    }
+
+    #[test]
+    fn what_a_variable_brings_in_a_table_or_list_is_told_as_the_variables() {
+        let environment = [
+            ("RINGBACK_LIMITS", "{ body_kib = 0 }"),
+            ("RINGBACK_LIMITS__HEADER_SECONDS__X", "1"),
+            ("RINGBACK_MAIL", "{ at = [\"x\", \"y\"] }"),
+            ("RINGBACK_WORKSPACE__1__SECRET", "00ff"),
+        ];
+        let merged = tree("", &environment, &[]);
+        for (pointer, line) in [
+            ("/limits/body_kib", "LIMITS: limits.body_kib = 0: no"),
+            ("/limits/header_seconds", "LIMITS__HEADER_SECONDS__X: limits.header_seconds: no"),
+            ("/mail/at/1", "MAIL: mail.at[1] = \"y\": no"),
+            ("/workspace/1/id", "WORKSPACE__1__SECRET: workspace[1].id: no"),
+        ] {
+            assert_eq!(merged.line(pointer, "no"), format!("environment RINGBACK_{line}"));
+        }
+        assert_eq!(
+            merged.line("/limits/body_seconds", "no"),
+            "config/default.toml: limits.body_seconds = 10: no"
+        );
     }
 
     #[test]

@@ -36,8 +36,10 @@ fn context(fields: &mut Fields<'_>) {
     fields.take("attributes").map(|item| item.entries(|_, item| kept(item)));
 }
 
-/// From here on a number that isn't kept as an integer may have been rounded: 2^53.
+/// From here on a number that isn't kept as an integer needn't be one any more: 2^53.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+
+const NOT_EXACT: &str = "is a number that can't be kept exactly; send it as text";
 
 /// Refuses numbers that would come back as others, in any depth.
 fn kept(item: Item<'_>) -> Option<()> {
@@ -49,8 +51,9 @@ fn kept(item: Item<'_>) -> Option<()> {
             if whole || number.as_f64().is_some_and(|number| number.abs() < EXACT) {
                 return Some(());
             }
-            item.fault("is a number that can't be kept exactly; send it as text")
+            item.fault(NOT_EXACT)
         }
+        Json::Rounded(_) => item.fault(NOT_EXACT),
         Json::Null | Json::Flag(_) | Json::Text(_) => Some(()),
     }
 }

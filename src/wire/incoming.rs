@@ -28,7 +28,7 @@ impl FrameId {
                 (text.chars().count() <= FRAME_ID_MAX).then(|| Self::Text(text.to_string()))
             }
             Json::Number(number) => number.as_i64().map(Self::Number),
-            Json::Null | Json::Flag(_) | Json::List(_) | Json::Object(_) => None,
+            Json::Rounded(_) | Json::Null | Json::Flag(_) | Json::List(_) | Json::Object(_) => None,
         }
     }
 }

@@ -5,7 +5,10 @@
 //! texts are the text's own, but for those that are written with escapes: most are looked at once
 //! and copied only into what is kept.
 
+mod exact;
+
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
@@ -25,8 +28,10 @@ pub enum Json<'a> {
     Null,
     /// `true` or `false`.
     Flag(bool),
-    /// Any number.
+    /// A number that is what the text says.
     Number(Number),
+    /// The number next to what the text says, which no 64 bits can hold.
+    Rounded(Number),
     /// A text.
     Text(Cow<'a, str>),
     /// An array.
@@ -51,7 +56,7 @@ impl Json<'_> {
 
     /// The number, if it is one.
     pub const fn as_number(&self) -> Option<&Number> {
-        if let Self::Number(number) = self { Some(number) } else { None }
+        if let Self::Number(number) | Self::Rounded(number) = self { Some(number) } else { None }
     }
 
     /// The value under a name, if it is an object that has one.
@@ -82,7 +87,7 @@ impl Serialize for Json<'_> {
         match self {
             Self::Null => out.serialize_unit(),
             Self::Flag(flag) => out.serialize_bool(*flag),
-            Self::Number(number) => number.serialize(out),
+            Self::Number(number) | Self::Rounded(number) => number.serialize(out),
             Self::Text(text) => out.serialize_str(text),
             Self::List(list) => out.collect_seq(list),
             Self::Object(object) => out.collect_map(object),
@@ -99,41 +104,50 @@ pub struct BadJson(String);
 pub fn parse(text: &[u8]) -> Result<Json<'_>, BadJson> {
     // Looked at as a whole, a text is UTF-8 at a tenth of what its parts cost one by one; where it
     // isn't, the other reader says at which place.
+    let has_fractions = Cell::new(false);
     let tree = match str::from_utf8(text) {
-        Ok(text) => read(serde_json::Deserializer::from_str(text)),
-        Err(_) => read(serde_json::Deserializer::from_slice(text)),
+        Ok(text) => read(serde_json::Deserializer::from_str(text), &has_fractions),
+        Err(_) => read(serde_json::Deserializer::from_slice(text), &has_fractions),
     };
-    tree.map_err(|error| BadJson(error.to_string()))
+    let mut tree = tree.map_err(|error| BadJson(error.to_string()))?;
+    // Only then can one have been rounded, and only then is the text read again.
+    if has_fractions.get() {
+        exact::mark(&mut tree, text).map_err(|error| BadJson(error.to_string()))?;
+    }
+    Ok(tree)
 }
 
 fn read<'a, R: Read<'a>>(
     mut reader: serde_json::Deserializer<R>,
+    has_fractions: &Cell<bool>,
 ) -> Result<Json<'a>, serde_json::Error> {
-    let tree = Tree { depth: 0 }.deserialize(&mut reader)?;
+    let tree = Tree { depth: 0, has_fractions }.deserialize(&mut reader)?;
     reader.end().map(|()| tree)
 }
 
 /// A name, which is mostly written without escapes.
-#[derive(Deserialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Clone, Copy)]
-struct Tree {
+struct Tree<'c> {
     depth: usize,
+    /// Set by every number that isn't kept as an integer.
+    has_fractions: &'c Cell<bool>,
 }
 
-impl Tree {
+impl Tree<'_> {
     fn below<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth + 1;
         if depth > MAX_DEPTH {
             return Err(E::custom(format_args!("more than {MAX_DEPTH} levels deep")));
         }
-        Ok(Self { depth })
+        Ok(Self { depth, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Tree {
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
     type Value = Json<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Json<'de>, D::Error> {
@@ -141,7 +155,7 @@ impl<'de> DeserializeSeed<'de> for Tree {
     }
 }
 
-impl<'de> Visitor<'de> for Tree {
+impl<'de> Visitor<'de> for Tree<'_> {
     type Value = Json<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,6 +179,7 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
+        self.has_fractions.set(true);
         Ok(Number::from_f64(value).map_or(Json::Null, Json::Number))
     }
 
