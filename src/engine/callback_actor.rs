@@ -130,9 +130,11 @@ impl CallbackActor {
         let rests = !let_go && matches!(&self.state, State::Running(shell) if may_rest(shell));
         if (let_go || rests) && callbacks.forget_if_idle(&self.id) {
             ctx.stop();
-            let nothing = State::Reading(Vec::new());
-            if let (true, State::Running(shell)) = (rests, mem::replace(&mut self.state, nothing)) {
-                callbacks.rest(self.id, shell.into_machine());
+            if rests {
+                let state = mem::replace(&mut self.state, State::Reading(Vec::new()));
+                if let State::Running(shell) = state {
+                    callbacks.rest(self.id, shell.into_machine());
+                }
             }
         }
         self.office.shared.gauges.live(callbacks.len());

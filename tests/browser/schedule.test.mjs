@@ -52,6 +52,26 @@ test('what the server refuses stands beside the field', BOUND, async () => {
   assert.equal(await panel.getByLabel('Customer’s name').inputValue(), 'Edsger');
 });
 
+test('what is refused of the fields that are folded away is unfolded', BOUND, async () => {
+  const page = await desk();
+  await page.getByRole('button', { name: 'Schedule a callback' }).click();
+  const panel = page.locator('.panel');
+  await panel.getByLabel('Customer’s name').fill('Edsger');
+  await panel.getByLabel('Phone', { exact: true }).fill('+493012345678');
+  await panel.getByLabel('Date').fill(soon);
+  const more = panel.locator('summary');
+  await more.click();
+  const extension = panel.getByLabel('Extension');
+  await extension.fill('12a');
+  await more.click();
+  await extension.waitFor({ state: 'hidden' });
+  await button(panel, 'Book').click();
+  await panel.locator('[aria-invalid="true"]').waitFor();
+  await extension.waitFor();
+  await until('it has the focus', () =>
+    extension.evaluate((input) => input === input.getRootNode().activeElement));
+});
+
 test('a CRM fills the form in, and nothing stays in the address', BOUND, async () => {
   const page = await desk();
   const fields = new URLSearchParams({ case_id: 'CS9', interaction_ref: 'IMS9', channel: 'chat',

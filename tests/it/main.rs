@@ -26,6 +26,7 @@ mod notify;
 mod operations;
 mod outbox;
 mod pages;
+mod reasons;
 #[path = "../support/redis.rs"]
 mod redis;
 mod replay;

@@ -36,6 +36,11 @@ impl Matching {
             }
             assert_eq!(signature.eligible, eligible);
         }
+        for (no, queue) in self.queues.iter() {
+            let waiting = self.waiting.values().filter(|waiting| waiting.queue == no);
+            let waiting: BTreeSet<_> = waiting.map(|waiting| waiting.work.id).collect();
+            assert_eq!(self.waiting_in(&queue.id), waiting, "{}", queue.id);
+        }
         for (_, agent) in self.agents.iter() {
             assert!(!agent.is_unused(), "{} is forgotten when nothing speaks of them", agent.id);
             assert!(agent.reserved.values().all(|lines| !lines.is_empty()));

@@ -89,11 +89,16 @@ impl Matching {
         mem::replace(&mut waiting.told, told)
     }
 
-    /// All that waits in a queue.
+    /// All that waits in a queue: in its signatures' lines, in agents' lines of those signatures,
+    /// and beside them. Nothing that waits elsewhere is looked at.
     pub(crate) fn waiting_in(&self, queue: &QueueId) -> BTreeSet<CallbackId> {
         let Some(queue) = self.queues.find(queue) else { return BTreeSet::new() };
-        let waiting = self.waiting.values().filter(|waiting| waiting.queue == queue);
-        waiting.map(|waiting| waiting.work.id).collect()
+        let QueueState { signatures, overflow, .. } = &self.queues[queue];
+        let open = signatures.iter().flat_map(|no| self.signatures[*no].lines.ids());
+        let reserved = self.agents.iter().flat_map(|(_, agent)| &agent.reserved);
+        let theirs = reserved.filter(|(no, _)| signatures.contains(no));
+        let theirs = theirs.flat_map(|(_, lines)| lines.ids());
+        open.chain(theirs).chain(overflow.iter().copied()).collect()
     }
 
     /// When time itself next changes how something is filed.

@@ -22,8 +22,13 @@ export class Form {
     this.problem = problem;
     this.busy = false;
     this.page.draw();
-    const shown = () => this.page.root.querySelector('form [aria-invalid="true"], form .problem');
-    requestAnimationFrame(() => shown()?.focus());
+    const { root } = this.page;
+    requestAnimationFrame(() => {
+      // In a part that is closed a marked field is not to be seen, and takes no focus.
+      const parts = root.querySelectorAll('form details:has([aria-invalid="true"])');
+      parts.forEach((part) => { part.open = true; });
+      root.querySelector('form [aria-invalid="true"], form .problem')?.focus();
+    });
   }
 
   async go(event) {
