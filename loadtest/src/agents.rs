@@ -210,7 +210,10 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
     let ledger = args.ledger.as_deref().map(Ledger::open).transpose()?;
     let tally = Shared::default();
     let connecting = clock::seconds(f64::from(args.agents) / f64::from(args.connect_rate));
-    let ends = clock::now() + connecting + Duration::from_secs(args.seconds);
+    let connected = clock::now() + connecting;
+    let ends = connected + Duration::from_secs(args.seconds);
+    // This load is even only once all are connected, and before all leave at once.
+    tally.lock().steady = args.presence_every.map(|_| connected..ends);
     let finish = clock::seconds(10.0 + 10.0 * (args.reply + args.ring + args.talk + args.wrap));
     let mut shifts = JoinSet::new();
     for (number, agent) in (0_u32..).zip(agents) {

@@ -245,7 +245,7 @@ impl<C: Conduct> Desk<C> {
         // The engine may free a callback from the moment at which it was asked to; the driver's
         // clock says when that was, unless the server's runs behind it.
         let asked_at = sent_at.min(at);
-        self.tally.lock().answered(act.kind(), took);
+        self.tally.lock().answered(act.kind(), now, took);
         if let Err(problem) = verdict {
             self.refused(now, at, act, &problem);
             return;

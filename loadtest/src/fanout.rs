@@ -1,7 +1,8 @@
 //! `loadtest fanout`: many agents connected, each changing its state once a second.
 //!
 //! Each change is an entry of the journal; its answer comes when that is durable, and the change
-//! itself goes to the agent's sessions after it.
+//! itself goes to the agent's sessions after it. Frames sent while the agents connect, and when all
+//! of them leave at once, are told apart: that is another load.
 
 use anyhow::Result;
 use clap::value_parser;

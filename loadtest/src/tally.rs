@@ -4,12 +4,15 @@
 //! would take gigabytes. It only counts; what is a violation is decided here and nowhere else.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::overlap::{Hold, overlaps};
 use crate::report::{Report, Spread, Unit};
 
+/// What the spread of frames sent while agents come and go is called.
+pub(crate) const UNSTEADY: &str = "coming and going";
 /// Sentences about breaches that are kept.
 const KEPT_VIOLATIONS: usize = 1_000;
 
@@ -41,7 +44,11 @@ pub(crate) struct Tally {
     pub(crate) called: BTreeMap<Arc<str>, Instant>,
     pub(crate) offered_holds: Vec<Hold>,
     pub(crate) assigned_holds: Vec<Hold>,
+    /// When all are there and nobody leaves yet, where that is what is measured.
+    pub(crate) steady: Option<Range<Instant>>,
     latencies: BTreeMap<&'static str, Spread>,
+    /// Of frames sent outside of that time.
+    unsteady: Spread,
 }
 
 /// The tally of a run, shared by its agents.
@@ -69,9 +76,15 @@ impl Tally {
         *self.losses.entry(reason).or_default() += 1;
     }
 
-    /// Counts how long the answer to a frame took.
-    pub(crate) fn answered(&mut self, frame: &'static str, took: Duration) {
-        self.latencies.entry(frame).or_default().record(took);
+    /// Counts how long the answer to a frame took that has come now.
+    pub(crate) fn answered(&mut self, frame: &'static str, now: Instant, took: Duration) {
+        let is_steady = self
+            .steady
+            .as_ref()
+            .is_none_or(|steady| now.checked_sub(took).is_some_and(|sent| steady.contains(&sent)));
+        let spread =
+            if is_steady { self.latencies.entry(frame).or_default() } else { &mut self.unsteady };
+        spread.record(took);
     }
 
     /// Moves counts, latencies and verdicts into a report.
@@ -106,6 +119,7 @@ impl Tally {
             report.spread(frame, Unit::Milliseconds, spread);
         }
         report.spread("all frames", Unit::Milliseconds, all);
+        report.spread(UNSTEADY, Unit::Milliseconds, std::mem::take(&mut self.unsteady));
         let offered = overlaps(std::mem::take(&mut self.offered_holds));
         let assigned = overlaps(std::mem::take(&mut self.assigned_holds));
         report.verdict("offered twice", offered.len());
@@ -116,5 +130,29 @@ impl Tally {
         report.violations(assigned);
         report.violations(std::mem::take(&mut self.violations));
         report.violations(std::mem::take(&mut self.refused));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn frames_sent_while_agents_come_and_go_are_told_apart() {
+        let from = clock::now();
+        let second = Duration::from_secs(1);
+        let mut tally = Tally { steady: Some(from..from + 2 * second), ..Tally::default() };
+        for (answered, took) in [(0, 1), (1, 1), (3, 2), (3, 1)] {
+            tally.answered("presence", from + second * answered, second * took);
+        }
+        let mut report = Report::new("agents");
+        tally.report(&mut report);
+        let times = report.to_json()["times"].clone();
+        assert_eq!(
+            (&times["all frames"]["count"], &times["presence"]["count"]),
+            (&2.into(), &2.into())
+        );
+        assert_eq!(times[UNSTEADY]["count"], 2);
     }
 }

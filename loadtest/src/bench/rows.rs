@@ -192,6 +192,13 @@ impl Row {
         row
     }
 
+    /// A figure of which nothing is asked.
+    pub(super) fn figure(target: &str, what: &str, figures: &Rounds, unit: &str) -> Self {
+        let mut row = Self::bound(target, what, figures, unit, 0.0);
+        (row.asked, row.verdict) = ("–".to_owned(), Verdict::Shown);
+        row
+    }
+
     /// What couldn't be measured.
     pub(super) fn not_run(target: &str, why: &str) -> Self {
         let dash = || "–".to_owned();

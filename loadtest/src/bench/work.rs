@@ -18,6 +18,7 @@ use crate::peers::noop::Noop;
 use crate::peers::redis::{Fsync, Redis};
 use crate::report::Spread;
 use crate::storm::{self, Storm};
+use crate::tally;
 
 /// Jobs that BullMQ gets at once.
 const JOBS: u32 = 20_000;
@@ -179,16 +180,24 @@ pub(super) async fn crowd(bench: &Bench) -> Result<Vec<Row>> {
         seconds: bench.seconds.max(2),
         json: false,
     };
-    let (mut p99, mut lost) = (Rounds::default(), Rounds::default());
+    let (mut p99, mut moving, mut lost) = (Rounds::default(), Rounds::default(), Rounds::default());
     for round in 1..=bench.rounds {
         say(&format!("P10, round {round}"));
         let report = fanout::run(args.clone()).await?;
         p99.push(millis(report.times("all frames").context("no frame was answered")?, 0.99));
+        let unsteady = report.times(tally::UNSTEADY).context("nobody came")?;
+        moving.push(millis(unsteady, 0.99));
         lost.push(f64::from(u32::try_from(report.sum_of("session lost"))?));
     }
     let what = format!("{} agents, a change a second each: 99th percentile", bench.agents);
     Ok(vec![
         Row::bound("P10", &what, &p99, "ms", 50.0),
+        Row::figure(
+            "P10",
+            "the same while they connect, and when all leave at once",
+            &moving,
+            "ms",
+        ),
         Row::bound("P10", "sessions lost", &lost, "", 0.0),
     ])
 }
