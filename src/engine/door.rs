@@ -44,9 +44,30 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    fn way_in(&self) -> WayIn {
+        WayIn { phase: self.phase, is_stalled: self.stalled_since.is_some() }
+    }
+}
+
+/// What decides whether anybody may come in.
+///
+/// Told by itself, because a burst waits outside by the thousand: if it looked at each group that
+/// becomes durable, it would be woken as a whole for every few commands that get in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct WayIn {
+    phase: Phase,
+    is_stalled: bool,
+}
+
+impl WayIn {
     /// Whether commands may come in.
-    fn takes_commands(&self) -> bool {
-        self.phase == Phase::Ready && self.stalled_since.is_none()
+    fn takes_commands(self) -> bool {
+        self.takes_questions() && !self.is_stalled
+    }
+
+    /// Whether questions may, which can be answered while the store is stalled.
+    fn takes_questions(self) -> bool {
+        self.phase == Phase::Ready
     }
 }
 
@@ -59,6 +80,7 @@ pub(crate) struct Door {
     /// How long a command waits for one.
     wait: Span,
     standing: watch::Sender<Standing>,
+    way_in: watch::Sender<WayIn>,
     refused: Tally<Refused>,
 }
 
@@ -67,24 +89,25 @@ impl Door {
     pub(crate) fn new(max: u32, wait: Span) -> Self {
         let permits = Arc::new(Semaphore::new(max as usize));
         let standing = watch::Sender::new(Standing::default());
-        Self { permits, max, wait, standing, refused: Tally::default() }
+        let way_in = watch::Sender::new(WayIn::default());
+        Self { permits, max, wait, standing, way_in, refused: Tally::default() }
     }
 
     /// A permit for a command that changes something: waits for it, is overloaded when that takes
     /// too long, and unavailable at once while nothing can be written.
     pub(crate) async fn enter(&self, clock: &Clock) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.admit(clock, Standing::takes_commands).await
+        self.admit(clock, WayIn::takes_commands).await
     }
 
     /// A permit for a question, which can be answered while the store is stalled.
     pub(crate) async fn ask(&self, clock: &Clock) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.admit(clock, |standing| standing.phase == Phase::Ready).await
+        self.admit(clock, WayIn::takes_questions).await
     }
 
     async fn admit(
         &self,
         clock: &Clock,
-        open: fn(&Standing) -> bool,
+        open: fn(WayIn) -> bool,
     ) -> Result<OwnedSemaphorePermit, Refusal> {
         let admitted = self.wait_outside(clock, open).await;
         match &admitted {
@@ -98,18 +121,18 @@ impl Door {
     async fn wait_outside(
         &self,
         clock: &Clock,
-        open: fn(&Standing) -> bool,
+        open: fn(WayIn) -> bool,
     ) -> Result<OwnedSemaphorePermit, Refusal> {
-        if !open(&self.standing.borrow()) {
+        if !open(*self.way_in.borrow()) {
             return Err(Refusal::Unavailable);
         }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let mut standing = self.standing.subscribe();
+        let mut way_in = self.way_in.subscribe();
         tokio::select! {
             biased;
-            _ = standing.wait_for(|standing| !open(standing)) => Err(Refusal::Unavailable),
+            _ = way_in.wait_for(|way_in| !open(*way_in)) => Err(Refusal::Unavailable),
             permit = Arc::clone(&self.permits).acquire_owned() => {
                 permit.map_err(|_closed| Refusal::Unavailable)
             }
@@ -161,6 +184,8 @@ impl Door {
     /// Tells how the workspace stands.
     pub(crate) fn tell(&self, change: impl FnOnce(&mut Standing)) {
         self.standing.send_modify(change);
+        let way_in = self.standing().way_in();
+        self.way_in.send_if_modified(|told| std::mem::replace(told, way_in) != way_in);
     }
 
     /// Waits until entry `number` is durable; unavailable if the store stalls before, or the
@@ -246,8 +271,21 @@ impl Drop for Cause {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Wake, Waker};
+
     use super::*;
     use crate::engine::clock::ManualTime;
+
+    /// Knows whether it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
 
     fn ready(max: u32) -> (Door, Clock, Arc<ManualTime>) {
         let time = ManualTime::starting_at(Timestamp(0));
@@ -286,6 +324,23 @@ mod tests {
         drop(held);
         assert_eq!(door.enter(&clock).await.err(), Some(Refusal::Unavailable));
         assert!(door.ask(&clock).await.is_ok(), "a question can be answered meanwhile");
+    }
+
+    #[tokio::test]
+    async fn who_waits_outside_is_not_woken_by_what_becomes_durable() {
+        let (door, clock, _time) = ready(1);
+        let _held = door.enter(&clock).await.expect("one is free");
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        let mut waiting = pin!(door.enter(&clock));
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        door.tell(|standing| standing.durable = 7);
+        assert!(!woken.0.load(Ordering::SeqCst), "nothing has changed for it");
+        door.tell(|standing| standing.stalled_since = Some(Timestamp(0)));
+        assert!(woken.0.load(Ordering::SeqCst));
+        let Poll::Ready(refused) = waiting.as_mut().poll(&mut context) else { panic!("it waits") };
+        assert_eq!(refused.err(), Some(Refusal::Unavailable));
     }
 
     #[tokio::test]
