@@ -4,54 +4,39 @@
 //! values that come in as arguments, because the domain makes no random numbers.
 
 use std::fmt;
-use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// Why a text isn't an id: the text, shortened to what may be shown.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an id: use 1 to 63 of a-z, 0-9, _ and -, the first a letter or digit")]
-pub struct BadSlug(pub String);
-
-/// The most characters that an id chosen by the administrator may have.
-pub const SLUG_MAX: usize = 63;
-
-fn parse_slug(text: &str) -> Result<Arc<str>, BadSlug> {
-    let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    let fits = (1..=SLUG_MAX).contains(&bytes.len())
-        && word(bytes[0])
-        && bytes.iter().all(|&byte| word(byte) || byte == b'_' || byte == b'-');
-    if fits { Ok(Arc::from(text)) } else { Err(BadSlug(text.chars().take(80).collect())) }
-}
+use super::slug::Slug;
+pub use super::slug::{BadSlug, SLUG_MAX};
 
 macro_rules! slug {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Slug);
 
         impl $name {
             /// Takes `[a-z0-9][a-z0-9_-]{0,62}` and nothing else.
             pub fn parse(text: &str) -> Result<Self, BadSlug> {
-                parse_slug(text).map(Self)
+                Slug::parse(text).map(Self)
             }
 
             /// The id as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str(&self.0)
+                out.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str(&self.0)
+                out.write_str(self.as_str())
             }
         }
     };

@@ -28,6 +28,7 @@ pub mod ranked;
 pub mod refusal;
 pub mod skills;
 pub mod slots;
+mod slug;
 pub mod time;
 pub mod webhook;
 pub mod zone;

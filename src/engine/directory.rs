@@ -10,6 +10,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hash::Hash;
 
 use actix::{Actor, Addr};
 
@@ -17,10 +18,11 @@ use super::agent_actor::AgentActor;
 use super::callback_actor::{CallbackActor, CallbackDesk};
 use super::queue_actor::QueueActor;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
+use crate::domain::matching::ByKey;
 
 /// Actors of one kind.
 pub(crate) struct Book<K, A: Actor> {
-    desks: RefCell<BTreeMap<K, Desk<A>>>,
+    desks: RefCell<ByKey<K, Desk<A>>>,
 }
 
 struct Desk<A: Actor> {
@@ -29,13 +31,13 @@ struct Desk<A: Actor> {
     on_the_way: u32,
 }
 
-impl<K: Ord + Clone, A: Actor> Default for Book<K, A> {
+impl<K: Hash + Eq + Clone, A: Actor> Default for Book<K, A> {
     fn default() -> Self {
         Self { desks: RefCell::default() }
     }
 }
 
-impl<K: Ord + Clone, A: Actor> Book<K, A> {
+impl<K: Hash + Eq + Clone, A: Actor> Book<K, A> {
     /// Posts a letter to the actor of `key`, which is started if there is none and it may be. An
     /// address isn't copied for that: each copy is two pieces of memory.
     pub(crate) fn post(

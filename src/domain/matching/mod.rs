@@ -32,13 +32,14 @@ use std::mem;
 pub(crate) use agents::{AgentState, Held};
 pub(crate) use filing::{Filing, Waiting, bars, waits_for_good};
 pub(crate) use queues::{QueueState, Rules};
+pub(crate) use registry::ByKey;
 pub(crate) use registry::No;
 pub(crate) use signatures::fits_when_free;
 
 use super::callback::Unroutable;
 use super::ids::{AgentId, CallbackId, QueueId};
 use super::time::Timestamp;
-use registry::{ByKey, Registry};
+use registry::Registry;
 use signatures::{Signature, SignatureKey};
 
 /// Everything that waits, and everyone who could take it.

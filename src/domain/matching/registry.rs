@@ -66,8 +66,7 @@ impl<T> fmt::Debug for No<T> {
 /// What is looked up by key, and put in order by whoever walks through it.
 #[expect(
     clippy::disallowed_types,
-    reason = "its order never matters; among 10,000 agents an ordered map compares 14 texts, each \
-              somewhere else in memory"
+    reason = "its order never matters; among 10,000 agents an ordered map compares 14 texts"
 )]
 pub(crate) type ByKey<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
