@@ -7,7 +7,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use actix_web::error::PayloadError;
 use actix_web::web::Bytes;
@@ -168,7 +168,10 @@ where
                 return Poll::Pending;
             }
         }
-        match Pin::new(&mut self.inner).poll_next(context) {
+        // Bytes are fed in by the connection's own task, which asks for what is to be written, and
+        // so polls this, right after it: were it woken as well, it would do both again for nothing.
+        let mut unwoken = Context::from_waker(Waker::noop());
+        match Pin::new(&mut self.inner).poll_next(&mut unwoken) {
             Poll::Ready(Some(Ok(bytes))) => {
                 self.inflow.heard.store(true, Ordering::Release);
                 if self.fits(&bytes) {

@@ -4,6 +4,7 @@
 //! in is asked of a gate that the composition root provides, since http owns the credentials.
 
 mod guard;
+mod looks;
 mod outflow;
 mod pump;
 mod session;

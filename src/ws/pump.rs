@@ -7,12 +7,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::guard::Inflow;
+use super::looks::{Look, Looks, Silence};
 use super::outflow::{Outflow, Outgoing, Put};
 use super::{Admitted, SocketState};
 use crate::domain::agent::Welcome;
@@ -60,12 +59,6 @@ const MAX_WAITING_MESSAGES: usize = 4_096;
 /// So many frames that aren't frames end a session.
 const MAX_STRIKES: u32 = 3;
 
-/// A session silent for so many heartbeats is dropped.
-const SILENT_HEARTBEATS: u32 = 3;
-
-/// How often a credential is looked at, however rare the heartbeats are.
-const CREDENTIAL_CHECK: Duration = Duration::from_secs(30);
-
 /// Where the engine puts what this session is sent.
 struct Outlet {
     messages: mpsc::UnboundedSender<ToSession>,
@@ -99,18 +92,6 @@ impl Drop for Gone {
         if !self.client_left {
             self.outflow.end(RESTART, false);
         }
-    }
-}
-
-/// Counts heartbeats without a sign of life.
-#[derive(Debug, Default)]
-struct Silence(u32);
-
-impl Silence {
-    /// One more heartbeat: whether the session has been silent for too many.
-    fn beat(&mut self, heard: bool) -> bool {
-        self.0 = if heard { 0 } else { self.0 + 1 };
-        self.0 >= SILENT_HEARTBEATS
     }
 }
 
@@ -150,10 +131,7 @@ pub(super) async fn run(
     };
     let handle = admitted.handle.clone();
     let mut gone = Gone { handle, session, outflow: Arc::clone(&outflow), client_left: false };
-    let heartbeat = state.limits.heartbeat;
-    let mut beats = interval_at(Instant::now() + heartbeat, heartbeat);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut credential_checks = interval(CREDENTIAL_CHECK);
+    let mut looks = Looks::new(state.limits.heartbeat);
     let mut pump = Pump {
         state,
         admitted,
@@ -177,8 +155,10 @@ pub(super) async fn run(
                 }
                 None => Err(Over),
             },
-            _ = beats.tick() => pump.beat(),
-            _ = credential_checks.tick() => pump.check_credential(),
+            look = looks.next() => match look {
+                Look::Heartbeat => pump.beat(),
+                Look::Between => pump.check_credential(),
+            },
             frame = client.frames.recv(), if idle => match frame {
                 Some(frame) => {
                     client.inflow.handled();
@@ -467,15 +447,6 @@ impl Known for KnownTo<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_session_silent_for_three_heartbeats_is_dropped() {
-        let mut silence = Silence::default();
-        assert_eq!([true, false, false].map(|heard| silence.beat(heard)), [false; 3]);
-        assert!(!silence.beat(true), "any sign of life is enough");
-        let beats = [false, false, false, false].map(|heard| silence.beat(heard));
-        assert_eq!(beats, [false, false, true, true]);
-    }
 
     #[test]
     fn an_engine_that_says_more_than_is_read_cuts_the_session_off() {
