@@ -58,6 +58,8 @@ impl Known {
                     self.queues.remove(id);
                     letters.extend(self.refresh_timers(id));
                 }
+                // Agents come and go all day; how they are set up hardly ever changes.
+                Change::Agent(agent) if self.is_set_up_so(&agent.settings) => {}
                 Change::Agent(agent) => {
                     let timers = self.timers(&agent.settings);
                     let id = agent.settings.id.clone();
@@ -95,6 +97,11 @@ impl Known {
             }
         }
         letters
+    }
+
+    /// Whether these are an agent's settings as they are known.
+    fn is_set_up_so(&self, settings: &Arc<AgentSettings>) -> bool {
+        self.agents.get(&settings.id).is_some_and(|(known, _)| Arc::ptr_eq(known, settings))
     }
 
     /// Whether the number, if there is one, is on the deny list.
