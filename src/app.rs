@@ -16,6 +16,7 @@ use self::access::BadAccess;
 use self::outward::{OutwardFault, Senders};
 use self::workspaces::{Started, StoreFault};
 use crate::config::Settings;
+use crate::domain::phone;
 use crate::engine::ports::StoreError;
 use crate::engine::recovery::OpenError;
 use crate::engine::system::{Ended, StartError};
@@ -102,6 +103,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files can't be raised");
     }
+    phone::load_plans();
     let listener = listen(&settings.listen)?;
     let address = listener.local_addr().map_err(RunError::Serve)?;
     let public_url = settings.public_url.clone();

@@ -4,7 +4,8 @@
 //! Each is a difference of what the process holds when it stands still: with so many, and with so
 //! many more. The server is started anew before each look, so that what a burst of requests left in
 //! caches and buffers isn't counted; sessions are looked at once, without a start. No two looks at
-//! the same find the same, so of callbacks there are several, and with each difference stands how
+//! the same find the same, since what recovery leaves behind differs by some megabytes; so of
+//! callbacks there are several looks and very many callbacks, and with each difference stands how
 //! far it may be off: who judges takes the upper end. By how much a burst moves a server that isn't
 //! started anew is told as well.
 
@@ -30,10 +31,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) ground: Ground,
     /// Callbacks that wait for their time: so many, and as many again
-    #[arg(long, default_value_t = 200_000, value_parser = value_parser!(u64).range(1..=5_000_000))]
+    #[arg(long, default_value_t = 300_000, value_parser = value_parser!(u64).range(1..=5_000_000))]
     pub(crate) dormant: u64,
     /// Callbacks in line
-    #[arg(long, default_value_t = 20_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub(crate) live: u64,
     /// Agents' sessions
     #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=19_000))]

@@ -116,6 +116,12 @@ pub struct BadRegion(pub String);
 #[error("not an extension: use 1 to {EXTENSION_MAX} digits")]
 pub struct BadExtension;
 
+/// Reads the numbering plans, 5 MB, for which the first number would have to wait.
+pub fn load_plans() {
+    // Whichever region is asked for, all of them are read.
+    let _ = PHONE_NUMBER_UTIL.get_country_code_for_region(Region(*b"DE").in_plan());
+}
+
 impl PhoneNumber {
     /// Reads a number as people write them; one without `+` as it is dialled in `default_region`.
     pub fn parse(text: &str, default_region: Option<Region>) -> Result<Self, BadPhone> {

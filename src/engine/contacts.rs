@@ -1,34 +1,46 @@
 //! Counts the callbacks that aren't final under each contact's key, so that a contact who has none
 //! costs no read.
 //!
-//! Keys stand in it as hashes of 8 bytes: it never denies what is there, and now and then has the
+//! Keys stand in it as hashes of 42 bits: it never denies what is there, and now and then has the
 //! store read for two who share one. It is exact from the first command on, since it is filled
 //! from the store's index when a life begins and learns every change as it is journaled.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
+use super::hashes::Hashes;
 use crate::domain::callback::{Callback, ContactKey};
 use crate::domain::effect::Change;
 
-/// The counts. An ordered map: a hash map of millions stops the thread for 50 ms when it grows.
+/// The counts.
 #[derive(Debug, Default)]
 pub(crate) struct Contacts {
-    counts: BTreeMap<u64, u32>,
+    /// Keys with a callback.
+    some: Hashes,
+    /// How many each has beside the first, by what [`Hashes`] keeps. Hardly anybody has.
+    further: BTreeMap<u64, u32>,
 }
 
 impl Contacts {
     /// A callback is found under this key.
     pub(crate) fn add(&mut self, key: ContactKey) {
-        *self.counts.entry(hash(key)).or_default() += 1;
+        let hash = hash(key);
+        if !self.some.insert(hash) {
+            *self.further.entry(Hashes::kept(hash)).or_default() += 1;
+        }
     }
 
     /// It isn't any more.
     fn remove(&mut self, key: ContactKey) {
         let hash = hash(key);
-        let count = self.counts.get_mut(&hash).expect("what is removed was added before");
-        *count -= 1;
-        if *count == 0 {
-            self.counts.remove(&hash);
+        assert!(self.some.contains(hash), "what is removed was added before");
+        let Entry::Occupied(mut further) = self.further.entry(Hashes::kept(hash)) else {
+            self.some.remove(hash);
+            return;
+        };
+        *further.get_mut() -= 1;
+        if *further.get() == 0 {
+            further.remove();
         }
     }
 
@@ -48,7 +60,7 @@ impl Contacts {
 
     /// Whether a callback may be found under this key; false is certain.
     pub(crate) fn maybe(&self, key: ContactKey) -> bool {
-        self.counts.contains_key(&hash(key))
+        self.some.contains(hash(key))
     }
 }
 
@@ -61,4 +73,25 @@ fn hash(key: ContactKey) -> u64 {
     key.0.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_there_as_long_as_it_has_a_callback() {
+        let [one, other] = ["anna", "ben"].map(ContactKey::told_by);
+        let mut contacts = Contacts::default();
+        for times in 1..4 {
+            for _ in 0..times {
+                contacts.add(one);
+            }
+            for _ in 0..times {
+                assert!(contacts.maybe(one) && !contacts.maybe(other));
+                contacts.remove(one);
+            }
+            assert!(!contacts.maybe(one) && contacts.further.is_empty());
+        }
+    }
 }

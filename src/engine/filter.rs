@@ -1,20 +1,17 @@
-//! Remembers which keys were used, in 8 bytes each, so that a new key needs no read of the store.
+//! Remembers which keys were used, in 4 bytes each, so that a new key needs no read of the store.
 //!
 //! It answers "no" only where that is certain: everything used since `complete_since` is in it.
 //! Before that, and beyond its bound, it answers "maybe", and the store is read. It never says
 //! that a key was used: two keys may share a hash.
 
-use std::collections::BTreeSet;
-
+use super::hashes::Hashes;
 use crate::domain::time::{Span, Timestamp};
 
 /// The hashes used within the last `span` to twice `span`, in two generations.
-///
-/// Ordered sets and not hash sets: a hash set of millions stops the thread for 50 ms when it grows.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    newer: BTreeSet<u64>,
-    older: BTreeSet<u64>,
+    newer: Hashes,
+    older: Hashes,
     newer_since: Timestamp,
     /// All that was used from here on was put in.
     complete_since: Timestamp,
@@ -27,7 +24,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// Keys matter for `span`; all used from `complete_since` on will be put in.
     pub(crate) fn new(span: Span, complete_since: Timestamp, now: Timestamp, bound: usize) -> Self {
-        let (newer, older) = (BTreeSet::new(), BTreeSet::new());
+        let (newer, older) = (Hashes::default(), Hashes::default());
         Self { newer, older, newer_since: now, complete_since, span, bound }
     }
 
@@ -35,8 +32,8 @@ impl Filter {
     pub(crate) fn maybe(&mut self, hash: u64, now: Timestamp) -> bool {
         self.turn(now);
         now - self.span < self.complete_since
-            || self.newer.contains(&hash)
-            || self.older.contains(&hash)
+            || self.newer.contains(hash)
+            || self.older.contains(hash)
     }
 
     /// The key is used. `now` never runs backwards: it is the steady clock's.
@@ -53,20 +50,10 @@ impl Filter {
     /// Drops the older generation when the newer one is `span` old; both when it is twice that.
     fn turn(&mut self, now: Timestamp) {
         while now.since(self.newer_since) >= self.span {
-            let newer = std::mem::take(&mut self.newer);
-            drop_elsewhere(std::mem::replace(&mut self.older, newer));
+            self.older = std::mem::take(&mut self.newer);
             let empty = self.older.is_empty();
             self.newer_since = if empty { now } else { self.newer_since + self.span };
         }
-    }
-}
-
-/// Freeing millions of hashes takes longer than the workspace's thread may stop.
-fn drop_elsewhere(hashes: BTreeSet<u64>) {
-    const FEW: usize = 10_000;
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) if hashes.len() > FEW => drop(runtime.spawn_blocking(move || drop(hashes))),
-        Ok(_) | Err(_) => drop(hashes),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod feed;
 pub mod figures;
 mod filter;
 pub mod handle;
+mod hashes;
 pub mod health;
 mod intake;
 pub mod journal;

@@ -16,7 +16,7 @@ pub(super) async fn footprint(bench: &Bench) -> Result<Vec<Row>> {
     let args = footprint::Args {
         ground: bench.ground.with(StoreKind::Embedded),
         dormant: bench.dormant / 2,
-        live: bench.live / 2,
+        live: bench.live,
         agents: bench.agents / 2,
         first: bench.dormant / 10,
         rest_seconds: if bench.quick { 1 } else { 30 },
