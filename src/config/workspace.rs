@@ -24,6 +24,8 @@ pub(super) struct Warnings {
     tokens_in_clear: usize,
     /// Hashes of all tokens, so that none is given twice.
     tokens: BTreeSet<TokenHash>,
+    /// Workspaces that nobody gets into by the configuration.
+    closed: Vec<WorkspaceId>,
 }
 
 impl Warnings {
@@ -33,7 +35,13 @@ impl Warnings {
         let clear = (count > 0).then(|| {
             format!("{count} key(s) have a `token` in the clear; for production use `token_sha256`")
         });
-        clear.into_iter().collect()
+        let closed = self.closed.iter().map(|id| {
+            format!(
+                "workspace {id} has no key and no JWT: nobody gets in but with keys that its store \
+                 has; add a [[workspace.key]] with role = \"admin\""
+            )
+        });
+        clear.into_iter().chain(closed).collect()
     }
 }
 
@@ -73,8 +81,12 @@ fn workspace(
     let queues = queues(fields, max_requirements);
     let known: BTreeSet<QueueId> = queues.iter().map(|queue| queue.id.clone()).collect();
     let agents = agents(fields, &known);
+    let id = id?;
+    if keys.is_empty() && jwt.is_none() {
+        warnings.closed.push(id.clone());
+    }
     Some(Workspace {
-        id: id?,
+        id,
         secret,
         desk_origins,
         links,

@@ -364,7 +364,7 @@ impl Office {
             return Err(Refusal::NumberDenied);
         }
         if !self.arrive(token, &queue) {
-            return Err(Refusal::IntakePaused { until: None });
+            return Err(Refusal::Overloaded);
         }
         let id = CallbackId(self.now().fresh.0);
         let mut intake = self.intake.borrow_mut();
@@ -388,16 +388,20 @@ impl Office {
         if reach.is_some_and(|it| self.known.borrow().is_denied(it.phone.as_ref())) {
             return Err(Refusal::NumberDenied);
         }
-        if let Action::Requeue { queue: Some(queue), .. } = &command.action
-            && !self.arrive(token, &queue.settings.id)
-        {
-            return Err(Refusal::field("/queue", "there is no such queue"));
+        if let Action::Requeue { queue: Some(queue), .. } = &command.action {
+            if self.known.borrow().queue(&queue.settings.id).is_none() {
+                return Err(Refusal::field("/queue", "there is no such queue"));
+            }
+            if !self.arrive(token, &queue.settings.id) {
+                return Err(Refusal::Overloaded);
+            }
         }
         let message = CallbackMessage::Command(Box::new(command));
         Ok(Some(Letter::Callback(callback, message)))
     }
 
-    /// Notes that the command brings a callback into a queue; false: the queue is going.
+    /// Notes that the command brings a callback into a queue; false: it is just being removed, or
+    /// that is just being refused, so that whoever asks again is told which.
     fn arrive(&self, token: Token, queue: &QueueId) -> bool {
         let arrives = self.known.borrow_mut().arrive(queue);
         if arrives && let Some(pending) = self.answers.borrow_mut().of(token) {

@@ -27,7 +27,7 @@ use super::office::{Fittings, Office, Singles};
 use super::outputs::Output;
 use super::ports::{StoreError, Tables};
 use super::queue_actor::QueueActor;
-use super::recovery::{self, OpenError, Storage};
+use super::recovery::{self, AbortOnDrop, OpenError, Storage};
 use super::router_actor::RouterActor;
 use super::scheduler_actor::{Ring, SchedulerActor};
 use super::shared::{Gate, Shared};
@@ -168,7 +168,7 @@ impl Life<'_> {
             office.write_secret(made);
         }
         office.zone_rules.set(inventory.zone_rules);
-        restore(&office, &inventory, self.config).await?;
+        restore(&office, &inventory, self.config, background).await?;
         let life = self.shared.door.standing().life;
         let door = DoorActor::new(Rc::clone(&office)).start();
         self.shared.set_gate(Some(Gate { life, door, library, ledger }));
@@ -331,8 +331,12 @@ async fn restore(
     office: &Rc<Office>,
     inventory: &Inventory,
     config: &EngineConfig,
+    background: &Handle,
 ) -> Result<(), StoreError> {
-    know_contacts(office).await?;
+    let library = Arc::clone(&office.library);
+    let seats = ahead(background, async move { library.seats().await });
+    know_contacts(office, background).await?;
+    let mut seats = seats.await?;
     let queues = inventory.queues.iter().cloned().map(Change::Queue);
     let agents = inventory.agents.iter().cloned().map(Change::Agent);
     let webhooks = inventory.webhooks.iter().cloned();
@@ -352,7 +356,6 @@ async fn restore(
     let shown = inventory.denied.iter().map(|denied| (denied.phone, Arc::clone(denied)));
     office.shared.boards.denied.show(shown.collect());
     let directory = &office.directory;
-    let mut seats = office.library.seats().await?;
     for queue in &inventory.queues {
         let seats = seats.remove(&queue.settings.id).unwrap_or_default();
         let actor = QueueActor::recovered(Rc::clone(office), queue, seats);
@@ -367,11 +370,21 @@ async fn restore(
     // An agent's timers are their queues': those must be known first.
     office.quiet().await;
     make_agents(office, config);
-    let mut after = None;
+    recall_live(office, background).await
+}
+
+/// Makes an actor for everybody who is live, in the order of their ids.
+async fn recall_live(office: &Rc<Office>, background: &Handle) -> Result<(), StoreError> {
+    let read = |after| {
+        let library = Arc::clone(&office.library);
+        ahead(background, async move { library.live(after, PAGE).await })
+    };
+    let directory = &office.directory;
+    let mut page = read(None).await?;
     loop {
-        let page = office.library.live(after, PAGE).await?;
-        let is_last = page.len() < PAGE;
-        after = page.last().map(|callback| callback.id);
+        let next = page.last().filter(|_| page.len() == PAGE).map(|callback| callback.id);
+        let newest = office.newest();
+        let following = next.map(|last| read(Some(last)));
         for callback in page {
             // Whoever is there became live by a step of its own since, which has counted it and
             // told everybody.
@@ -383,26 +396,44 @@ async fn restore(
             CallbackActor::recovered(office, &callback);
         }
         office.shared.gauges.live(directory.callbacks.len());
-        if is_last {
-            return Ok(());
-        }
-        // The letters of a page are handled before the next is read.
+        let Some(following) = following else { return Ok(()) };
+        // The letters of a page are handled before the next one's actors are made.
         office.quiet().await;
+        page = following.await?;
+        if office.newest() != newest {
+            // What was read meanwhile may be of before what was written, or miss it.
+            page = read(next).await?;
+        }
+    }
+}
+
+/// A read that goes on beside what this thread does.
+fn ahead<T: Send + 'static>(
+    background: &Handle,
+    read: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> impl Future<Output = Result<T, StoreError>> {
+    let reading = AbortOnDrop(background.spawn(read));
+    async move {
+        let stopped = |ended| StoreError::Unavailable(format!("a read was stopped: {ended}"));
+        reading.wait().await.map_err(stopped)?
     }
 }
 
 /// Fills in which contacts have something that isn't final, before anything changes.
-async fn know_contacts(office: &Rc<Office>) -> Result<(), StoreError> {
-    let mut after = None;
+async fn know_contacts(office: &Rc<Office>, background: &Handle) -> Result<(), StoreError> {
+    let read = |after| {
+        let library = Arc::clone(&office.library);
+        ahead(background, async move { library.contacts(after, CONTACTS_PAGE).await })
+    };
+    let mut page = read(None).await?;
     loop {
-        let page = office.library.contacts(after, CONTACTS_PAGE).await?;
+        let last = page.last().filter(|_| page.len() == CONTACTS_PAGE);
+        let following = last.map(|last| read(Some(*last)));
         for (contact, _) in &page {
             office.intake.borrow_mut().contacts.add(*contact);
         }
-        match page.last() {
-            Some(last) if page.len() == CONTACTS_PAGE => after = Some(*last),
-            Some(_) | None => return Ok(()),
-        }
+        let Some(following) = following else { return Ok(()) };
+        page = following.await?;
     }
 }
 

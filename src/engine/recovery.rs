@@ -255,10 +255,10 @@ fn spawn(
 }
 
 /// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(JoinHandle<T>);
+pub(super) struct AbortOnDrop<T>(pub(super) JoinHandle<T>);
 
 impl<T> AbortOnDrop<T> {
-    async fn wait(mut self) -> Result<T, tokio::task::JoinError> {
+    pub(super) async fn wait(mut self) -> Result<T, tokio::task::JoinError> {
         (&mut self.0).await
     }
 }

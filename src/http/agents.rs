@@ -11,7 +11,8 @@ use super::reply::Reply;
 use crate::domain::agent::{Agent, AgentView};
 use crate::domain::ids::AgentId;
 use crate::wire::agent::{
-    AgentStatusBody, ColleagueBody, agent_body, read_external_load, read_presence_body,
+    AgentStatusBody, ColleagueBody, ExternalLoadBody, agent_body, read_external_load,
+    read_presence_body,
 };
 use crate::wire::page::{PageBody, PageQuery, page_of};
 use crate::wire::problem::Problem;
@@ -115,6 +116,10 @@ pub(super) async fn external_load(call: &Call<'_>) -> Result<Reply, Problem> {
     let (units, until) = call.fields(|fields| read_external_load(fields, call.workspace()))?;
     check_version(call, view.agent.version)?;
     let agent = call.workspace().handle.set_external_load(id, units, until).await?;
+    if matches!(call.role(), Role::Channel { .. }) {
+        let body = ExternalLoadBody::new(&agent, call.now);
+        return Ok(Reply::ok(&body).version(agent.version));
+    }
     Ok(status_of(call, &view, agent))
 }
 

@@ -167,29 +167,35 @@ impl Call<'_> {
         self.shared.public_uses.request(key, self.address(), public, self.now)
     }
 
-    /// Counts a callback asked for with a key that stands in a page.
-    pub(super) fn count_public_callback(&self) -> Result<(), Problem> {
-        let Some(public) = &self.caller.public else { return Ok(()) };
-        let key = self.caller.identity;
-        self.shared.public_uses.callback(key, self.address(), public, self.now)
-    }
-
     /// How many requests one number may make, if this one counts: agents' bookings don't.
     fn phone_limit(&self) -> Option<u32> {
         let most = self.workspace().phone_requests_per_minute;
         (most > 0 && !self.role().is_inside()).then_some(most)
     }
 
-    /// Counts a request for a callback to a number.
-    pub(super) fn count_phone(&self, phone: Option<PhoneNumber>) -> Result<(), Problem> {
+    /// Counts a request for a callback, for a key that stands in a page and for a number.
+    pub(super) fn count_callback(&self, phone: Option<PhoneNumber>) -> Result<(), Problem> {
+        if let Some(public) = &self.caller.public {
+            let key = self.caller.identity;
+            self.shared.public_uses.callback(key, self.address(), public, self.now)?;
+        }
         let (Some(phone), Some(most)) = (phone, self.phone_limit()) else { return Ok(()) };
-        self.shared.phone_requests.count(self.caller.workspace, phone, most, self.now)
+        let counted =
+            self.shared.phone_requests.count(self.caller.workspace, phone, most, self.now);
+        counted.inspect_err(|_| self.uncount_public_callback())
     }
 
     /// Takes back what was counted for a repetition.
-    pub(super) fn uncount_phone(&self, phone: Option<PhoneNumber>) {
+    pub(super) fn uncount_callback(&self, phone: Option<PhoneNumber>) {
+        self.uncount_public_callback();
         if let (Some(phone), Some(_)) = (phone, self.phone_limit()) {
             self.shared.phone_requests.uncount(self.caller.workspace, phone);
+        }
+    }
+
+    fn uncount_public_callback(&self) {
+        if self.caller.public.is_some() {
+            self.shared.public_uses.uncount_callback(self.caller.identity, self.address());
         }
     }
 

@@ -48,14 +48,13 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Problem> {
         Err(problem) => return replayed_or(call, problem).await,
     };
     let phone = wish.request.customer.phone;
-    let counted = counted.and_then(|()| call.count_public_callback());
-    if let Err(problem) = counted.and_then(|()| call.count_phone(phone)) {
+    if let Err(problem) = counted.and_then(|()| call.count_callback(phone)) {
         return replayed_or(call, problem).await;
     }
     let request = Arc::clone(&wish.request);
     let Answered { value: acted, replayed } = workspace.handle.create(wish, keyed).await?;
     if replayed {
-        call.uncount_phone(phone);
+        call.uncount_callback(phone);
     }
     if replayed || !acted.created {
         return created(call, Answered { value: acted, replayed }).await;

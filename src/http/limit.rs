@@ -49,7 +49,8 @@ impl<K: Ord + Clone> Windows<K> {
         Self { length, most_keys, state: Mutex::new(state) }
     }
 
-    /// Counts one more; if that is more than `most`, says in how many seconds the window ends.
+    /// Counts one more, unless that were more than `most`: then says in how many seconds the window
+    /// ends. Who is refused isn't counted, so that what is taken back was there before.
     fn count(&self, key: K, most: u32, now: Timestamp) -> Result<(), u32> {
         // What a panicking thread left behind is still a count.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,8 +69,8 @@ impl<K: Ord + Clone> Windows<K> {
         if now.since(*began) >= self.length || now < *began {
             (*began, *count) = (now, 0);
         }
-        *count = count.saturating_add(1);
-        if *count <= most {
+        if *count < most {
+            *count += 1;
             return Ok(());
         }
         let left = (*began + self.length).since(now).whole_seconds() + 1;
@@ -179,6 +180,13 @@ impl PublicUses {
         let most = allowed.callbacks_per_hour;
         self.callbacks.count((key, network(address)), most, now).map_err(refused)
     }
+
+    /// Takes back a request for a callback of which nothing came.
+    pub(super) fn uncount_callback(&self, key: [u8; 32], address: Option<IpAddr>) {
+        if let Some(address) = address {
+            self.callbacks.uncount(&(key, network(address)));
+        }
+    }
 }
 
 /// Requests for callbacks, by workspace and phone number.
@@ -261,6 +269,9 @@ mod tests {
         phones.count(0, phone, 2, now).expect("the second");
         assert_eq!(phones.count(0, phone, 2, now).expect_err("the third").status(), 429);
         phones.count(1, phone, 2, now).expect("another workspace");
+        // Nor does one that comes while the first is under way, and is refused.
+        phones.uncount(0, phone);
+        phones.count(0, phone, 2, now).expect("in place of what was taken back");
     }
 
     #[test]

@@ -58,6 +58,20 @@ impl<'a> AgentStatusBody<'a> {
     }
 }
 
+/// What a channel is told of an agent: what it told of them itself.
+#[derive(Debug, Serialize)]
+pub struct ExternalLoadBody<'a> {
+    id: &'a str,
+    external_units: u32,
+}
+
+impl<'a> ExternalLoadBody<'a> {
+    /// The agent, seen from `now`.
+    pub fn new(agent: &'a Agent, now: Timestamp) -> Self {
+        Self { id: agent.settings.id.as_str(), external_units: external_units(agent, now) }
+    }
+}
+
 /// An agent in the directory.
 #[derive(Debug, Serialize)]
 pub struct ColleagueBody<'a> {

@@ -31,11 +31,15 @@ impl<'a> TraceBody<'a> {
             failed: one.failed.map(Failed::as_str),
             detail: &one.detail,
         };
+        // Nobody is eligible for what is over.
+        let over = callback.state().is_final();
+        let candidates = if over { &[] } else { trace.candidates.as_slice() };
         Self {
             state: callback.state().as_str(),
             position,
-            candidates: trace.candidates.iter().map(candidate).collect(),
+            candidates: candidates.iter().map(candidate).collect(),
             would_change: match &callback.unroutable {
+                _ if over => Vec::new(),
                 Some(Unroutable::NumberDenied) => vec!["take the number off the deny list"],
                 Some(_) | None => trace.would_change.iter().map(String::as_str).collect(),
             },

@@ -163,7 +163,7 @@ const fn reason(code: Option<u16>) -> &'static str {
         Some(4403) => "agent_removed",
         Some(4408) => "silent",
         Some(4413) => "does_not_read",
-        Some(_) => "protocol",
+        Some(_) => "other",
     }
 }
 

@@ -141,6 +141,9 @@ fn routing_tells_why_nobody_has_it() {
     assert_eq!(candidate["eligible"], false);
     assert_eq!(candidate["failed"], "offline");
     assert!(!trace["would_change"].as_array().expect("a list").is_empty());
+    assert_eq!(server.post(&path(&made, "/cancel"), "portal-key", &json!({})).status, 200);
+    let over = server.get(&path(&made, "/routing"), "lead-key-1").body;
+    assert_eq!((&over["candidates"], &over["would_change"]), (&json!([]), &json!([])), "{over}");
 }
 
 #[test]

@@ -332,7 +332,10 @@ fn work_elsewhere_takes_units_for_four_hours_at_most() {
     let load =
         |credential: &str, body| server.put("/v1/agents/mara/external_load", credential, &body);
     let told = load("portal-key", json!({"units": 1}));
-    assert_eq!((told.status, &told.body["external_units"]), (200, &json!(1)), "{}", told.body);
+    let own = json!({"id": "mara", "external_units": 1});
+    assert_eq!((told.status, &told.body), (200, &own), "a channel sees no more than it told");
+    let whole = load("lead-key-1", json!({"units": 1})).body;
+    assert_eq!(whole["presence"], "offline", "{whole}");
     let directory = server.get("/v1/directory", "tom-key-1").body;
     assert_eq!(directory["agents"][0]["id"], "mara");
     assert_eq!(directory["agents"][0]["free_units"], 0);

@@ -119,6 +119,23 @@ fn whoever_may_ask_is_told_and_whoever_may_not_is_refused() {
 }
 
 #[test]
+fn a_request_sent_again_from_a_page_uses_up_nothing() {
+    let server = Server::start();
+    let ask = |number: u32, key: &str| {
+        let request = server.request("POST", "/v1/callbacks", "public-key");
+        let request = request.header("Origin", "https://shop.example");
+        send(request.header("Idempotency-Key", key).json(&asap(&format!("030 12345{number}"))))
+    };
+    for _ in 0..4 {
+        assert_eq!(ask(1, "one").status, 201);
+    }
+    // A key in a page has 3 callbacks an hour.
+    assert_eq!((ask(2, "two").status, ask(3, "three").status), (201, 201));
+    ask(4, "four").is_problem(429, "rate-limited");
+    assert_eq!(ask(1, "one").status, 201, "what was answered is answered again");
+}
+
+#[test]
 fn nobody_there_offers_both_and_somebody_free_offers_nothing() {
     let server = Server::start();
     let told = ask(&server, "");

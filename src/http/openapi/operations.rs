@@ -170,7 +170,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     write("put", "/v1/agents/{id}/presence", INSIDE, "PresenceChange",
         &[(200, Some("AgentStatus"))], "Sets what an agent wants"),
     write("put", "/v1/agents/{id}/external_load", INTAKE, "ExternalLoad",
-        &[(200, Some("AgentStatus"))], "Tells of an agent's work elsewhere"),
+        &[(200, Some("AgentLoad"))], "Tells of an agent's work elsewhere"),
     get("/v1/agents/{id}/status", LEAD, &[], &[(200, Some("AgentStatus"))],
         "Shows how an agent is doing"),
     get("/v1/agent_status", LEAD, PAGE, &[(200, Some("AgentStatus[]"))],

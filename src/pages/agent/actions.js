@@ -166,7 +166,7 @@ function retry(page, callback) {
     form.radio('when', 'at', t('schedule.at')),
     form.values.when === 'at' && [
       h('div.row', { key: 'soon' }, soon(15), soon(60), soon(180)),
-      whenField(form, callback.customer.time_zone ?? callback.schedule.time_zone),
+      whenField(form, callback.customer.time_zone),
     ],
     form.check('mine', t('retry.mine')),
   ], t('do.retry')));

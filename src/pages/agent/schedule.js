@@ -142,8 +142,8 @@ function done(page, text, link) {
 
 /** The form for another time of a callback. */
 export function rescheduleForm(page, callback) {
-  const zone = callback.customer.time_zone ?? callback.schedule.time_zone;
   const { queue, medium, schedule, customer } = callback;
+  const { time_zone: zone } = customer;
   const at = schedule.start ? Date.parse(schedule.start) : null;
   const form = new Form(page, { zone: 'here', how: 'at', at, queue, medium, time_zone: zone });
   const slots = new Slots(page, form);

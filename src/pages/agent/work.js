@@ -2,7 +2,7 @@
 
 import { aside, outside, select, standing } from '../shared/fields.js';
 import { filled, linkValues, webLink } from '../shared/links.js';
-import { instant, isElsewhere, longInstant, zoneName } from '../shared/time.js';
+import { instant, isElsewhere, isZone, longInstant, now, wall, zoneName } from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 import { actions, reschedule, timer } from './actions.js';
@@ -26,6 +26,15 @@ export function work(page, callback) {
 const reference = (page, name, callback, text) =>
   text && outside(filled(page.desk.links[name], linkValues(callback)), text);
 
+/** What the clock shows where the customer is; from and to, where that may be in several zones. */
+function theirTime({ time_zone: zone, time_zone_candidates: maybe = [] }) {
+  const zones = (zone ? [zone] : maybe).filter(isZone)
+    .sort((one, other) => wall(now(), one).localeCompare(wall(now(), other)));
+  const clock = (it) => [h('rb-clock', { zone: it }), ` ${zoneName(it)}`];
+  const [first, last] = [zones[0], zones.at(-1)];
+  return first && h('span', null, clock(first), first !== last && [' – ', clock(last)]);
+}
+
 function head(page, callback) {
   const { customer, origin, schedule } = callback;
   const zone = customer.time_zone ?? schedule.time_zone;
@@ -33,7 +42,7 @@ function head(page, callback) {
   const facts = [
     ['phone', customer.phone && [h('span.numbers', null, customer.phone),
       customer.phone_extension && ` ${t('work.extension', { number: customer.phone_extension })}`]],
-    ['local_time', h('span', null, h('rb-clock', { zone }), ` ${zoneName(zone)}`)],
+    ['local_time', theirTime(customer)],
     ['email', reference(page, 'email', callback, customer.email)],
     ['queue', labelOf(queue ?? { id: callback.queue })],
     ['start', schedule.start && h('span', null, instant(schedule.start),

@@ -161,9 +161,11 @@ impl RouterMachine {
         if candidates.iter().any(|candidate| candidate.failed.is_none()) {
             return changes;
         }
+        let mut for_good = None;
         if let (Some(only), Some((wish, until))) = (waiting.waits_for, &work.preferred) {
             let only = &self.matching.agents[only].id;
             changes.push(if waits_for_good(wish) {
+                for_good = Some(only);
                 format!("{only} can take it; it waits for nobody else.")
             } else {
                 format!(
@@ -172,7 +174,10 @@ impl RouterMachine {
                 )
             });
         }
-        let among = |test| candidates.iter().filter(move |one| one.failed == Some(test));
+        // What others lack is of no matter where it waits for one alone.
+        let matter = |one: &&Candidate| for_good.is_none_or(|only| one.agent == *only);
+        let among =
+            |test| candidates.iter().filter(matter).filter(move |one| one.failed == Some(test));
         let cooling = among(Failed::Cooldown).filter_map(|one| {
             let no = self.matching.agents.find(&one.agent)?;
             Some((self.cooldown_end(no, waiting)?, &one.agent))

@@ -65,6 +65,20 @@ fn each_agent_is_told_by_the_first_test_that_they_fail() {
 }
 
 #[test]
+fn where_it_waits_for_one_alone_others_change_nothing() {
+    let mut centre = Centre::new();
+    for number in 1..=2 {
+        centre.put(AgentReport { presence: Presence::Offline, ..agent(number) });
+    }
+    let alone = wish(2, PreferMode::Require, Fallback::None, Timestamp::NEVER);
+    let trace = centre.trace(Work { preferred: Some(alone), ..work(1) });
+    assert_eq!(
+        trace.would_change,
+        ["agent-2 can take it; it waits for nobody else.", "agent-2 becomes available."]
+    );
+}
+
+#[test]
 fn an_eligible_agent_fails_nothing_and_a_pause_is_told() {
     let mut centre = Centre::new();
     let paused = Paused { since: at(0), until: None, reason: None };
