@@ -35,7 +35,7 @@ pub enum Refusal {
     #[error("say how the call went first: send its outcome, `answered` before ending it")]
     OutcomeMissing,
     /// No attempt is left.
-    #[error("all {max_attempts} attempts were made; close the callback instead")]
+    #[error("no attempt is left of {max_attempts}; close the callback instead")]
     AttemptsUsedUp {
         /// How many there were.
         max_attempts: u32,
