@@ -246,7 +246,8 @@ impl QueueMachine {
         }
         let live = self.live.len() as u64 + dormant;
         if live > 0 {
-            let text = format!("not final there: {live} of its callbacks; end or requeue them first");
+            let text =
+                format!("not final there: {live} of its callbacks; end or requeue them first");
             out.answer(token, Err(Refusal::InUse(text)));
             return;
         }

@@ -110,6 +110,8 @@ async fn a_letter_posted_in_whatever_turn_a_callback_goes_to_rest_is_handled() {
     let (first, second) = tokio::join!(cancel(), cancel());
     assert_eq!(first.expect("possible").state(), State::Canceled);
     assert!(second.is_err(), "the second finds it canceled: {second:?}");
+    // Who is answered may look before the actor has gone.
+    until("it is gone", || rig.handle.health().live == 0).await;
     assert_eq!(places(&rig, &[id]).await, (vec![Place::Nowhere], 0));
 }
 
