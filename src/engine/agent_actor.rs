@@ -29,7 +29,7 @@ impl AgentActor {
     /// Starts the actor of an agent who is about to be made.
     pub(crate) fn begin(office: Rc<Office>, id: AgentId) -> Addr<Self> {
         let timers = office.known.borrow().timers(&nobody(&id));
-        let desk = AgentDesk::new(id.clone(), office.newest(), timers);
+        let desk = AgentDesk::new(id.clone(), office.version_base(), timers);
         let shell = Shell::new(Rc::clone(&office), Box::new(desk));
         Self { office, id, shell }.start()
     }
@@ -171,7 +171,7 @@ impl Rebuilt for AgentDesk {
 
     fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
         let Some(newest) = &self.newest else {
-            self.machine = AgentMachine::new(self.id.clone(), office.newest(), self.timers);
+            self.machine = AgentMachine::new(self.id.clone(), office.version_base(), self.timers);
             return;
         };
         self.machine = AgentMachine::restore(Arc::clone(newest), self.timers);

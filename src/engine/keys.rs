@@ -119,7 +119,7 @@ impl Office {
                     let text = format!("there are {most} keys; revoke another first");
                     return Err(Refusal::LimitReached(text));
                 }
-                let version = before.map_or_else(|| self.newest(), |key| key.version) + 1;
+                let version = before.map_or_else(|| self.version_base(), |key| key.version) + 1;
                 let key = Arc::new(ApiKey { token, grant: Some(grant), version });
                 let answer = Answer::Key { key: Arc::clone(&key), created };
                 Ok((token, Some(key), answer))

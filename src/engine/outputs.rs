@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::answers::{CommandResult, Reply, replay};
-use super::entry::KeptAnswer;
+use super::entry::{Entry, KeptAnswer};
 use super::handle::{AGENT_REMOVED, Answered, CommandError, ToSession};
 use super::journal::Journal;
 use super::office::Office;
@@ -93,10 +93,16 @@ impl Office {
         self.journal.borrow().as_ref().is_some_and(|journal| !journal.must_wait())
     }
 
-    /// Number of the newest entry. Each change of a thing is an entry, so that no thing had more
-    /// versions: what is made next counts from here, and no tag of one that was removed fits it.
+    /// Number of the newest entry.
     pub(crate) fn newest(&self) -> EntryNumber {
         self.journal.borrow().as_ref().map_or(0, Journal::newest)
+    }
+
+    /// What the versions of a thing that is made now count from. An entry raises a version by a few,
+    /// far less than it may have events: no thing that was removed had versions as high, so that no
+    /// old tag fits.
+    pub(crate) fn version_base(&self) -> u64 {
+        self.newest() * Entry::MAX_EVENTS
     }
 
     /// Takes the journal away to be closed.

@@ -57,7 +57,7 @@ struct Counted {
 impl QueueActor {
     /// Starts the actor of a queue that is about to be made.
     pub(crate) fn begin(office: Rc<Office>, id: QueueId) -> Addr<Self> {
-        let desk = QueueDesk::new(id.clone(), office.newest());
+        let desk = QueueDesk::new(id.clone(), office.version_base());
         let shell = Shell::new(Rc::clone(&office), Box::new(desk));
         Self::up(office, id, shell)
     }
@@ -285,7 +285,7 @@ impl Rebuilt for QueueDesk {
         let waits = self.machine.take_waits();
         let machine = match &self.newest {
             Some(newest) => QueueMachine::restore(Arc::clone(newest)),
-            None => QueueMachine::new(self.id.clone(), office.newest()),
+            None => QueueMachine::new(self.id.clone(), office.version_base()),
         };
         self.machine = machine.with_seats(self.seats.clone(), self.agents).with_waits(waits);
         self.machine.recover(now, out);

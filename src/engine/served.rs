@@ -144,7 +144,7 @@ impl Office {
             (known.denied_version(&phone), known.denied_count())
         };
         let before = version > 0;
-        let next = if before { version } else { self.newest() } + 1;
+        let next = if before { version } else { self.version_base() } + 1;
         let denied = denied.map(|denied| Arc::new(Denied { version: next, ..denied }));
         let most = self.shared.limits.max_denied_numbers;
         let answer = match &denied {

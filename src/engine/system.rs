@@ -64,7 +64,7 @@ pub struct Limits {
     pub window_items: usize,
     /// How far ahead that window looks: `window_seconds`.
     pub window_span: Span,
-    /// Used keys remembered, in 8 bytes each.
+    /// Used keys remembered, in 4 bytes each.
     pub filter_keys: usize,
     /// API keys at most, all of which are kept in memory.
     pub max_keys: usize,
@@ -277,6 +277,10 @@ impl Lives {
                         break Ended::Crashed;
                     }
                     tracing::error!(error = %error, alarm = true, "the store can't be recovered");
+                    if matches!(error, OpenError::Store(StoreError::Newer { .. })) {
+                        // A newer release has taken it meanwhile.
+                        break Ended::Fenced;
+                    }
                     if matches!(error, OpenError::Replaced { .. }) {
                         self.shared.gauges.replaced();
                         break system.block_on(self.until_drained());

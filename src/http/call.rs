@@ -185,17 +185,18 @@ impl Call<'_> {
         counted.inspect_err(|_| self.uncount_public_callback())
     }
 
-    /// Takes back what was counted for a repetition.
+    /// Takes back what was counted for a request of which nothing came.
     pub(super) fn uncount_callback(&self, phone: Option<PhoneNumber>) {
         self.uncount_public_callback();
         if let (Some(phone), Some(_)) = (phone, self.phone_limit()) {
-            self.shared.phone_requests.uncount(self.caller.workspace, phone);
+            self.shared.phone_requests.uncount(self.caller.workspace, phone, self.now);
         }
     }
 
     fn uncount_public_callback(&self) {
         if self.caller.public.is_some() {
-            self.shared.public_uses.uncount_callback(self.caller.identity, self.address());
+            let key = self.caller.identity;
+            self.shared.public_uses.uncount_callback(key, self.address(), self.now);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::domain::message::Action;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::engine::entry::KeptAnswer;
-use crate::engine::handle::{Acted, Answered};
+use crate::engine::handle::{Acted, Answered, CommandError};
 use crate::engine::library::{FullCallback, Page};
 use crate::wire::callback::{Besides, CallbackBody, ExistingBody, Frame, View};
 use crate::wire::event::EventBody;
@@ -52,10 +52,17 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Problem> {
         return replayed_or(call, problem).await;
     }
     let request = Arc::clone(&wish.request);
-    let Answered { value: acted, replayed } = workspace.handle.create(wish, keyed).await?;
-    if replayed {
+    let created_now = workspace.handle.create(wish, keyed).await;
+    // Neither what was answered before nor what isn't taken for the moment uses up anything; should
+    // the latter have been taken after all, its repetition is answered from what is kept.
+    if matches!(
+        created_now,
+        Ok(Answered { replayed: true, .. })
+            | Err(CommandError::Refused(Refusal::Overloaded | Refusal::Unavailable))
+    ) {
         call.uncount_callback(phone);
     }
+    let Answered { value: acted, replayed } = created_now?;
     if replayed || !acted.created {
         return created(call, Answered { value: acted, replayed }).await;
     }

@@ -26,7 +26,7 @@ use crate::engine::handle::Handle;
 use crate::engine::library::StoredEvent;
 use crate::engine::places::Place;
 use crate::wire::event::EventBody;
-use crate::wire::problem::{Kind, Problem};
+use crate::wire::problem::{Kind, PLACE_SECONDS, Problem};
 use crate::wire::query::Query;
 use crate::wire::role::Role;
 
@@ -63,7 +63,7 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
         .ok_or_else(|| Problem::all_open(of_caller.most(), "streams with this credential"))?;
     let permit = workspace.streams.clone().try_acquire_owned().map_err(|_full| {
         let detail = format!("{MAX_STREAMS} streams are open; close one, or try again later.");
-        Problem::new(Kind::Overloaded, detail).retry_after(5)
+        Problem::new(Kind::Overloaded, detail).retry_after(PLACE_SECONDS)
     })?;
     let following = Following {
         feed: EventFeed::new(handle.clone()),

@@ -77,10 +77,13 @@ impl<K: Ord + Clone> Windows<K> {
         Err(u32::try_from(left).unwrap_or(1))
     }
 
-    /// Takes one back that turned out not to count.
-    fn uncount(&self, key: &K) {
+    /// Takes back one that was counted at `then` and turned out not to count, unless its window is
+    /// over.
+    fn uncount(&self, key: &K, then: Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, count)) = state.counts.get_mut(key) {
+        if let Some((began, count)) = state.counts.get_mut(key)
+            && *began <= then
+        {
             *count = count.saturating_sub(1);
         }
     }
@@ -181,10 +184,10 @@ impl PublicUses {
         self.callbacks.count((key, network(address)), most, now).map_err(refused)
     }
 
-    /// Takes back a request for a callback of which nothing came.
-    pub(super) fn uncount_callback(&self, key: [u8; 32], address: Option<IpAddr>) {
+    /// Takes back a request for a callback, counted at `then`, of which nothing came.
+    pub(super) fn uncount_callback(&self, key: [u8; 32], address: Option<IpAddr>, then: Timestamp) {
         if let Some(address) = address {
-            self.callbacks.uncount(&(key, network(address)));
+            self.callbacks.uncount(&(key, network(address)), then);
         }
     }
 }
@@ -210,9 +213,9 @@ impl PhoneRequests {
         self.0.count((workspace, phone), most, now).map_err(refused)
     }
 
-    /// Takes a request back that was a repetition of an earlier one.
-    pub(super) fn uncount(&self, workspace: usize, phone: PhoneNumber) {
-        self.0.uncount(&(workspace, phone));
+    /// Takes back a request, counted at `then`, of which nothing came.
+    pub(super) fn uncount(&self, workspace: usize, phone: PhoneNumber, then: Timestamp) {
+        self.0.uncount(&(workspace, phone), then);
     }
 }
 
@@ -263,15 +266,19 @@ mod tests {
         let phone = PhoneNumber::from_e164("+4930123456").expect("a number");
         for _ in 0..100 {
             phones.count(0, phone, 2, now).expect("each was taken back");
-            phones.uncount(0, phone);
+            phones.uncount(0, phone, now);
         }
         phones.count(0, phone, 2, now).expect("the first");
         phones.count(0, phone, 2, now).expect("the second");
         assert_eq!(phones.count(0, phone, 2, now).expect_err("the third").status(), 429);
         phones.count(1, phone, 2, now).expect("another workspace");
         // Nor does one that comes while the first is under way, and is refused.
-        phones.uncount(0, phone);
+        phones.uncount(0, phone, now);
         phones.count(0, phone, 2, now).expect("in place of what was taken back");
+        let next = now + Span::minutes(1);
+        phones.count(0, phone, 1, next).expect("a new window");
+        phones.uncount(0, phone, now);
+        phones.count(0, phone, 1, next).expect_err("what is taken back was of the window before");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 const RETRY_SECONDS: u32 = 1;
 
 /// After so many seconds one that was open may have ended.
-const PLACE_SECONDS: u32 = 5;
+pub const PLACE_SECONDS: u32 = 5;
 
 macro_rules! kinds {
     ($($variant:ident $status:literal $name:literal $title:literal),+ $(,)?) => {

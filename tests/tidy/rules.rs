@@ -18,7 +18,7 @@ fn is_source(source: &Source, endings: &[&str]) -> bool {
 /// A longer file has more than one subject.
 pub(crate) fn file_length(source: &Source) -> Vec<Fault> {
     let lines = source.text.lines().count();
-    if is_source(source, &["rs", "js", "mjs", "css", "html"]) && lines > FILE_LINES {
+    if is_source(source, &["rs", "js", "mjs", "css", "html", "lua"]) && lines > FILE_LINES {
         return vec![Fault::new(lines, format!("{lines} lines; at most {FILE_LINES}"))];
     }
     Vec::new()
@@ -26,7 +26,7 @@ pub(crate) fn file_length(source: &Source) -> Vec<Fault> {
 
 /// A longer line can't be read beside another file.
 pub(crate) fn line_length(source: &Source) -> Vec<Fault> {
-    if !is_source(source, &["rs", "js", "mjs", "css"]) {
+    if !is_source(source, &["rs", "js", "mjs", "css", "lua"]) {
         return Vec::new();
     }
     let lines = source.text.lines().enumerate();

@@ -45,11 +45,6 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// facts again, so there is no reason to keep more.
 const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Threads that write memtables out and compact. Of two, fjall keeps one for writing out, and that
-/// one hands compactions back to the line and takes them again, without a pause, as long as the
-/// other compacts: a core's worth of nothing. What is to be written out meanwhile waits in memory.
-const WORKERS: usize = 1;
-
 /// The tables of one workspace in a directory.
 pub(in crate::store) struct EmbeddedTables {
     inner: Arc<Inner>,
@@ -143,7 +138,6 @@ fn open_at(path: &Path) -> Result<(Database, Keyspace), StoreError> {
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(WORKERS)
             .open()?;
         let facts = database.keyspace(FACTS, KeyspaceCreateOptions::default)?;
         Ok((database, facts))

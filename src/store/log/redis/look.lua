@@ -1,8 +1,8 @@
 -- Says what the log holds, and under which epoch; makes the head when there is none.
--- KEYS: head, log. ARGV: our epoch (0 for none), "raise" or "keep", an instance for a new store, our
--- layout. A store with a higher one isn't taken: nothing is changed in it.
--- Answers epoch, instance, first, last, the layout found. Numbers are compared as numbers and written as texts:
--- Lua would write a large one as 1e+15.
+-- KEYS: head, log. ARGV: our epoch (0 for none), "raise" or "keep", an instance for a new store,
+-- our layout. A store with a higher one isn't taken: nothing is changed in it.
+-- Answers epoch, instance, first, last, the layout found. Numbers are compared as numbers and
+-- written as texts: Lua would write a large one as 1e+15.
 local head, log = KEYS[1], KEYS[2]
 local found = redis.call('HGET', head, 'epoch') or '0'
 local layout = redis.call('HGET', head, 'layout') or '0'
