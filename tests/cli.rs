@@ -213,7 +213,9 @@ fn the_printed_defaults_are_a_good_file() {
     let path = folder.path().join("default.toml");
     fs::write(&path, &output.stdout).expect("it is written");
     let output = run(&["config", "check", "--config", path.to_str().expect("UTF-8")]);
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), told.lines().count()), (Some(0), 1), "{told}");
+    assert!(told.contains("nobody gets in"), "who starts it so is told what is missing: {told}");
 }
 
 #[test]

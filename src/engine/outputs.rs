@@ -98,9 +98,9 @@ impl Office {
         self.journal.borrow().as_ref().map_or(0, Journal::newest)
     }
 
-    /// What the versions of a thing that is made now count from. An entry raises a version by a few,
-    /// far less than it may have events: no thing that was removed had versions as high, and no old
-    /// tag fits.
+    /// What the versions of a thing that is made now count from. An entry raises a version by a
+    /// few, far less than it may have events: no thing that was removed had versions as high, and
+    /// no old tag fits.
     pub(crate) fn version_base(&self) -> u64 {
         self.newest() * Entry::MAX_EVENTS
     }
