@@ -52,17 +52,17 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Problem> {
         return replayed_or(call, problem).await;
     }
     let request = Arc::clone(&wish.request);
-    let created_now = workspace.handle.create(wish, keyed).await;
+    let answered = workspace.handle.create(wish, keyed).await;
     // Neither what was answered before nor what isn't taken for the moment uses up anything; should
     // the latter have been taken after all, its repetition is answered from what is kept.
     if matches!(
-        created_now,
+        answered,
         Ok(Answered { replayed: true, .. })
             | Err(CommandError::Refused(Refusal::Overloaded | Refusal::Unavailable))
     ) {
         call.uncount_callback(phone);
     }
-    let Answered { value: acted, replayed } = created_now?;
+    let Answered { value: acted, replayed } = answered?;
     if replayed || !acted.created {
         return created(call, Answered { value: acted, replayed }).await;
     }

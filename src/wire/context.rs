@@ -36,8 +36,8 @@ fn context(fields: &mut Fields<'_>) {
     fields.take("attributes").map(|item| item.entries(|_, item| kept(item)));
 }
 
-/// From here on doubles don't tell whole numbers apart: 2^53. Be one of them kept as it is, nobody
-/// can tell whether it is the one that was meant.
+/// From here on doubles don't tell whole numbers apart: 2^53. What is kept as one may be exact, and
+/// still not be what its sender had.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 const NOT_EXACT: &str = "is a number that can't be kept exactly; send it as text";
