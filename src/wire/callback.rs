@@ -204,7 +204,7 @@ impl<'a> CallbackBody<'a> {
         let inside = frame.view == View::Inside;
         let customer = frame.view == View::Customer;
         let queued = callback.state() == State::Queued;
-        let preferred = callback.preferred.as_ref().map(PreferredBody::of);
+        let preferred = callback.preferred.as_deref().map(PreferredBody::of);
         let queue = frame.queue;
         // Outside nobody hears how an agent is doing.
         let lost = frame.lost.filter(|_| inside);
@@ -245,15 +245,15 @@ impl<'a> CallbackBody<'a> {
             assigned_agent: Omittable::only(inside, callback.assigned_agent().map(AgentId::as_str)),
             unroutable: Omittable::only(
                 !customer,
-                callback.unroutable.as_ref().map(Unroutable::to_text),
+                callback.unroutable.as_deref().map(Unroutable::to_text),
             ),
             meeting: callback.meeting.as_ref().map(|meeting| MeetingBody::of(meeting, inside)),
             interactions: interactions(full, inside),
-            disposition: callback.disposition.as_deref(),
-            notes: Omittable::only(inside, callback.notes.as_deref()),
+            disposition: callback.remarks.disposition(),
+            notes: Omittable::only(inside, callback.remarks.notes()),
             record_url: record_url(frame.links, callback, request),
             canceled_by: ended(callback).and_then(|(reason, _)| canceled_by(reason)),
-            cancel_reason: callback.cancel_reason.as_deref(),
+            cancel_reason: callback.remarks.cancel_reason(),
             closed_reason: ended(callback).map(|(reason, _)| reason.as_str()),
             created_at: Instant(callback.created_at),
             updated_at: Instant(callback.updated_at),

@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 
     /// An agent asked for isn't merged: half of one wish and half of another would be neither.
-    fn preferred(&self, fields: &mut Fields<'_>) -> Option<Preferred> {
+    fn preferred(&self, fields: &mut Fields<'_>) -> Option<Box<Preferred>> {
         let known = self.target.known;
         fields.take("preferred_agent").and_then(|item| read_preferred(item, known))
     }

@@ -90,7 +90,7 @@ struct Draft {
     priority: Priority,
     size: u32,
     requirements: Requirements,
-    preferred: Option<Preferred>,
+    preferred: Option<Box<Preferred>>,
     max_attempts: Option<u32>,
     expire_after_minutes: Option<u32>,
 }
@@ -262,7 +262,7 @@ pub fn read_priority(fields: &mut Fields<'_>) -> Priority {
 }
 
 /// An agent asked for.
-pub fn read_preferred(item: Item<'_>, known: &dyn Known) -> Option<Preferred> {
+pub fn read_preferred(item: Item<'_>, known: &dyn Known) -> Option<Box<Preferred>> {
     const MODES: [(&str, PreferMode); 2] =
         [("prefer", PreferMode::Prefer), ("require", PreferMode::Require)];
     const FALLBACKS: [(&str, Fallback); 2] =
@@ -276,7 +276,7 @@ pub fn read_preferred(item: Item<'_>, known: &dyn Known) -> Option<Preferred> {
         };
         let wait_seconds = fields.number("wait_seconds", usual, YEAR_SECONDS);
         let fallback = fields.word("fallback", Fallback::Anyone, &FALLBACKS);
-        Some(Preferred { agent: agent?, mode, wait_seconds, fallback })
+        Some(Box::new(Preferred { agent: agent?, mode, wait_seconds, fallback }))
     });
     read.flatten()
 }

@@ -11,7 +11,7 @@ use super::request::read_request;
 use super::role::Role;
 use crate::domain::callback::{
     Callback, CallbackType, Channel, Interaction, InteractionState, Offer, OpenReason, Outcome,
-    Phase, Reach, RequestedBy,
+    Phase, Reach, Remarks, RequestedBy,
 };
 use crate::domain::civil::parse_rfc3339;
 use crate::domain::hours::{DayInterval, Hours};
@@ -195,9 +195,7 @@ fn full(wish: Wish) -> FullCallback {
         accepted_offer: None,
         closable_by: None,
         last_action: None,
-        disposition: None,
-        notes: None,
-        cancel_reason: None,
+        remarks: Remarks::default(),
         has_email: false,
         bookings: 1,
         meeting: None,
@@ -238,7 +236,7 @@ pub(crate) fn offered() -> FullCallback {
     });
     callback.interactions = 2;
     callback.attempts = 1;
-    callback.notes = Some("Be kind".to_owned());
+    callback.remarks = Remarks::new(None, Some("Be kind".to_owned()), None);
     callback.queued_since = Some(at(NOW));
     let offer =
         Offer { id: OfferId(9), agent: agent("mara"), expires_at: at(NOW) + Span::seconds(30) };

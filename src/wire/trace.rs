@@ -38,7 +38,7 @@ impl<'a> TraceBody<'a> {
             state: callback.state().as_str(),
             position,
             candidates: candidates.iter().map(candidate).collect(),
-            would_change: match &callback.unroutable {
+            would_change: match callback.unroutable.as_deref() {
                 _ if over => Vec::new(),
                 Some(Unroutable::NumberDenied) => vec!["take the number off the deny list"],
                 Some(_) | None => trace.would_change.iter().map(String::as_str).collect(),

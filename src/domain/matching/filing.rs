@@ -6,7 +6,7 @@
 use super::lines::Standing;
 use super::signatures::{Signature, SignatureKey};
 use super::{AgentState, Matching, No, QueueState};
-use crate::domain::callback::{Declined, Fallback, PreferMode, Preferred, Unroutable};
+use crate::domain::callback::{Declined, Fallback, PreferMode, Preferred};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::Work;
 use crate::domain::time::Timestamp;
@@ -32,11 +32,9 @@ pub(crate) struct Waiting {
     /// The one agent that it waits for.
     pub(crate) waits_for: Option<No<AgentState>>,
     /// Agents who fit and aren't offered it at the moment, or for good.
-    pub(crate) excluded: Vec<No<AgentState>>,
+    pub(crate) excluded: Box<[No<AgentState>]>,
     /// When time changes any of this.
     pub(crate) review: Option<Timestamp>,
-    /// What the callback was told last.
-    pub(crate) told: Option<Unroutable>,
 }
 
 /// Collects the instants at which something changes, and keeps the next.
@@ -64,7 +62,7 @@ impl Matching {
         let asked = work.requirements.in_force(waited);
         let key = SignatureKey { queue, medium: work.medium, size: work.size, asked };
         let filing = self.filing_of(key);
-        let preferred = work.preferred.as_ref().map(|(wish, _)| self.agent_no(&wish.agent));
+        let preferred = work.preferred.as_deref().map(|(wish, _)| self.agent_no(&wish.agent));
 
         let mut review = Review { now, next: Timestamp::NEVER };
         if let Some(after) = work.requirements.next_expiry(waited) {
@@ -78,9 +76,8 @@ impl Matching {
             standing,
             preferred,
             waits_for: None,
-            excluded: Vec::new(),
+            excluded: Box::default(),
             review: None,
-            told: None,
         };
         // Who requires it comes before who declined it (nobody else is eligible then), and that
         // before who is preferred (who declined isn't waited for).
@@ -103,7 +100,7 @@ impl Matching {
 
     /// The agent whom it requires, while nobody else may take it.
     fn required(&self, waiting: &Waiting, review: &mut Review) -> Option<No<AgentState>> {
-        let (wish, until) = waiting.work.preferred.as_ref()?;
+        let (wish, until) = waiting.work.preferred.as_deref()?;
         let agent = waiting.preferred?;
         if wish.mode == PreferMode::Prefer {
             return None;
@@ -115,7 +112,7 @@ impl Matching {
 
     /// The agent whom it prefers, while it waits for them.
     fn awaited(&self, waiting: &Waiting, review: &mut Review) -> Option<No<AgentState>> {
-        let (wish, until) = waiting.work.preferred.as_ref()?;
+        let (wish, until) = waiting.work.preferred.as_deref()?;
         let agent = waiting.preferred?;
         let awaited = wish.mode == PreferMode::Prefer
             && review.before(*until)
@@ -126,7 +123,7 @@ impl Matching {
     }
 
     /// Agents who fit but declined it: for good, or until their cool-down is over.
-    fn excluded(&self, waiting: &Waiting, review: &mut Review) -> Vec<No<AgentState>> {
+    fn excluded(&self, waiting: &Waiting, review: &mut Review) -> Box<[No<AgentState>]> {
         let mut excluded = Vec::new();
         for declined in &waiting.work.declined {
             let Some(agent) = self.agents.find(&declined.agent) else {
@@ -139,7 +136,7 @@ impl Matching {
                 excluded.push(agent);
             }
         }
-        excluded
+        excluded.into()
     }
 
     /// Until when the agent isn't offered it: shorter where nobody else is eligible.
@@ -228,7 +225,7 @@ impl Matching {
 
     /// Forgets whom and what only this callback spoke of.
     pub(crate) fn let_go(&mut self, waiting: &Waiting) {
-        let named = waiting.work.preferred.iter().map(|(wish, _)| &wish.agent);
+        let named = waiting.work.preferred.iter().map(|wished| &wished.0.agent);
         for agent in named.chain(waiting.work.declined.iter().map(|declined| &declined.agent)) {
             if let Some(agent) = self.agents.find(agent) {
                 self.forget_agent(agent);
@@ -248,4 +245,15 @@ pub(crate) fn waits_for_good(wish: &Preferred) -> bool {
 /// Whether it isn't offered to them ever again.
 pub(crate) fn bars(declined: &Declined) -> bool {
     declined.until == Timestamp::NEVER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_takes_128_bytes_and_so_does_what_is_noted_of_it() {
+        // The allocator's next size is 160, and everything in line has one of each.
+        assert!(size_of::<Work>() <= 128 && size_of::<Waiting>() <= 128);
+    }
 }

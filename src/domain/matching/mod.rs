@@ -87,7 +87,8 @@ impl Matching {
     /// Notes what a waiting callback is told now; what it was told before.
     pub(crate) fn tell(&mut self, id: CallbackId, told: Option<Unroutable>) -> Option<Unroutable> {
         let waiting = self.waiting.get_mut(&id).expect("whoever is told waits");
-        mem::replace(&mut waiting.told, told)
+        let before = mem::replace(&mut waiting.work.unroutable, told.map(Box::new));
+        before.map(|before| *before)
     }
 
     /// All that waits in a queue: in its signatures' lines, in agents' lines of those signatures,

@@ -17,7 +17,7 @@ impl Matching {
     pub(crate) fn outlook(&mut self, id: CallbackId) -> Option<Unroutable> {
         let waiting = &self.waiting[&id];
         self.queues[waiting.queue].rules?;
-        if let Some((wish, _)) = &waiting.work.preferred
+        if let Some((wish, _)) = waiting.work.preferred.as_deref()
             && waits_for_good(wish)
         {
             let could = waiting.preferred.is_some_and(|agent| self.will_fit(agent, waiting));

@@ -66,7 +66,7 @@ pub struct Wish {
     /// What it asks of agents, beside what its queue asks.
     pub requirements: Requirements,
     /// The agent asked for.
-    pub preferred: Option<Preferred>,
+    pub preferred: Option<Box<Preferred>>,
     /// In place of the queue's.
     pub max_attempts: Option<u32>,
     /// In place of the queue's.
@@ -328,7 +328,7 @@ pub struct Patch {
     /// What it asks of agents, beside what its queue asks.
     pub requirements: Option<Requirements>,
     /// The agent asked for, or none.
-    pub preferred: Option<Option<Preferred>>,
+    pub preferred: Option<Option<Box<Preferred>>>,
     /// Attempts before it is given up.
     pub max_attempts: Option<u32>,
     /// Its texts, as they were read and as they shall be (the version is set by the step). If they

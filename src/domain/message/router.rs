@@ -118,7 +118,7 @@ pub struct Work {
     /// Since when it waits: requirements expire and preference widens from here.
     pub waiting_since: Timestamp,
     /// The agent asked for, until when.
-    pub preferred: Option<(Preferred, Timestamp)>,
+    pub preferred: Option<Box<(Preferred, Timestamp)>>,
     /// Who isn't offered it at the moment, or for good.
     pub declined: Vec<Declined>,
     /// It falls due at an appointed time, as others may: it is decided together with them.
@@ -126,7 +126,7 @@ pub struct Work {
     /// When its promise breaks.
     pub promise: Option<Timestamp>,
     /// What it was told last of why nobody could take it.
-    pub unroutable: Option<Unroutable>,
+    pub unroutable: Option<Box<Unroutable>>,
 }
 
 /// A wish for one agent.

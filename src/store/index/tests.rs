@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::packing::LAYOUT;
 use super::*;
-use crate::domain::callback::{Channel, Interaction, State};
+use crate::domain::callback::{Channel, Interaction, Remarks, State};
 use crate::domain::ids::{AgentId, QueueId, WebhookId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::WebhookSettings;
@@ -122,7 +122,7 @@ fn a_step_without_a_change_of_place_writes_its_record_alone() {
     let before = Sampler::full(1).callback(1, State::Calling);
     let mut after = before.clone();
     after.version += 1;
-    after.notes = Some("nothing that any list goes by".to_owned());
+    after.remarks = Remarks::new(None, Some("nothing that any list goes by".to_owned()), None);
     let rows = rows(changed(&before, &after));
     let tables: Vec<_> = rows.iter().map(|row| row.key.table.name).collect();
     assert_eq!(tables, ["callback"]);

@@ -13,8 +13,8 @@ use crate::domain::agent::{
 use crate::domain::callback::{
     Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, ContactKey, Customer,
     CustomerKind, Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer,
-    OpenReason, Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, Told,
-    Unroutable,
+    OpenReason, Origin, Outcome, Phase, PreferMode, Preferred, Reach, Remarks, Request,
+    RequestedBy, Told, Unroutable,
 };
 use crate::domain::civil::{Date, LocalTime, Weekday};
 use crate::domain::denied::Denied;
@@ -329,9 +329,7 @@ stored_struct!(Callback {
     accepted_offer,
     closable_by,
     last_action,
-    disposition,
-    notes,
-    cancel_reason,
+    remarks,
     has_email,
     bookings,
     meeting,
@@ -339,6 +337,20 @@ stored_struct!(Callback {
     updated_at,
     clock_gap,
 });
+
+/// As its texts alone: hardly any record has one.
+impl Stored for Remarks {
+    fn put(&self, out: &mut Vec<u8>) {
+        for text in [self.disposition(), self.notes(), self.cancel_reason()] {
+            text.map(str::to_owned).put(out);
+        }
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        Ok(Self::new(Stored::take(from)?, Stored::take(from)?, Stored::take(from)?))
+    }
+}
+
 stored_struct!(ExternalLoad { units, until });
 stored_struct!(Membership { queue, preference });
 stored_struct!(Capacity { units, media });

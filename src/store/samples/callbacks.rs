@@ -4,8 +4,8 @@ use super::{EPOCH, Sampler, skill};
 use crate::domain::callback::{
     Assignment, Booking, Callback, CallbackType, Channel, ClosedReason, Customer, CustomerKind,
     Declined, Fallback, FinalState, Interaction, InteractionState, LastAction, Offer, OpenReason,
-    Origin, Outcome, Phase, PreferMode, Preferred, Reach, Request, RequestedBy, State, Told,
-    Unroutable,
+    Origin, Outcome, Phase, PreferMode, Preferred, Reach, Remarks, Request, RequestedBy, State,
+    Told, Unroutable,
 };
 use crate::domain::civil::LocalTime;
 use crate::domain::estimate::{Basis, Estimate};
@@ -80,7 +80,7 @@ impl Sampler {
             priority: Priority::new(i64::from(self.count() % 10)).expect("0 to 9"),
             size: self.count(),
             requirements: self.requirements(),
-            preferred: self.maybe(Self::preferred),
+            preferred: self.maybe(|it| Box::new(it.preferred())),
             max_attempts: self.count(),
             expire_after_minutes: self.count(),
             expiry_base: self.at(),
@@ -100,13 +100,15 @@ impl Sampler {
             told: self.maybe(Self::told),
             first_called_at: self.maybe(Self::at),
             promise_broken: self.yes(),
-            unroutable: self.maybe(Self::unroutable),
+            unroutable: self.maybe(|it| Box::new(it.unroutable())),
             accepted_offer: self.maybe(|it| Box::new((it.offer_id(), it.agent_id()))),
             closable_by: self.maybe(|it| Box::new((it.agent_id(), it.at()))),
             last_action: self.maybe(|it| Box::new(it.last_action())),
-            disposition: self.maybe(Self::text),
-            notes: self.maybe(Self::text),
-            cancel_reason: self.maybe(Self::text),
+            remarks: Remarks::new(
+                self.maybe(Self::text),
+                self.maybe(Self::text),
+                self.maybe(Self::text),
+            ),
             has_email: self.yes(),
             bookings: self.count(),
             meeting: self.maybe(|it| Box::new(it.meeting())),

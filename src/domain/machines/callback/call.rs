@@ -4,7 +4,7 @@ use super::{CallbackMachine, Draft, ENGINE, Taken};
 use crate::domain::agent::UnassignReason;
 use crate::domain::callback::{
     Assignment, ClosedReason, Fallback, FinalState, Interaction, InteractionState, Outcome, Phase,
-    PreferMode, Preferred, State,
+    PreferMode, Preferred, Remarks, State,
 };
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
@@ -319,8 +319,7 @@ impl CallbackMachine {
         let outcome = self.record().interaction().and_then(|interaction| interaction.outcome);
         let record = self.record_mut();
         let reached = record.reached || outcome == Some(Outcome::Answered);
-        record.disposition = word.disposition.or(record.disposition.take());
-        record.notes = word.notes.or(record.notes.take());
+        record.remarks.add(Remarks::new(word.disposition, word.notes, None));
         let (state, reason) = if reached {
             (FinalState::ClosedComplete, ClosedReason::Reached)
         } else if resolved {
@@ -355,8 +354,7 @@ impl CallbackMachine {
         let fields = given.iter().filter(|(_, given)| *given).map(|(name, _)| (*name).to_owned());
         let fields = fields.collect();
         let record = self.record_mut();
-        record.disposition = word.disposition.or(record.disposition.take());
-        record.notes = word.notes.or(record.notes.take());
+        record.remarks.add(Remarks::new(word.disposition, word.notes, None));
         draft.events.push(CallbackEvent::Updated { by: who.by(), fields });
         Ok(Taken::Done)
     }
@@ -391,8 +389,9 @@ impl CallbackMachine {
 }
 
 /// A preference for one agent, for so long.
-pub(super) fn prefer(agent: AgentId, wait_seconds: u32) -> Preferred {
-    Preferred { agent, mode: PreferMode::Prefer, wait_seconds, fallback: Fallback::Anyone }
+pub(super) fn prefer(agent: AgentId, wait_seconds: u32) -> Box<Preferred> {
+    let (mode, fallback) = (PreferMode::Prefer, Fallback::Anyone);
+    Box::new(Preferred { agent, mode, wait_seconds, fallback })
 }
 
 fn set_notes(interaction: &mut Interaction, notes: Option<String>) {

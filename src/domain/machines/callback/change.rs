@@ -7,7 +7,7 @@ use super::contact::ever_allowed;
 use super::{Asked, CallbackMachine, Draft, SeatFor, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{
-    CallbackType, ClosedReason, FinalState, Preferred, Reach, Request, State,
+    CallbackType, ClosedReason, FinalState, Preferred, Reach, Remarks, Request, State,
 };
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
@@ -34,7 +34,7 @@ impl CallbackMachine {
             | State::Canceled => return Err(self.illegal("cancel")),
         }
         self.end_offer(OfferEnd::Revoked(RevokeReason::Canceled), draft);
-        self.record_mut().cancel_reason = reason;
+        self.record_mut().remarks.add(Remarks::new(None, None, reason));
         let why = match who {
             Who::Customer | Who::Channel => ClosedReason::ByCustomer,
             Who::Agent(_) => ClosedReason::ByAgent,

@@ -32,14 +32,14 @@ impl CallbackMachine {
     pub(super) fn show_denied(&mut self, draft: &mut Draft) {
         let Some(record) = self.record.as_deref() else { return };
         let in_vain = self.denied && record.state() == State::Queued;
-        let shown = record.unroutable == Some(Unroutable::NumberDenied);
+        let shown = record.unroutable.as_deref() == Some(&Unroutable::NumberDenied);
         if in_vain == shown {
             return;
         }
         let record = self.record_mut();
-        record.unroutable = in_vain.then_some(Unroutable::NumberDenied);
+        let reason = in_vain.then_some(Unroutable::NumberDenied);
+        record.unroutable = reason.clone().map(Box::new);
         if record.state() == State::Queued {
-            let reason = record.unroutable.clone();
             draft.events.push(CallbackEvent::Unroutable { reason });
             draft.enqueue |= !in_vain;
         }

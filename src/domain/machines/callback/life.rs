@@ -6,7 +6,7 @@ use super::{CallbackMachine, Draft, ENGINE, seats_of};
 use crate::domain::agent::{RevokeReason, UnassignReason};
 use crate::domain::callback::{
     Callback, CallbackType, ClosedReason, FinalState, Interaction, InteractionState, OpenReason,
-    Phase, Reach, RequestedBy, State, Unroutable,
+    Phase, Reach, Remarks, RequestedBy, State, Unroutable,
 };
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::message::{Create, OfferEnd, Who};
@@ -249,11 +249,11 @@ impl CallbackMachine {
         record.unroutable = None;
         draft.events.push(match state {
             FinalState::Canceled => {
-                let text = record.cancel_reason.clone();
+                let text = record.remarks.cancel_reason().map(str::to_owned);
                 CallbackEvent::Canceled { reason, text, by }
             }
             FinalState::ClosedComplete | FinalState::ClosedAbandoned => {
-                let disposition = record.disposition.clone();
+                let disposition = record.remarks.disposition().map(str::to_owned);
                 CallbackEvent::Closed { state, reason, disposition, by }
             }
         });
@@ -319,10 +319,10 @@ impl CallbackMachine {
         }
         let record = self.record_mut();
         let waits = record.state() == State::Queued;
-        if record.unroutable == reason || (reason.is_some() && !waits) {
+        if record.unroutable.as_deref() == reason.as_ref() || (reason.is_some() && !waits) {
             return;
         }
-        record.unroutable.clone_from(&reason);
+        record.unroutable = reason.clone().map(Box::new);
         draft.events.push(CallbackEvent::Unroutable { reason });
     }
 }
@@ -378,9 +378,7 @@ fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {
         accepted_offer: None,
         closable_by: None,
         last_action: None,
-        disposition: None,
-        notes: None,
-        cancel_reason: None,
+        remarks: Remarks::default(),
         has_email: false,
         bookings: 1,
         meeting: None,

@@ -117,7 +117,7 @@ impl CallbackMachine {
         match self.record().state() {
             State::Queued if self.denied => {
                 // Unless it was denied before: then the router doesn't know it.
-                let shown = before.and_then(|before| before.unroutable.as_ref());
+                let shown = before.and_then(|before| before.unroutable.as_deref());
                 if waited && shown != Some(&Unroutable::NumberDenied) {
                     out.send(Letter::Router(RouterMessage::Withdraw(self.id)));
                 }
@@ -145,12 +145,13 @@ impl CallbackMachine {
 
     /// What the router needs to know of it.
     pub(super) fn work(&mut self, now: &Now) -> Work {
-        let wished = self.record().preferred.clone();
-        if self.preferred_since.as_deref().map(|(preferred, _)| preferred) != wished.as_ref() {
-            self.preferred_since = wished.map(|preferred| Box::new((preferred, now.steady)));
+        let wished = self.record().preferred.as_deref();
+        if self.preferred_since.as_deref().map(|(preferred, _)| preferred) != wished {
+            self.preferred_since =
+                wished.map(|preferred| Box::new((preferred.clone(), now.steady)));
         }
         let preferred = self.preferred_since.as_deref().map(|(preferred, since)| {
-            (preferred.clone(), *since + Span::seconds(preferred.wait_seconds))
+            Box::new((preferred.clone(), *since + Span::seconds(preferred.wait_seconds)))
         });
         let record = self.record();
         let settings = &self.queue().settings;

@@ -214,12 +214,11 @@ impl RouterMachine {
         work.size = at_least_one(work.size);
         let callback = work.id;
         self.gathered.remove(&callback);
-        let before = self.matching.unfile(callback);
-        let mut waiting = self.matching.classify(work, now);
-        waiting.told = match &before {
-            Some(before) => before.told.clone(),
-            None => waiting.work.unroutable.clone(),
-        };
+        let mut before = self.matching.unfile(callback);
+        if let Some(before) = &mut before {
+            work.unroutable = before.work.unroutable.take();
+        }
+        let waiting = self.matching.classify(work, now);
         match self.matching.choose_agent(&waiting) {
             Some(_) if waiting.work.gathers => {
                 self.gathered.insert(callback);
@@ -316,8 +315,8 @@ impl RouterMachine {
     /// Files each of them as it is now, and tells those whose outlook has changed.
     fn refile(&mut self, callbacks: &BTreeSet<CallbackId>, now: Timestamp, outbox: &mut Outbox) {
         for callback in callbacks {
-            if let Some(Waiting { work, told, .. }) = self.matching.unfile(*callback) {
-                let waiting = Waiting { told, ..self.matching.classify(work, now) };
+            if let Some(Waiting { work, .. }) = self.matching.unfile(*callback) {
+                let waiting = self.matching.classify(work, now);
                 self.file(waiting, outbox);
             }
         }
@@ -378,7 +377,7 @@ impl RouterMachine {
         let held = Held { medium: work.medium, size: work.size };
         self.matching.hold(work.id, agent, held);
         self.matching.offered(agent);
-        if waiting.told.is_some() {
+        if waiting.work.unroutable.is_some() {
             outbox.send(Letter::Callback(work.id, CallbackMessage::SetUnroutable(None)));
         }
         let proposal = CallbackMessage::Propose { agent: self.matching.agents[agent].id.clone() };

@@ -167,7 +167,8 @@ impl Model {
         work: &Work,
     ) -> (bool, u8, Reverse<usize>, i64, Timestamp, AgentId) {
         let settings = &report.settings;
-        let preferred = work.preferred.as_ref().is_some_and(|(wish, _)| wish.agent == settings.id);
+        let preferred =
+            work.preferred.as_deref().is_some_and(|(wish, _)| wish.agent == settings.id);
         let in_force = self.in_force(work);
         let optional = in_force.iter().filter(|one| !one.mandatory && meets(settings, one));
         let mut skills: Vec<_> = in_force.iter().map(|one| &one.skill).collect();
@@ -262,7 +263,7 @@ impl Model {
     }
 
     fn required(&self, work: &Work) -> Option<AgentId> {
-        let (wish, until) = work.preferred.as_ref()?;
+        let (wish, until) = work.preferred.as_deref()?;
         let could = self.agents.get(&wish.agent).is_some_and(|report| self.could(report, work));
         let alone = wish.mode == PreferMode::Require
             && (wish.fallback == Fallback::None || (self.now < *until && could));
@@ -272,7 +273,7 @@ impl Model {
     /// The one agent that it waits for.
     fn waits_for(&self, work: &Work) -> Option<AgentId> {
         self.required(work).or_else(|| {
-            let (wish, until) = work.preferred.as_ref()?;
+            let (wish, until) = work.preferred.as_deref()?;
             let report = self.agents.get(&wish.agent)?;
             let awaited = wish.mode == PreferMode::Prefer
                 && self.now < *until
@@ -308,7 +309,7 @@ impl Model {
             let settings = &report.settings;
             not_barred(settings) && Self::fits(settings, work, Span(i64::MAX))
         };
-        if let Some((wish, _)) = &work.preferred
+        if let Some((wish, _)) = work.preferred.as_deref()
             && wish.mode == PreferMode::Require
             && wish.fallback == Fallback::None
         {

@@ -161,7 +161,7 @@ impl Run {
                 wait_seconds: 0,
                 fallback: dice.pick(&[Fallback::Anyone, Fallback::Anyone, Fallback::None]),
             };
-            (wish, dice.later(now))
+            Box::new((wish, dice.later(now)))
         });
         let declined = (0..self.agents).filter_map(|agent| {
             let until = if dice.chance(30) { Timestamp::NEVER } else { dice.later(now) };

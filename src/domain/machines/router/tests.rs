@@ -134,7 +134,7 @@ fn at(seconds: u32) -> Timestamp {
     Timestamp(0) + Span::seconds(seconds)
 }
 
-fn prefer(number: u32, until: Timestamp) -> (Preferred, Timestamp) {
+fn prefer(number: u32, until: Timestamp) -> Box<(Preferred, Timestamp)> {
     wish(number, PreferMode::Prefer, Fallback::Anyone, until)
 }
 
@@ -143,9 +143,9 @@ fn wish(
     mode: PreferMode,
     fallback: Fallback,
     until: Timestamp,
-) -> (Preferred, Timestamp) {
+) -> Box<(Preferred, Timestamp)> {
     let preferred = Preferred { agent: agent_id(number), mode, wait_seconds: 60, fallback };
-    (preferred, until)
+    Box::new((preferred, until))
 }
 
 fn declined(number: u32, until: Timestamp, lone_until: Timestamp) -> Declined {

@@ -162,7 +162,7 @@ impl RouterMachine {
             return changes;
         }
         let mut for_good = None;
-        if let (Some(only), Some((wish, until))) = (waiting.waits_for, &work.preferred) {
+        if let (Some(only), Some((wish, until))) = (waiting.waits_for, work.preferred.as_deref()) {
             let only = &self.matching.agents[only].id;
             changes.push(if waits_for_good(wish) {
                 for_good = Some(only);

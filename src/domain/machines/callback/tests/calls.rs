@@ -124,7 +124,7 @@ fn wrap_up_can_be_extended_to_its_bound_and_closing_adds_words_for_half_an_hour(
     };
     bench.at = bench.at + Span::minutes(30);
     bench.act(&mara(), word("late")).expect("within 30 minutes");
-    assert_eq!(bench.record().notes.as_deref(), Some("late"));
+    assert_eq!(bench.record().remarks.notes(), Some("late"));
     bench.at = bench.at + Span::millis(1);
     assert!(bench.act(&mara(), word("too late")).is_err());
     let other = Who::Agent(agent("noor"));
@@ -300,7 +300,7 @@ fn a_retry_of_mine_prefers_the_agent_from_its_due_time_on() {
     bench.act(&mara(), mine).expect("put off");
     bench.at = due;
     bench.tell(CallbackMessage::Wake);
-    let (preferred, until) = bench.work().expect("it waits").preferred.clone().expect("mara");
+    let (preferred, until) = *bench.work().expect("it waits").preferred.clone().expect("mara");
     assert_eq!((&preferred.agent, preferred.mode), (&agent("mara"), PreferMode::Prefer));
     assert_eq!(until, due + Span::seconds(60));
 }

@@ -42,13 +42,13 @@ fn a_denied_number_waits_in_its_place_and_is_not_offered() {
     let mut bench = Bench::asap();
     let since = bench.record().queued_since;
     deny(&mut bench, true);
-    assert_eq!(bench.record().unroutable, Some(Unroutable::NumberDenied));
+    assert_eq!(bench.record().unroutable.as_deref(), Some(&Unroutable::NumberDenied));
     assert_eq!((bench.events(), told(&bench)), (vec!["callback.unroutable"], vec!["withdraw"]));
     // What was on its way meanwhile changes nothing.
     bench.tell(CallbackMessage::Propose { agent: agent("mara") });
     assert_eq!((bench.state(), told(&bench)), (State::Queued, vec!["release"]));
     bench.tell(CallbackMessage::SetUnroutable(None));
-    assert_eq!(bench.record().unroutable, Some(Unroutable::NumberDenied));
+    assert_eq!(bench.record().unroutable.as_deref(), Some(&Unroutable::NumberDenied));
     let assign = Action::Assign { agent: agent("mara"), force: false };
     assert_eq!(bench.act(&BOSS, assign), Err(Refusal::NumberDenied));
     deny(&mut bench, false);
@@ -73,7 +73,7 @@ fn a_pending_offer_is_taken_back_and_work_goes_on() {
     assert_eq!((accepted.state(), accepted.events().len()), (State::Accepted, 0));
     // What comes back from there isn't offered again.
     accepted.act(&mara(), Action::Requeue { queue: None, agent: None }).expect("sent back");
-    assert_eq!(accepted.record().unroutable, Some(Unroutable::NumberDenied));
+    assert_eq!(accepted.record().unroutable.as_deref(), Some(&Unroutable::NumberDenied));
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn a_dormant_one_is_found_denied_when_it_falls_due_and_expires_in_time() {
     bench.machine.know_denied(true);
     bench.at = start;
     bench.pass(Span::ZERO);
-    let unroutable = bench.record().unroutable.clone();
-    assert_eq!((bench.state(), unroutable), (State::Queued, Some(Unroutable::NumberDenied)));
+    let unroutable = bench.record().unroutable.as_deref();
+    assert_eq!((bench.state(), unroutable), (State::Queued, Some(&Unroutable::NumberDenied)));
     assert!(told(&bench).is_empty(), "the router never hears of it");
     bench.pass(Span::minutes(75));
     assert_eq!(bench.closed().map(|(_, reason)| reason), Some(ClosedReason::Expired));

@@ -140,7 +140,7 @@ fn words_may_follow_a_wrap_up_that_ran_out_into_a_retry() {
         resolved: Some(true),
     };
     bench.act(&mara(), word("was busy")).expect("within 30 minutes");
-    assert_eq!((bench.state(), bench.record().notes.as_deref()), (State::Open, Some("was busy")));
+    assert_eq!((bench.state(), bench.record().remarks.notes()), (State::Open, Some("was busy")));
     assert_eq!(bench.events(), ["callback.updated"]);
     let other = bench.act(&Who::Agent(agent("noor")), word("another's"));
     let state = State::Open;
@@ -181,5 +181,5 @@ fn a_cancel_tells_the_assigned_agent_and_keeps_the_words() {
     };
     assert!(bench.told_agent(told) && bench.released() == [&agent("mara")]);
     assert_eq!(bench.closed(), Some((FinalState::Canceled, ClosedReason::ByCustomer)));
-    assert_eq!(bench.record().cancel_reason.as_deref(), Some("no need"));
+    assert_eq!(bench.record().remarks.cancel_reason(), Some("no need"));
 }
