@@ -10,11 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::reply::Reply;
 use super::state::Shared;
-use crate::wire::problem::Kind;
+use crate::wire::problem::{Kind, Problem};
 
 mod operations;
 
 use operations::{OPERATIONS, Operation};
+
+/// What is said of `Idempotency-Key`.
+const KEY: &str = "The same key, path and body, each byte by byte: the same answer.";
 
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
 
@@ -27,14 +30,22 @@ pub(super) fn document(_shared: &Shared) -> Reply {
 
 /// `GET /problems`: every kind of problem, by name.
 pub(super) fn problems() -> Reply {
-    let kinds = Kind::ALL.iter().map(|kind| {
-        json!({
-            "type": format!("/problems/{}", kind.name()),
-            "title": kind.title(),
-            "status": kind.status(),
-        })
-    });
-    Reply::ok(&json!({"items": kinds.collect::<Vec<_>>(), "next_cursor": null}))
+    let kinds: Vec<_> = Kind::ALL.iter().copied().map(kind_of_problem).collect();
+    Reply::ok(&json!({"items": kinds, "next_cursor": null}))
+}
+
+/// `GET /problems/{name}`: the kind that a problem's `type` leads to.
+pub(super) fn problem(name: &str) -> Result<Reply, Problem> {
+    let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == name);
+    kind.map(|kind| Reply::ok(&kind_of_problem(kind))).ok_or_else(Problem::not_found)
+}
+
+fn kind_of_problem(kind: Kind) -> Value {
+    json!({
+        "type": format!("/problems/{}", kind.name()),
+        "title": kind.title(),
+        "status": kind.status(),
+    })
 }
 
 fn build() -> Value {
@@ -110,8 +121,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         let schema = json!({"type": "string"});
         json!({"name": name, "in": "header", "description": text, "schema": schema})
     };
-    let key = (operation.method == "post")
-        .then(|| header("Idempotency-Key", "The same key, path and body: the same answer."));
+    let key = (operation.method == "post").then(|| header("Idempotency-Key", KEY));
     let version = (operation.method != "get" && operation.path.contains("{id}"))
         .then(|| header("If-Match", "The ETag that the write is meant for."));
     in_path.chain(in_query).chain(key).chain(version).collect()

@@ -1,7 +1,8 @@
 //! Every route in one table, and what happens to each request before its handler sees it.
 //!
 //! The order of checks is the contract's and is kept here: 401, 415, 413, 400; handlers go on with
-//! 404, 403, replay, 422, 429, 412, 409.
+//! 404, 403, replay, 422, 429, 412, 409. Before all of them, 400 for a header that may stand there
+//! once and doesn't: nobody can say which of the two is meant.
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -40,6 +41,8 @@ pub(super) enum Answer {
     Call(Handler),
     /// For anybody.
     Open(OpenHandler),
+    /// For anybody, about what has the `{name}` of the path.
+    Named(fn(&str) -> Result<Reply, Problem>),
     /// For anybody, or for supervisors, as the settings say.
     Metrics(OpenHandler),
 }
@@ -54,7 +57,10 @@ pub(super) struct Route {
 
 /// Statuses of requests whose body may not have been read. Their connections end, so that nobody
 /// is sent the rest of a body for nothing, and none of it can be taken for the next request.
-const UNREAD: [u16; 5] = [401, 408, 413, 415, 429];
+const UNREAD: [u16; 6] = [400, 401, 408, 413, 415, 429];
+
+/// Headers of which only one can be meant. Others could read the second where the first is taken.
+const ONCE: [header::HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
 
 macro_rules! call {
     ($method:ident $path:literal $body:ident $handler:expr) => {
@@ -86,7 +92,7 @@ const fn open(path: &'static str, handler: OpenHandler) -> Route {
 }
 
 /// Every route. HEAD is answered wherever GET is.
-pub(super) static ROUTES: [Route; 61] = [
+pub(super) static ROUTES: [Route; 62] = [
     call!(GET "/v1/callbacks" None callbacks::list),
     call!(POST "/v1/callbacks" Json callbacks::create),
     call!(GET "/v1/callbacks/{id}" None callbacks::get),
@@ -153,6 +159,12 @@ pub(super) static ROUTES: [Route; 61] = [
     open("/docs/docs.js", |_| Ok(docs::script())),
     open("/docs/docs.css", |_| Ok(docs::style())),
     open("/problems", |_| Ok(openapi::problems())),
+    Route {
+        method: Method::GET,
+        path: "/problems/{name}",
+        body: BodyRule::None,
+        answer: Answer::Named(openapi::problem),
+    },
 ];
 
 /// Puts every route of the table in its place.
@@ -239,8 +251,12 @@ async fn answer(
     payload: Payload,
     who: &mut Option<Caller>,
 ) -> Result<Reply, Problem> {
+    if !matches!(route.answer, Answer::Open(_) | Answer::Named(_)) {
+        check_once(&request)?;
+    }
     let handler = match route.answer {
         Answer::Open(handler) => return handler(shared),
+        Answer::Named(handler) => return handler(request.match_info().query("name")),
         Answer::Metrics(handler) => {
             let caller = if shared.metrics_open { None } else { Some(caller(shared, &request)?) };
             if caller.is_some_and(|(caller, _)| !caller.role.supervises()) {
@@ -264,6 +280,13 @@ async fn answer(
         call.check_query()?;
     }
     Ok(reply)
+}
+
+fn check_once(request: &HttpRequest) -> Result<(), Problem> {
+    let twice = |name: &&header::HeaderName| request.headers().get_all(*name).nth(1).is_some();
+    let Some(name) = ONCE.iter().find(twice) else { return Ok(()) };
+    let detail = format!("The header {name} stands there more than once; send it once.");
+    Err(Problem::new(Kind::Malformed, detail))
 }
 
 /// Who asks, and the time by which everything about the request is judged.

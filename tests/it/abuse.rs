@@ -155,6 +155,25 @@ fn one_number_is_asked_for_five_times_a_minute() {
 }
 
 #[test]
+fn a_header_that_can_be_meant_once_is_refused_where_it_stands_twice() {
+    let server = Server::start();
+    let post = || server.request("POST", "/v1/callbacks", "portal-key");
+    let body = asap("+4930123456").to_string();
+    let json = ("Content-Type", "application/json");
+    let two_types = post().header(json.0, json.1).header(json.0, "text/plain").body(body.clone());
+    let two_credentials = post().header("Authorization", "Bearer admin-key").body(body);
+    for (name, request) in
+        [("content-type", two_types), ("authorization", two_credentials.header(json.0, json.1))]
+    {
+        let refused = send(request);
+        let problem = refused.is_problem(400, "malformed");
+        assert!(problem["detail"].as_str().is_some_and(|told| told.contains(name)), "{problem}");
+    }
+    let open = server.request("GET", "/healthz", "").header(json.0, json.1).header(json.0, "x/y");
+    assert_eq!(send(open).status, 200, "where nobody asks what stands there it is as good");
+}
+
+#[test]
 fn unknown_paths_and_methods_are_problems_too() {
     let server = Server::start();
     for path in [

@@ -357,7 +357,13 @@ fn whoever_runs_it_sees_how_it_stands() {
     let api = server.get("/openapi.json", "");
     assert_eq!(api.body["openapi"], "3.1.0");
     let problems = server.get("/problems", "").body;
-    assert!(problems["items"].as_array().expect("a list").len() > 30);
+    let problems = problems["items"].as_array().expect("a list");
+    assert!(problems.len() > 30);
+    for problem in problems {
+        let at = problem["type"].as_str().expect("text");
+        assert_eq!(server.get(at, "").body, *problem, "a problem's type leads to what it is");
+    }
+    server.get("/problems/none", "").is_problem(404, "not-found");
     let page = server.request("GET", "/docs", "").send().expect("it answers");
     assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("'self'"));
     for asset in ["/docs/docs.js", "/docs/docs.css"] {

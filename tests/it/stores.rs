@@ -42,7 +42,7 @@ impl Walk {
         body: Option<(&str, &Value)>,
     ) -> Answer {
         let (template, query) = route.split_once('?').unwrap_or((route, ""));
-        let names = ["{id}", "{phone}", "{token_sha256}", "{report}"];
+        let names = ["{id}", "{phone}", "{token_sha256}", "{report}", "{name}"];
         let path = names.iter().fold(route.to_owned(), |path, name| path.replace(name, id));
         let request = self.server.request(method, &path, credential);
         let answer = send(match body {
@@ -304,6 +304,7 @@ fn look(walk: &Walk) {
     for route in ["/healthz", "/readyz", "/problems"] {
         walk.get(route, "", "");
     }
+    walk.get("/problems/{name}", "invalid", "");
     let pause = json!({"intake": true, "reason": "flood", "until": LATER});
     for action in ["pause", "resume"] {
         let route = format!("/v1/queues/{{id}}/{action}");
