@@ -9,18 +9,21 @@ import { h } from './view.js';
 /** Values, what is wrong with them, and whether they are under way. */
 export class Form {
   constructor(page, values) {
-    Object.assign(this, { page, values, problem: null, busy: false, marked: false });
+    Object.assign(this, { page, values, problem: null, busy: false, marked: false,
+      mended: new Set() });
   }
 
   /** Changes values; what was wrong with them is forgotten. */
   set(values) {
     Object.assign(this.values, values);
+    Object.keys(values).forEach((name) => this.mended.add(name));
     this.page.draw();
   }
 
   fail(problem) {
     this.problem = problem;
     this.busy = false;
+    this.mended.clear();
     this.page.draw();
     const { root } = this.page;
     requestAnimationFrame(() => {
@@ -45,20 +48,27 @@ export class Form {
     }
   }
 
+  /** What is wrong still: nothing, once each field that was wrong has been changed. */
+  trouble() {
+    const faults = this.problem?.body?.errors ?? [];
+    const mended = ({ pointer }) => this.mended.has(pointer.split('/').at(-1));
+    return faults.length > 0 && faults.every(mended) ? null : this.problem;
+  }
+
   /** The form with these fields and a button. */
   view(fields, label, disabled = false) {
     const agree = this.problem?.kind === 'outside-contact-hours' || this.values.agreed;
     // The fields have been drawn by now, and have told whether one of them is marked.
     const { marked } = this;
     this.marked = false;
-    const told = marked && this.problem?.kind === 'invalid' ? t('form.marked')
-      : this.problem?.message;
+    const problem = this.trouble();
+    const told = marked && problem?.kind === 'invalid' ? t('form.marked') : problem?.message;
     return h(
       'form.stack',
       { onsubmit: (event) => this.go(event), novalidate: true },
       fields,
       agree && this.check('agreed', t('form.agreed')),
-      this.problem && h('div.banner.bad.problem', { role: 'alert', tabindex: '-1' },
+      problem && h('div.banner.bad.problem', { role: 'alert', tabindex: '-1' },
         told, this.hints()),
       h('div.row', null,
         h('button.primary', { disabled: disabled || this.busy }, label),
@@ -79,8 +89,12 @@ export class Form {
       } }, instant(at)))];
   }
 
-  /** What is wrong with the first of these fields that isn't right. */
+  /** What is wrong with the first of these fields that isn't right; once one is changed, nothing. */
   fault(...names) {
+    if (names.some((name) => this.mended.has(name))) {
+      names.forEach((name) => this.mended.add(name));
+      return undefined;
+    }
     const found = names.map((name) => this.problem?.field?.(name)).find(Boolean);
     if (found) this.marked = true;
     return found;
