@@ -11,7 +11,7 @@ use super::dice::Dice;
 use super::ledger::{Ledger, PATIENCE};
 use super::{Store, finish, full_house, open_desks};
 use crate::redis::{RedisServer, now};
-use crate::server::Server;
+use crate::server::{Server, asap, send};
 
 /// Callbacks that one customer asks for.
 const ASKED_FOR: u64 = 60;
@@ -110,6 +110,36 @@ fn redis_stands_still_for_seconds_and_goes_on() {
         redis.thaw();
         until_back(url, ledger);
     });
+}
+
+#[test]
+fn what_is_refused_while_redis_stands_still_uses_up_neither_key_nor_count() {
+    let mut store = Store::redis();
+    let server = store.serve();
+    let Store::Redis(redis, _) = &mut store else { unreachable!("it was made so") };
+    let ledger = Ledger::default();
+    let ask = |key: &str, phone: &str| {
+        let request = server.request("POST", "/v1/callbacks", "public-key");
+        let request = request.header("Origin", "https://shop.example");
+        send(request.header("Idempotency-Key", key).json(&asap(phone)))
+    };
+    redis.freeze();
+    // It is noticed by what is written.
+    let written = server.post("/v1/callbacks", "portal-key", &asap("+4930123400"));
+    written.is_problem(503, "unavailable");
+    until_readiness(&server.url, &ledger, Some("stalled"));
+    for number in 0..5 {
+        let refused = ask(&format!("k{number}"), &format!("+493012341{number}"));
+        refused.is_problem(503, "unavailable");
+    }
+    redis.thaw();
+    until_readiness(&server.url, &ledger, None);
+    // Under a key that was used up, another request would be refused.
+    for number in 0..3 {
+        let made = ask(&format!("k{number}"), &format!("+493012342{number}"));
+        assert_eq!(made.status, 201, "{}", made.body);
+    }
+    ask("k3", "+4930123423").is_problem(429, "rate-limited");
 }
 
 /// Asks for what is there; any answer but it, or that it can't be said now, is wrong.
