@@ -26,10 +26,10 @@ pub struct WindowLimits {
 #[derive(Debug, Clone)]
 pub struct SchedulerMachine {
     limits: WindowLimits,
-    wall: BTreeSet<(Timestamp, Machine)>,
-    steady: BTreeSet<(Timestamp, Machine)>,
+    wall: BTreeSet<(Timestamp, Whose)>,
+    steady: BTreeSet<(Timestamp, Whose)>,
     /// By the wall clock and by the steady one; `NEVER` where none is set.
-    timers: BTreeMap<Machine, (Timestamp, Timestamp)>,
+    timers: BTreeMap<Whose, (Timestamp, Timestamp)>,
     /// The window: dormant callbacks by when they wake.
     window: BTreeSet<Edge>,
     wakes: BTreeMap<CallbackId, Timestamp>,
@@ -40,6 +40,32 @@ pub struct SchedulerMachine {
     /// Who said something since the read began: the read may show them as they were.
     moved: BTreeSet<CallbackId>,
     told: (Option<Timestamp>, Option<Timestamp>),
+}
+
+/// Whose timer it is. Nearly all are callbacks', of which each that waits in line has one: what has
+/// a longer name stands in a box, so that they take no more than they need.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Callback(CallbackId),
+    Other(Box<Machine>),
+}
+
+impl From<Machine> for Whose {
+    fn from(machine: Machine) -> Self {
+        match machine {
+            Machine::Callback(id) => Self::Callback(id),
+            other => Self::Other(Box::new(other)),
+        }
+    }
+}
+
+impl From<Whose> for Machine {
+    fn from(whose: Whose) -> Self {
+        match whose {
+            Whose::Callback(id) => Self::Callback(id),
+            Whose::Other(machine) => *machine,
+        }
+    }
 }
 
 /// A place in the due order.
@@ -69,7 +95,7 @@ impl SchedulerMachine {
     pub fn step(&mut self, now: &Now, message: SchedulerMessage, out: &mut Outbox) {
         match message {
             SchedulerMessage::SetTimer { machine, wall, steady } => {
-                self.set_timer(&machine, wall, steady);
+                self.set_timer(&machine.into(), wall, steady);
             }
             SchedulerMessage::Slept { callback, at } => self.slept(callback, at),
             SchedulerMessage::Roused { callback } => self.forget(callback),
@@ -79,7 +105,7 @@ impl SchedulerMachine {
         self.set_alarm(now, out);
     }
 
-    fn set_timer(&mut self, machine: &Machine, wall: Option<Timestamp>, steady: Option<Timestamp>) {
+    fn set_timer(&mut self, machine: &Whose, wall: Option<Timestamp>, steady: Option<Timestamp>) {
         let times = [wall, steady].map(|at| at.unwrap_or(Timestamp::NEVER));
         let old = match times {
             [Timestamp::NEVER, Timestamp::NEVER] => self.timers.remove(machine),
@@ -168,9 +194,9 @@ impl SchedulerMachine {
     }
 
     /// Wakes a machine. Both its timers are over: it sets anew what it still needs.
-    fn fire(&mut self, machine: Machine, out: &mut Outbox) {
-        self.set_timer(&machine, None, None);
-        out.send(match machine {
+    fn fire(&mut self, whose: Whose, out: &mut Outbox) {
+        self.set_timer(&whose, None, None);
+        out.send(match whose.into() {
             Machine::Callback(id) => Letter::Callback(id, CallbackMessage::Wake),
             Machine::Agent(id) => Letter::Agent(id, AgentMessage::Wake),
             Machine::Queue(id) => Letter::Queue(id, QueueMessage::Wake),
@@ -305,6 +331,14 @@ mod tests {
                 .any(|effect| matches!(effect, Effect::SetAlarm { wall: Some(Timestamp(3)), .. }))
         );
         assert_eq!(woken(&run(&mut machine, 5, SchedulerMessage::Tick { permits: 2 })), [3]);
+    }
+
+    #[test]
+    fn a_callbacks_timer_takes_no_more_than_its_id_and_a_word() {
+        assert_eq!(size_of::<Whose>(), 24);
+        for machine in [Machine::Callback(CallbackId(1)), Machine::Router] {
+            assert_eq!(Machine::from(Whose::from(machine.clone())), machine);
+        }
     }
 
     #[test]
