@@ -211,7 +211,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get("/docs/docs.js", OPEN, &[], &[(200, None)], "That page's script"),
     get("/docs/docs.css", OPEN, &[], &[(200, None)], "That page's style"),
     get("/problems", OPEN, &[], &[(200, None)], "Every kind of problem"),
-    get("/problems/{name}", OPEN, &[], &[(200, None)], "One of them: a problem's `type` leads here"),
+    get("/problems/{name}", OPEN, &[], &[(200, None)], "One of them: its `type` leads here"),
     get("/v1/agent/socket", INSIDE, &[], &[(101, None)],
         "The agent's WebSocket, subprotocol `ringback.v1`"),
 ];

@@ -89,7 +89,7 @@ export class Form {
       } }, instant(at)))];
   }
 
-  /** What is wrong with the first of these fields that isn't right; once one is changed, nothing. */
+  /** What is wrong with the first of these fields that isn't right, until one is changed. */
   fault(...names) {
     if (names.some((name) => this.mended.has(name))) {
       names.forEach((name) => this.mended.add(name));

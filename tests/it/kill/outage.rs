@@ -114,9 +114,9 @@ fn redis_stands_still_for_seconds_and_goes_on() {
 
 #[test]
 fn what_is_refused_while_redis_stands_still_uses_up_neither_key_nor_count() {
-    let mut store = Store::redis();
-    let server = store.serve();
-    let Store::Redis(redis, _) = &mut store else { unreachable!("it was made so") };
+    let store = Store::redis();
+    let server = Server::start_on(store.folder(), &store.url());
+    let Store::Redis(redis, _) = &store else { unreachable!("it was made so") };
     let ledger = Ledger::default();
     let ask = |key: &str, phone: &str| {
         let request = server.request("POST", "/v1/callbacks", "public-key");
