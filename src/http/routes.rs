@@ -60,7 +60,7 @@ pub(super) struct Route {
 const UNREAD: [u16; 6] = [400, 401, 408, 413, 415, 429];
 
 /// Headers of which only one can be meant. Others could read the second where the first is taken.
-const ONCE: [header::HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
+static ONCE: [header::HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
 
 macro_rules! call {
     ($method:ident $path:literal $body:ident $handler:expr) => {

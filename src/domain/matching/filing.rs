@@ -254,6 +254,7 @@ mod tests {
     #[test]
     fn what_waits_takes_128_bytes_and_so_does_what_is_noted_of_it() {
         // The allocator's next size is 160, and everything in line has one of each.
-        assert!(size_of::<Work>() <= 128 && size_of::<Waiting>() <= 128);
+        let (work, noted) = (size_of::<Work>(), size_of::<Waiting>());
+        assert!(work <= 128 && noted <= 128, "{work} and {noted} bytes");
     }
 }

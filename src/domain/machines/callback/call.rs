@@ -254,7 +254,8 @@ impl CallbackMachine {
         draft
             .events
             .push(CallbackEvent::CallEnded { agent: agent.clone(), outcome: Outcome::Unknown });
-        self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::PREFER_SECONDS));
+        let preferred = prefer(agent.clone(), Preferred::PREFER_SECONDS);
+        self.record_mut().preferred = Some(Box::new(preferred));
         self.after_call(now, why, draft);
     }
 
@@ -389,9 +390,8 @@ impl CallbackMachine {
 }
 
 /// A preference for one agent, for so long.
-pub(super) fn prefer(agent: AgentId, wait_seconds: u32) -> Box<Preferred> {
-    let (mode, fallback) = (PreferMode::Prefer, Fallback::Anyone);
-    Box::new(Preferred { agent, mode, wait_seconds, fallback })
+pub(super) fn prefer(agent: AgentId, wait_seconds: u32) -> Preferred {
+    Preferred { agent, mode: PreferMode::Prefer, wait_seconds, fallback: Fallback::Anyone }
 }
 
 fn set_notes(interaction: &mut Interaction, notes: Option<String>) {

@@ -115,7 +115,8 @@ impl CallbackMachine {
             booking.overbooked = seated.overbooked;
         }
         if let Some(agent) = &agent {
-            self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::TRANSFER_SECONDS));
+            let preferred = prefer(agent.clone(), Preferred::TRANSFER_SECONDS);
+            self.record_mut().preferred = Some(Box::new(preferred));
         }
         let to = self.record().queue.clone();
         draft.events.push(CallbackEvent::Requeued { queue: to, agent, by: who.by() });

@@ -103,7 +103,8 @@ impl CallbackMachine {
             return Err(Refusal::OutsideContactHours { next_allowed_at: None });
         }
         if wish.mine {
-            self.record_mut().preferred = Some(prefer(agent.clone(), Preferred::PREFER_SECONDS));
+            let preferred = prefer(agent.clone(), Preferred::PREFER_SECONDS);
+            self.record_mut().preferred = Some(Box::new(preferred));
         }
         self.retry_at(now, due, By::Agent(agent), UnassignReason::Retry, draft);
         Ok(Taken::Done)

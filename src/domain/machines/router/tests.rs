@@ -134,7 +134,7 @@ fn at(seconds: u32) -> Timestamp {
     Timestamp(0) + Span::seconds(seconds)
 }
 
-fn prefer(number: u32, until: Timestamp) -> Box<(Preferred, Timestamp)> {
+fn prefer(number: u32, until: Timestamp) -> (Preferred, Timestamp) {
     wish(number, PreferMode::Prefer, Fallback::Anyone, until)
 }
 
@@ -143,9 +143,9 @@ fn wish(
     mode: PreferMode,
     fallback: Fallback,
     until: Timestamp,
-) -> Box<(Preferred, Timestamp)> {
+) -> (Preferred, Timestamp) {
     let preferred = Preferred { agent: agent_id(number), mode, wait_seconds: 60, fallback };
-    Box::new((preferred, until))
+    (preferred, until)
 }
 
 fn declined(number: u32, until: Timestamp, lone_until: Timestamp) -> Declined {

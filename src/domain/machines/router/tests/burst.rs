@@ -132,7 +132,7 @@ fn in_a_burst_preference_and_preferred_agents_come_first_as_ever() {
         centre.put(agent_with(number, |settings| settings.queues[0].preference = preference));
     }
     for number in 0..count {
-        let preferred = (number == 3).then(|| prefer(7, at(60)));
+        let preferred = (number == 3).then(|| Box::new(prefer(7, at(60))));
         centre.enqueue(Work { gathers: true, preferred, rank: Rank(0), ..work(number) });
     }
     let taken = centre.wake_at(at(1));

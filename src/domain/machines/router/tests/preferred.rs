@@ -3,7 +3,10 @@
 use super::*;
 
 fn required(number: u32, fallback: Fallback, until: Timestamp) -> Work {
-    Work { preferred: Some(wish(number, PreferMode::Require, fallback, until)), ..work(1) }
+    Work {
+        preferred: Some(Box::new(wish(number, PreferMode::Require, fallback, until))),
+        ..work(1)
+    }
 }
 
 /// Agent 1 is busy with callback 9, agent 2 is free.
@@ -21,14 +24,17 @@ fn the_preferred_agent_comes_before_everybody() {
     centre.put(agent(1));
     centre.put(agent_with(2, |settings| settings.queues[0].preference = 9));
     // Long over, but still who it is given to if they are free.
-    let waiting = Work { preferred: Some(prefer(2, at(0))), ..work(1) };
+    let waiting = Work { preferred: Some(Box::new(prefer(2, at(0)))), ..work(1) };
     assert_eq!(centre.enqueue(waiting), [(1, 2)]);
 }
 
 #[test]
 fn it_waits_for_a_busy_one_until_the_time_is_over() {
     let mut centre = centre();
-    assert_eq!(centre.enqueue(Work { preferred: Some(prefer(1, at(60))), ..work(1) }), []);
+    assert_eq!(
+        centre.enqueue(Work { preferred: Some(Box::new(prefer(1, at(60)))), ..work(1) }),
+        []
+    );
     assert_eq!(centre.wake_at(at(59)), []);
     assert_eq!(centre.wake_at(at(60)), [(1, 2)]);
 }
@@ -36,7 +42,10 @@ fn it_waits_for_a_busy_one_until_the_time_is_over() {
 #[test]
 fn the_one_it_waits_for_takes_it_when_free() {
     let mut centre = centre();
-    assert_eq!(centre.enqueue(Work { preferred: Some(prefer(1, at(60))), ..work(1) }), []);
+    assert_eq!(
+        centre.enqueue(Work { preferred: Some(Box::new(prefer(1, at(60)))), ..work(1) }),
+        []
+    );
     assert_eq!(centre.release(9, 1), [(1, 1)]);
 }
 
@@ -44,7 +53,7 @@ fn the_one_it_waits_for_takes_it_when_free() {
 fn it_competes_with_other_work_of_the_one_it_waits_for() {
     let mut centre = centre();
     assert_eq!(centre.enqueue(Work { rank: Rank(1), ..work(3) }), [(3, 2)]);
-    let waiting = Work { preferred: Some(prefer(1, at(60))), rank: Rank(5), ..work(1) };
+    let waiting = Work { preferred: Some(Box::new(prefer(1, at(60)))), rank: Rank(5), ..work(1) };
     assert_eq!(centre.enqueue(waiting), []);
     assert_eq!(centre.enqueue(Work { rank: Rank(4), ..work(2) }), []);
     assert_eq!(centre.release(9, 1), [(2, 1)]);
@@ -65,16 +74,22 @@ fn prefer_does_not_wait_for_who_cannot_take_it() {
         let mut centre = Centre::new();
         centre.put(busy());
         centre.put(agent(2));
-        assert_eq!(centre.enqueue(Work { preferred: Some(prefer(1, at(60))), ..work(1) }), []);
+        assert_eq!(
+            centre.enqueue(Work { preferred: Some(Box::new(prefer(1, at(60)))), ..work(1) }),
+            []
+        );
         assert_eq!(centre.put(report), [(1, 2)], "{why}");
     }
     let mut centre = Centre::new();
     centre.put(busy());
     centre.put(agent(2));
-    assert_eq!(centre.enqueue(Work { preferred: Some(prefer(1, at(60))), ..work(1) }), []);
+    assert_eq!(
+        centre.enqueue(Work { preferred: Some(Box::new(prefer(1, at(60)))), ..work(1) }),
+        []
+    );
     let said = centre.tell(RouterMessage::RemoveAgent(agent_id(1)));
     assert_eq!(said.proposals, [(1, 2)], "removed");
-    let unknown = Work { preferred: Some(prefer(7, at(60))), ..work(3) };
+    let unknown = Work { preferred: Some(Box::new(prefer(7, at(60)))), ..work(3) };
     centre.release(1, 2);
     assert_eq!(centre.enqueue(unknown), [(3, 2)], "never there");
 }
@@ -85,7 +100,7 @@ fn prefer_does_not_wait_for_who_declined() {
     centre.put(agent(1));
     centre.put(agent(2));
     let declined = vec![declined(1, at(60), at(30))];
-    let waiting = Work { preferred: Some(prefer(1, at(600))), declined, ..work(1) };
+    let waiting = Work { preferred: Some(Box::new(prefer(1, at(600)))), declined, ..work(1) };
     assert_eq!(centre.enqueue(waiting), [(1, 2)]);
 }
 
@@ -93,7 +108,10 @@ fn prefer_does_not_wait_for_who_declined() {
 fn it_waits_again_when_the_preferred_one_comes_back() {
     let mut centre = Centre::new();
     centre.put(AgentReport { presence: Presence::Away, external_units: 1, ..agent(1) });
-    assert_eq!(centre.enqueue(Work { preferred: Some(prefer(1, at(60))), ..work(1) }), []);
+    assert_eq!(
+        centre.enqueue(Work { preferred: Some(Box::new(prefer(1, at(60)))), ..work(1) }),
+        []
+    );
     centre.put(AgentReport { external_units: 1, ..agent(1) });
     assert_eq!(centre.put(agent(2)), []);
     assert_eq!(centre.wake_at(at(60)), [(1, 2)]);

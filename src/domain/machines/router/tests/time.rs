@@ -169,7 +169,10 @@ fn nobody_waits_for_a_preferred_agent_who_rests() {
     assert_eq!(centre.enqueue(work(1)), [(1, 1)]);
     centre.put(agent(2));
     assert_eq!(centre.enqueue(work(2)), [(2, 2)]);
-    assert_eq!(centre.enqueue(Work { preferred: Some(prefer(1, at(60))), ..work(3) }), []);
+    assert_eq!(
+        centre.enqueue(Work { preferred: Some(Box::new(prefer(1, at(60)))), ..work(3) }),
+        []
+    );
     assert_eq!(centre.release(2, 2), [], "it waits for the preferred one");
     assert_eq!(centre.missed(1, 1, Missed::Offer), [(3, 2)]);
 }

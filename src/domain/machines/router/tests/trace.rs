@@ -20,7 +20,7 @@ fn each_agent_is_told_by_the_first_test_that_they_fail() {
     centre.put(agent_with(9, |settings| settings.queues.clear()));
     let waiting = Work {
         requirements: requirements(vec![require("french", 3, true, None)]),
-        preferred: Some(wish(6, PreferMode::Require, Fallback::Anyone, at(90))),
+        preferred: Some(Box::new(wish(6, PreferMode::Require, Fallback::Anyone, at(90)))),
         declined: vec![
             barred(2),
             declined(6, at(45), at(45)),
@@ -58,7 +58,7 @@ fn each_agent_is_told_by_the_first_test_that_they_fail() {
     assert_eq!(changes, expected);
     assert_eq!(centre.put(french(8)), [], "asking changes nothing");
 
-    let other = Work { preferred: Some(prefer(9, at(90))), ..waiting };
+    let other = Work { preferred: Some(Box::new(prefer(9, at(90)))), ..waiting };
     let trace = centre.trace(other);
     let last = trace.candidates.last().expect("nine");
     assert_eq!((last.failed, &*last.detail), (Some(Failed::NotInQueue), "doesn't serve queue-0"));
@@ -71,7 +71,7 @@ fn where_it_waits_for_one_alone_others_change_nothing() {
         centre.put(AgentReport { presence: Presence::Offline, ..agent(number) });
     }
     let alone = wish(2, PreferMode::Require, Fallback::None, Timestamp::NEVER);
-    let trace = centre.trace(Work { preferred: Some(alone), ..work(1) });
+    let trace = centre.trace(Work { preferred: Some(Box::new(alone)), ..work(1) });
     assert_eq!(
         trace.would_change,
         ["agent-2 can take it; it waits for nobody else.", "agent-2 becomes available."]
@@ -124,7 +124,7 @@ fn many_agents_are_cut_off_but_the_preferred_one_is_told_of() {
         trace.candidates.iter().map(|row| row.agent.to_string()).collect()
     };
     assert_eq!(names(&centre.trace(work(1))), ["agent-1", "agent-2", "agent-3"]);
-    let trace = centre.trace(Work { preferred: Some(prefer(5, at(9))), ..work(1) });
+    let trace = centre.trace(Work { preferred: Some(Box::new(prefer(5, at(9)))), ..work(1) });
     assert_eq!(names(&trace), ["agent-1", "agent-2", "agent-5"]);
     let changes = "One of 3 agents becomes available: agent-1, agent-2, agent-5.";
     assert_eq!(trace.would_change, [changes]);
