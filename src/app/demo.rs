@@ -214,7 +214,7 @@ fn next_step(callback: &Callback) -> Option<Action> {
             let offer = callback.offer()?.id;
             Some(match draw(0, 19) {
                 0 => Action::Decline { offer, reason: None, session: None },
-                _ => Action::Accept { offer },
+                _ => Action::Accept { offer, session: None },
             })
         }
         (State::Accepted, _) => Some(Action::Call),

@@ -204,7 +204,7 @@ fn notice_of(message: &AgentMessage) -> Option<Notice> {
                 OfferEnd::Expired => Some(Notice::OfferExpired { callback, offer }),
                 OfferEnd::Revoked(reason) => Some(Notice::OfferRevoked { callback, offer, reason }),
                 OfferEnd::Declined(_) => Some(Notice::OfferDeclined { callback, offer }),
-                OfferEnd::Accepted => None,
+                OfferEnd::Accepted(_) => None,
             }
         }
         AgentMessage::Assigned { callback, by } => {

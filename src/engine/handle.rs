@@ -286,7 +286,7 @@ impl Handle {
         answer: OfferAnswer,
     ) {
         let action = match answer {
-            OfferAnswer::Accept => Action::Accept { offer },
+            OfferAnswer::Accept => Action::Accept { offer, session: Some(session) },
             OfferAnswer::Decline { reason } => {
                 Action::Decline { offer, reason, session: Some(session) }
             }

@@ -79,7 +79,7 @@ pub trait Known {
 /// Reads an action's fields; none where one can't be taken, its fault noted.
 pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known) -> Option<Action> {
     Some(match name {
-        ActionName::Accept => Action::Accept { offer: offer(fields)? },
+        ActionName::Accept => Action::Accept { offer: offer(fields)?, session: None },
         ActionName::Decline => {
             let offer = offer(fields);
             let reason = decline_reason(fields);

@@ -245,7 +245,7 @@ impl People {
                 1 | 2 if !self.calm => {
                     Action::Decline { offer: *offer, reason: None, session: None }
                 }
-                _ => Action::Accept { offer: *offer },
+                _ => Action::Accept { offer: *offer, session: None },
             };
             return Some(self.command(*callback, Who::Agent(id), action));
         }

@@ -387,7 +387,7 @@ impl<'a> Run<'a> {
     fn hear(&mut self, told: Told) {
         match told {
             Told::Offered { callback, agent, offer } => {
-                self.office.act(callback, agent, Action::Accept { offer });
+                self.office.act(callback, agent, Action::Accept { offer, session: None });
             }
             Told::Assigned { callback, agent } => self.assigned(callback, agent),
             Told::Unassigned { agent, .. } => self.floor.free(agent, self.now),

@@ -110,7 +110,7 @@ pub enum AgentMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OfferEnd {
     /// It was taken.
-    Accepted,
+    Accepted(Option<SessionId>),
     /// It was not; said in this session of the agent's, which knows, if it was in one.
     Declined(Option<SessionId>),
     /// Nobody answered in time.

@@ -218,6 +218,8 @@ pub enum Action {
     Accept {
         /// Which.
         offer: OfferId,
+        /// In which session of the agent's, if in one.
+        session: Option<SessionId>,
     },
     /// Don't take the offer.
     Decline {

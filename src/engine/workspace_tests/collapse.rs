@@ -164,7 +164,7 @@ impl Desk {
         let who = Who::Agent(self.agent.clone());
         for (callback, offer) in std::mem::take(&mut self.offers) {
             // Late, or cut by a panic: it comes again.
-            let _ = rig.act(callback, who.clone(), Action::Accept { offer }).await;
+            let _ = rig.act(callback, who.clone(), Action::Accept { offer, session: None }).await;
         }
         for callback in rig.vault.callbacks() {
             if callback.assigned_agent() == Some(&self.agent)

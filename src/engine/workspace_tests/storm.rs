@@ -57,7 +57,7 @@ async fn work(rig: &Rig, agent: &AgentId, session: &mut Session) {
     }
     for (callback, offer) in offers {
         // Late, or cut by a panic: it comes again.
-        let _ = rig.act(callback, who.clone(), Action::Accept { offer }).await;
+        let _ = rig.act(callback, who.clone(), Action::Accept { offer, session: None }).await;
     }
     for callback in rig.vault.callbacks() {
         if callback.assigned_agent() == Some(agent)

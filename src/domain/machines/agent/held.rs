@@ -8,7 +8,7 @@ use super::{AgentMachine, notify};
 use crate::domain::agent::{Presence, RevokeReason, UnassignReason};
 use crate::domain::callback::Snapshot;
 use crate::domain::effect::{Notice, Outbox};
-use crate::domain::ids::{AgentId, CallbackId, OfferId};
+use crate::domain::ids::{AgentId, CallbackId, OfferId, SessionId};
 use crate::domain::message::{CallbackMessage, Letter, OfferEnd};
 use crate::domain::time::Now;
 
@@ -40,11 +40,17 @@ impl AgentMachine {
             self.held.remove(&callback);
         }
         match end {
-            OfferEnd::Accepted => {}
-            OfferEnd::Declined(within) => {
-                let others = self.sessions.iter().copied().filter(|one| Some(*one) != within);
+            OfferEnd::Accepted(within) => {
                 if was_shown {
-                    notify(others.collect(), Notice::OfferDeclined { callback, offer }, out);
+                    let reason = RevokeReason::AcceptedElsewhere;
+                    let revoked = Notice::OfferRevoked { callback, offer, reason };
+                    notify(self.others(within), revoked, out);
+                }
+            }
+            OfferEnd::Declined(within) => {
+                if was_shown {
+                    let declined = Notice::OfferDeclined { callback, offer };
+                    notify(self.others(within), declined, out);
                 }
                 self.change(|agent| agent.missed_offers = 0, out);
             }
@@ -65,6 +71,11 @@ impl AgentMachine {
                 }
             }
         }
+    }
+
+    /// The agent's sessions but for this one.
+    fn others(&self, within: Option<SessionId>) -> Vec<SessionId> {
+        self.sessions.iter().copied().filter(|one| Some(*one) != within).collect()
     }
 
     /// Whether so many missed offers in a row send them away.

@@ -331,7 +331,7 @@ impl CallbackMachine {
             return Err(Refusal::VersionStale { version: record.version });
         }
         match &command.action {
-            Action::Accept { offer } => self.accept(now, who, *offer, draft),
+            Action::Accept { offer, session } => self.accept(now, who, *offer, *session, draft),
             Action::Decline { offer, reason, session } => {
                 self.decline(now, who, *offer, reason.as_deref(), *session, draft)
             }

@@ -49,6 +49,7 @@ impl CallbackMachine {
         now: &Now,
         who: &Who,
         offer: OfferId,
+        session: Option<SessionId>,
         draft: &mut Draft,
     ) -> Result<Taken, Refusal> {
         let agent = acting(who)?;
@@ -58,7 +59,7 @@ impl CallbackMachine {
             return Ok(Taken::Again);
         }
         self.pending_offer(&agent, offer)?;
-        self.end_offer(OfferEnd::Accepted, draft);
+        self.end_offer(OfferEnd::Accepted(session), draft);
         draft.events.push(CallbackEvent::Accepted { offer, agent: agent.clone() });
         self.record_mut().accepted_offer = Some(Box::new((offer, agent.clone())));
         let interaction = self.take_interaction().expect("an offer has its interaction");
@@ -165,7 +166,7 @@ impl CallbackMachine {
         let Some(Offer { id, agent, .. }) = self.record().offer().cloned() else { return };
         let offer = id;
         match end {
-            OfferEnd::Accepted | OfferEnd::Declined(_) => {}
+            OfferEnd::Accepted(_) | OfferEnd::Declined(_) => {}
             OfferEnd::Expired => {
                 draft.events.push(CallbackEvent::OfferExpired { offer, agent: agent.clone() });
             }

@@ -222,7 +222,7 @@ impl Bench {
     fn accepted() -> Self {
         let mut bench = Self::asap();
         let offer = bench.offer("mara");
-        bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+        bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
         bench
     }
 
@@ -265,7 +265,7 @@ impl Bench {
     /// Offered to mara, accepted and called by her.
     fn take_and_call(&mut self) {
         let offer = self.offer("mara");
-        self.act(&mara(), Action::Accept { offer }).expect("accepted");
+        self.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
         self.act(&mara(), Action::Call).expect("called");
     }
 

@@ -192,6 +192,24 @@ fn what_is_declined_in_one_session_is_gone_from_the_others() {
 }
 
 #[test]
+fn what_is_accepted_in_one_session_is_no_offer_in_the_others() {
+    let mut bench = Bench::available();
+    bench.tell(connect(2));
+    for (within, told) in
+        [(Some(SessionId(2)), vec![SessionId(1)]), (None, vec![SessionId(1), SessionId(2)])]
+    {
+        let offer = bench.offered(1);
+        bench.offer_ended(&offer, super::OfferEnd::Accepted(within));
+        let [(sessions, Notice::OfferRevoked { callback, reason, .. })] = bench.notices()[..]
+        else {
+            panic!("{:?}", bench.notices());
+        };
+        assert_eq!((sessions, *callback), (&told[..], offer.id));
+        assert_eq!(*reason, RevokeReason::AcceptedElsewhere);
+    }
+}
+
+#[test]
 fn an_agent_is_removed_only_with_empty_hands_and_their_sessions_end() {
     let mut bench = Bench::available();
     let offer = bench.offered(1);

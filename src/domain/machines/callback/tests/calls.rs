@@ -325,7 +325,7 @@ fn video_customers_who_do_not_come_have_not_answered_and_are_not_tried_again() {
     let mut bench = Bench::new(queue(|_| ()), Medium::Video, Some(start));
     bench.pass(Span::minutes(4));
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     bench.act(&mara(), Action::Call).expect("called");
     bench.pass(Span::minutes(10));
     assert_eq!((bench.state(), bench.record().attempts), (State::WrapUp, 1));

@@ -31,7 +31,7 @@ fn accept(bench: &mut Bench) {
         token: Token(4),
         who: mara(),
         if_match: None,
-        action: Action::Accept { offer },
+        action: Action::Accept { offer, session: None },
     };
     let message = CallbackMessage::Command(Box::new(command));
     bench.machine.step(&lagging(START, 300), message, &mut bench.out);

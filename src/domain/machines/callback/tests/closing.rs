@@ -65,12 +65,12 @@ fn what_comes_back_after_the_overrun_is_not_offered_before_the_next_opening() {
         Bench::new(Bench::office(|one| one.expire_after_minutes = 900), Medium::Voice, None);
     bench.at = START + Span::minutes(10 * 60 + 14);
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     bench.pass(Span::seconds(59));
     bench.tell(CallbackMessage::GraceOver { agent: agent("mara") });
     assert_eq!(bench.state(), State::Queued, "the overrun isn't over");
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     bench.pass(Span::seconds(1));
     bench.tell(CallbackMessage::GraceOver { agent: agent("mara") });
     let Phase::Open { due, why, carried, .. } = &bench.record().phase else { panic!("it waits") };
@@ -206,7 +206,7 @@ fn a_queue_hears_once_what_became_of_a_promise() {
         let mut bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
         bench.pass(Span::minutes(4));
         let offer = bench.offer("mara");
-        bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+        bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
         bench.at = called_at;
         bench.act(&mara(), Action::Call).expect("called");
         let told = if kept { Seen::PromiseKept } else { Seen::PromiseBroken };

@@ -105,7 +105,7 @@ fn what_comes_back_from_an_agent_after_contact_hours_waits_for_the_next() {
     bench.at = at(19, 55);
     bench.pass(Span::ZERO);
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     bench.at = at(20, 0);
     bench.pass(Span::ZERO);
     assert_eq!(bench.state(), State::Open, "not called for preview_seconds");

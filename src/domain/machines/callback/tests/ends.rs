@@ -19,7 +19,7 @@ fn an_asap_request_is_queued_at_once_and_reached_in_the_end() {
     assert_eq!(bench.record().version, 1);
     let offer = bench.offer("mara");
     assert_eq!(bench.state(), State::Offered);
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     assert_eq!(bench.events(), ["callback.accepted", "callback.assigned"]);
     bench.act(&mara(), Action::Call).expect("called");
     let answered = Action::Outcome { outcome: Outcome::Answered, notes: None };
@@ -88,7 +88,7 @@ fn expiry_never_ends_work_but_is_looked_at_when_it_comes_back() {
     let mut bench = Bench::asap();
     bench.at = bench.at + Span::minutes(59);
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     bench.at = bench.at + Span::minutes(2);
     bench.tell(CallbackMessage::GraceOver { agent: agent("mara") });
     assert_eq!(bench.closed().map(|(_, why)| why), Some(ClosedReason::Expired));
@@ -121,7 +121,7 @@ fn a_stale_version_is_refused_and_wrap_up_may_be_switched_off() {
     bench.tell(CallbackMessage::Command(Box::new(command)));
     assert!(matches!(bench.answer(), Some(Err(Refusal::VersionStale { version: 1 }))));
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     bench.act(&mara(), Action::Call).expect("called");
     let answered = Action::Outcome { outcome: Outcome::Answered, notes: None };
     bench.act(&mara(), answered).expect("told");

@@ -185,7 +185,7 @@ fn every_state_before_the_end_has_an_end() {
     assert_eq!(next(&bench), Some(NextAction::Expire));
     let offer = bench.offer("mara");
     assert_eq!(next(&bench), Some(NextAction::ExpireOffer));
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     assert_eq!(next(&bench), Some(NextAction::Requeue));
     bench.act(&mara(), Action::Call).expect("called");
     assert_eq!(next(&bench), Some(NextAction::EndCall));

@@ -59,7 +59,7 @@ fn a_life_from_request_to_close() {
     assert_eq!(bench.facts(), [noor(OfferStep::Missed), Fact::Releases(agent("noor"), 1)]);
     bench.pass(Span::seconds(60));
     let accepted = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer: accepted }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer: accepted, session: None }).expect("accepted");
     assert_eq!(bench.facts(), [offer(OfferStep::Accepted)], "and still held");
     bench.pass(Span::seconds(10));
     bench.act(&mara(), Action::Call).expect("called");
@@ -121,7 +121,7 @@ fn a_booking_is_on_time_and_its_promise_kept_or_neither() {
         bench.pass(Span::minutes(4));
         assert_eq!(bench.facts(), [Fact::Queued(billing())]);
         let offer = bench.offer("mara");
-        bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+        bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
         bench.at = start + late;
         bench.act(&mara(), Action::Call).expect("called");
         let wait = Span::seconds(60) + late;

@@ -83,7 +83,7 @@ fn nothing_that_happens_on_our_side_costs_the_place() {
     bench.offer("mara");
     bench.pass(Span::seconds(30));
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     bench.act(&mara(), requeue()).expect("sent back");
     let other = queue(|one| one.id = QueueId::parse("sales").expect("an id"));
     bench.act(&BOSS, Action::Requeue { queue: Some(other), agent: None }).expect("transferred");

@@ -20,14 +20,14 @@ fn accepting_twice_is_answered_twice_and_late_is_refused() {
     let mut bench = Bench::asap();
     let first = bench.offer("mara");
     let other = Who::Agent(agent("noor"));
-    let refused = bench.act(&other, Action::Accept { offer: first });
+    let refused = bench.act(&other, Action::Accept { offer: first, session: None });
     assert!(matches!(refused, Err(Refusal::Forbidden(_))));
-    bench.act(&mara(), Action::Accept { offer: first }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer: first, session: None }).expect("accepted");
     let version = bench.record().version;
-    bench.act(&mara(), Action::Accept { offer: first }).expect("the same answer");
+    bench.act(&mara(), Action::Accept { offer: first, session: None }).expect("the same answer");
     assert_eq!(bench.record().version, version);
     bench.act(&BOSS, Action::Requeue { queue: None, agent: None }).expect("sent back");
-    let late = bench.act(&mara(), Action::Accept { offer: first });
+    let late = bench.act(&mara(), Action::Accept { offer: first, session: None });
     assert_eq!(late, Err(Refusal::OfferNotPending));
 }
 

@@ -219,7 +219,7 @@ fn a_retry_that_an_agent_wants_says_so_only_after_a_call_in_vain() {
     ] {
         let mut bench = mailed(queue(|_| ()), Medium::Voice, None);
         let offer = bench.offer("mara");
-        bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+        bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
         if let Some(outcome) = outcome {
             bench.act(&mara(), Action::Call).expect("called");
             bench.outcome(outcome);
@@ -295,7 +295,7 @@ fn an_agent_who_takes_it_gets_a_link_that_is_good() {
     bench.pass(Span::days(1));
     assert_eq!(bench.state(), State::Queued);
     let offer = bench.offer("mara");
-    bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
     let tasks: Vec<_> = bench.dispatches().into_iter().map(|one| one.task).collect();
     assert_eq!(tasks, [Task::Meeting(MeetingTask::Renew)]);
     let renewed = Meeting {

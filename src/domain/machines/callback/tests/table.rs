@@ -25,7 +25,7 @@ pub(super) fn at(state: State) -> (Bench, OfferId) {
         }
         State::Accepted => {
             let (mut bench, offer) = at(State::Offered);
-            bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+            bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
             (bench, offer)
         }
         State::Calling => {
@@ -103,7 +103,7 @@ fn noor() -> Who {
 
 #[test]
 fn offers_are_answered_by_the_agent_they_are_made_to_while_they_are_pending() {
-    let accept = |offer| Action::Accept { offer };
+    let accept = |offer| Action::Accept { offer, session: None };
     let decline = |offer| Action::Decline { offer, reason: None, session: None };
     // A second accept of the same offer is answered as the first was, while it is theirs.
     row(&mara(), accept, "ppaacwppp");
