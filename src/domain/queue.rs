@@ -98,18 +98,30 @@ impl Queue {
 
     /// The same, counting only what contact hours allow in all `zones`.
     fn ran_within(&self, from: Timestamp, to: Timestamp, zones: &[TimeZone]) -> Span {
-        let open_between = |from, to| match zones {
-            [] => self.settings.hours.open_between(from, to),
-            zones => self.allowed(zones).between(from, to),
-        };
-        let mut ran = open_between(from, to);
+        let mut ran = self.open_within(from, to, zones);
         for pause in &self.pauses {
             let (start, end) = (pause.from.max(from), pause.to.min(to));
             if start < end {
-                ran = ran - open_between(start, end);
+                ran = ran - self.open_within(start, end, zones);
             }
         }
         ran
+    }
+
+    /// How long hours, and contact hours in all `zones`, let it run between two instants.
+    fn open_within(&self, from: Timestamp, to: Timestamp, zones: &[TimeZone]) -> Span {
+        match zones {
+            [] => self.settings.hours.open_between(from, to),
+            zones => self.allowed(zones).between(from, to),
+        }
+    }
+
+    /// When they will have let it run for `span`.
+    fn add_within(&self, from: Timestamp, span: Span, zones: &[TimeZone]) -> Timestamp {
+        match zones {
+            [] => self.settings.hours.add_open(from, span),
+            zones => self.allowed(zones).add(from, span),
+        }
     }
 
     fn allowed<'a>(&'a self, zones: &'a [TimeZone]) -> Allowed<'a> {
@@ -119,7 +131,7 @@ impl Queue {
 
     /// When something that began to wait at `base` and may wait for `bound` expires, seen from
     /// `now`: the past counts as it was, the future as the hours say, and a pause without end
-    /// means never.
+    /// means never. What is past stays the same from then on.
     pub fn runs_out_at(&self, base: Timestamp, bound: Span, now: Timestamp) -> Timestamp {
         self.runs_out_within(base, bound, now, &[])
     }
@@ -133,18 +145,27 @@ impl Queue {
         now: Timestamp,
         zones: &[TimeZone],
     ) -> Timestamp {
-        let add = |from, span| match zones {
-            [] => self.settings.hours.add_open(from, span),
-            zones => self.allowed(zones).add(from, span),
-        };
         if base >= now {
-            return add(self.resumes_at(base), bound);
+            return self.add_within(self.resumes_at(base), bound, zones);
         }
         let left = bound - self.ran_within(base, now, zones);
         if left <= Span::ZERO {
-            return now;
+            return self.ran_out_within(base, bound, zones).min(now);
         }
-        add(self.resumes_at(now), left)
+        self.add_within(self.resumes_at(now), left, zones)
+    }
+
+    /// When what has run out already did: each pause that began before put it off.
+    fn ran_out_within(&self, base: Timestamp, bound: Span, zones: &[TimeZone]) -> Timestamp {
+        let mut ends = self.add_within(base, bound, zones);
+        for pause in &self.pauses {
+            let start = pause.from.max(base);
+            if start < pause.to && start < ends {
+                let stood = self.open_within(start, pause.to, zones);
+                ends = self.add_within(ends, stood, zones);
+            }
+        }
+        ends
     }
 
     /// The end of the slot that a start falls in.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{BOSS, Bench, START, agent, booking, mara, queue};
 use crate::domain::callback::{ClosedReason, FinalState, InteractionState, Outcome, State};
 use crate::domain::effect::Effect;
-use crate::domain::machines::callback::deadlines::{NextAction, next_deadline, runs_out};
+use crate::domain::machines::callback::deadlines::{
+    NextAction, next_deadline, promised_by, runs_out,
+};
 use crate::domain::message::{Action, CallbackMessage, Letter, QueueMessage, Who};
 use crate::domain::policy::Medium;
 use crate::domain::queue::{Pause, Paused, Queue};
@@ -83,6 +85,36 @@ fn time_when_the_queue_is_closed_or_paused_does_not_count() {
     queue.offers_paused = Some(Paused { since: bench.at, until: None, reason: None });
     bench.tell(CallbackMessage::QueueChanged(Arc::new(queue)));
     assert_eq!(expires_at(&bench), Timestamp::NEVER, "not while it is paused without end");
+}
+
+#[test]
+fn what_has_run_out_keeps_its_instant() {
+    let bench = Bench::new(Bench::open_until("08:20", |_| ()), Medium::Voice, None);
+    let mut queue = Queue::clone(bench.machine.queue());
+    let pause =
+        |from, to| Pause { from: START + Span::minutes(from), to: START + Span::minutes(to) };
+    let ends = START + Span::days(3) + Span::minutes(10);
+    let before = START - Span::minutes(30);
+    queue.pauses = vec![
+        Pause { from: before, to: START },
+        pause(5, 13),
+        pause(18, 20),
+        Pause { from: ends, to: ends + Span::minutes(7) },
+    ];
+    let seen_at = |at| runs_out(bench.record(), &queue, at);
+    let mut at = START + Span::minutes(21);
+    while at < ends + Span::days(2) {
+        assert_eq!(seen_at(at), ends, "seen from {at:?}");
+        at = at + Span::minutes(7);
+    }
+
+    let start = START + Span::minutes(5);
+    let booked = Bench::new(self::queue(|_| ()), Medium::Voice, Some(start));
+    let promised =
+        |after| promised_by(booked.record(), booked.machine.queue(), START + Span::minutes(after));
+    for after in [0, 6, 10, 11, 500] {
+        assert_eq!(promised(after), Some(start + Span::minutes(5)), "{after} minutes on");
+    }
 }
 
 #[test]
