@@ -31,10 +31,10 @@ fn view(call: &Call<'_>) -> Result<Arc<AgentView>, Problem> {
     call.workspace().handle.agent(&id).ok_or_else(Problem::not_found)
 }
 
-fn page(call: &Call<'_>) -> Result<PageQuery, Problem> {
+fn page(call: &Call<'_>, list: &str) -> Result<PageQuery, Problem> {
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
-    let page = PageQuery::read(&mut query);
+    let page = PageQuery::read(&mut query, list);
     query.finish().map_err(Problem::invalid)?;
     Ok(page)
 }
@@ -42,7 +42,7 @@ fn page(call: &Call<'_>) -> Result<PageQuery, Problem> {
 /// `GET /v1/agents`.
 pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
-    let page = page(call)?;
+    let page = page(call, "agents")?;
     let agents = call.workspace().handle.agents();
     let (rows, next_cursor) = page_of(agents.iter(), |view| view.agent.settings.id.as_str(), &page);
     let items: Vec<_> = rows.into_iter().map(|view| agent_body(&view.agent)).collect();
@@ -140,7 +140,7 @@ pub(super) async fn status(call: &Call<'_>) -> Result<Reply, Problem> {
 /// `GET /v1/agent_status`.
 pub(super) async fn status_list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
-    let page = page(call)?;
+    let page = page(call, "agent_status")?;
     let agents = call.workspace().handle.agents();
     let (rows, next_cursor) = page_of(agents.iter(), |view| view.agent.settings.id.as_str(), &page);
     let items: Vec<_> = rows.into_iter().map(|view| AgentStatusBody::new(view, call.now)).collect();

@@ -270,7 +270,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
         };
         CallbackBody::new(full, frame)
     });
-    let next_cursor = next.as_deref().map(print_cursor);
+    let next_cursor = next.as_deref().map(|place| print_cursor(LIST, place));
     Ok(Reply::ok(&PageBody { items: rows.collect::<Vec<_>>(), next_cursor }))
 }
 
@@ -351,17 +351,18 @@ pub(super) async fn history(call: &Call<'_>) -> Result<Reply, Problem> {
     call.inside()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
-    let PageQuery { limit, after } = PageQuery::read(&mut query);
+    let id = full.callback.id;
+    let page = PageQuery::read(&mut query, format!("history of {id}"));
     query.finish().map_err(Problem::invalid)?;
-    let after = after.map(|after| after.try_into().map(u64::from_be_bytes));
+    let limit = page.limit;
+    let after = page.after.as_deref().map(|after| after.try_into().map(u64::from_be_bytes));
     let after = after.transpose().map_err(|_| Problem::invalid(vec![bad_cursor()]))?;
     let workspace = call.workspace();
-    let id = full.callback.id;
     let mut events = workspace.handle.history(id, after.unwrap_or(0), limit + 1).await?;
     let more = events.len() > limit;
     events.truncate(limit);
     let last = events.last().filter(|_| more);
-    let next_cursor = last.map(|event| print_cursor(&event.id.to_be_bytes()));
+    let next_cursor = last.map(|event| page.next(&event.id.to_be_bytes()));
     let items = events.iter().map(|event| EventBody::new(event, &workspace.id));
     Ok(Reply::ok(&PageBody { items: items.collect::<Vec<_>>(), next_cursor }))
 }

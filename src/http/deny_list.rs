@@ -16,7 +16,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
-    let page = PageQuery::read(&mut query);
+    let page = PageQuery::read(&mut query, "deny_list");
     query.finish().map_err(Problem::invalid)?;
     let all = call.workspace().handle.all_denied();
     let (rows, next_cursor) = page_of(all.iter(), |denied| denied.phone.as_str(), &page);

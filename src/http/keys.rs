@@ -21,7 +21,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
-    let page = PageQuery::read(&mut query);
+    let page = PageQuery::read(&mut query, "keys");
     query.finish().map_err(Problem::invalid)?;
     let keys = call.workspace().handle.keys().all();
     let named = keys.into_iter().map(|key| (key.token.to_string(), key));

@@ -5,7 +5,7 @@ use super::reply::Reply;
 use crate::domain::dispatch::Failure;
 use crate::engine::entry::KeptAnswer;
 use crate::wire::failure::FailureBody;
-use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
+use crate::wire::page::{PageBody, PageQuery, bad_cursor};
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 
@@ -14,16 +14,17 @@ pub(super) async fn failures(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
-    let PageQuery { limit, after } = PageQuery::read(&mut query);
+    let page = PageQuery::read(&mut query, "outbox_failures");
     query.finish().map_err(Problem::invalid)?;
-    let after = after.map(|after| after.try_into().map(u64::from_be_bytes));
+    let limit = page.limit;
+    let after = page.after.as_deref().map(|after| after.try_into().map(u64::from_be_bytes));
     let after = after.transpose().map_err(|_| Problem::invalid(vec![bad_cursor()]))?;
     let handle = &call.workspace().handle;
     let mut failures = handle.failures(after.unwrap_or(0), limit + 1).await?;
     let more = failures.len() > limit;
     failures.truncate(limit);
     let last = failures.last().filter(|_| more);
-    let next_cursor = last.map(|failure| print_cursor(&failure.id.to_be_bytes()));
+    let next_cursor = last.map(|failure| page.next(&failure.id.to_be_bytes()));
     let items: Vec<_> = failures.iter().map(FailureBody::new).collect();
     Ok(Reply::ok(&PageBody { items, next_cursor }))
 }

@@ -28,7 +28,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.supervises()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
-    let page = PageQuery::read(&mut query);
+    let page = PageQuery::read(&mut query, "queues");
     query.finish().map_err(Problem::invalid)?;
     let queues = call.workspace().handle.queues();
     let (queues, next_cursor) = page_of(queues.iter(), |queue| queue.settings.id.as_str(), &page);

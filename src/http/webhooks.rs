@@ -50,7 +50,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     call.administers()?;
     let pairs = call.query()?;
     let mut query = Query::new(&pairs);
-    let page = PageQuery::read(&mut query);
+    let page = PageQuery::read(&mut query, "webhooks");
     query.finish().map_err(Problem::invalid)?;
     let webhooks = call.workspace().handle.webhooks();
     let (rows, next_cursor) = page_of(webhooks.iter(), |one| one.settings.id.as_str(), &page);

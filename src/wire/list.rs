@@ -14,6 +14,9 @@ use crate::domain::phone::{PhoneNumber, Region};
 use crate::domain::policy::AgentSettings;
 use crate::engine::library::{FullCallback, ListFilter, ListRead, SortKey};
 
+/// What its cursors are named by.
+pub const LIST: &str = "callbacks";
+
 /// Characters that a search by beginning may have.
 const PREFIX_MAX: usize = 100;
 
@@ -29,7 +32,7 @@ pub fn read_list(
     let mut query = Query::new(pairs);
     let filter = read_filter(&mut query, region_of);
     let (sort, descending) = read_sort(&mut query);
-    let PageQuery { limit, after } = PageQuery::read(&mut query);
+    let PageQuery { limit, after, .. } = PageQuery::read(&mut query, LIST);
     query.finish().map_err(Problem::invalid)?;
     Ok(ListRead { filter, sort, descending, limit, after })
 }

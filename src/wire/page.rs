@@ -1,7 +1,7 @@
 //! Pages of lists: how far to read, and where the next page begins.
 //!
-//! A cursor is opaque to clients. What it says is the reader's below; here it is only made text
-//! that fits into a link.
+//! A cursor is opaque to clients. It names the list that it is of, so that no other takes it; what
+//! else it says is the reader's below.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -33,34 +33,47 @@ pub struct PageQuery {
     pub limit: usize,
     /// What the last page's cursor said.
     pub after: Option<Vec<u8>>,
+    /// The list that its cursors are of.
+    list: String,
 }
 
 impl PageQuery {
-    /// Reads `limit` and `cursor`.
-    pub fn read(query: &mut Query<'_>) -> Self {
+    /// Reads `limit` and `cursor` of a page of `list`, a name that no other list has.
+    pub fn read(query: &mut Query<'_>, list: impl Into<String>) -> Self {
+        let list = list.into();
         let limit = query.parsed("limit", |text| {
             let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
             limit.ok_or_else(|| format!("must be an integer from 1 to {LIMIT_MAX}"))
         });
-        let after = query.parsed("cursor", |text| read_cursor(text).ok_or(BAD_CURSOR));
-        Self { limit: limit.unwrap_or(LIMIT), after }
+        let after = query.parsed("cursor", |text| read_cursor(text, &list).ok_or(BAD_CURSOR));
+        Self { limit: limit.unwrap_or(LIMIT), after, list }
+    }
+
+    /// The cursor of the page behind `position`.
+    pub fn next(&self, position: &[u8]) -> String {
+        print_cursor(&self.list, position)
     }
 }
 
-const BAD_CURSOR: &str = "is not a cursor; start again without one";
+const BAD_CURSOR: &str = "is not a cursor of this list; start again without one";
 
 /// A cursor of another list.
 pub fn bad_cursor() -> FieldFault {
     FieldFault { pointer: "/cursor".to_owned(), detail: BAD_CURSOR.to_owned() }
 }
 
-/// A cursor as text.
-pub fn print_cursor(position: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(position)
+/// What stands between a list's name and a position in it.
+const END_OF_NAME: u8 = 0;
+
+/// A cursor of `list` as text.
+pub fn print_cursor(list: &str, position: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode([list.as_bytes(), &[END_OF_NAME], position].concat())
 }
 
-fn read_cursor(text: &str) -> Option<Vec<u8>> {
-    (text.len() <= CURSOR_MAX).then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten()
+fn read_cursor(text: &str, list: &str) -> Option<Vec<u8>> {
+    let read = (text.len() <= CURSOR_MAX).then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten()?;
+    let position = read.strip_prefix(list.as_bytes())?.strip_prefix(&[END_OF_NAME])?;
+    Some(position.to_vec())
 }
 
 /// A page out of rows that are all at hand, sorted by a key that no two of them share.
@@ -74,7 +87,7 @@ pub fn page_of<T>(
     let items: Vec<T> = rows.by_ref().take(page.limit).collect();
     let more = rows.next().is_some();
     let last = items.last().filter(|_| more);
-    let next = last.map(|row| print_cursor(key(row).as_bytes()));
+    let next = last.map(|row| page.next(key(row).as_bytes()));
     (items, next)
 }
 
@@ -86,7 +99,7 @@ mod tests {
         let pairs: Vec<(String, String)> =
             text.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut query = Query::new(&pairs);
-        let page = PageQuery::read(&mut query);
+        let page = PageQuery::read(&mut query, "rows");
         query.finish().map(|()| page)
     }
 
@@ -104,11 +117,12 @@ mod tests {
     #[test]
     fn cursors_come_back_as_they_were_printed() {
         let position = [0, 255, 62, 63, 7];
-        let text = print_cursor(&position);
+        let text = print_cursor("rows", &position);
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
         let page = read(&[("cursor", &text)]).expect("good");
         assert_eq!(page.after.as_deref(), Some(&position[..]));
-        for bad in ["=", "a b", "ä", &"A".repeat(CURSOR_MAX + 1)] {
+        let (other, longer) = (print_cursor("row", &position), print_cursor("rows2", &position));
+        for bad in ["", "=", "a b", "ä", &"A".repeat(CURSOR_MAX + 1), &other, &longer] {
             assert!(read(&[("cursor", bad)]).is_err(), "{bad:?}");
         }
     }
@@ -116,13 +130,13 @@ mod tests {
     #[test]
     fn pages_of_rows_at_hand_have_each_row_once() {
         let rows = ["a", "b", "c", "d", "e"];
-        let mut page = PageQuery { limit: 2, after: None };
+        let mut page = PageQuery { limit: 2, after: None, list: "rows".to_owned() };
         let mut seen = Vec::new();
         for _ in 0..=rows.len() {
             let (items, next) = page_of(rows.into_iter(), |row| row, &page);
             seen.extend(items);
             let Some(next) = next else { break };
-            page.after = read_cursor(&next);
+            page.after = read_cursor(&next, "rows");
         }
         assert_eq!(seen, rows);
         let (items, next) = page_of(rows[..2].iter().copied(), |row| row, &page);

@@ -210,4 +210,33 @@ fn a_cursor_belongs_to_its_list() {
     // Nor may what one role was told be read by another with another scope.
     let mara = server.get(&format!("/v1/callbacks?cursor={cursor}"), "mara-key-1");
     assert_eq!(mara.pointers(), ["/cursor"]);
+
+    // Nor is a cursor of one list one of another, whatever stands in it.
+    let ids: Vec<String> = server.get("/v1/callbacks", "lead-key-1").body["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|callback| callback["id"].as_str().expect("an id").to_owned())
+        .collect();
+    let history = |at: usize| format!("/v1/callbacks/{}/history", ids[at]);
+    let lists = [
+        "/v1/callbacks".to_owned(),
+        "/v1/queues".to_owned(),
+        "/v1/agents".to_owned(),
+        "/v1/agent_status".to_owned(),
+        history(0),
+        history(1),
+    ];
+    for one in &lists {
+        let page = server.get(&format!("{one}?limit=1"), "lead-key-1").body;
+        let cursor = page["next_cursor"].as_str().expect("there is more");
+        for other in &lists {
+            let next = server.get(&format!("{other}?limit=1&cursor={cursor}"), "lead-key-1");
+            if one == other {
+                assert_eq!(next.status, 200, "{one}");
+            } else {
+                assert_eq!(next.pointers(), ["/cursor"], "{one} {other}");
+            }
+        }
+    }
 }
