@@ -84,6 +84,7 @@ pub(super) fn http_state(
             header: limits.header,
             body: limits.body,
             connections: limits.connections,
+            wrong_credentials_per_minute: limits.wrong_credentials_per_minute,
             streams_per_credential: limits.streams_per_credential,
             max_requirements: limits.max_requirements,
             manage_read_days: limits.manage_read_days,

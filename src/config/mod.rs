@@ -114,6 +114,7 @@ pub struct Limits {
     pub header: Duration,
     pub body: Duration,
     pub connections: usize,
+    pub wrong_credentials_per_minute: u32,
     pub streams_per_credential: usize,
     pub sessions_per_agent: usize,
     pub socket_buffer_bytes: usize,

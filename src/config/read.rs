@@ -75,6 +75,7 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
         header: seconds(fields, "header_seconds", 1..=3_600),
         body: seconds(fields, "body_seconds", 1..=3_600),
         connections: count(fields, "connections", 1..=1_000_000),
+        wrong_credentials_per_minute: number(fields, "wrong_credentials_per_minute", 1..=1_000_000),
         streams_per_credential: count(fields, "streams_per_credential", 1..=100),
         sessions_per_agent: count(fields, "sessions_per_agent", 1..=1_000),
         socket_buffer_bytes: kib(count(fields, "socket_buffer_kib", 16..=65_536)),

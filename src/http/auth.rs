@@ -80,9 +80,9 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Lets in who has one of these.
-    pub fn new(workspaces: Vec<Credentials>, own_site: String) -> Self {
-        Self { workspaces, own_site, attempts: Attempts::default() }
+    /// Lets in who has one of these; an address may send `most_wrong` different others in a minute.
+    pub fn new(workspaces: Vec<Credentials>, own_site: String, most_wrong: u32) -> Self {
+        Self { workspaces, own_site, attempts: Attempts::new(most_wrong) }
     }
 
     /// Whose the credential in an `Authorization` header is.

@@ -16,12 +16,9 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::time::{Span, Timestamp};
 use crate::wire::problem::{Kind, Problem};
 
-/// Different wrong credentials that an address may send in a minute: whoever guesses sends ever new
-/// ones, whoever has lost track of a key sends the same.
-const GUESSES_PER_MINUTE: u32 = 30;
-
-/// Wrong credentials in all that an address may send in a minute.
-const FAILURES_PER_MINUTE: u32 = 600;
+/// For each different wrong credential that an address may send in a minute, so many in all:
+/// whoever guesses sends ever new ones, whoever has lost track of a key sends the same.
+const FAILURES_PER_GUESS: u32 = 2;
 
 /// Addresses that are remembered.
 const ADDRESSES_MAX: usize = 20_000;
@@ -107,23 +104,25 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// Wrong credentials, by address.
 pub(super) struct Attempts {
+    /// Different ones that an address may send in a minute.
+    most: u32,
     failures: Windows<IpAddr>,
     guesses: Windows<IpAddr>,
     /// Which credentials an address sent, by a digest.
     sent: Windows<(IpAddr, [u8; 32])>,
 }
 
-impl Default for Attempts {
-    fn default() -> Self {
+impl Attempts {
+    /// Of which an address may send `most` different ones in a minute.
+    pub(super) const fn new(most: u32) -> Self {
         Self {
+            most,
             failures: Windows::new(Span::minutes(1), ADDRESSES_MAX),
             guesses: Windows::new(Span::minutes(1), ADDRESSES_MAX),
             sent: Windows::new(Span::minutes(1), ADDRESSES_MAX),
         }
     }
-}
 
-impl Attempts {
     /// Counts a wrong credential. Right ones are let in whatever else came from their address:
     /// behind a proxy all customers share one.
     pub(super) fn count(
@@ -133,12 +132,13 @@ impl Attempts {
         now: Timestamp,
     ) -> Result<(), Problem> {
         let Some(address) = address.map(network) else { return Ok(()) };
-        self.failures.count(address, FAILURES_PER_MINUTE, now).map_err(refused)?;
+        let in_all = self.most.saturating_mul(FAILURES_PER_GUESS);
+        self.failures.count(address, in_all, now).map_err(refused)?;
         let digest: [u8; 32] = Sha256::digest(credential).into();
         if self.sent.count((address, digest), 1, now).is_err() {
             return Ok(());
         }
-        self.guesses.count(address, GUESSES_PER_MINUTE, now).map_err(refused)
+        self.guesses.count(address, self.most, now).map_err(refused)
     }
 }
 
@@ -229,9 +229,9 @@ mod tests {
 
     #[test]
     fn an_address_may_guess_so_often_and_again_after_a_minute() {
-        let attempts = Attempts::default();
+        let attempts = Attempts::new(30);
         let (begin, here) = (Timestamp(1_000_000), Some(address("192.0.2.1")));
-        for guess in 0..GUESSES_PER_MINUTE {
+        for guess in 0..30_u32 {
             attempts.count(here, &guess.to_be_bytes(), begin).expect("within the limit");
         }
         let later = begin + Span::seconds(59);
@@ -244,9 +244,9 @@ mod tests {
 
     #[test]
     fn who_sends_the_same_wrong_key_is_not_guessing_but_is_bounded_too() {
-        let attempts = Attempts::default();
+        let attempts = Attempts::new(30);
         let (now, here) = (Timestamp(1_000_000), Some(address("192.0.2.1")));
-        for _ in 0..FAILURES_PER_MINUTE {
+        for _ in 0..30 * FAILURES_PER_GUESS {
             attempts.count(here, b"an old key", now).expect("no guess");
         }
         assert_eq!(attempts.count(here, b"an old key", now).expect_err("too many").status(), 429);

@@ -53,6 +53,8 @@ pub struct HttpLimits {
     pub body: Duration,
     /// Connections at once, over all workers.
     pub connections: usize,
+    /// Different wrong credentials that an address may send in a minute.
+    pub wrong_credentials_per_minute: u32,
     /// Streams of events that one credential may have open.
     pub streams_per_credential: usize,
     /// Requirements of one callback.
@@ -129,7 +131,11 @@ impl Shared {
             credentials.push(access.credentials);
         }
         Self {
-            gate: Arc::new(Gate::new(credentials, state.own_site.clone())),
+            gate: Arc::new(Gate::new(
+                credentials,
+                state.own_site.clone(),
+                state.limits.wrong_credentials_per_minute,
+            )),
             workspaces,
             streams_of: Places::new(state.limits.streams_per_credential),
             limits: state.limits,

@@ -48,7 +48,7 @@ fn gate() -> Gate {
             secret: [2; 32],
         },
     ];
-    Gate::new(workspaces, own)
+    Gate::new(workspaces, own, 300)
 }
 
 fn check(token: &str) -> Result<(usize, Role), AuthError> {

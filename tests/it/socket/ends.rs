@@ -55,7 +55,7 @@ fn a_credential_that_has_ended_ends_the_session_unless_it_is_renewed() {
 
 #[test]
 fn only_the_same_agent_renews_a_session() {
-    let server = start("", "");
+    let server = start("wrong_credentials_per_minute = 30", "");
     let mut desk = Desk::connect(&server, &token(600));
     desk.expect("welcome");
     let auth = |token: &str| json!({"id": "a", "type": "auth", "token": token});

@@ -176,7 +176,7 @@ fn pages_of_other_sites_are_kept_out() {
 
 #[test]
 fn whoever_guesses_credentials_is_told_to_wait() {
-    let server = start("", "");
+    let server = start("wrong_credentials_per_minute = 30", "");
     let guess = |number: u32| shake(&server, &format!("guess-{number}"), "ringback.v1", "");
     for number in 0..30 {
         guess(number).is_problem(401, "unauthorized");
