@@ -1,16 +1,18 @@
 //! `PATCH /v1/callbacks/{id}`: a merge patch (RFC 7396), held against what its sender may change.
 //!
-//! Customer and context are patched as JSON: what there is, printed; the patch, merged into it;
-//! and the result read again with every check that a new request has.
+//! Customer, agent asked for and context are patched as JSON: what there is, printed; the patch,
+//! merged into it; and the result read again with every check that a new request has.
 
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::action::Known;
 use super::context::{merge, read_context};
 use super::customer::{Dialling, print_customer, read_customer};
 use super::json::{self, Json, Object};
 use super::problem::Problem;
-use super::request::{invalid, read_preferred, read_priority, read_reason};
+use super::request::{invalid, print_preferred, read_preferred, read_priority, read_reason};
 use super::role::Role;
 use super::settings::fields::{Fault, Fields, Item};
 use super::settings::{COUNTS, read_requirements};
@@ -161,7 +163,7 @@ impl Reader<'_> {
         patch
     }
 
-    fn routing(&self, fields: &mut Fields<'_>) -> Patch {
+    fn routing(&mut self, fields: &mut Fields<'_>) -> Patch {
         let target = self.target;
         let priority = read_priority(fields);
         let requirements = fields
@@ -180,10 +182,17 @@ impl Reader<'_> {
         }
     }
 
-    /// An agent asked for isn't merged: half of one wish and half of another would be neither.
-    fn preferred(&self, fields: &mut Fields<'_>) -> Option<Box<Preferred>> {
-        let known = self.target.known;
-        fields.take("preferred_agent").and_then(|item| read_preferred(item, known))
+    fn preferred(&mut self, fields: &mut Fields<'_>) -> Option<Box<Preferred>> {
+        const FIELD: &str = "preferred_agent";
+        let _ = fields.take(FIELD);
+        let (known, old) = (self.target.known, &self.target.full.callback.preferred);
+        let printed = old.as_deref().map_or(Value::Null, print_preferred);
+        let mut merged = Json::from(&printed);
+        merge(&mut merged, self.body.get(FIELD)?);
+        let body = Json::Object(Object::from([(FIELD.into(), merged)]));
+        let preferred = Item::root(&body, &mut self.late)
+            .table(|fields| fields.take(FIELD).and_then(|item| read_preferred(item, known)));
+        preferred.flatten()
     }
 
     fn customer(&mut self, fields: &mut Fields<'_>, old: &Customer) -> Option<Customer> {

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::action::{Known, agent, queue};
 use super::context::read_context;
 use super::customer::{Dialling, read_customer};
@@ -261,15 +263,30 @@ pub fn read_priority(fields: &mut Fields<'_>) -> Priority {
     Priority::new(i64::from(value)).expect("the range is that of priorities")
 }
 
+/// The words for how firmly an agent is asked for.
+const PREFER_MODES: [(&str, PreferMode); 2] =
+    [("prefer", PreferMode::Prefer), ("require", PreferMode::Require)];
+
+/// The words for what comes then.
+const FALLBACKS: [(&str, Fallback); 2] = [("anyone", Fallback::Anyone), ("none", Fallback::None)];
+
+/// An agent asked for, as JSON that [`read_preferred`] takes again.
+pub fn print_preferred(preferred: &Preferred) -> Value {
+    let mode = PREFER_MODES.iter().find(|(_, mode)| *mode == preferred.mode);
+    let fallback = FALLBACKS.iter().find(|(_, fallback)| *fallback == preferred.fallback);
+    json!({
+        "agent_id": preferred.agent.as_str(),
+        "mode": mode.map(|(word, _)| word),
+        "wait_seconds": preferred.wait_seconds,
+        "fallback": fallback.map(|(word, _)| word),
+    })
+}
+
 /// An agent asked for.
 pub fn read_preferred(item: Item<'_>, known: &dyn Known) -> Option<Box<Preferred>> {
-    const MODES: [(&str, PreferMode); 2] =
-        [("prefer", PreferMode::Prefer), ("require", PreferMode::Require)];
-    const FALLBACKS: [(&str, Fallback); 2] =
-        [("anyone", Fallback::Anyone), ("none", Fallback::None)];
     let read = item.table(|fields| {
         let agent = fields.required("agent_id").and_then(|item| agent(item, known));
-        let mode = fields.word("mode", PreferMode::Prefer, &MODES);
+        let mode = fields.word("mode", PreferMode::Prefer, &PREFER_MODES);
         let usual = match mode {
             PreferMode::Prefer => Preferred::PREFER_SECONDS,
             PreferMode::Require => Preferred::REQUIRE_SECONDS,

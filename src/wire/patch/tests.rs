@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::callback::RequestedBy;
+use crate::domain::callback::{Fallback, PreferMode, RequestedBy};
 use crate::wire::samples::{World, agent, billing, bot, offered, open};
 
 fn check(role: &Role, full: &FullCallback, patch: &Value) -> Result<(), u16> {
@@ -108,6 +108,42 @@ fn null_takes_away() {
         patch.fields,
         ["requirements", "preferred_agent", "reason", "short_description", "description"]
     );
+}
+
+#[test]
+fn an_agent_asked_for_is_merged() {
+    let mut full = open();
+    let read_one = |full: &FullCallback, patch: Value| {
+        read(full, &json!({"preferred_agent": patch})).map(|patch| patch.preferred.expect("given"))
+    };
+    let mara = Preferred {
+        agent: agent("mara"),
+        mode: PreferMode::Prefer,
+        wait_seconds: 45,
+        fallback: Fallback::None,
+    };
+    Arc::make_mut(&mut full.callback).preferred = Some(mara.clone());
+    let firm = Preferred { mode: PreferMode::Require, ..mara.clone() };
+    assert_eq!(read_one(&full, json!({"mode": "require"})), Ok(Some(firm)));
+    let usual = Preferred { wait_seconds: 60, fallback: Fallback::Anyone, ..mara.clone() };
+    let reset = json!({"wait_seconds": null, "fallback": null, "mode": null});
+    assert_eq!(read_one(&full, reset), Ok(Some(usual)));
+    assert_eq!(read_one(&full, json!({})), Ok(Some(mara.clone())));
+    assert_eq!(read_one(&full, Value::Null), Ok(None));
+    for (bad, pointer) in [
+        (json!({"agent_id": null}), "/preferred_agent/agent_id"),
+        (json!({"mode": "ask"}), "/preferred_agent/mode"),
+        (json!({"rank": 1}), "/preferred_agent/rank"),
+        (json!(7), "/preferred_agent"),
+    ] {
+        assert_eq!(pointers(read(&full, &json!({"preferred_agent": bad}))), [pointer], "{bad}");
+    }
+    Arc::make_mut(&mut full.callback).preferred =
+        Some(Preferred { agent: agent("tom"), ..mara.clone() });
+    assert_eq!(read_one(&full, json!({"agent_id": "mara"})), Ok(Some(mara)));
+    Arc::make_mut(&mut full.callback).preferred = None;
+    let half = read(&full, &json!({"preferred_agent": {"mode": "require"}}));
+    assert_eq!(pointers(half), ["/preferred_agent/agent_id"], "nobody was asked for");
 }
 
 #[test]
