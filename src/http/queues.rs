@@ -11,8 +11,9 @@ use crate::wire::json::Json;
 use crate::wire::page::{PageBody, PageQuery, page_of};
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
-use crate::wire::queue::{CONFLICTS, STATUS, conflicts_body, queue_body, read_pause, read_resume};
-use crate::wire::request::invalid;
+use crate::wire::queue::{
+    CONFLICTS, STATUS, bad_queue, conflicts_body, queue_body, read_pause, read_resume,
+};
 use crate::wire::settings;
 
 fn show(call: &Call<'_>, queue: &Queue, status: StatusCode) -> Reply {
@@ -52,7 +53,8 @@ pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
     body.remove(STATUS);
     body.remove(CONFLICTS);
     let most = call.shared.limits.max_requirements;
-    let settings = settings::queue(&Json::Object(body), &id, most).map_err(invalid)?;
+    let body = Json::Object(body);
+    let settings = settings::queue(&body, &id, most).map_err(|faults| bad_queue(&body, faults))?;
     let there = call.workspace().handle.queue(&id).map(|queue| queue.version);
     call.check_there(there.is_some())?;
     let if_match = call.if_match(there.unwrap_or_default());

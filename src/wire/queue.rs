@@ -4,12 +4,16 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::instant::Instant;
-use super::settings::fields::Fields;
+use super::json::Json;
+use super::problem::Problem;
+use super::request::invalid;
+use super::settings::fields::{Fault, Fields};
 use super::settings::print_queue;
 use super::text::{REASON_MAX, instant, line};
 use crate::domain::effect::QueueStats;
 use crate::domain::queue::{Paused, Queue};
 use crate::domain::time::Timestamp;
+use crate::domain::zone::TimeZone;
 use crate::engine::handle::{Conflicts, QueuePause};
 
 /// The member of a queue's body that isn't a setting; a PUT passes it over, so that what a GET
@@ -18,6 +22,19 @@ pub const STATUS: &str = "status";
 
 /// The member of a PUT's answer that isn't a setting; passed over as well.
 pub const CONFLICTS: &str = "conflicts";
+
+/// Why a queue's body can't be taken. A zone that there isn't has a problem of its own, where
+/// nothing else is wrong.
+pub fn bad_queue(body: &Json<'_>, faults: Vec<Fault>) -> Problem {
+    let zone = || body.get("time_zone").and_then(Json::as_str).map(TimeZone::parse);
+    match faults.as_slice() {
+        [one] if one.pointer == "/time_zone" => match zone() {
+            Some(Err(error)) => Problem::unknown_zone(&one.pointer, &error),
+            Some(Ok(_)) | None => invalid(faults),
+        },
+        _ => invalid(faults),
+    }
+}
 
 /// Bookings that a PUT has left outside the hours.
 pub fn conflicts_body(conflicts: &Conflicts) -> Value {

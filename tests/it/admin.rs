@@ -27,6 +27,11 @@ fn a_queue_is_made_replaced_and_removed() {
     for place in [" /lead_seconds", " /time_zone", " /surprise"] {
         assert!(pointers.contains(place), "{pointers}");
     }
+    let unknown = server.put("/v1/queues/support", "admin-key", &json!({"time_zone": "PST"}));
+    assert_eq!(unknown.is_problem(422, "unknown-zone")["hint"], "America/Los_Angeles");
+    assert_eq!(unknown.pointers(), ["/time_zone"]);
+    let no_text = server.put("/v1/queues/support", "admin-key", &json!({"time_zone": 1}));
+    assert_eq!(no_text.is_problem(422, "invalid")["errors"][0]["pointer"], "/time_zone");
     let stale = server.request("PUT", "/v1/queues/support", "admin-key");
     let stale = stale.header("If-Match", made.tag());
     send(stale.json(&body)).is_problem(412, "version-stale");
