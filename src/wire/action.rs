@@ -12,6 +12,8 @@ use super::text::{DISPOSITION_MAX, NOTES_MAX, REASON_MAX, instant, line, prose};
 use crate::domain::callback::{Callback, Outcome};
 use crate::domain::ids::{AgentId, OfferId, QueueId};
 use crate::domain::machines::callback::contact::agents_choice;
+use crate::domain::machines::callback::deadlines::last_retry_at;
+use crate::domain::machines::callback::retry::too_late;
 use crate::domain::message::Action;
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::Choice;
@@ -117,7 +119,12 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
 
 /// Holds an action against its callback's queue: codes that it lists, times at which it is open.
 /// The machine does so too when the action's turn comes; by then the settings may be others.
-pub fn check_action(action: &Action, callback: &Callback, queue: &Queue) -> Result<(), Problem> {
+pub fn check_action(
+    action: &Action,
+    callback: &Callback,
+    queue: &Queue,
+    now: Timestamp,
+) -> Result<(), Problem> {
     let settings = &queue.settings;
     match action {
         Action::Decline { reason: Some(reason), .. } => {
@@ -128,15 +135,8 @@ pub fn check_action(action: &Action, callback: &Callback, queue: &Queue) -> Resu
             let known = settings.dispositions.iter().map(|listed| &listed.choice);
             listed("/disposition", disposition, known)
         }
-        Action::Retry { at: Some(at), .. } if !queue.is_open(*at) => {
-            let next_allowed_at = settings.hours.next_open(*at);
-            let problem = Problem::from(Refusal::OutsideHours { next_allowed_at });
-            Err(problem.at("/at", "the queue isn't open then"))
-        }
-        Action::Retry { at: Some(at), customer_agreed: false, .. } => {
-            agents_choice(&callback.reach, settings, *at).map_err(|refusal| {
-                Problem::from(refusal).at("/at", "the customer isn't called then")
-            })
+        Action::Retry { at: Some(at), customer_agreed, .. } => {
+            check_retry(*at, *customer_agreed, callback, queue, now)
         }
         Action::Accept { .. }
         | Action::Decline { .. }
@@ -153,6 +153,30 @@ pub fn check_action(action: &Action, callback: &Callback, queue: &Queue) -> Resu
         | Action::ServeElsewhere { .. }
         | Action::Patch(_) => Ok(()),
     }
+}
+
+fn check_retry(
+    at: Timestamp,
+    agreed: bool,
+    callback: &Callback,
+    queue: &Queue,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let settings = &queue.settings;
+    if !queue.is_open(at) {
+        let next_allowed_at = settings.hours.next_open(at);
+        let problem = Problem::from(Refusal::OutsideHours { next_allowed_at });
+        return Err(problem.at("/at", "the queue isn't open then"));
+    }
+    if !agreed {
+        agents_choice(&callback.reach, settings, at).map_err(|refusal| {
+            Problem::from(refusal).at("/at", "the customer isn't called then")
+        })?;
+    }
+    if at > last_retry_at(callback, queue, now) {
+        return Err(too_late(settings).into());
+    }
+    Ok(())
 }
 
 /// Whether a code is one of those listed; where none are, any will do.

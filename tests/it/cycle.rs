@@ -68,6 +68,8 @@ fn an_agent_takes_every_step_over_http() {
     assert_eq!(does("call", json!({}), "calling").header("etag"), called.header("etag"));
     act(&server, &made, "end_call", &json!({})).is_problem(409, "outcome-missing");
     act(&server, &made, "retry", &json!({})).is_problem(409, "illegal-transition");
+    let far = act(&server, &made, "retry", &json!({"at": "2037-11-24T15:00:00Z"}));
+    assert_eq!(far.pointers(), ["/at"], "beyond retry_days, whatever the state");
     does("outcome", json!({"outcome": "answered"}), "calling");
     let ended = does("end_call", json!({"notes": "Refund promised"}), "wrap_up");
     assert_eq!(ended.body["interactions"][0]["state"], "closed_complete");

@@ -95,10 +95,16 @@ pub fn runs_out(callback: &Callback, queue: &Queue, now: Timestamp) -> Timestamp
 
 /// When trying ends in any case: `retry_days` after the first call, or after the booked time where
 /// the customer has moved it to later. None before the first call, which expiry alone bounds.
-pub(super) fn retries_end(callback: &Callback, queue: &Queue) -> Option<Timestamp> {
+fn retries_end(callback: &Callback, queue: &Queue) -> Option<Timestamp> {
     let booked = callback.booking.as_ref().map(|booking| booking.end);
     let from = callback.first_called_at?.max(booked.unwrap_or_default());
     Some(from + Span::days(queue.settings.retry_days))
+}
+
+/// No retry is made later than this, seen from `now`. What was never called is put off from now.
+pub fn last_retry_at(callback: &Callback, queue: &Queue, now: Timestamp) -> Timestamp {
+    let ends = retries_end(callback, queue);
+    ends.unwrap_or_else(|| now + Span::days(queue.settings.retry_days))
 }
 
 /// When its promise breaks, if it has one that still stands, seen from `now`.

@@ -16,7 +16,7 @@ mod offer;
 mod outward;
 pub mod recheck;
 mod reschedule;
-mod retry;
+pub mod retry;
 mod seen;
 mod settle;
 #[cfg(test)]

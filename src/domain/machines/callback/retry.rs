@@ -2,13 +2,13 @@
 
 use super::call::prefer;
 use super::contact::agents_choice;
-use super::deadlines::retries_end;
+use super::deadlines::last_retry_at;
 use super::{CallbackMachine, Draft, ENGINE, Taken};
 use crate::domain::agent::UnassignReason;
 use crate::domain::callback::{ClosedReason, FinalState, OpenReason, Outcome, Preferred, State};
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::message::Who;
-use crate::domain::policy::Medium;
+use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Span, Timestamp};
 
@@ -69,10 +69,8 @@ impl CallbackMachine {
         self.open(now, due, OpenReason::Retry);
     }
 
-    /// No retry is made later than this. What was never called is put off from now.
     fn last_retry_at(&self, now: Timestamp) -> Timestamp {
-        let bound = retries_end(self.record(), self.queue());
-        bound.unwrap_or_else(|| now + Span::days(self.queue().settings.retry_days))
+        last_retry_at(self.record(), self.queue(), now)
     }
 
     /// The agent wants it tried again later.
@@ -127,10 +125,14 @@ impl CallbackMachine {
             agents_choice(&self.record().reach, &self.queue().settings, at)?;
         }
         if at > self.last_retry_at(now.wall) {
-            let days = self.queue().settings.retry_days;
-            let detail = format!("must be within {days} days of the first call (retry_days)");
-            return Err(Refusal::field("/at", detail));
+            return Err(too_late(&self.queue().settings));
         }
         Ok(at)
     }
+}
+
+/// A retry asked for later than any may be.
+pub fn too_late(settings: &QueueSettings) -> Refusal {
+    let days = settings.retry_days;
+    Refusal::field("/at", format!("must be within {days} days of the first call (retry_days)"))
 }
