@@ -6,6 +6,7 @@
 //! depends on a callback's state is checked by its machine.
 
 mod contacts;
+mod held;
 mod measures;
 mod pause;
 mod slots;

@@ -257,6 +257,13 @@ pub trait Library: Send + Sync {
     fn complete(&self, callback: Arc<Callback>)
     -> PortFuture<'_, Result<FullCallback, StoreError>>;
 
+    /// Which of these callbacks the agent booked, holds or held, each in its place.
+    fn held(
+        &self,
+        agent: AgentId,
+        callbacks: Vec<CallbackId>,
+    ) -> PortFuture<'_, Result<Vec<bool>, StoreError>>;
+
     /// A page of callbacks; looks at 5,000 rows at most. `Err(None)`: the cursor doesn't belong
     /// to this read.
     fn list(

@@ -4,10 +4,11 @@ use super::call::Call;
 use super::callbacks::{acted, live_queue, replayed_or};
 use super::reply::Reply;
 use super::slots;
-use crate::domain::callback::Callback;
 use crate::domain::message::Action;
 use crate::engine::library::FullCallback;
-use crate::wire::action::{ActionName, check_action, read_action, read_assign, read_cancel};
+use crate::wire::action::{
+    ActionName, check_action, check_holder, read_action, read_assign, read_cancel,
+};
 use crate::wire::problem::Problem;
 use crate::wire::request::invalid;
 use crate::wire::schedule::{Asked, IN_MOVE, Move, book, check_contact_hours, read_move, zone_of};
@@ -27,38 +28,17 @@ pub(super) async fn agents(call: &Call<'_>, name: ActionName) -> Result<Reply, P
         | ActionName::Retry => is_agent(call),
     };
     allowed?;
-    not_anothers(call, name, &full.callback)?;
+    check_holder(name, call.role(), &full.callback)?;
     let action = call.fields(|fields| read_action(name, fields, call.workspace()));
     let action = action.and_then(|action| fits_queue(call, &full, action));
     act(call, &full, action).await
-}
-
-/// Refuses what is only for the agent that the callback is assigned to. The machine refuses it too,
-/// and is the one to rely on; here it is told before any fault of the body.
-fn not_anothers(call: &Call<'_>, name: ActionName, callback: &Callback) -> Result<(), Problem> {
-    let theirs = match name {
-        ActionName::Accept | ActionName::Decline => return Ok(()),
-        ActionName::Requeue | ActionName::Close if call.role().supervises() => return Ok(()),
-        ActionName::Requeue
-        | ActionName::Close
-        | ActionName::Call
-        | ActionName::Outcome
-        | ActionName::EndCall
-        | ActionName::ExtendWrapUp
-        | ActionName::Retry => callback.assigned_agent(),
-    };
-    if theirs.is_none() || theirs == call.role().agent() {
-        return Ok(());
-    }
-    let name = name.as_str();
-    Err(Problem::forbidden(format!("Only the agent it is assigned to may {name} this callback.")))
 }
 
 /// Holds an action against its callback's queue, so that what isn't taken there is told before
 /// anything of version and state.
 fn fits_queue(call: &Call<'_>, full: &FullCallback, action: Action) -> Result<Action, Problem> {
     match call.workspace().handle.queue(&full.callback.queue) {
-        Some(queue) => check_action(&action, &full.callback, &queue).map(|()| action),
+        Some(queue) => check_action(&action, &full.callback, &queue, call.now).map(|()| action),
         // The queue is gone, so the callback has ended: the machine says so.
         None => Ok(action),
     }

@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::entry::Keyed;
 use crate::engine::library::FullCallback;
 use crate::wire::json::Json;
-use crate::wire::list::may_see;
+use crate::wire::list::seen;
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::query::Query;
 use crate::wire::request::invalid;
@@ -209,9 +209,8 @@ impl Call<'_> {
             return Err(Problem::not_found());
         }
         let workspace = self.workspace();
-        let full = workspace.handle.callback(id).await?.ok_or_else(Problem::not_found)?;
-        let agent = workspace.agent_of(self.role());
-        if !may_see(self.role(), agent.as_deref(), &full) || self.is_over_for_customer(&full) {
+        let full = seen(&workspace.handle, self.role(), id).await?;
+        if self.is_over_for_customer(&full) {
             return Err(Problem::not_found());
         }
         Ok(full)

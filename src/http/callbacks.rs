@@ -19,7 +19,7 @@ use crate::engine::library::{FullCallback, Page};
 use crate::wire::callback::{Besides, CallbackBody, ExistingBody, Frame, View};
 use crate::wire::event::EventBody;
 use crate::wire::json::Object;
-use crate::wire::list::{may_list, may_see, narrow, read_list};
+use crate::wire::list::{LIST, may_list, narrow, read_list, those_seen};
 use crate::wire::manage;
 use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
 use crate::wire::patch::{Rights, Target, read_patch};
@@ -253,8 +253,8 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     may_list(call.role(), &pairs)?;
     let mut read = read_list(&pairs, &region_of)?;
     narrow(&mut read.filter, call.role(), agent.as_deref());
-    let Page { mut items, next } = workspace.handle.list(read).await?;
-    items.retain(|full| may_see(call.role(), agent.as_deref(), full));
+    let Page { items, next } = workspace.handle.list(read).await?;
+    let items = those_seen(&workspace.handle, call.role(), agent.as_deref(), items).await?;
     let queues: Vec<_> =
         items.iter().map(|full| workspace.handle.queue(&full.callback.queue)).collect();
     let rows = items.iter().zip(&queues).map(|(full, queue)| {

@@ -8,7 +8,7 @@ use crate::domain::callback::Callback;
 use crate::domain::ids::CallbackId;
 use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{Answered, ServedElsewhere};
-use crate::wire::list::may_see;
+use crate::wire::list::those_seen;
 use crate::wire::problem::Problem;
 use crate::wire::role::Role;
 use crate::wire::served::{Served, Whose, read_served};
@@ -34,10 +34,9 @@ pub(super) async fn served_elsewhere(call: &Call<'_>) -> Result<Reply, Problem> 
     };
     let agent = workspace.agent_of(call.role());
     let found = workspace.handle.active(served.whose.key()).await?;
-    let theirs = found.iter().filter(|full| {
-        is_meant(&served, &full.callback) && may_see(call.role(), agent.as_deref(), full)
-    });
-    let ids = theirs.map(|full| full.callback.id).collect();
+    let meant = found.into_iter().filter(|full| is_meant(&served, &full.callback)).collect();
+    let theirs = those_seen(&workspace.handle, call.role(), agent.as_deref(), meant).await?;
+    let ids = theirs.iter().map(|full| full.callback.id).collect();
     let (who, booked) = (call.role().who(), served.include_scheduled);
     let Answered { value, replayed } =
         workspace.handle.serve_elsewhere(ids, who, booked, keyed).await?;

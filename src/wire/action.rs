@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::problem::Problem;
+use super::role::Role;
 use super::settings::YEAR_SECONDS;
 use super::settings::fields::{Fields, Item};
 use super::text::{DISPOSITION_MAX, NOTES_MAX, REASON_MAX, instant, line, prose};
@@ -115,6 +116,27 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
             resolved: fields.take("resolved").and_then(Item::flag),
         },
     })
+}
+
+/// Refuses what is only for the agent that the callback is assigned to. The machine refuses it too,
+/// and is the one to rely on; here it is told before any fault of the body.
+pub fn check_holder(name: ActionName, role: &Role, callback: &Callback) -> Result<(), Problem> {
+    let theirs = match name {
+        ActionName::Accept | ActionName::Decline => return Ok(()),
+        ActionName::Requeue | ActionName::Close if role.supervises() => return Ok(()),
+        ActionName::Requeue
+        | ActionName::Close
+        | ActionName::Call
+        | ActionName::Outcome
+        | ActionName::EndCall
+        | ActionName::ExtendWrapUp
+        | ActionName::Retry => callback.assigned_agent(),
+    };
+    if theirs.is_none() || theirs == role.agent() {
+        return Ok(());
+    }
+    let name = name.as_str();
+    Err(Problem::forbidden(format!("Only the agent it is assigned to may {name} this callback.")))
 }
 
 /// Holds an action against its callback's queue: codes that it lists, times at which it is open.

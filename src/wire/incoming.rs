@@ -64,7 +64,9 @@ pub enum ClientFrame {
         /// Which.
         callback: CallbackId,
         /// What.
-        action: Action,
+        name: ActionName,
+        /// With its fields, or what is wrong with them: that there is no such callback comes first.
+        action: Box<Result<Action, Problem>>,
     },
     /// To go on with another credential.
     Auth {
@@ -157,6 +159,10 @@ impl FrameKind {
             .flatten();
         match frame {
             Some(frame) if faults.is_empty() => Ok(frame),
+            Some(ClientFrame::Act { callback, name, action: _ }) => {
+                let action = Box::new(Err(invalid(faults)));
+                Ok(ClientFrame::Act { callback, name, action })
+            }
             _ => Err(faults),
         }
     }
@@ -180,7 +186,9 @@ impl FrameKind {
                 let id = |text: &str| CallbackId::parse(text).ok_or("must be a callback's id");
                 let callback = fields.required("callback_id").and_then(|item| item.parsed(id));
                 let action = read_action(name, fields, known);
-                Some(ClientFrame::Act { callback: callback?, action: action? })
+                // What is wrong with it is noted, and told with all else that is.
+                let action = action.ok_or_else(|| Problem::invalid(Vec::new()));
+                Some(ClientFrame::Act { callback: callback?, name, action: Box::new(action) })
             }
             Self::Auth => {
                 let token = |text: &str| {

@@ -1,5 +1,7 @@
 //! What a list of callbacks may be filtered and sorted by, and what each role gets of it.
 
+use std::collections::BTreeSet;
+
 use super::callback::parse_number;
 use super::page::PageQuery;
 use super::problem::Problem;
@@ -8,10 +10,11 @@ use super::request::{MEDIA, TYPES};
 use super::role::Role;
 use super::text::{REFERENCE_MAX, instant};
 use crate::domain::callback::State;
-use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::phone::Email;
 use crate::domain::phone::{PhoneNumber, Region};
 use crate::domain::policy::AgentSettings;
+use crate::engine::handle::Handle;
 use crate::engine::library::{FullCallback, ListFilter, ListRead, SortKey};
 
 /// What its cursors are named by.
@@ -139,7 +142,7 @@ pub fn may_list(role: &Role, pairs: &[(String, String)]) -> Result<(), Problem> 
 }
 
 /// Narrows a list that passed [`may_list`] to what the role may see. The filter alone isn't the
-/// whole scope of an agent who names a queue: what comes back must pass [`may_see`] as well.
+/// whole scope of an agent who names a queue: what comes back must pass [`those_seen`] as well.
 pub fn narrow(filter: &mut ListFilter, role: &Role, agent: Option<&AgentSettings>) {
     match role {
         Role::Agent(id) if filter.queues.is_empty() => {
@@ -152,7 +155,42 @@ pub fn narrow(filter: &mut ListFilter, role: &Role, agent: Option<&AgentSettings
     }
 }
 
-/// Whether the role may see the callback; one that may not is told that there is none.
+/// The callback, if the role may see it: one that may not is told that there is none.
+pub async fn seen(handle: &Handle, role: &Role, id: CallbackId) -> Result<FullCallback, Problem> {
+    let full = handle.callback(id).await?.ok_or_else(Problem::not_found)?;
+    let agent = role.agent().and_then(|agent| handle.agent(agent));
+    let settings = agent.as_ref().map(|view| &*view.agent.settings);
+    let mut full = those_seen(handle, role, settings, vec![full]).await?;
+    full.pop().ok_or_else(Problem::not_found)
+}
+
+/// Those that the role may see. Who held one once goes on seeing it, also where its record says so
+/// no longer.
+pub async fn those_seen(
+    handle: &Handle,
+    role: &Role,
+    agent: Option<&AgentSettings>,
+    mut all: Vec<FullCallback>,
+) -> Result<Vec<FullCallback>, Problem> {
+    let mut hidden: BTreeSet<CallbackId> = all
+        .iter()
+        .filter(|full| !may_see(role, agent, full))
+        .map(|full| full.callback.id)
+        .collect();
+    if let Role::Agent(id) = role
+        && !hidden.is_empty()
+    {
+        let asked: Vec<CallbackId> = hidden.iter().copied().collect();
+        let held = handle.held(id.clone(), asked.clone()).await?;
+        for (id, _) in asked.into_iter().zip(held).filter(|(_, held)| *held) {
+            hidden.remove(&id);
+        }
+    }
+    all.retain(|full| !hidden.contains(&full.callback.id));
+    Ok(all)
+}
+
+/// Whether the role may see the callback by what its record says.
 pub fn may_see(role: &Role, agent: Option<&AgentSettings>, full: &FullCallback) -> bool {
     let callback = &full.callback;
     match role {

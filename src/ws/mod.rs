@@ -3,6 +3,7 @@
 //! The session's actor only moves bytes; all that a session decides stands in its pump. Who is let
 //! in is asked of a gate that the composition root provides, since http owns the credentials.
 
+mod acting;
 mod guard;
 mod looks;
 mod outflow;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::acting::{KnownTo, may_act};
 use super::guard::Inflow;
 use super::looks::{Look, Looks, Silence};
 use super::outflow::{Outflow, Outgoing, Put};
@@ -17,13 +18,11 @@ use super::{Admitted, SocketState};
 use crate::domain::agent::Welcome;
 use crate::domain::callback::Snapshot;
 use crate::domain::effect::Notice;
-use crate::domain::ids::{AgentId, QueueId, SessionId};
-use crate::domain::phone::PhoneNumber;
+use crate::domain::ids::SessionId;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::engine::handle::{Handle, RESTART, SessionOutlet, ToSession};
 use crate::engine::library::FullCallback;
-use crate::wire::action::Known;
 use crate::wire::agent::reason_fault;
 use crate::wire::callback::{CallbackBody, Frame, View};
 use crate::wire::frame::{
@@ -263,9 +262,16 @@ impl Pump {
                 self.outstanding = Some(id);
                 handle.session_answer_offer(session, number, offer, answer).await;
             }
-            ClientFrame::Act { callback, action } => {
-                self.outstanding = Some(id);
-                handle.session_act(session, number, callback, action).await;
+            ClientFrame::Act { callback, name, action } => {
+                match may_act(&self.admitted, callback, name, *action).await {
+                    Ok(action) => {
+                        self.outstanding = Some(id);
+                        handle.session_act(session, number, callback, action).await;
+                    }
+                    Err(problem) => {
+                        return self.send(&ServerFrame::Error { id: Some(&id), problem: &problem });
+                    }
+                }
             }
         }
         Ok(())
@@ -420,27 +426,6 @@ impl Pump {
                 self.send(&ServerFrame::queue_updated(&queue, waiting, oldest_since, now))
             }
         }
-    }
-}
-
-/// What frames may refer to.
-struct KnownTo<'a>(&'a Handle);
-
-impl Known for KnownTo<'_> {
-    fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
-        self.0.queue(id)
-    }
-
-    fn is_denied(&self, phone: &PhoneNumber) -> bool {
-        self.0.denied(phone).is_some()
-    }
-
-    fn has_agent(&self, id: &AgentId) -> bool {
-        self.0.agent(id).is_some()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.0.now()
     }
 }
 

@@ -19,7 +19,7 @@ use self::world::World;
 use crate::domain::callback::{Callback, Channel, ContactKey, State};
 use crate::domain::dispatch::{Carrier, Failure, Item};
 use crate::domain::event::Event;
-use crate::domain::ids::{CallbackId, QueueId, WebhookId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
@@ -185,6 +185,18 @@ impl Library for VaultLibrary {
         callback: Arc<Callback>,
     ) -> PortFuture<'_, Result<FullCallback, StoreError>> {
         Box::pin(self.0.read(move |world| Self::complete_one(world, &callback)))
+    }
+
+    fn held(
+        &self,
+        agent: AgentId,
+        callbacks: Vec<CallbackId>,
+    ) -> PortFuture<'_, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let holds =
+                |id| world.callbacks.get(id).is_some_and(|one| one.holder() == Some(&agent));
+            callbacks.iter().map(holds).collect()
+        }))
     }
 
     fn list(

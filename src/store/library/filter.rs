@@ -11,7 +11,7 @@ pub(super) fn may_match(filter: &ListFilter, callback: &Callback) -> bool {
     let by_agent = matches!(callback.requested_by, RequestedBy::Agent(_));
     let due = callback.next_attempt_at();
     (filter.states.is_empty() || filter.states.contains(&callback.state()))
-        && may_be_in_scope(filter, callback)
+        && (filter.or_held_by.is_some() || in_queues(filter, callback))
         && filter.kind.is_none_or(|kind| kind == callback.kind)
         && filter.medium.is_none_or(|medium| medium == callback.medium)
         && filter.requested_by_agent.is_none_or(|wanted| wanted == by_agent)
@@ -36,10 +36,10 @@ pub(super) fn asks_the_record_alone(filter: &ListFilter) -> bool {
     texts.into_iter().all(Option::is_none) && filter.agent.is_none() && filter.or_held_by.is_none()
 }
 
-/// Whether it matches all that the filter asks for.
-pub(super) fn matches(filter: &ListFilter, full: &FullCallback) -> bool {
+/// Whether it matches all that the filter asks for; `held`: by the agent whose scope it is.
+pub(super) fn matches(filter: &ListFilter, full: &FullCallback, held: bool) -> bool {
     may_match(filter, &full.callback)
-        && in_scope(filter, full)
+        && (held || in_queues(filter, &full.callback))
         && filter.agent.as_ref().is_none_or(|agent| last_agent(full) == Some(agent))
         && says(filter, full)
 }
@@ -50,22 +50,10 @@ fn last_agent(full: &FullCallback) -> Option<&AgentId> {
     now.into_iter().chain(full.ended.iter().rev()).find_map(|one| one.agent.as_ref())
 }
 
-/// Of the queues; or else something that its ended interactions may make the agent's.
-fn may_be_in_scope(filter: &ListFilter, callback: &Callback) -> bool {
-    filter.or_held_by.is_some()
-        || filter.queues.is_empty()
-        || filter.queues.contains(&callback.queue)
-}
-
-/// Of the queues, or what the agent booked, holds or held.
-fn in_scope(filter: &ListFilter, full: &FullCallback) -> bool {
-    let callback = &full.callback;
-    let Some(agent) = &filter.or_held_by else { return may_be_in_scope(filter, callback) };
-    let closable = callback.closable_by.as_deref().map(|(agent, _)| agent);
-    let interactions = callback.interaction().into_iter().chain(&full.ended);
-    filter.queues.contains(&callback.queue)
-        || [callback.booked_by(), callback.holder(), closable].contains(&Some(agent))
-        || interactions.into_iter().any(|one| one.agent.as_ref() == Some(agent))
+/// Of the queues asked for. An agent who serves none is asked about nothing but what they held.
+pub(super) fn in_queues(filter: &ListFilter, callback: &Callback) -> bool {
+    let any = filter.queues.is_empty() && filter.or_held_by.is_none();
+    any || filter.queues.contains(&callback.queue)
 }
 
 /// What stands in its texts.

@@ -119,9 +119,11 @@ impl StoreLibrary {
             likely.truncate(limit);
         }
         let (counts, callbacks): (Vec<usize>, Vec<_>) = likely.into_iter().unzip();
+        let held = self.those_held(filter, &callbacks).await?;
         let full = counts.into_iter().zip(self.those_complete(callbacks).await?);
-        let full = full.filter_map(|(count, full)| Some((count, full?)));
-        let mut found: Vec<_> = full.filter(|(_, full)| matches(filter, full)).collect();
+        let full = full.zip(held).filter_map(|((count, full), held)| Some((count, full?, held)));
+        let found = full.filter(|(_, full, held)| matches(filter, full, *held));
+        let mut found: Vec<_> = found.map(|(count, full, _)| (count, full)).collect();
         found.truncate(limit);
         let last = match found.last() {
             Some((count, _)) if found.len() == limit => *count,

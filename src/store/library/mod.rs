@@ -2,6 +2,7 @@
 
 mod contacts;
 mod filter;
+mod held;
 mod lapsed;
 mod list;
 mod measures;
@@ -19,7 +20,7 @@ use super::keys;
 use super::record::{EventRecord, Record, damaged};
 use crate::domain::callback::{Callback, Channel, ContactKey, Interaction, State};
 use crate::domain::dispatch::{Carrier, Failure, Item};
-use crate::domain::ids::{CallbackId, QueueId, WebhookId};
+use crate::domain::ids::{AgentId, CallbackId, QueueId, WebhookId};
 use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
@@ -197,6 +198,14 @@ impl Library for StoreLibrary {
             let mut full = self.complete_all(vec![callback]).await?;
             Ok(full.pop().expect("as many as were asked for"))
         })
+    }
+
+    fn held(
+        &self,
+        agent: AgentId,
+        callbacks: Vec<CallbackId>,
+    ) -> PortFuture<'_, Result<Vec<bool>, StoreError>> {
+        Box::pin(self.held_by(agent, callbacks))
     }
 
     fn list(

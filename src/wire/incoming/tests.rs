@@ -7,16 +7,24 @@ use crate::wire::samples::{World, agent};
 
 const CALLBACK: &str = "01936b5e-3c5a-7cc0-8000-000000000001";
 
+/// A frame; one whose action is at fault alone counts as bad as well.
 fn read(text: &str) -> Result<Incoming, BadFrame> {
-    read_frame(text, &World::new())
+    let Incoming { id, frame } = read_frame(text, &World::new())?;
+    match frame {
+        ClientFrame::Act { action, .. } if action.is_err() => {
+            let problem = action.expect_err("it is at fault");
+            Err(BadFrame { id: Some(id), problem, strike: false })
+        }
+        frame => Ok(Incoming { id, frame }),
+    }
 }
 
 fn act(text: &str) -> Action {
     let text = text.replace('@', CALLBACK);
     match read(&text).expect("a good frame").frame {
-        ClientFrame::Act { callback, action } => {
+        ClientFrame::Act { callback, action, .. } => {
             assert_eq!(callback.to_string(), CALLBACK);
-            action
+            action.expect("a good action")
         }
         other => panic!("{other:?}"),
     }

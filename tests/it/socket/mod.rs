@@ -9,6 +9,7 @@ mod ends;
 mod frames;
 mod handshake;
 mod lost;
+mod scope;
 mod slow;
 
 use std::time::{Duration, Instant};

@@ -86,6 +86,7 @@ fn listed(filter: &ListFilter, full: &FullCallback) -> bool {
         scope |= agents.contains(&agent)
             || callback.holder() == Some(agent)
             || callback.booked_by() == Some(agent)
+            || callback.accepted_offer.as_deref().is_some_and(|(_, accepted)| accepted == agent)
             || callback.closable_by.as_deref().is_some_and(|(closable, _)| closable == agent);
     }
     let by_agent = callback.requested_by != RequestedBy::Customer;
