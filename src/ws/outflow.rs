@@ -128,7 +128,12 @@ impl Outflow {
 
     /// Whether more than half of what may wait does.
     pub(super) fn is_half_full(&self) -> bool {
-        self.lock().behind() > self.limit / 2
+        self.lock().behind() > self.half()
+    }
+
+    /// Half of what may wait, in bytes.
+    pub(super) const fn half(&self) -> usize {
+        self.limit / 2
     }
 }
 

@@ -184,7 +184,11 @@ impl Pump {
     }
 
     fn send(&self, frame: &ServerFrame<'_>) -> Result<(), Over> {
-        match self.outflow.put(Outgoing::Text(frame.to_text(self.now()))) {
+        self.send_text(frame.to_text(self.now()))
+    }
+
+    fn send_text(&self, text: String) -> Result<(), Over> {
+        match self.outflow.put(Outgoing::Text(text)) {
             Put::Taken => Ok(()),
             Put::Full => {
                 self.outflow.end(4413, true);
@@ -341,29 +345,41 @@ impl Pump {
             settings.queues.iter().filter_map(|one| handle.queue(&one.queue)).collect();
         let known: Vec<_> =
             offers.iter().chain(&assignments).map(|full| self.queue(full)).collect();
-        let body = |place: usize, full| self.body(full, known[place].as_deref());
         let now = self.now();
-        let frame = ServerFrame::Welcome(WelcomeBody {
-            session_id: welcome.session,
-            agent: AgentName::of(settings),
-            heartbeat_seconds: self.state.limits.heartbeat.as_secs(),
-            presence: welcome.agent.presence.as_str(),
-            reason: welcome.agent.reason.as_deref(),
-            offers: offers
-                .iter()
-                .enumerate()
-                .filter_map(|(place, full)| OfferBody::new(&full.callback, body(place, full)))
-                .collect(),
-            assignments: assignments
-                .iter()
-                .enumerate()
-                .map(|(place, full)| body(offers.len() + place, full))
-                .collect(),
-            queues: queues.iter().map(|queue| WelcomeQueue::of(queue, now)).collect(),
-            presence_reasons: self.admitted.presence_reasons.iter().map(ChoiceBody::of).collect(),
-            links: &self.admitted.links,
-        });
-        self.send(&frame)
+        let text = |omit_context| {
+            let body =
+                |place: usize, full| self.body_with(full, known[place].as_deref(), omit_context);
+            ServerFrame::Welcome(WelcomeBody {
+                session_id: welcome.session,
+                agent: AgentName::of(settings),
+                heartbeat_seconds: self.state.limits.heartbeat.as_secs(),
+                presence: welcome.agent.presence.as_str(),
+                reason: welcome.agent.reason.as_deref(),
+                offers: offers
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(place, full)| OfferBody::new(&full.callback, body(place, full)))
+                    .collect(),
+                assignments: assignments
+                    .iter()
+                    .enumerate()
+                    .map(|(place, full)| body(offers.len() + place, full))
+                    .collect(),
+                queues: queues.iter().map(|queue| WelcomeQueue::of(queue, now)).collect(),
+                presence_reasons: self
+                    .admitted
+                    .presence_reasons
+                    .iter()
+                    .map(ChoiceBody::of)
+                    .collect(),
+                links: &self.admitted.links,
+            })
+            .to_text(now)
+        };
+        let omits = self.outflow.is_half_full();
+        let whole = text(omits);
+        let fits = omits || whole.len() <= self.outflow.half();
+        self.send_text(if fits { whole } else { text(true) })
     }
 
     fn queue(&self, full: &FullCallback) -> Option<Arc<Queue>> {
@@ -371,6 +387,15 @@ impl Pump {
     }
 
     fn body<'a>(&'a self, full: &'a FullCallback, queue: Option<&'a Queue>) -> CallbackBody<'a> {
+        self.body_with(full, queue, self.outflow.is_half_full())
+    }
+
+    fn body_with<'a>(
+        &'a self,
+        full: &'a FullCallback,
+        queue: Option<&'a Queue>,
+        omit_context: bool,
+    ) -> CallbackBody<'a> {
         let frame = Frame {
             view: View::Inside,
             queue,
@@ -379,7 +404,7 @@ impl Pump {
             lost: None,
             position: None,
             estimated_wait_seconds: None,
-            omit_context: self.outflow.is_half_full(),
+            omit_context,
         };
         CallbackBody::new(full, frame)
     }

@@ -156,3 +156,29 @@ fn a_client_that_does_not_read_does_not_hold_up_the_end() {
     // The drain's own bound, and what a busy machine takes.
     assert_eq!(server.exit_code(Duration::from_secs(4)), Some(0));
 }
+
+#[test]
+fn a_welcome_that_is_large_comes_without_contexts() {
+    let server = start("", "");
+    let settings = json!({"queues": ["billing"], "capacity": {"units": 6, "voice": 6}});
+    assert_eq!(server.put("/v1/agents/mara", "admin-key", &settings).status, 200);
+    let assign = |last: u32| {
+        let mut body = number(last);
+        body["context"] = json!({"attributes": {"text": "x".repeat(30_000)}});
+        let path = format!("/v1/callbacks/{}/assign", id(&server.callback(&body)));
+        assert_eq!(server.post(&path, "lead-key-1", &json!({"agent_id": "mara"})).status, 200);
+    };
+    let mut first = Desk::connect(&server, "mara-key-1");
+    first.expect("welcome");
+    (0..4).for_each(assign);
+    for (more, omitted) in [(0, false), (1, true)] {
+        (4..4 + more).for_each(assign);
+        let welcome = Desk::connect(&server, "mara-key-1").expect("welcome");
+        let assignments = welcome["assignments"].as_array().expect("a list");
+        assert_eq!(assignments.len() as u64, 4 + u64::from(more));
+        for callback in assignments {
+            assert_eq!(callback["context"].is_null(), omitted, "{more}");
+            assert_eq!(callback["context_omitted"] == true, omitted, "{more}");
+        }
+    }
+}
