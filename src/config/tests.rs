@@ -100,7 +100,8 @@ fn every_fault_is_a_line_with_file_key_value_and_what_is_allowed() {
              to 600",
             "my.toml: workspace[0].queue[1].id = \"billing\": is taken by another queue",
             "my.toml: workspace[0].agent[0].queues[0] = \"sales\": there is no such queue",
-            "my.toml: colour = \"red\": unknown key",
+            "my.toml: colour = \"red\": unknown key; known: limits, listen, mail, meetings, \
+             metrics_open, public_url, store, tzdb, webhooks, workspace",
         ]
     );
 }

@@ -3,6 +3,7 @@
 //! Flags win over the environment, over the file, over the defaults. Tables are merged key by key;
 //! a list replaces the one below it as a whole. What a key means isn't known here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use config::{Config, FileFormat, Format, Map, Source, Value, ValueKind};
@@ -175,12 +176,11 @@ fn json(value: &Value) -> Json {
 
 /// A value as a fault shows it: secrets hidden, tables and lists left out.
 fn shown(key: &str, value: &Value) -> Option<String> {
-    const SECRET: [&str; 8] = [
+    const SECRET: [&str; 7] = [
         "secret",
         "hs256_secret",
         "token",
         "token_sha256",
-        "store",
         "password",
         "client_secret",
         "app_secret",
@@ -188,12 +188,9 @@ fn shown(key: &str, value: &Value) -> Option<String> {
     let name = key.rsplit('.').next().unwrap_or_default();
     match &value.kind {
         ValueKind::Nil | ValueKind::Array(_) | ValueKind::Table(_) => None,
-        // An address may carry a password, where it should or not.
-        ValueKind::String(text) if text.contains("://") && text.contains('@') => {
-            Some("(hidden)".to_owned())
-        }
         _ if SECRET.contains(&name) => Some("(hidden)".to_owned()),
         ValueKind::String(text) => {
+            let text = without_password(text);
             let start: String = text.chars().take(80).collect();
             Some(format!("{start:?}"))
         }
@@ -201,9 +198,50 @@ fn shown(key: &str, value: &Value) -> Option<String> {
     }
 }
 
+/// An address may carry a password, where it should or not; whatever could be one is hidden.
+fn without_password(text: &str) -> Cow<'_, str> {
+    const HIDDEN: &str = "(hidden)";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // Half an address, perhaps.
+        let may_be = text.contains('@') && text.contains(':');
+        return if may_be { HIDDEN.into() } else { text.into() };
+    };
+    if let Some((user, place)) = rest.rsplit_once('@') {
+        return match user.split_once(':') {
+            Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}@{place}").into(),
+            None => format!("{scheme}://{HIDDEN}@{place}").into(),
+        };
+    }
+    // Behind the last colon there is a port, or a password that has lost its host.
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') && !port.bytes().all(|it| it.is_ascii_digit()) => {
+            format!("{scheme}://{HIDDEN}").into()
+        }
+        _ => text.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_address_everything_but_its_password_is_shown() {
+        for (text, shown) in [
+            ("embedded:data", "embedded:data"),
+            ("rediss://h:6379/1", "rediss://h:6379/1"),
+            ("redis://[::1]/1", "redis://[::1]/1"),
+            ("redis://u:p@h:6379/1", "redis://u:(hidden)@h:6379/1"),
+            ("redis://:p@ss:w@h/x", "redis://:(hidden)@h/x"),
+            ("redis://p@h", "redis://(hidden)@h"),
+            ("redis://u:p", "redis://(hidden)"),
+            ("redis:u:p@h", "(hidden)"),
+            ("u@example.com", "u@example.com"),
+        ] {
+            assert_eq!(without_password(text), shown, "{text}");
+        }
+    }
 
     fn tree(
         file: &str,
@@ -236,7 +274,7 @@ mod tests {
             merged.line("/listen", "no"),
             "environment RINGBACK_LISTEN: listen = \"127.0.0.1:3\": no"
         );
-        assert_eq!(merged.line("/store", "no"), "--store: store = (hidden): no");
+        assert_eq!(merged.line("/store", "no"), "--store: store = \"embedded:y\": no");
         assert_eq!(
             merged.line("/limits/header_seconds", "no"),
             "config/default.toml: limits.header_seconds = 5: no"

@@ -114,7 +114,7 @@ impl Verifier {
         validation.validate_exp = false;
         let claims = decode::<Claims>(token, &key.decoding, &validation);
         let claims = claims.map_err(|_| AuthError::Bad)?.claims;
-        if claims.workspace != workspace {
+        if claims.workspace != workspace || claims.sub.is_empty() {
             return Err(AuthError::Bad);
         }
         let expires_at = instant(claims.exp).ok_or(AuthError::Bad)?;

@@ -65,12 +65,12 @@ async fn socket(
         fragments: None,
     };
     let bytes = Guarded::new(body, Arc::clone(&inflow), FRAME_MAX as u64);
-    let answer = ws::WsResponseBuilder::new(session, &request, bytes)
-        .protocols(&[SUBPROTOCOL])
-        .frame_size(FRAME_MAX)
-        .start();
+    let answer = ws::WsResponseBuilder::new(session, &request, bytes).frame_size(FRAME_MAX).start();
     match answer {
-        Ok(answer) => {
+        Ok(mut answer) => {
+            // Whichever of the request's lines it stood in.
+            let chosen = HeaderValue::from_static(SUBPROTOCOL);
+            answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
             let state = state.as_ref().clone();
             let client = Client { frames: from_client, gone, inflow, address };
             actix_web::rt::spawn(async move {

@@ -93,6 +93,10 @@ fn every_claim_that_is_asked_for_must_be_there_and_right() {
         assert_eq!(verify(&sign(&with(name, wrong))), Err(AuthError::Bad), "{name}");
     }
     assert!(verify(&sign(&with("aud", json!(["x", "ringback"])))).is_ok());
+    let mut nobody = with("role", json!("supervisor"));
+    assert!(verify(&sign(&nobody)).is_ok());
+    nobody["sub"] = json!("");
+    assert_eq!(verify(&sign(&nobody)), Err(AuthError::Bad));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! and what is allowed there. So settings are read by hand out of a tree, in which a key that
 //! nothing asked for is a fault too. What isn't given takes the default, and so does `null`.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -311,8 +312,24 @@ pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let near = near.map(|known| (distance(known, name), known)).min();
     match near.filter(|(letters, _)| *letters <= 3.min(name.chars().count() / 2)) {
         Some((_, near)) => format!("unknown {what}; did you mean `{near}`?"),
-        None => format!("unknown {what}"),
+        None => format!("unknown {what}{}", there_are(name, known)),
     }
+}
+
+/// The names that are known: all of a few, else those nearest to `name`.
+fn there_are(name: &str, known: &[&str]) -> String {
+    const NAMED: usize = 12;
+    let all: BTreeSet<&str> = known.iter().copied().collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    if all.len() <= NAMED {
+        let all: Vec<&str> = all.into_iter().collect();
+        return format!("; known: {}", all.join(", "));
+    }
+    let mut near: Vec<&str> = all.into_iter().collect();
+    near.sort_by_cached_key(|known| distance(known, name));
+    format!("; nearest: {}", near[..3].join(", "))
 }
 
 /// The word for a value that [`Item::word`] reads.
@@ -390,10 +407,24 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("/foo".into(), "unknown key".into()),
+                ("/foo".into(), "unknown key; known: lead_seconds, q".into()),
                 ("/lead_second".into(), "unknown key; did you mean `lead_seconds`?".into()),
-                ("/zebra".into(), "unknown key".into()),
+                ("/zebra".into(), "unknown key; known: lead_seconds, q".into()),
             ]
+        );
+    }
+
+    #[test]
+    fn of_many_known_names_the_nearest_are_told() {
+        let names = ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "b0", "b1"];
+        assert_eq!(unknown("key", "zebra", &[]), "unknown key");
+        let few = format!("unknown key; known: {}", names.join(", "));
+        assert_eq!(unknown("key", "zebra", &names), few);
+        let many = [&names[..], &["zero_hours"]].concat();
+        assert_eq!(unknown("key", "zebr", &many), "unknown key; nearest: a0, a1, a2");
+        assert_eq!(
+            unknown("key", "zero_minute", &many),
+            "unknown key; nearest: zero_hours, a0, a1"
         );
     }
 

@@ -26,8 +26,8 @@ fn shake(server: &Server, token: &str, protocols: &str, origin: &str) -> Answer 
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-    if !protocols.is_empty() {
-        request = request.header("Sec-WebSocket-Protocol", protocols);
+    for line in protocols.lines() {
+        request = request.header("Sec-WebSocket-Protocol", line);
     }
     if !origin.is_empty() {
         request = request.header("Origin", origin);
@@ -48,10 +48,17 @@ fn the_subprotocol_must_be_offered() {
     for offered in ["", "ringback.v2", "graphql-ws, chat", "Ringback.V1"] {
         shake(&server, "mara-key-1", offered, "").is_problem(400, "malformed");
     }
-    for offered in ["ringback.v1", "chat, ringback.v1", "ringback.v1,chat"] {
+    for offered in [
+        "ringback.v1",
+        "chat, ringback.v1",
+        "ringback.v1,chat",
+        "chat\nringback.v1",
+        "ringback.v1\nx",
+    ] {
         let taken = shake(&server, "mara-key-1", offered, "");
         assert_eq!(taken.status, 101, "{offered}");
-        assert_eq!(taken.header("sec-websocket-protocol"), Some("ringback.v1"));
+        let chosen: Vec<_> = taken.headers.get_all("sec-websocket-protocol").iter().collect();
+        assert_eq!(chosen, ["ringback.v1"], "{offered}");
     }
     shake(&server, "wrong-key-1", "", "").is_problem(401, "unauthorized");
     // What isn't a handshake at all.
