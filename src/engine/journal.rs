@@ -237,6 +237,15 @@ impl<O> Journal<O> {
         }
     }
 
+    /// Tells a stall of which the writer can't: a log that is a file keeps its thread until the
+    /// disk has written. To be called from time to time while something isn't durable; returns
+    /// after how long again, or that nothing is waited for.
+    pub fn look_for_stall(&self) -> Option<Duration> {
+        self.shared.look_for_stall();
+        // Told a quarter too late at most.
+        (self.durable < self.newest).then(|| self.shared.stall_after() / 4)
+    }
+
     /// Holds an output until the newest entry taken is durable; gives it back if it is already.
     /// Outputs leave in the order in which they came.
     #[must_use = "what is given back has to be let go now"]

@@ -1,8 +1,10 @@
 //! Hears from the journal what became of its entries, and lets go what was held behind them.
+//! Also looks after it while its writer may be stuck.
 
 use std::rc::Rc;
 
 use actix::{Actor, Context, Handler, Message};
+use tokio::sync::Notify;
 
 use super::journal::{JournalEvent, Lost};
 use super::life::Fault;
@@ -47,6 +49,19 @@ impl Handler<Heard> for JournalActor {
             JournalEvent::Lost(lost) => office.lost(&lost),
         });
     }
+}
+
+/// Looks for stalls that the journal's writer can't tell, as long as it has something to write.
+pub(super) fn watch_for_stalls(office: &Rc<Office>, handed_over: Rc<Notify>) {
+    let this = Rc::clone(office);
+    office.spawn(async move {
+        loop {
+            handed_over.notified().await;
+            while let Some(pause) = this.look_for_stall() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    });
 }
 
 impl Office {

@@ -19,7 +19,7 @@ use super::entry::Secret;
 use super::handle::RESTART;
 use super::intake::Intake;
 use super::journal::{Journal, JournalEvent};
-use super::journal_actor::{Heard, JournalActor};
+use super::journal_actor::{Heard, JournalActor, watch_for_stalls};
 use super::keys;
 use super::library::{Codec, Inventory, Library};
 use super::measures::{SharedLedger, open};
@@ -27,7 +27,7 @@ use super::office::{Fittings, Office, Singles};
 use super::outputs::Output;
 use super::ports::{StoreError, Tables};
 use super::queue_actor::QueueActor;
-use super::recovery::{self, AbortOnDrop, OpenError, Storage};
+use super::recovery::{self, AbortOnDrop, OpenError, Places, Storage};
 use super::router_actor::RouterActor;
 use super::scheduler_actor::{Ring, SchedulerActor};
 use super::shared::{Gate, Shared};
@@ -89,11 +89,11 @@ pub(crate) struct Life<'a> {
 pub(crate) type Ready = oneshot::Sender<Result<(), OpenError>>;
 
 impl Life<'_> {
-    /// Recovers, tells that it is ready, and runs until it ends. The journal's tasks run on
-    /// `background`, what goes out on `elsewhere`.
+    /// Recovers, tells that it is ready, and runs until it ends. The journal's tasks run at
+    /// `places`, what goes out on `elsewhere`.
     pub(crate) async fn run(
         mut self,
-        (background, elsewhere): (&Handle, &Handle),
+        (places, elsewhere): (&Places, &Handle),
         drain: &mut oneshot::Receiver<()>,
         ready: &mut Option<Ready>,
     ) -> Result<Over, OpenError> {
@@ -108,7 +108,7 @@ impl Life<'_> {
         });
         let (ending, mut faults) = mpsc::unbounded_channel();
         let office = tokio::select! {
-            office = self.recover(background, ending) => office?,
+            office = self.recover(places, ending) => office?,
             // Whatever was recovered so far stands in the store.
             _ = &mut *drain => return Ok(Over::Ended(Ended::DrainedLate)),
         };
@@ -137,7 +137,7 @@ impl Life<'_> {
     /// Makes the office and its actors from what the store has.
     async fn recover(
         &mut self,
-        background: &Handle,
+        places: &Places,
         ending: mpsc::UnboundedSender<Fault>,
     ) -> Result<Rc<Office>, OpenError> {
         let (tell, told) = mpsc::unbounded_channel();
@@ -152,7 +152,7 @@ impl Life<'_> {
             let _ = tell.send(event);
         });
         let settings = self.shared.limits.journal;
-        let opened = recovery::open(storage, settings, notify, background).await?;
+        let opened = recovery::open(storage, settings, notify, places).await?;
         *self.instance = Some(opened.instance);
         self.shared.gauges.journal(opened.journal.shared());
         let library = (self.store.library)(opened.rows);
@@ -168,7 +168,7 @@ impl Life<'_> {
             office.write_secret(made);
         }
         office.zone_rules.set(inventory.zone_rules);
-        restore(&office, &inventory, self.config, background).await?;
+        restore(&office, &inventory, self.config, &places.log).await?;
         let life = self.shared.door.standing().life;
         let door = DoorActor::new(Rc::clone(&office)).start();
         self.shared.set_gate(Some(Gate { life, door, library, ledger }));
@@ -297,11 +297,14 @@ async fn finish(office: &Rc<Office>) {
 /// what comes in together is written together, and the writer is woken once.
 fn hand_over_by_turns(office: &Rc<Office>, has_taken: Arc<Notify>) {
     let this = Rc::clone(office);
+    let handed_over = Rc::new(Notify::new());
+    watch_for_stalls(office, Rc::clone(&handed_over));
     office.spawn(async move {
         loop {
             has_taken.notified().await;
             tokio::task::yield_now().await;
             this.hand_over();
+            handed_over.notify_one();
         }
     });
 }

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::answers::{CommandResult, Reply, replay};
 use super::entry::{Entry, KeptAnswer};
@@ -86,6 +87,11 @@ impl Office {
         if let Some(journal) = self.journal.borrow_mut().as_mut() {
             journal.hand_over();
         }
+    }
+
+    /// Looks for a stall of the store; returns when to look again, if there is a reason.
+    pub(crate) fn look_for_stall(&self) -> Option<Duration> {
+        self.journal.borrow().as_ref().and_then(Journal::look_for_stall)
     }
 
     /// Whether the journal takes more.

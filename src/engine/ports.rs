@@ -97,8 +97,9 @@ pub trait Log: Send {
     fn state(&mut self) -> PortFuture<'_, Result<LogState, StoreError>>;
 
     /// Appends `entries`, numbered `first`, `first + 1`, …, all or none, and returns when they are
-    /// durable. A group that is there already (sent twice) is not written again and is success;
-    /// a group that starts past the end is [`StoreError::Gap`].
+    /// durable. It may block the thread that polls it until then: that of the journal's writer,
+    /// who would only wait for another one. A group that is there already (sent twice) is not
+    /// written again and is success; a group that starts past the end is [`StoreError::Gap`].
     fn append(
         &mut self,
         first: EntryNumber,
@@ -198,7 +199,8 @@ pub struct RangeRead {
 
 /// The tables behind the log: what is read by key and by range.
 ///
-/// Methods take `&self`: reads come from many threads at once, beside the one writer.
+/// Methods take `&self`: reads come from many threads at once, beside the one writer. That one's
+/// calls may block the thread that polls them.
 pub trait Tables: Send + Sync {
     /// Takes the tables under `epoch` (the log's), and returns the watermark: every entry up to it
     /// is in the tables.

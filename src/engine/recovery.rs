@@ -88,18 +88,29 @@ pub struct Opened<O> {
     pub newest: EntryNumber,
 }
 
-/// Takes a workspace's store and starts its journal; everything that reads or writes the log, from
-/// the first byte on, runs on the runtime of `tasks`, so that connections live beside the tasks
-/// that use them.
+/// Where a journal's tasks run.
+///
+/// Two places, because neither may wait for the other, and both block: a log until the disk has
+/// written a group, tables for some milliseconds with each batch.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The runtime of whatever reads or writes the log, so that connections live beside the task
+    /// that uses them.
+    pub log: Handle,
+    /// The runtime of what follows behind.
+    pub tables: Handle,
+}
+
+/// Takes a workspace's store and starts its journal.
 pub async fn open<O>(
     storage: Storage,
     settings: JournalSettings,
     notify: Notify,
-    tasks: &Handle,
+    places: &Places,
 ) -> Result<Opened<O>, OpenError> {
     let codec = Arc::clone(&storage.codec);
-    let on_tasks = tasks.clone();
-    let started = tasks.spawn(async move { start(storage, settings, notify, &on_tasks).await });
+    let inner = places.clone();
+    let started = places.log.spawn(async move { start(storage, settings, notify, &inner).await });
     let started = match AbortOnDrop(started).wait().await {
         Ok(started) => started?,
         Err(ended) => {
@@ -127,14 +138,15 @@ async fn start(
     storage: Storage,
     settings: JournalSettings,
     notify: Notify,
-    tasks: &Handle,
+    places: &Places,
 ) -> Result<Started, OpenError> {
     let began = Instant::now();
     let Storage { mut log, tables, codec, expected_instance } = storage;
     let (taken, watermark) = take(&mut *log, &*tables, expected_instance).await?;
 
     let overlay = Arc::new(Overlay::new(watermark, settings.overlay_bytes));
-    let shared = Arc::new(Shared::new(Arc::clone(&overlay), watermark, notify));
+    let shared = Shared::new(Arc::clone(&overlay), watermark, notify, settings.stall_after);
+    let shared = Arc::new(shared);
     let projector = |errands| {
         let (tables, codec, shared) = (&tables, &codec, &shared);
         let epoch = taken.epoch;
@@ -160,8 +172,8 @@ async fn start(
         durable,
     );
     let tasks = Tasks {
-        writer: spawn(tasks, &shared, writer.run()),
-        projector: spawn(tasks, &shared, projector.run(durability.clone())),
+        writer: spawn(&places.log, &shared, writer.run()),
+        projector: spawn(&places.tables, &shared, projector.run(durability.clone())),
     };
     tracing::info!(
         epoch = taken.epoch,

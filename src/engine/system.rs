@@ -18,7 +18,7 @@ use super::library::{Codec, Library};
 use super::life::{Life, Over, Ready, Store};
 use super::outward::Outward;
 use super::ports::{Log, Rows, StoreError, Tables};
-use super::recovery::OpenError;
+use super::recovery::{OpenError, Places};
 use super::shared::Shared;
 use super::shared_log::SharedLog;
 use crate::domain::ids::WorkspaceId;
@@ -238,8 +238,9 @@ impl Lives {
         let mut ready = Some(ready);
         let name = |what: &str| format!("{what}-{}", self.shared.workspace);
         let threads = Background::start(&name("store"))
-            .and_then(|store| Ok((store, Background::start(&name("out"))?)));
-        let (background, elsewhere) = match threads {
+            .and_then(|store| Ok((store, Background::start(&name("tables"))?)))
+            .and_then(|(store, tables)| Ok((store, tables, Background::start(&name("out"))?)));
+        let (store, tables, elsewhere) = match threads {
             Ok(threads) => threads,
             Err(error) => {
                 let reason = StoreError::Unavailable(format!("no thread for it: {error}"));
@@ -248,6 +249,7 @@ impl Lives {
                 return;
             }
         };
+        let places = Places { log: store.handle().clone(), tables: tables.handle().clone() };
         let mut instance = None;
         let mut short_lives = 0;
         let ended = loop {
@@ -260,7 +262,7 @@ impl Lives {
                 store: &self.store,
                 instance: &mut instance,
             };
-            let threads = (background.handle(), elsewhere.handle());
+            let threads = (&places, elsewhere.handle());
             match system.block_on(life.run(threads, &mut self.drain, &mut ready)) {
                 Ok(Over::Ended(ended)) => break ended,
                 Ok(Over::Restart) => {

@@ -14,7 +14,7 @@ use ringback::engine::library::{Codec, Packed};
 use ringback::engine::ports::{
     EntryNumber, Log, LogEntry, LogState, PortFuture, RowWrite, StoreError,
 };
-use ringback::engine::recovery::{self, Storage};
+use ringback::engine::recovery::{self, Places, Storage};
 use ringback::store::OpenStore;
 use ringback::store::index::RowCodec;
 use tokio::runtime::Handle;
@@ -120,7 +120,8 @@ pub(super) async fn commit(
         let _ = tell.send(event);
     });
     let settings = JournalSettings::default();
-    let opened = recovery::open::<()>(storage, settings, notify, &Handle::current()).await;
+    let places = Places { log: Handle::current(), tables: Handle::current() };
+    let opened = recovery::open::<()>(storage, settings, notify, &places).await;
     let mut journal = opened.context("opening the store")?.journal;
     let nothing = || Entry {
         at: Timestamp(0),

@@ -1,10 +1,14 @@
 //! What journal, writer and projector share: bounds, signals, and the one way to tell an end.
 //!
 //! Separate because each of the three may be the one that makes room, or that finds out that the
-//! workspace is lost. It must never hold a lock while it notifies.
+//! workspace is lost. It must never hold a lock while it notifies, but the one that keeps the
+//! beginning and the end of a stall in their order.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{JournalEvent, Notify};
 use crate::engine::figures::{JournalCounts, JournalFigures};
@@ -22,6 +26,17 @@ pub(in crate::engine) struct Shared {
     tables_in_doubt: AtomicBool,
     watermark: AtomicU64,
     projector: tokio::sync::Notify,
+    stall_after: Duration,
+    stall: Mutex<Stall>,
+}
+
+/// How the writer waits for the store.
+#[derive(Debug, Default)]
+struct Stall {
+    /// Since when, if it does.
+    asked: Option<Instant>,
+    /// That it lasts too long was told, and not yet that it is over.
+    is_told: bool,
 }
 
 impl Shared {
@@ -29,6 +44,7 @@ impl Shared {
         overlay: Arc<Overlay>,
         watermark: EntryNumber,
         notify: Notify,
+        stall_after: Duration,
     ) -> Self {
         Self {
             overlay,
@@ -40,6 +56,8 @@ impl Shared {
             tables_in_doubt: AtomicBool::new(false),
             watermark: AtomicU64::new(watermark),
             projector: tokio::sync::Notify::new(),
+            stall_after,
+            stall: Mutex::default(),
         }
     }
 
@@ -62,6 +80,50 @@ impl Shared {
     /// The end was told: nothing may be written any more.
     pub(in crate::engine) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::SeqCst)
+    }
+
+    /// The store is asked for something, and waited for.
+    pub(in crate::engine) fn store_is_asked(&self) {
+        self.stall().asked = Some(Instant::now());
+    }
+
+    /// It isn't waited for any more, whatever came of that.
+    pub(in crate::engine) fn store_is_done(&self) {
+        self.stall().asked = None;
+    }
+
+    /// The store may be waited for so long.
+    pub(in crate::engine) fn stall_after(&self) -> Duration {
+        self.stall_after
+    }
+
+    /// A stall was told that isn't over.
+    pub(in crate::engine) fn is_stalled(&self) -> bool {
+        self.stall().is_told
+    }
+
+    /// Tells a stall, unless it was told, when the store is waited for too long. From any thread:
+    /// the writer's may be stuck in the store.
+    pub(in crate::engine) fn look_for_stall(&self) {
+        let mut stall = self.stall();
+        let is_late = |asked: Instant| asked.elapsed() >= self.stall_after;
+        if !stall.is_told && stall.asked.is_some_and(is_late) {
+            stall.is_told = true;
+            self.tell(JournalEvent::Stalled);
+        }
+    }
+
+    /// It acknowledged something: a stall is over.
+    pub(in crate::engine) fn store_answered(&self) {
+        let mut stall = self.stall();
+        if std::mem::take(&mut stall.is_told) {
+            self.tell(JournalEvent::Resumed);
+        }
+    }
+
+    fn stall(&self) -> MutexGuard<'_, Stall> {
+        // Two values that are right each by itself.
+        self.stall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How all of it stands.

@@ -139,7 +139,8 @@ impl StoreLink {
         self.durable
     }
 
-    /// Sends the next group until it is acknowledged.
+    /// Sends the next group until it is acknowledged. After it was told, what is kept too long
+    /// is to be dropped: see [`Self::forget_old`].
     pub(in crate::engine) async fn append(&mut self, group: Group) -> Result<(), End> {
         let mut pauses = Pauses::new();
         loop {
@@ -158,6 +159,11 @@ impl StoreLink {
             self.until_compared(group.last(), &mut pauses).await?;
             self.shared.doubt_tables();
         }
+    }
+
+    /// Drops what was kept for long enough.
+    pub(in crate::engine) fn forget_old(&mut self) {
+        self.recent.forget_old();
     }
 
     /// Looks whether the store still is what it was, until it answers.
@@ -247,7 +253,6 @@ impl Recent {
     fn keep(&mut self, group: Group) {
         self.bytes += group.bytes();
         self.groups.push_back((Instant::now(), group));
-        self.forget_old();
     }
 
     fn forget_old(&mut self) {

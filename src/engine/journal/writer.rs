@@ -64,7 +64,6 @@ pub(in crate::engine) struct Writer {
     last_group: usize,
     /// About what the log holds: measured at each trim, counted in between.
     log_bytes: u64,
-    is_stalled: bool,
 }
 
 impl Writer {
@@ -78,7 +77,6 @@ impl Writer {
         durability: watch::Sender<EntryNumber>,
     ) -> Self {
         let waiting = VecDeque::new();
-        let is_stalled = false;
         shared.counts.log_holds(log_bytes);
         Self {
             link,
@@ -90,7 +88,6 @@ impl Writer {
             waiting,
             last_group: 0,
             log_bytes,
-            is_stalled,
         }
     }
 
@@ -159,12 +156,13 @@ impl Writer {
     async fn write(&mut self, group: Group) -> Result<(), End> {
         let (last, bytes, entries) = (group.last(), group.bytes(), group.entries.len());
         let began = Instant::now();
-        let append = self.link.append(group);
-        watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, append).await?;
+        watch_for_stall(&self.shared, self.link.append(group)).await?;
         self.shared.counts.appended(entries, began.elapsed());
         self.durability.send_replace(last);
-        self.store_answered();
+        self.shared.store_answered();
         self.shared.tell(JournalEvent::Durable(last));
+        // What this frees, nobody waits for.
+        self.link.forget_old();
         self.log_bytes += bytes as u64;
         self.shared.counts.log_holds(self.log_bytes);
         if self.log_bytes >= self.settings.log_max_bytes {
@@ -174,17 +172,9 @@ impl Writer {
     }
 
     async fn look(&mut self) -> Result<(), End> {
-        let check = self.link.check();
-        watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, check).await?;
-        self.store_answered();
+        watch_for_stall(&self.shared, self.link.check()).await?;
+        self.shared.store_answered();
         Ok(())
-    }
-
-    fn store_answered(&mut self) {
-        if self.is_stalled {
-            self.is_stalled = false;
-            self.shared.tell(JournalEvent::Resumed);
-        }
     }
 
     async fn carry_out(&mut self, errand: Errand) -> Result<(), End> {
@@ -200,8 +190,7 @@ impl Writer {
             }
             Errand::Read { from, limit, reply } => {
                 let read = self.link.read(from, limit);
-                let read =
-                    watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, read);
+                let read = watch_for_stall(&self.shared, read);
                 // A projector that has ended doesn't wait for its answer.
                 let _ = reply.send(read.await);
                 Ok(())
@@ -215,8 +204,7 @@ impl Writer {
             return;
         }
         let trim = self.link.trim(keep_from);
-        let trimmed = watch_for_stall(&self.shared, &self.settings, &mut self.is_stalled, trim);
-        match trimmed.await {
+        match watch_for_stall(&self.shared, trim).await {
             Ok(bytes) => {
                 self.log_bytes = bytes;
                 self.shared.counts.log_holds(bytes);
@@ -235,21 +223,22 @@ impl Writer {
     }
 }
 
-/// Waits for `work`, and tells a stall when it takes too long.
-async fn watch_for_stall<T>(
-    shared: &Shared,
-    settings: &JournalSettings,
-    is_stalled: &mut bool,
-    work: impl Future<Output = T>,
-) -> T {
+/// Waits for `work`, and tells a stall when it takes too long. If it keeps the whole thread,
+/// [`Journal::look_for_stall`](super::Journal::look_for_stall) tells it from another one.
+async fn watch_for_stall<T>(shared: &Shared, work: impl Future<Output = T>) -> T {
     tokio::pin!(work);
-    tokio::select! {
+    shared.store_is_asked();
+    let in_time = tokio::select! {
         biased;
-        done = &mut work => return done,
-        () = sleep(settings.stall_after), if !*is_stalled => {
-            *is_stalled = true;
-            shared.tell(JournalEvent::Stalled);
-        }
-    }
-    work.await
+        done = &mut work => Some(done),
+        () = sleep(shared.stall_after()), if !shared.is_stalled() => None,
+    };
+    let done = if let Some(done) = in_time {
+        done
+    } else {
+        shared.look_for_stall();
+        work.await
+    };
+    shared.store_is_done();
+    done
 }

@@ -8,6 +8,7 @@ mod random;
 mod reads;
 mod reopen;
 mod room;
+mod stuck;
 mod tables;
 
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use self::double::{LinedUp, TABLES, World};
+use super::background::Background;
 use super::entry::Entry;
 use super::journal::{Journal, JournalEvent, JournalSettings};
 use super::merged::Merged;
 use super::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Rows};
-use super::recovery::{OpenError, Storage, open};
+use super::recovery::{OpenError, Places, Storage, open};
 use crate::domain::time::Timestamp;
 
 /// An opened workspace, as the actors' side has it.
@@ -49,14 +51,15 @@ impl Desk {
         settings: JournalSettings,
         expected_instance: Option<u128>,
     ) -> Result<Self, OpenError> {
-        Self::open_on(world, settings, expected_instance, &Handle::current()).await
+        let (log, tables) = (Handle::current(), Handle::current());
+        Self::open_on(world, settings, expected_instance, &Places { log, tables }).await
     }
 
     async fn open_on(
         world: &World,
         settings: JournalSettings,
         expected_instance: Option<u128>,
-        tasks: &Handle,
+        places: &Places,
     ) -> Result<Self, OpenError> {
         let codec = Arc::new(LinedUp::default());
         let storage = Storage {
@@ -67,7 +70,7 @@ impl Desk {
         };
         let (told, events) = mpsc::unbounded_channel();
         let notify = Arc::new(move |event| drop(told.send(event)));
-        let opened = open(storage, settings, notify, tasks).await?;
+        let opened = open(storage, settings, notify, places).await?;
         let world = world.clone();
         Ok(Self { world, codec, journal: opened.journal, rows: opened.rows, events })
     }
@@ -128,6 +131,11 @@ impl Desk {
         };
         timeout(Duration::from_mins(1), projected).await.expect("projected");
     }
+}
+
+/// A thread for the journal's tasks.
+fn background(name: &str) -> Background {
+    Background::start(name).unwrap()
 }
 
 /// So little room that entries leave the overlay as soon as the tables have them.

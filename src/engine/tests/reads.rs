@@ -4,7 +4,6 @@ use tokio::task::yield_now;
 
 use super::double::{Switch, World};
 use super::*;
-use crate::engine::background::Background;
 
 /// Even keys are in the tables; then some are deleted, some rewritten, odd ones added.
 async fn mixed() -> Desk {
@@ -106,11 +105,11 @@ async fn the_newest_number_covers_what_was_read() {
 #[test]
 fn readers_on_other_threads_never_see_an_older_value_than_before() {
     const ENTRIES: u64 = 2_000;
-    let background = Background::start("journal-test").unwrap();
+    let (writing, following) = (background("log-test"), background("tables-test"));
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let world = World::new();
-    let tasks = background.handle().clone();
-    let mut desk = runtime().block_on(Desk::open_on(&world, crowded(), None, &tasks)).unwrap();
+    let places = Places { log: writing.handle().clone(), tables: following.handle().clone() };
+    let mut desk = runtime().block_on(Desk::open_on(&world, crowded(), None, &places)).unwrap();
     let rows = Arc::clone(&desk.rows);
     let reader = std::thread::spawn(move || {
         let key = put(0, b"a", b"").key;

@@ -2,7 +2,6 @@
 
 use super::double::{Switch, World};
 use super::*;
-use crate::engine::background::Background;
 use crate::engine::ports::StoreError;
 
 /// A world of `count` entries, of which the tables have those up to `watermark`.
@@ -82,10 +81,11 @@ async fn a_tail_longer_than_the_overlay_is_written_while_it_is_read() {
     desk.until_durable().await;
 }
 
-/// With its own thread, as in production.
+/// With their own threads, as in production.
 #[test]
-fn the_journal_runs_on_a_thread_of_its_own() {
-    let background = Background::start("journal-test").unwrap();
+fn the_journal_runs_on_threads_of_its_own() {
+    let (writing, following) = (background("log-test"), background("tables-test"));
+    let places = Places { log: writing.handle().clone(), tables: following.handle().clone() };
     let world = World::new();
     let storage = Storage {
         log: world.open_log(),
@@ -97,13 +97,13 @@ fn the_journal_runs_on_a_thread_of_its_own() {
     let notify = Arc::new(move |event| drop(told.send(event)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let settings = JournalSettings::default();
-    let opened = runtime.block_on(open::<u64>(storage, settings, notify, background.handle()));
+    let opened = runtime.block_on(open::<u64>(storage, settings, notify, &places));
     let mut journal = opened.unwrap().journal;
     journal.take_rows(&[put(0, b"a", b"1")]);
     journal.hand_over();
     assert_eq!(events.recv_timeout(Duration::from_secs(10)), Ok(JournalEvent::Durable(1)));
     let closed = runtime.block_on(journal.close(Duration::from_secs(10)));
     assert!(closed.is_durable && closed.is_projected);
-    drop(background);
+    drop((writing, following));
     assert_eq!(world.stored().watermark, 1);
 }

@@ -1,17 +1,18 @@
 //! The tables of the embedded store: fjall, one keyspace per table.
 //!
 //! Behind the log, so that an LSM store's flushes and compactions hit no acknowledgement. A batch
-//! goes in with its watermark as one write of fjall's. These are synchronised together, before the
-//! log drops what they have, so that the disk is left to the log's own writes.
+//! goes in with its watermark as one write of fjall's. Some of these are synchronised together, and
+//! all before the log drops what they have, so that the disk is left to the log's own writes.
 //!
-//! Reads run on blocking threads like writes do. A row in fjall's cache would be read faster on
-//! the spot, but nobody can know before asking: one that isn't costs the caller's thread, on which
-//! a whole workspace may run, a disk's time. The hop costs some 10 µs.
+//! Writes keep the thread of their caller, who does nothing else. Reads run on blocking threads. A
+//! row in fjall's cache would be read faster on the spot, but nobody can know before asking: one
+//! that isn't costs the caller's thread, on which a whole workspace may run, a disk's time. The hop
+//! costs some 10 µs.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{panic, thread};
 
@@ -45,6 +46,9 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// facts again, so there is no reason to keep more.
 const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 
+/// So many rows at most are left to be synchronised with those after them: a megabyte or two.
+const SYNC_ROWS: usize = 8_192;
+
 /// The tables of one workspace in a directory.
 pub(in crate::store) struct EmbeddedTables {
     inner: Arc<Inner>,
@@ -61,6 +65,8 @@ struct Inner {
     watermark: Mutex<EntryNumber>,
     /// The watermark when it was last settled, or opened.
     settled: AtomicU64,
+    /// Rows since something was synchronised.
+    unsynced: AtomicUsize,
     /// Last, so that the lock outlives the database.
     _directory: Arc<Directory>,
 }
@@ -85,6 +91,7 @@ impl EmbeddedTables {
                 tables: Mutex::new(BTreeMap::new()),
                 watermark: Mutex::new(watermark),
                 settled: AtomicU64::new(watermark),
+                unsynced: AtomicUsize::new(0),
                 _directory: directory,
             }),
             epoch: AtomicU64::new(0),
@@ -111,11 +118,13 @@ impl Tables for EmbeddedTables {
 
     fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>> {
         let ours = self.epoch.load(Ordering::Relaxed);
-        self.run(move |inner| inner.apply(ours, &batch))
+        // On the spot, and always on the same thread: on whichever is free each would keep pieces
+        // of rows for itself.
+        Box::pin(async move { self.inner.apply(ours, &batch) })
     }
 
     fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
-        self.run(Inner::settle)
+        Box::pin(async { self.inner.settle() })
     }
 
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
@@ -182,7 +191,18 @@ impl Inner {
         write.insert(&self.facts, WATERMARK, batch.to.to_le_bytes().as_slice());
         write.commit().map_err(failed)?;
         *watermark = batch.to;
+        self.sync_now_and_then(batch.rows.len())?;
         Ok(())
+    }
+
+    /// Synchronises what is much by now: all of it at once, when the log is to let go of it, would
+    /// keep the disk from the log's own groups for up to 70 ms.
+    fn sync_now_and_then(&self, rows: usize) -> Result<(), StoreError> {
+        if self.unsynced.fetch_add(rows, Ordering::Relaxed) + rows < SYNC_ROWS {
+            return Ok(());
+        }
+        self.unsynced.store(0, Ordering::Relaxed);
+        self.database.persist(PersistMode::SyncData).map_err(failed)
     }
 
     /// Synchronises. When nothing came since the last time, what is gathered in memory is written

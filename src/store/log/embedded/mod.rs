@@ -16,7 +16,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
@@ -50,8 +50,8 @@ impl Default for LogOptions {
 /// The log of one workspace in a directory.
 #[derive(Debug)]
 pub(in crate::store) struct EmbeddedLog {
-    /// Taken on blocking threads only. A future that is dropped leaves its work running there, so
-    /// the files' state can't be owned by the future.
+    /// Taken where it may block only. A future that is dropped leaves its work running on a thread
+    /// for that, so the files' state can't be owned by the future.
     files: Arc<Mutex<Files>>,
 }
 
@@ -85,13 +85,14 @@ impl EmbeddedLog {
         work: impl FnOnce(&mut Files) -> Result<T, StoreError> + Send + 'static,
     ) -> PortFuture<'static, Result<T, StoreError>> {
         let files = Arc::clone(&self.files);
-        Box::pin(directory::blocking(move || {
-            let mut files = files.lock().map_err(|_| {
-                StoreError::Unavailable("the log's thread panicked; start again".to_owned())
-            })?;
-            work(&mut files)
-        }))
+        Box::pin(directory::blocking(move || work(&mut *locked(&files)?)))
     }
+}
+
+fn locked(files: &Mutex<Files>) -> Result<MutexGuard<'_, Files>, StoreError> {
+    files
+        .lock()
+        .map_err(|_| StoreError::Unavailable("the log's thread panicked; start again".to_owned()))
 }
 
 impl Log for EmbeddedLog {
@@ -114,9 +115,14 @@ impl Log for EmbeddedLog {
         first: EntryNumber,
         entries: Vec<Bytes>,
     ) -> PortFuture<'_, Result<(), StoreError>> {
-        self.run(move |files| match lacking(files.last(), first, entries)? {
-            Some((first, entries)) => files.append(first, &entries),
-            None => Ok(()),
+        // On the spot. To another thread and back would be two more waits for a processor, and
+        // while everybody waits for the same group, these are what they wait for.
+        Box::pin(async move {
+            let mut files = locked(&self.files)?;
+            match lacking(files.last(), first, entries)? {
+                Some((first, entries)) => files.append(first, &entries),
+                None => Ok(()),
+            }
         })
     }
 
