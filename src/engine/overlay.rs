@@ -103,6 +103,11 @@ impl Overlay {
         self.unprojected_bytes() >= self.bound / 4
     }
 
+    /// A few runs have gone to the tables since that was so.
+    pub(super) fn has_room_again(&self) -> bool {
+        self.unprojected_bytes() < self.bound / 16 * 3
+    }
+
     /// It holds so much in all that what the tables have should go.
     pub(super) fn is_crowded(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) >= self.bound / 2
@@ -147,11 +152,12 @@ impl Overlay {
     /// is being filled ends here if it is the next.
     pub(super) fn next_run(&self, durable: EntryNumber) -> Option<Arc<Run>> {
         let mut inner = self.write();
-        if inner.filling.span.is_some_and(|(_, to)| to <= durable) {
-            inner.seal();
-        }
         let watermark = inner.watermark;
         let next = inner.runs.partition_point(|run| run.to <= watermark);
+        let is_filling_next = next == inner.runs.len();
+        if is_filling_next && inner.filling.span.is_some_and(|(_, to)| to <= durable) {
+            inner.seal();
+        }
         let run = inner.runs.get(next).filter(|run| run.to <= durable)?;
         assert_eq!(run.from, watermark + 1, "the tables stand between two runs");
         Some(Arc::clone(run))

@@ -40,6 +40,17 @@ pub(super) enum Progress {
     Moved(EntryNumber),
 }
 
+/// How far the tables are brought up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// To every entry that is durable.
+    AllIsThere,
+    /// Until the overlay has some room again. Under load a few batches go now and then: dozens at
+    /// once would keep a processor, or Redis, for the time of hundreds of commands, and one at a
+    /// time would find nothing of the tables in the processor's cache.
+    ThereIsRoom,
+}
+
 /// The task behind the tables.
 pub(super) struct Projector {
     tables: Arc<dyn Tables>,
@@ -88,12 +99,15 @@ impl Projector {
     /// journal can't go on.
     pub(super) async fn run(mut self, mut durability: watch::Receiver<EntryNumber>) {
         loop {
-            let is_closed = self.wait(&mut durability).await;
+            let until = self.wait(&mut durability).await;
+            let is_closed = durability.has_changed().is_err();
             let target = *durability.borrow_and_update();
-            if let Err(end) = self.catch_up(target).await {
-                self.shared.tell_end(end.into());
+            match self.catch_up(target, until).await {
+                Ok(Progress::Done) => self.seen = target,
+                // What is left waits as if it had come just now.
+                Ok(Progress::Moved(to)) => self.seen = to,
+                Err(end) => self.shared.tell_end(end.into()),
             }
-            self.seen = target;
             if self.shared.has_ended() {
                 return;
             }
@@ -106,21 +120,24 @@ impl Projector {
         }
     }
 
-    /// Waits until there is something to do and a reason to do it now. True: the writer has ended.
-    async fn wait(&self, durability: &mut watch::Receiver<EntryNumber>) -> bool {
+    /// Waits until there is something to do and a reason to do it now.
+    async fn wait(&self, durability: &mut watch::Receiver<EntryNumber>) -> Until {
         tokio::select! {
             changed = durability.wait_for(|durable| *durable > self.seen) => drop(changed),
             () = self.shared.hurried() => {}
             // An idle workspace lets go of its last entries too.
-            () = sleep_until(self.keep_next.1 + KEEP_FOR), if !self.is_at_rest() => return false,
+            () = sleep_until(self.keep_next.1 + KEEP_FOR), if !self.is_at_rest() => {
+                return Until::AllIsThere;
+            }
         }
         if !self.is_urgent() && durability.has_changed().is_ok() {
             tokio::select! {
-                () = sleep(PROJECT_EVERY) => {}
+                () = sleep(PROJECT_EVERY) => return Until::AllIsThere,
                 () = self.shared.hurried() => {}
             }
         }
-        durability.has_changed().is_err()
+        let is_closed = durability.has_changed().is_err();
+        if is_closed || self.is_needed() { Until::AllIsThere } else { Until::ThereIsRoom }
     }
 
     /// Whether everything is let go that can be.
@@ -129,18 +146,24 @@ impl Projector {
     }
 
     fn is_urgent(&self) -> bool {
-        self.shared.has_ended()
-            || self.shared.is_in_doubt()
-            || self.shared.log_is_full()
-            || self.shared.overlay.is_quarter_full()
+        self.is_needed() || self.shared.overlay.is_quarter_full()
     }
 
-    async fn catch_up(&mut self, target: EntryNumber) -> Result<(), End> {
+    /// The tables are to have everything at once.
+    fn is_needed(&self) -> bool {
+        self.shared.has_ended() || self.shared.is_in_doubt() || self.shared.log_is_full()
+    }
+
+    async fn catch_up(&mut self, target: EntryNumber, until: Until) -> Result<Progress, End> {
         let mut pauses = Pauses::new();
         while !self.shared.has_ended() {
+            let has_room = until == Until::ThereIsRoom && self.shared.overlay.has_room_again();
+            if has_room && !self.is_needed() {
+                return Ok(Progress::Moved(self.watermark));
+            }
             match self.step(target).await {
                 Ok(Progress::Moved(_)) => pauses = Pauses::new(),
-                Ok(Progress::Done) => return Ok(()),
+                Ok(Progress::Done) => return Ok(Progress::Done),
                 Err(Failure::End(end)) => return Err(end),
                 Err(Failure::Again(error)) => {
                     if self.shared.counts.tables_failed() {
@@ -152,7 +175,7 @@ impl Projector {
                 }
             }
         }
-        Ok(())
+        Ok(Progress::Done)
     }
 
     async fn step(&mut self, target: EntryNumber) -> Result<Progress, Failure> {

@@ -71,6 +71,25 @@ async fn batches_are_bounded_and_an_entry_is_never_split() {
     assert_eq!(stored.rows.len(), 3 * most);
 }
 
+/// Each is some milliseconds of a processor's time, or of Redis', and others have work to do.
+#[tokio::test(start_paused = true)]
+async fn a_crowded_overlay_is_brought_to_have_room_and_the_rest_waits() {
+    let world = World::new();
+    // A row costs 197 bytes: a quarter of this is less than three runs, and there is room again
+    // with two.
+    let overlay_bytes = RUN_ROWS * 200 * 11;
+    let settings = JournalSettings { overlay_bytes, ..JournalSettings::default() };
+    let mut desk = Desk::open_with(&world, settings).await.unwrap();
+    let run = u64::try_from(RUN_ROWS).unwrap();
+    desk.write_some(5 * run);
+    desk.until_durable().await;
+    pass(1_000).await;
+    assert_eq!(world.stored().watermark, 3 * run);
+    desk.until_projected().await;
+    let batches: Vec<_> = world.stored().batches.iter().map(|batch| batch.to).collect();
+    assert_eq!(batches, [run, 2 * run, 3 * run, 4 * run, 5 * run]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn tables_that_fail_are_tried_again_without_a_stall() {
     let world = World::new();
