@@ -34,12 +34,18 @@ fn is_at_most(most: usize, text: &str) -> bool {
     text.len() <= most || text.chars().count() <= most
 }
 
+/// Whether there is a control character in it. Nearly all texts are ASCII, and looked at bytewise.
+fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.bytes().fold(false, |found, byte| found | byte.is_ascii_control());
+    }
+    text.chars().any(char::is_control)
+}
+
 /// One line for people: of so many characters at most, none of them a control character.
 pub fn line(most: usize) -> impl Fn(&str) -> Result<String, String> {
     move |text| {
-        let fits = !text.trim().is_empty()
-            && is_at_most(most, text)
-            && !text.chars().any(char::is_control);
+        let fits = !text.trim().is_empty() && is_at_most(most, text) && !has_control(text);
         fits.then(|| text.to_owned()).ok_or_else(|| {
             format!("must be text of 1 to {most} characters, none of them a control character")
         })
@@ -57,9 +63,7 @@ pub fn prose(most: usize) -> impl Fn(&str) -> Result<String, String> {
 
 /// An integrator's id or reference: no control characters.
 pub fn reference(text: &str) -> Result<String, String> {
-    let fits = is_at_most(REFERENCE_MAX, text)
-        && !text.trim().is_empty()
-        && !text.chars().any(char::is_control);
+    let fits = is_at_most(REFERENCE_MAX, text) && !text.trim().is_empty() && !has_control(text);
     fits.then(|| text.to_owned()).ok_or_else(|| {
         format!("must be 1 to {REFERENCE_MAX} characters, none of them a control character")
     })
@@ -67,9 +71,10 @@ pub fn reference(text: &str) -> Result<String, String> {
 
 /// A web address. Pages make links of it, so that no scheme that runs something is taken.
 pub fn web_address(text: &str) -> Result<String, String> {
-    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-    let web = lower.starts_with("https://") || lower.starts_with("http://");
-    let plain = !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    let begins =
+        |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let web = begins("https://") || begins("http://");
+    let plain = !has_control(text) && !text.contains(char::is_whitespace);
     let fits = web && plain && is_at_most(URL_MAX, text);
     fits.then(|| text.to_owned())
         .ok_or_else(|| format!("must be an http or https address of at most {URL_MAX} characters"))
