@@ -113,7 +113,7 @@ fn show_created(call: &Call<'_>, full: &FullCallback, acted: &Acted) -> Reply {
         Role::Customer(_) | Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => true,
     };
     let is_channel = matches!(call.role(), Role::Channel { .. });
-    let token = (is_channel && theirs).then(|| manage::token(&workspace.secret, id));
+    let token = (is_channel && theirs).then(|| workspace.signer.token(id));
     let url = token.as_ref().map(|token| manage::url(&call.shared.public_url, token));
     let queue = queue_at_change(call, full);
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
@@ -139,7 +139,7 @@ fn show_created(call: &Call<'_>, full: &FullCallback, acted: &Acted) -> Reply {
         Reply::json(status, &ExistingBody::new(&full.callback))
     };
     let reply = reply.version(full.callback.version);
-    if made { reply.location(format!("/v1/callbacks/{id}")) } else { reply }
+    if made { reply.location(["/v1/callbacks/", &id.to_string()].concat()) } else { reply }
 }
 
 /// The queue as the callback's last change saw it: a pause that began later must not show in the

@@ -21,6 +21,7 @@ use crate::engine::handle::Handle;
 use crate::engine::places::Places;
 use crate::wire::action::Known;
 use crate::wire::link::Links;
+use crate::wire::manage::Signer;
 use crate::wire::problem::Problem;
 use crate::wire::report::ReportLimits;
 use crate::wire::role::Role;
@@ -107,7 +108,7 @@ pub(super) struct Workspace {
     pub(super) links: Links,
     pub(super) presence_reasons: Vec<Choice>,
     pub(super) phone_requests_per_minute: u32,
-    pub(super) secret: [u8; 32],
+    pub(super) signer: Signer,
     pub(super) desk_origins: BTreeSet<String>,
     /// Streams of events that may still be opened.
     pub(super) streams: Arc<Semaphore>,
@@ -124,7 +125,7 @@ impl Shared {
                 links: access.links,
                 presence_reasons: access.presence_reasons,
                 phone_requests_per_minute: access.phone_requests_per_minute,
-                secret: access.credentials.secret,
+                signer: Signer::new(&access.credentials.secret),
                 desk_origins: access.desk_origins.into_iter().collect(),
                 streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             });

@@ -19,25 +19,51 @@ const NONCE: usize = 8;
 const MAC: usize = 32;
 const TOKEN: usize = ID + NONCE + MAC;
 
-/// The token of a callback.
+/// What signs tokens: a secret, made ready once for all that it signs.
+#[derive(Debug, Clone)]
+pub struct Signer(Hmac<Sha256>);
+
+impl Signer {
+    /// Signs with this secret.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("an HMAC takes keys of any length"))
+    }
+
+    /// The token of a callback.
+    pub fn token(&self, callback: CallbackId) -> String {
+        let mut token = [0; TOKEN];
+        let (signed, mac) = token.split_at_mut(ID + NONCE);
+        let id = callback.to_bytes();
+        signed[..ID].copy_from_slice(&id);
+        signed[ID..].copy_from_slice(&self.mac(b"nonce", &id)[..NONCE]);
+        mac.copy_from_slice(&self.mac(b"manage", signed));
+        URL_SAFE_NO_PAD.encode(token)
+    }
+
+    fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC] {
+        let mut mac = self.0.clone();
+        mac.update(purpose);
+        mac.update(b":");
+        mac.update(message);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// The token of a callback, signed with a secret.
 pub fn token(secret: &[u8; 32], callback: CallbackId) -> String {
-    let id = callback.to_bytes();
-    let nonce = &mac(secret, b"nonce", &id)[..NONCE];
-    let signed = [&id[..], nonce].concat();
-    let mac = mac(secret, b"manage", &signed);
-    URL_SAFE_NO_PAD.encode([&signed[..], &mac[..]].concat())
+    Signer::new(secret).token(callback)
 }
 
 /// Where a customer sees, moves and cancels the callback that the token is good for.
 pub fn url(public_url: &str, token: &str) -> String {
-    format!("{public_url}/callback/{token}")
+    [public_url, "/callback/", token].concat()
 }
 
 /// The callback that a token is good for; none if it isn't signed with this secret.
 pub fn verify(secret: &[u8; 32], token: &str) -> Option<CallbackId> {
     let bytes: [u8; TOKEN] = URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
     let (signed, found) = bytes.split_at(ID + NONCE);
-    let valid = mac(secret, b"manage", signed).ct_eq(found);
+    let valid = Signer::new(secret).mac(b"manage", signed).ct_eq(found);
     let id: [u8; ID] = signed[..ID].try_into().ok()?;
     bool::from(valid).then(|| CallbackId(u128::from_be_bytes(id)))
 }
@@ -45,14 +71,6 @@ pub fn verify(secret: &[u8; 32], token: &str) -> Option<CallbackId> {
 /// Whether a text has the shape of a token, so that a secret needs to be asked at all.
 pub fn is_token(text: &str) -> bool {
     text.len() == TOKEN.div_ceil(3) * 4 - 1 && !text.contains('.')
-}
-
-fn mac(secret: &[u8; 32], purpose: &[u8], message: &[u8]) -> [u8; MAC] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("an HMAC takes keys of any length");
-    mac.update(purpose);
-    mac.update(b":");
-    mac.update(message);
-    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
