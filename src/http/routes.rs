@@ -55,6 +55,13 @@ pub(super) struct Route {
     pub(super) answer: Answer,
 }
 
+impl Route {
+    /// Whether it is for requests of this method.
+    fn takes(&self, method: &Method) -> bool {
+        self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
+    }
+}
+
 /// Statuses of requests whose body may not have been read. Their connections end, so that nobody
 /// is sent the rest of a body for nothing, and none of it can be taken for the next request.
 const UNREAD: [u16; 6] = [400, 401, 408, 413, 415, 429];
@@ -172,29 +179,34 @@ pub(super) fn mount(config: &mut ServiceConfig) {
     let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
     paths.dedup();
     for path in paths {
-        let mut resource = web::resource(path);
-        for route in ROUTES.iter().filter(|route| route.path == path) {
-            let handler = move |request, payload| respond(route, request, payload);
-            resource = resource.route(web::method(route.method.clone()).to(handler));
-            if route.method == Method::GET {
-                resource = resource.route(web::head().to(handler));
-            }
-        }
+        let routes: Vec<_> = ROUTES.iter().filter(|route| route.path == path).collect();
         let allowed = allowed(path);
-        let refuse = move |request: HttpRequest| {
-            let shared = state(&request);
-            if let Some(response) = cors::preflight(&shared, &request, path, &allowed) {
-                return std::future::ready(response);
+        // Of a path's routes the method alone decides. actix would ask a guard for each of them,
+        // and note for each request all that were asked.
+        let handler = move |request: HttpRequest, payload: Payload| {
+            let route = routes.iter().copied().find(|route| route.takes(request.method()));
+            let refusal = route.is_none().then(|| refuse(&request, path, &allowed));
+            async move {
+                match (route, refusal) {
+                    (Some(route), _) => respond(route, request, payload).await,
+                    (None, refusal) => refusal.expect("no route takes the method"),
+                }
             }
-            let problem = Problem::new(
-                Kind::MethodNotAllowed,
-                format!("{} isn't possible here; use {allowed}.", request.method()),
-            );
-            let response = Reply::from(problem).allow(&allowed).into_response();
-            std::future::ready(response)
         };
-        config.service(resource.default_service(web::to(refuse)));
+        config.service(web::resource(path).to(handler));
     }
+}
+
+/// What answers where a path has no route for a method.
+fn refuse(request: &HttpRequest, path: &'static str, allowed: &str) -> HttpResponse {
+    let shared = state(request);
+    cors::preflight(&shared, request, path, allowed).unwrap_or_else(|| {
+        let problem = Problem::new(
+            Kind::MethodNotAllowed,
+            format!("{} isn't possible here; use {allowed}.", request.method()),
+        );
+        Reply::from(problem).allow(allowed).into_response()
+    })
 }
 
 /// What answers where there is no route.
