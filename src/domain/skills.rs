@@ -4,7 +4,7 @@
 //! the same rule. Must never know the time of day: how long a callback has waited comes in as an
 //! argument, so that a requirement expires by the queue's clock, whichever way that one runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -178,7 +178,8 @@ impl Widening {
     }
 }
 
-/// All that a callback asks of its agent: sorted by skill, no skill asked for twice in one way.
+/// All that a callback asks of its agent, sorted by skill. None is asked for twice in one way, but
+/// where the queue asks for it as well ([`Requirements::with`]).
 ///
 /// Most ask for nothing, and each waiting callback has one of these: so it is a pointer's size.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -239,21 +240,14 @@ impl Requirements {
         self
     }
 
-    /// These and others together; where both ask for a skill in the same way, the higher level
-    /// and the later expiry hold.
+    /// These and others together. Where both ask for one skill, each keeps its own level and its
+    /// own limit, so that what expires of one leaves what the other asks for.
     #[must_use]
     pub fn with(&self, others: &Self) -> Self {
         if others.is_empty() {
             return self.clone();
         }
-        let mut all: BTreeMap<(SkillName, bool), Requirement> = BTreeMap::new();
-        for one in self.iter().chain(others.iter()) {
-            let held = all.entry((one.skill.clone(), one.mandatory)).or_insert_with(|| one.clone());
-            held.min_level = held.min_level.max(one.min_level);
-            held.expires_after_seconds =
-                held.expires_after_seconds.zip(one.expires_after_seconds).map(|(a, b)| a.max(b));
-        }
-        let mut list: Vec<_> = all.into_values().collect();
+        let mut list: Vec<_> = self.iter().chain(others.iter()).cloned().collect();
         list.sort();
         let steps = self.0.as_ref().map(|asked| Arc::clone(&asked.steps));
         Self::of(list, steps.unwrap_or_default())
@@ -264,24 +258,23 @@ impl Requirements {
         let reached = || self.steps().iter().filter(move |step| step.after() <= waited);
         let lower = reached().map(|step| step.min_level_delta.saturating_abs()).sum::<i64>();
         let drop_optional = reached().any(|step| step.drop_optional);
-        let live = || {
-            let asked = self.list().iter().filter(move |it| it.in_force(waited));
-            asked.filter(move |it| it.mandatory || !drop_optional)
-        };
-        let needed = |asked: &Requirement| {
-            // An optional ask that a mandatory one includes is met by every eligible agent, so it
-            // ranks nobody; without it more callbacks share a signature.
-            let included = |it: &Requirement| {
-                it.mandatory && it.skill == asked.skill && it.min_level >= asked.min_level
-            };
-            asked.mandatory || !live().any(included)
-        };
-        let asks = live().filter(|it| needed(it)).map(|it| Ask {
+        let live = self.list().iter().filter(|it| it.in_force(waited));
+        let asked = live.filter(|it| it.mandatory || !drop_optional);
+        let asked = asked.map(|it| Ask {
             skill: it.skill.clone(),
             mandatory: it.mandatory,
             min_level: it.min_level.lowered(lower),
         });
-        InForce(asks.collect())
+        // What asks for the same is one ask.
+        let all: BTreeSet<Ask> = asked.collect();
+        // A mandatory ask includes those for less, and every eligible agent meets the optional ones
+        // among them, so that they rank nobody; without them more callbacks share a signature.
+        let included = |ask: &Ask| {
+            let mut of_skill = all.iter().filter(|it| it.mandatory && it.skill == ask.skill);
+            let by = |it: &Ask| (it.min_level, it.mandatory) > (ask.min_level, ask.mandatory);
+            of_skill.any(by)
+        };
+        InForce(all.iter().filter(|ask| !included(ask)).cloned().collect())
     }
 
     /// The next length of wait, longer than `waited`, at which less is asked for.

@@ -271,3 +271,24 @@ fn steps_stay_with_what_is_added_and_mean_nothing_where_nothing_is_asked() {
     assert_eq!(both.in_force(Span::seconds(60)), now(&[must("french", 2), must("tax", 1)]));
     assert_eq!(all(&[]).widened(&steps), all(&[]));
 }
+
+#[test]
+fn a_skill_that_queue_and_callback_ask_for_is_asked_by_each_in_its_own_way() {
+    let both = |own: Requirement, of_queue: Requirement| all(&[own]).with(&all(&[of_queue]));
+    for asked in [
+        both(until(2, must("x", 4)), must("x", 2)),
+        both(must("x", 2), until(2, must("x", 4))),
+        both(until(2, must("x", 4)), until(9, must("x", 2))),
+    ] {
+        assert_eq!(asked.in_force(Span::ZERO), now(&[must("x", 4)]), "the higher level");
+        assert_eq!(asked.next_expiry(Span::ZERO), Some(Span::seconds(2)));
+        assert_eq!(asked.in_force(Span::seconds(2)), now(&[must("x", 2)]));
+    }
+    let asked = both(may("x", 4), may("x", 2)).in_force(Span::ZERO);
+    let met = |held: &[_]| asked.optional_met(&skills(held));
+    assert_eq!([met(&[]), met(&[("x", 2, 1)]), met(&[("x", 4, 1)])], [0, 1, 2]);
+    let twice = both(until(60, may("x", 3)), may("x", 3));
+    assert_eq!(twice.in_force(Span::ZERO), now(&[may("x", 3)]), "the same is asked once");
+    let lower = both(must("x", 3), may("x", 5)).widened(&[step(60, 4, false)]);
+    assert_eq!(lower.in_force(Span::minutes(1)), now(&[must("x", 1)]));
+}
