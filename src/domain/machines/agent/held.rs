@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{AgentMachine, notify};
 use crate::domain::agent::{Presence, RevokeReason, UnassignReason};
-use crate::domain::callback::Snapshot;
+use crate::domain::callback::{Snapshot, State};
 use crate::domain::effect::{Notice, Outbox};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, SessionId};
 use crate::domain::message::{CallbackMessage, Letter, OfferEnd};
@@ -90,9 +90,12 @@ impl AgentMachine {
         reason: UnassignReason,
         out: &mut Outbox,
     ) {
-        self.held.remove(&callback);
+        let held = self.held.remove(&callback).map(|held| held.state());
         self.notify(Notice::Unassigned { callback, reason }, out);
-        self.change(|agent| agent.idle_since = now.steady, out);
+        // What was never called was no work, and costs nobody their turn.
+        if matches!(held, Some(State::Calling | State::WrapUp)) {
+            self.change(|agent| agent.idle_since = now.steady, out);
+        }
         if reason == UnassignReason::NoCall {
             self.send_away(now, "no_call", out);
         }

@@ -135,6 +135,9 @@ fn idle_time_counts_from_the_last_wrap_up_or_from_becoming_available() {
     let offer = bench.offered(1);
     bench.offer_ended(&offer, OfferEnd::Expired);
     assert_eq!(since(&bench), Span::ZERO, "nor does a missed offer");
+    bench.assigned(3, State::Accepted);
+    bench.tell(unassigned(3, UnassignReason::Canceled));
+    assert_eq!(since(&bench), Span::ZERO, "nor does what was never called");
     bench.assigned(2, State::WrapUp);
     bench.at = START + Span::seconds(20);
     bench.tell(unassigned(2, UnassignReason::Closed));
