@@ -243,6 +243,13 @@ impl Callback {
         }
     }
 
+    /// Whether the call is still to be made that was asked for, at the time asked for last.
+    pub const fn awaits_its_call(&self) -> bool {
+        let is_called = matches!(self.phase, Phase::Calling { .. } | Phase::WrapUp { .. });
+        let was_called = self.first_called_at.is_some() && (self.retrying || is_called);
+        !was_called && !self.state().is_final()
+    }
+
     /// The agent who booked it for the customer.
     pub const fn booked_by(&self) -> Option<&AgentId> {
         match &self.requested_by {

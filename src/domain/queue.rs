@@ -168,6 +168,21 @@ impl Queue {
         ends
     }
 
+    /// So long after an appointed time, by people's clocks: only pauses put it off, since what was
+    /// appointed was known to be open then or not.
+    pub fn unpaused_after(&self, appointed: Timestamp, span: Span) -> Timestamp {
+        let resumes_at = self.resumes_at(Timestamp::default());
+        let mut ends = appointed + span;
+        for pause in &self.pauses {
+            let from = pause.from.max(appointed);
+            let to = if pause.to == Timestamp::NEVER { resumes_at } else { pause.to };
+            if from < to && from < ends {
+                ends = if to == Timestamp::NEVER { to } else { ends + to.since(from) };
+            }
+        }
+        ends
+    }
+
     /// The end of the slot that a start falls in.
     pub fn slot_end(&self, start: Timestamp) -> Timestamp {
         Grid::of(&self.settings).end_after(start)

@@ -232,6 +232,14 @@ impl Step<'_> {
         if after.promise_broken && !was_promised {
             facts.push(Fact::Promise(queue.clone(), false));
         }
+        let called = matches!(after.phase, Phase::Calling { .. })
+            && before.is_some_and(Callback::awaits_its_call);
+        if called && !after.promise_broken {
+            let windowed = || settings(queue).promise_window_minutes.is_some();
+            if after.kind == CallbackType::Scheduled || windowed() {
+                facts.push(Fact::Promise(queue.clone(), true));
+            }
+        }
         let called_before = before.and_then(|before| before.first_called_at);
         if let (None, Some(at)) = (called_before, after.first_called_at) {
             self.first_called(at, &settings(queue), facts);
@@ -262,10 +270,6 @@ impl Step<'_> {
             }
         };
         let (queue, kind) = (after.queue.clone(), after.kind);
-        let promised = kind == CallbackType::Scheduled || settings.promise_window_minutes.is_some();
-        if promised && !after.promise_broken {
-            facts.push(Fact::Promise(queue.clone(), true));
-        }
         facts.push(Fact::FirstCalled { queue, kind, wait, in_time });
     }
 

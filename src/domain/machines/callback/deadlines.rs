@@ -109,20 +109,22 @@ pub fn last_retry_at(callback: &Callback, queue: &Queue, now: Timestamp) -> Time
 
 /// When its promise breaks, if it has one that still stands, seen from `now`.
 pub fn promised_by(callback: &Callback, queue: &Queue, now: Timestamp) -> Option<Timestamp> {
-    if callback.first_called_at.is_some() || callback.state().is_final() {
+    if !callback.awaits_its_call() {
         return None;
     }
     let settings = &queue.settings;
-    let (base, window) = match callback.kind {
+    match callback.kind {
         CallbackType::Scheduled => {
             let start = callback.booking.as_ref()?.start;
-            (start, Span::seconds(settings.on_time_seconds))
+            Some(queue.unpaused_after(start, Span::seconds(settings.on_time_seconds)))
         }
         CallbackType::Asap => {
-            (callback.created_at, Span::minutes(settings.promise_window_minutes?))
+            let window = Span::minutes(settings.promise_window_minutes?);
+            // Not from before it was asked for, however long they had waited then in a live line.
+            let since = callback.queued_since.unwrap_or_default().max(callback.created_at);
+            Some(queue.runs_out_at(since, window, now))
         }
-    };
-    Some(queue.runs_out_at(base, window, now))
+    }
 }
 
 fn no_show_at(
@@ -259,7 +261,7 @@ impl CallbackMachine {
     pub(super) fn break_promise(&mut self, now: &Now, draft: &mut Draft) {
         let record = self.record();
         let waits = matches!(record.state(), State::Queued | State::Offered | State::Accepted);
-        if !waits || record.first_called_at.is_some() || record.promise_broken {
+        if !waits || record.promise_broken {
             return;
         }
         if let Some(promise) = self.promise.filter(|at| *at <= now.steady) {

@@ -38,12 +38,12 @@ impl CallbackMachine {
         }
     }
 
-    /// What became of a promise: broken once, when its time is over, else kept by the first call.
+    /// What became of a promise: broken once, when its time is over, else kept by the call.
     fn promise_seen(&self, before: &Callback, after: &Callback) -> Option<Seen> {
         if after.promise_broken {
             return (!before.promise_broken).then_some(Seen::PromiseBroken);
         }
-        let called = before.first_called_at.is_none() && after.first_called_at.is_some();
+        let called = before.awaits_its_call() && after.state() == State::Calling;
         self.promise.filter(|_| called).map(|_kept| Seen::PromiseKept)
     }
 }

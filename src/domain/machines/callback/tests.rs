@@ -13,6 +13,7 @@ mod measured;
 mod moves;
 mod offers;
 mod outward;
+mod promises;
 mod recheck;
 mod seats;
 mod table;
@@ -31,7 +32,7 @@ use crate::domain::hours::{DayInterval, Hours};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, OfferId, QueueId};
 use crate::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, Create, Letter, QueueMessage,
-    RouterMessage, Seated, Token, Who, Wish, Work,
+    RouterMessage, Seated, Seen, Token, Who, Wish, Work,
 };
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{Medium, QueueSettings};
@@ -290,6 +291,15 @@ impl Bench {
             Effect::Send(Letter::Router(RouterMessage::Enqueue(work))) => Some(&**work),
             _ => None,
         })
+    }
+
+    /// What the queue was told of promises by the last step.
+    fn seen(&self) -> Vec<Seen> {
+        let told = self.out.effects.iter().filter_map(|effect| match effect {
+            Effect::Send(Letter::Queue(_, QueueMessage::Seen(seen))) => Some(*seen),
+            _ => None,
+        });
+        told.filter(|seen| matches!(seen, Seen::PromiseKept | Seen::PromiseBroken)).collect()
     }
 
     fn closed(&self) -> Option<(FinalState, ClosedReason)> {

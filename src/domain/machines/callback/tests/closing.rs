@@ -5,11 +5,8 @@ use std::sync::Arc;
 use super::{BOSS, Bench, START, agent, mara, queue};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{InteractionState, OpenReason, Outcome, Phase, State};
-use crate::domain::effect::Effect;
 use crate::domain::event::{CallbackEvent, Event};
-use crate::domain::message::{
-    Action, AgentMessage, CallbackMessage, Letter, OfferEnd, QueueMessage, Seen,
-};
+use crate::domain::message::{Action, AgentMessage, CallbackMessage, OfferEnd, Seen};
 use crate::domain::policy::Medium;
 use crate::domain::queue::{Paused, Queue};
 use crate::domain::time::Span;
@@ -195,13 +192,6 @@ fn a_broken_promise_is_told_once_and_not_after_the_call() {
 fn a_queue_hears_once_what_became_of_a_promise() {
     let start = START + Span::minutes(5);
     let by = start + Span::seconds(300);
-    let seen = |bench: &Bench| -> Vec<Seen> {
-        let told = bench.out.effects.iter().filter_map(|effect| match effect {
-            Effect::Send(Letter::Queue(_, QueueMessage::Seen(seen))) => Some(*seen),
-            _ => None,
-        });
-        told.filter(|seen| matches!(seen, Seen::PromiseKept | Seen::PromiseBroken)).collect()
-    };
     for (called_at, kept) in [(by - Span::millis(1), true), (by, false)] {
         let mut bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
         bench.pass(Span::minutes(4));
@@ -210,9 +200,9 @@ fn a_queue_hears_once_what_became_of_a_promise() {
         bench.at = called_at;
         bench.act(&mara(), Action::Call).expect("called");
         let told = if kept { Seen::PromiseKept } else { Seen::PromiseBroken };
-        assert_eq!((seen(&bench), bench.record().promise_broken), (vec![told], !kept));
+        assert_eq!((bench.seen(), bench.record().promise_broken), (vec![told], !kept));
         bench.pass(Span::minutes(1));
         bench.outcome(Outcome::Busy);
-        assert!(seen(&bench).is_empty(), "it was told");
+        assert!(bench.seen().is_empty(), "it was told");
     }
 }
