@@ -232,6 +232,7 @@ impl CallbackMachine {
         }
         let fields = vec!["next_deadline".to_owned()];
         draft.events.push(CallbackEvent::Updated { by: who.by(), fields });
+        draft.tells = true;
         Ok(Taken::Done)
     }
 
@@ -254,9 +255,19 @@ impl CallbackMachine {
         draft
             .events
             .push(CallbackEvent::CallEnded { agent: agent.clone(), outcome: Outcome::Unknown });
-        let preferred = prefer(agent.clone(), Preferred::PREFER_SECONDS);
-        self.record_mut().preferred = Some(Box::new(preferred));
+        self.prefer_again(agent);
         self.after_call(now, why, draft);
+    }
+
+    /// The same agent is preferred for the next attempt; one who is required stays so.
+    pub(super) fn prefer_again(&mut self, agent: &AgentId) {
+        let preferred = &mut self.record_mut().preferred;
+        let required = preferred
+            .as_ref()
+            .is_some_and(|wish| wish.agent == *agent && wish.mode == PreferMode::Require);
+        if !required {
+            *preferred = Some(Box::new(prefer(agent.clone(), Preferred::PREFER_SECONDS)));
+        }
     }
 
     /// What follows a call: closed if the customer was reached, else as the retry policy says.

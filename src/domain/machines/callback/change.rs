@@ -109,7 +109,7 @@ impl CallbackMachine {
         // Whoever sends it back has decided that it shall be called now.
         self.record_mut().contact_hours_bind = false;
         if let Some(queue) = queue {
-            self.change_queue(queue);
+            self.change_queue(queue, draft);
         }
         if let (Some(booking), Some(seated)) = (&mut self.record_mut().booking, seated) {
             booking.overbooked = seated.overbooked;
@@ -117,14 +117,19 @@ impl CallbackMachine {
         if let Some(agent) = &agent {
             let preferred = prefer(agent.clone(), Preferred::TRANSFER_SECONDS);
             self.record_mut().preferred = Some(Box::new(preferred));
+            // Wished for again, they are waited for again.
+            self.preferred_since = None;
         }
         let to = self.record().queue.clone();
         draft.events.push(CallbackEvent::Requeued { queue: to, agent, by: who.by() });
+        draft.tells = true;
         if fresh {
             self.end_interaction(now, draft);
             self.record_mut().retrying |= from == State::WrapUp;
             if self.queue().settings.retry_extends_expiry {
-                self.record_mut().expiry_base = now.wall;
+                // Called before its time, it may still wait for that.
+                let base = &mut self.record_mut().expiry_base;
+                *base = if from == State::Open { now.wall.max(*base) } else { now.wall };
             }
             self.queue_anew(now, draft);
         } else {
@@ -151,7 +156,8 @@ impl CallbackMachine {
         }
     }
 
-    fn change_queue(&mut self, queue: Arc<Queue>) {
+    fn change_queue(&mut self, queue: Arc<Queue>, draft: &mut Draft) {
+        let old_bound = self.queue().settings.max_offers;
         let record = self.record_mut();
         if record.queue != queue.settings.id {
             // What was told was told of the other line.
@@ -159,6 +165,7 @@ impl CallbackMachine {
         }
         record.queue = queue.settings.id.clone();
         self.queue = Some(queue);
+        self.offers_bounded_anew(old_bound, draft);
     }
 
     /// Whether it may be given to this agent; the router says whether they have room.

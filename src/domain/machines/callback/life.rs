@@ -301,7 +301,9 @@ impl CallbackMachine {
             return;
         }
         let paused = queue.offers_paused.is_some();
+        let old_bound = self.queue().settings.max_offers;
         self.queue = Some(queue);
+        self.offers_bounded_anew(old_bound, draft);
         self.waits_until = None;
         self.promise = None;
         match self.record().offer() {

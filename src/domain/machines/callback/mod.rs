@@ -90,6 +90,7 @@ struct Told {
 
 /// What a step has decided beside the record itself.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is decided by itself")]
 struct Draft {
     /// What happened, in order.
     events: Vec<CallbackEvent>,
@@ -113,6 +114,8 @@ struct Draft {
     late_link: bool,
     /// The time that it waited for has come.
     fell_due: bool,
+    /// What happened is told, also where it changes nothing else.
+    tells: bool,
 }
 
 impl Draft {
@@ -190,6 +193,7 @@ impl CallbackMachine {
         machine.queue = Some(queue);
         machine.told.sleeps = callback.state() == State::Open;
         machine.told.seats = seats_of(callback);
+        machine.preferred_since = settle::wished_since(callback, now);
         machine
     }
 

@@ -188,6 +188,18 @@ impl CallbackMachine {
         }
     }
 
+    /// Its queue bounds them otherwise from now on, or is another: what passed the old bound was
+    /// told then.
+    pub(super) fn offers_bounded_anew(&self, old_bound: u32, draft: &mut Draft) {
+        let (bound, record) = (self.queue().settings.max_offers, self.record());
+        let offers_lost = record.offers_lost;
+        let was_told = old_bound > 0 && old_bound <= offers_lost;
+        if !record.state().is_final() && bound > 0 && bound <= offers_lost && !was_told {
+            draft.events.push(CallbackEvent::Stuck { offers_lost });
+            draft.tells = true;
+        }
+    }
+
     /// An agent has it from now on.
     pub(super) fn begin_assignment(
         &mut self,

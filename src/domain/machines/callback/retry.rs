@@ -1,11 +1,10 @@
 //! Another attempt: when the policy makes it, when an agent asks for it, and when there is none.
 
-use super::call::prefer;
 use super::contact::agents_choice;
 use super::deadlines::last_retry_at;
 use super::{CallbackMachine, Draft, ENGINE, Taken};
 use crate::domain::agent::UnassignReason;
-use crate::domain::callback::{ClosedReason, FinalState, OpenReason, Outcome, Preferred, State};
+use crate::domain::callback::{ClosedReason, FinalState, OpenReason, Outcome, State};
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::message::Who;
 use crate::domain::policy::{Medium, QueueSettings};
@@ -101,8 +100,7 @@ impl CallbackMachine {
             return Err(Refusal::OutsideContactHours { next_allowed_at: None });
         }
         if wish.mine {
-            let preferred = prefer(agent.clone(), Preferred::PREFER_SECONDS);
-            self.record_mut().preferred = Some(Box::new(preferred));
+            self.prefer_again(&agent);
         }
         self.retry_at(now, due, By::Agent(agent), UnassignReason::Retry, draft);
         Ok(Taken::Done)

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::outward::{has_email, is_moved, new_texts};
 use super::{CallbackMachine, Draft, seats_of};
 use crate::domain::agent::RevokeReason;
-use crate::domain::callback::{Callback, LastAction, Phase, Snapshot, State, Unroutable};
+use crate::domain::callback::{
+    Callback, LastAction, Phase, Preferred, Snapshot, State, Unroutable,
+};
 use crate::domain::dispatch::OutboxChange;
 use crate::domain::effect::{Change, Effect, Outbox};
 use crate::domain::event::{CallbackEvent, Event};
@@ -16,7 +18,7 @@ use crate::domain::message::{
 };
 use crate::domain::queue::Queue;
 use crate::domain::rank::{Rank, rank};
-use crate::domain::time::{Now, Span};
+use crate::domain::time::{Now, Span, Timestamp};
 
 impl CallbackMachine {
     /// Writes the step down and sends what follows from it. Answers the record as it is now.
@@ -30,7 +32,7 @@ impl CallbackMachine {
     ) -> Snapshot {
         self.show_denied(&mut draft);
         self.refresh_bounds(now);
-        let changed = before != self.record.as_ref() || draft.request.is_some();
+        let changed = before != self.record.as_ref() || draft.request.is_some() || draft.tells;
         if changed {
             let has_email = new_texts(&draft).map(|request| has_email(request));
             let noted = self.noted.take().map(|noted| *noted);
@@ -332,4 +334,13 @@ impl CallbackMachine {
         draft.enqueue = self.record().state() == State::Queued;
         self.settle(now, before.as_ref(), draft, None, out);
     }
+}
+
+/// Whom what waits has waited for, and since when. Its record was last written when that began, or
+/// when something was tried meanwhile.
+pub(super) fn wished_since(callback: &Callback, now: &Now) -> Option<Box<(Preferred, Timestamp)>> {
+    let waits = matches!(callback.state(), State::Queued | State::Offered);
+    let wished = callback.preferred.clone().filter(|_| waits)?;
+    let since = now.steady - now.wall.since(callback.updated_at).max(Span::ZERO);
+    Some(Box::new((wished, since)))
 }

@@ -3,7 +3,8 @@
 use super::{BOSS, Bench, START, agent, mara, queue};
 use crate::domain::agent::UnassignReason;
 use crate::domain::callback::{
-    ClosedReason, FinalState, InteractionState, Outcome, Phase, PreferMode, State,
+    ClosedReason, Fallback, FinalState, InteractionState, Outcome, Phase, PreferMode, Preferred,
+    State,
 };
 use crate::domain::message::{Action, AgentMessage, CallbackMessage, Who};
 use crate::domain::policy::{Medium, WrapUpMode};
@@ -336,4 +337,46 @@ fn video_customers_who_do_not_come_have_not_answered_and_are_not_tried_again() {
     bench.pass(Span::seconds(60));
     let abandoned = FinalState::ClosedAbandoned;
     assert_eq!(bench.closed(), Some((abandoned, ClosedReason::Unreached)));
+}
+
+#[test]
+fn who_is_required_stays_so_when_their_call_is_lost_or_put_off() {
+    let wished = |name: &str| Preferred {
+        agent: agent(name),
+        mode: PreferMode::Require,
+        wait_seconds: 1_800,
+        fallback: Fallback::None,
+    };
+    let called = |name: &str| {
+        let mut bench = Bench::asked(queue(|_| ()), Medium::Voice, None, |wish| {
+            wish.preferred = Some(wished(name));
+        });
+        bench.take_and_call();
+        bench
+    };
+    let mut lost = called("mara");
+    lose(&mut lost);
+    lost.pass(Span::seconds(900));
+    assert_eq!((lost.state(), &lost.record().preferred), (State::Open, &Some(wished("mara"))));
+    let mut put_off = called("mara");
+    put_off.outcome(Outcome::Busy);
+    let mine = Action::Retry { at: None, mine: true, customer_agreed: false };
+    put_off.act(&mara(), mine).expect("put off");
+    assert_eq!(put_off.record().preferred, Some(wished("mara")));
+    let mut of_another = called("noor");
+    lose(&mut of_another);
+    of_another.pass(Span::seconds(900));
+    let preferred = of_another.record().preferred.clone().expect("mara is");
+    assert_eq!((preferred.agent, preferred.mode), (agent("mara"), PreferMode::Prefer));
+}
+
+#[test]
+fn more_time_for_wrap_up_is_told_also_where_there_is_none_left() {
+    let mut bench = Bench::ended_call(Outcome::Answered);
+    for time in [1, 2] {
+        let before = bench.record().version;
+        bench.act(&mara(), Action::ExtendWrapUp { seconds: 10_000 }).expect("extended");
+        assert_eq!(bench.events(), ["callback.updated"], "time {time}");
+        assert_eq!(bench.record().version, before + 1);
+    }
 }

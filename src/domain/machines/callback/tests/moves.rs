@@ -1,16 +1,19 @@
 //! How a callback comes to wait: for its booked time, moved to another, or sent back.
 
+use std::sync::Arc;
+
 use super::{BOSS, Bench, START, agent, booking, mara, queue};
-use crate::domain::callback::{CallbackType, Outcome, State};
-use crate::domain::effect::Effect;
+use crate::domain::callback::{CallbackType, Fallback, Outcome, PreferMode, Preferred, State};
+use crate::domain::effect::{Effect, Outbox};
 use crate::domain::hours::{Hours, LOOK_AHEAD_DAYS};
-use crate::domain::ids::{QueueId, SkillName};
+use crate::domain::ids::{Fresh, QueueId, SkillName};
+use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{Action, CallbackMessage, Letter, SchedulerMessage, Who};
 use crate::domain::policy::Medium;
 use crate::domain::rank::{Priority, rank};
 use crate::domain::refusal::Refusal;
 use crate::domain::skills::{Level, Requirement, Requirements};
-use crate::domain::time::Span;
+use crate::domain::time::{Now, Span, Timestamp};
 use crate::domain::zone::TimeZone;
 
 #[test]
@@ -180,4 +183,54 @@ fn a_start_within_the_lead_is_due_at_once() {
     assert_eq!((bench.state(), bench.record().queued_since), (State::Queued, Some(START)));
     let later = START + Span::seconds(60) + Span::millis(1);
     assert_eq!(Bench::new(queue(|_| ()), Medium::Voice, Some(later)).state(), State::Open);
+}
+
+#[test]
+fn what_is_called_before_its_time_may_still_wait_for_that() {
+    let start = START + Span::minutes(1_500);
+    let mut booked = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
+    let ends = booked.record().expiry_base;
+    booked.act(&BOSS, Action::Requeue { queue: None, agent: None }).expect("called now");
+    assert_eq!((booked.state(), booked.record().expiry_base), (State::Queued, ends));
+    booked.take_and_call();
+    booked.outcome(Outcome::Busy);
+    booked.act(&mara(), Action::Requeue { queue: None, agent: None }).expect("sent back");
+    assert_eq!(booked.record().expiry_base, booked.at, "an attempt was made");
+}
+
+#[test]
+fn who_is_wished_for_again_is_waited_for_again() {
+    let noor = || Action::Requeue { queue: None, agent: Some(agent("noor")) };
+    let ends = |bench: &Bench| bench.work().and_then(|work| Some(work.preferred.clone()?.1));
+    let mut bench = Bench::accepted();
+    bench.act(&mara(), noor()).expect("sent back");
+    assert_eq!(ends(&bench), Some(START + Span::seconds(120)));
+    bench.at = START + Span::seconds(130);
+    bench.tell(CallbackMessage::QueueChanged(queue(|_| ())));
+    assert_eq!(ends(&bench), Some(START + Span::seconds(120)), "nobody wished anew");
+    bench.act(&BOSS, noor()).expect("sent back");
+    assert_eq!(ends(&bench), Some(START + Span::seconds(250)));
+    assert_eq!(bench.events(), ["callback.requeued", "callback.queued"], "told, though it waited");
+}
+
+#[test]
+fn a_restart_does_not_begin_the_wait_for_somebody_anew() {
+    let wished = Preferred {
+        agent: agent("noor"),
+        mode: PreferMode::Require,
+        wait_seconds: 100,
+        fallback: Fallback::Anyone,
+    };
+    let mut bench = Bench::asked(queue(|_| ()), Medium::Voice, None, |wish| {
+        wish.preferred = Some(wished);
+    });
+    let snapshot = Arc::new(bench.record().clone());
+    // The next process has a steady clock of its own.
+    let (wall, steady) = (START + Span::seconds(70), Timestamp(5_000_000));
+    let now = Now { wall, steady, fresh: Fresh(900) };
+    bench.machine = CallbackMachine::restore(&snapshot, queue(|_| ()), &now);
+    bench.out = Outbox::default();
+    bench.machine.recover(&now, &mut bench.out);
+    let (_, until) = bench.work().and_then(|work| work.preferred.clone()).expect("it waits");
+    assert_eq!(until, steady + Span::seconds(30));
 }

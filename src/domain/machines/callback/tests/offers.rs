@@ -6,7 +6,7 @@ use super::{BOSS, Bench, agent, mara, queue};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::State;
 use crate::domain::effect::Outbox;
-use crate::domain::ids::Fresh;
+use crate::domain::ids::{Fresh, QueueId};
 use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
     Action, AgentMessage, CallbackCommand, CallbackMessage, OfferEnd, Token, Who,
@@ -231,4 +231,26 @@ fn after_a_restart_a_pending_offer_is_taken_back() {
     assert_eq!(bench.state(), State::Queued);
     assert_eq!(bench.events(), ["callback.offer_revoked", "callback.queued"]);
     assert!(bench.enqueued());
+}
+
+#[test]
+fn a_bound_set_below_what_was_lost_is_told_at_once_and_once() {
+    let mut bench = Bench::new(queue(|one| one.max_offers = 8), Medium::Voice, None);
+    let bound = |bench: &mut Bench, most| {
+        bench.tell(CallbackMessage::QueueChanged(queue(|one| one.max_offers = most)));
+        bench.events().contains(&"callback.stuck")
+    };
+    let lose = |bench: &mut Bench| {
+        bench.offer("mara");
+        bench.pass(Span::seconds(30));
+        bench.events().contains(&"callback.stuck")
+    };
+    assert!(!(0..3).any(|_| lose(&mut bench)));
+    assert!(!bound(&mut bench, 4) && !bound(&mut bench, 0), "0 is no bound");
+    assert!(bound(&mut bench, 2), "three were lost");
+    assert!(!bound(&mut bench, 1) && !lose(&mut bench));
+    let other = queue(|one| one.id = QueueId::parse("sales").expect("an id"));
+    let transfer = Action::Requeue { queue: Some(other), agent: None };
+    bench.act(&BOSS, transfer).expect("transferred");
+    assert!(!bench.events().contains(&"callback.stuck"), "there it may lose more");
 }
