@@ -66,12 +66,10 @@ impl Queue {
         self.settings.media.contains(&medium)
     }
 
-    /// Whether nothing is offered any more until the next opening: closed, the overrun over, and
-    /// the next opening further off than the lead, in which the first slot's callbacks fall due.
+    /// Whether nothing is offered any more until the next opening: closed, and the overrun over.
+    /// What is booked for the opening is offered before it all the same, in its lead.
     pub fn is_shut(&self, now: Timestamp) -> bool {
-        let lead = Span::seconds(self.settings.lead_seconds);
-        let opens_at = self.settings.hours.next_open(now).unwrap_or(Timestamp::NEVER);
-        opens_at > now + lead && self.last_close(now).is_none()
+        !self.is_open(now) && self.last_close(now).is_none()
     }
 
     /// The last closing within the overrun, if one was and the queue is closed since.

@@ -106,8 +106,8 @@ impl CallbackMachine {
             self.cool_down(now, assigned, false);
         }
         self.wait_no_later(now);
-        // Whoever sends it back has decided that it shall be called now.
-        self.record_mut().contact_hours_bind = false;
+        // Whoever doesn't let it wait for its time has decided that it shall be called now.
+        self.record_mut().contact_hours_bind &= from != State::Open;
         if let Some(queue) = queue {
             self.change_queue(queue, draft);
         }
@@ -298,14 +298,12 @@ impl CallbackMachine {
         if patch.fields.is_empty() {
             return Ok(Taken::Again);
         }
-        let state = self.record().state();
-        draft.enqueue = state == State::Queued;
-        if state != State::Open {
+        if self.record().state() != State::Open {
             // Where the customer is may have changed, and with it what contact hours allow.
             self.waits_until = None;
         }
         draft.events.push(CallbackEvent::Updated { by: who.by(), fields: patch.fields.clone() });
-        self.refresh_bounds(now);
+        self.waits_on(now, draft);
         Ok(Taken::Done)
     }
 

@@ -89,13 +89,16 @@ impl CallbackMachine {
         !self.queue().settings.contact_hours.allows(now, &self.binding_zones())
     }
 
-    /// Until when, by the steady clock, contact hours allow what waits; none where they don't bind
-    /// it or don't end.
+    /// Until when, by the steady clock, contact hours allow what waits: until now where they don't;
+    /// none where they don't bind it or don't end.
     pub(super) fn allowed_until(&self, now: &Now) -> Option<Timestamp> {
         if !self.is_waiting() {
             return None;
         }
         let (zones, settings) = (self.binding_zones(), &self.queue().settings);
+        if !settings.contact_hours.allows(now.wall, &zones) {
+            return Some(now.steady);
+        }
         let ends = settings.contact_hours.ends(now.wall, &zones)?;
         Some(now.steady + ends.since(now.wall))
     }

@@ -115,11 +115,7 @@ impl CallbackMachine {
         record.phase = Phase::Queued { interaction };
         self.begin_waiting(now);
         let expired = self.waits_until.is_some_and(|until| until <= now.steady);
-        let shut = self.queue().is_shut(now.wall);
-        if !expired && (shut || self.is_forbidden(now.wall)) {
-            let hours = &self.queue().settings.hours;
-            let next_open = if shut { hours.next_open(now.wall) } else { Some(now.wall) };
-            self.carry_over(now, next_open, draft);
+        if !expired && self.is_put_off(now, draft) {
             return;
         }
         draft.enqueue = true;
@@ -154,8 +150,13 @@ impl CallbackMachine {
         let Phase::Open { due, why, carried, .. } = &self.record().phase else { return };
         let (due, why, carried) = (*due, *why, carried.clone());
         // A timer comes a moment late: what fell due before the closing has the overrun too.
-        let in_time = self.serves_at(due) <= due && !self.queue().is_shut(now.wall);
-        let serves_at = if in_time { now.wall } else { self.serves_at(now.wall) };
+        let queue = self.queue();
+        let in_time = queue.is_open(due) && !queue.is_shut(now.wall);
+        let serves_at = if in_time || self.is_ahead_of_its_start(now.wall) {
+            now.wall
+        } else {
+            queue.settings.hours.next_open(now.wall).unwrap_or(Timestamp::NEVER)
+        };
         if serves_at > now.wall {
             // Another opening than the one that it was for.
             self.record_mut().contact_hours_bind = true;
@@ -188,12 +189,46 @@ impl CallbackMachine {
         }
     }
 
-    /// From when the queue works on what falls due at `at`: at once while it is open, or opens
-    /// within the lead, since a slot at the opening falls due before it.
-    fn serves_at(&self, at: Timestamp) -> Timestamp {
-        let settings = &self.queue().settings;
-        let opens_at = settings.hours.next_open(at).unwrap_or(Timestamp::NEVER);
-        if opens_at <= at + Span::seconds(settings.lead_seconds) { at } else { opens_at }
+    /// Whether its lead has begun and its start is to come, at which the queue is open: a slot at
+    /// the opening falls due before it.
+    fn is_ahead_of_its_start(&self, now: Timestamp) -> bool {
+        let record = self.record();
+        let booked = record.kind == CallbackType::Scheduled && !record.retrying;
+        let booking = record.booking.as_ref().filter(|booking| booked && booking.start > now);
+        booking.is_some_and(|booking| {
+            self.due_for_booking() <= now && self.queue().is_open(booking.start)
+        })
+    }
+
+    /// Where its queue is shut, or contact hours forbid to call, it doesn't wait for an agent.
+    fn is_put_off(&mut self, now: &Now, draft: &mut Draft) -> bool {
+        let shut = self.queue().is_shut(now.wall) && !self.is_ahead_of_its_start(now.wall);
+        if !shut && !self.is_forbidden(now.wall) {
+            return false;
+        }
+        let hours = &self.queue().settings.hours;
+        let next_open = if shut { hours.next_open(now.wall) } else { Some(now.wall) };
+        self.carry_over(now, next_open, draft);
+        true
+    }
+
+    /// Its queue, or what it is bound by, has changed while it waits: it may have to stop.
+    pub(super) fn waits_on(&mut self, now: &Now, draft: &mut Draft) {
+        if !self.is_waiting() {
+            return;
+        }
+        self.refresh_bounds(now);
+        let expired = self.waits_until.is_some_and(|until| until <= now.steady);
+        if expired || !self.is_put_off(now, draft) {
+            draft.enqueue = self.record().state() == State::Queued;
+        }
+    }
+
+    /// The queue is shut: what is ahead of its start goes on all the same.
+    pub(super) fn shut(&mut self, now: &Now, next_open: Option<Timestamp>, draft: &mut Draft) {
+        if !self.is_ahead_of_its_start(now.wall) {
+            self.carry_over(now, next_open, draft);
+        }
     }
 
     /// The queue has closed and its overrun is over, or contact hours are: what waits goes on at
@@ -301,9 +336,12 @@ impl CallbackMachine {
             return;
         }
         let paused = queue.offers_paused.is_some();
-        let old_bound = self.queue().settings.max_offers;
-        self.queue = Some(queue);
-        self.offers_bounded_anew(old_bound, draft);
+        let old = self.queue.replace(queue);
+        let step = self.queue().settings.age_step_seconds;
+        draft.other_place = old.as_ref().is_none_or(|old| old.settings.age_step_seconds != step);
+        if let Some(old) = old {
+            self.offers_bounded_anew(old.settings.max_offers, draft);
+        }
         self.waits_until = None;
         self.promise = None;
         match self.record().offer() {
@@ -311,7 +349,7 @@ impl CallbackMachine {
                 let agent = offer.agent.clone();
                 self.revoke(now, &agent, RevokeReason::Paused, draft);
             }
-            Some(_) | None => draft.enqueue = self.record().state() == State::Queued,
+            Some(_) | None => self.waits_on(now, draft),
         }
     }
 

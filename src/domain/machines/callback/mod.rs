@@ -108,6 +108,8 @@ struct Draft {
     released: Vec<AgentId>,
     /// It must be filed with the router anew.
     enqueue: bool,
+    /// Its queue counts ranks in another way.
+    other_place: bool,
     /// The place in line that an asap request got.
     position: Option<u32>,
     /// The meeting's link is known only after mails went out without it.
@@ -264,9 +266,7 @@ impl CallbackMachine {
             CallbackMessage::AgentBack { agent } => self.agent_lost(&agent, None),
             CallbackMessage::QueueChanged(queue) => self.queue_changed(now, queue, &mut draft),
             CallbackMessage::Recheck => self.recheck(now, &mut draft, out),
-            CallbackMessage::CarryOver { next_open } => {
-                self.carry_over(now, next_open, &mut draft);
-            }
+            CallbackMessage::CarryOver { next_open } => self.shut(now, next_open, &mut draft),
             CallbackMessage::NumberDenied(denied) => self.number_denied(now, denied, &mut draft),
             CallbackMessage::SetUnroutable(reason) => self.set_unroutable(reason, &mut draft),
         }

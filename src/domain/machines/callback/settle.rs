@@ -57,7 +57,7 @@ impl CallbackMachine {
         self.tell_router(now, before, &draft, out);
         self.tell_agents(before, &after, &draft, changed, out);
         self.tell_seen(now, before, &after, out);
-        self.tell_queue(before, &after, changed, out);
+        self.tell_queue(before, &after, changed || draft.other_place, out);
         self.tell_seats(&after, out);
         if self.warns(now) {
             self.warned = true;

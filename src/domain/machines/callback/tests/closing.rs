@@ -5,11 +5,18 @@ use std::sync::Arc;
 use super::{BOSS, Bench, START, agent, mara, queue};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{InteractionState, OpenReason, Outcome, Phase, State};
+use crate::domain::civil::Weekday;
+use crate::domain::effect::Effect;
 use crate::domain::event::{CallbackEvent, Event};
-use crate::domain::message::{Action, AgentMessage, CallbackMessage, OfferEnd, Seen};
+use crate::domain::hours::{DayInterval, Hours};
+use crate::domain::message::{
+    Action, AgentMessage, CallbackMessage, Letter, OfferEnd, QueueMessage, Seen,
+};
 use crate::domain::policy::Medium;
 use crate::domain::queue::{Paused, Queue};
+use crate::domain::rank::{Priority, rank};
 use crate::domain::time::Span;
+use crate::domain::zone::TimeZone;
 
 const DAY: Span = Span::days(1);
 
@@ -113,6 +120,75 @@ fn what_falls_due_just_before_the_closing_has_the_overrun() {
         bench.tell(CallbackMessage::Wake);
         assert_eq!(bench.state(), state, "{late} minutes after closing");
     }
+}
+
+#[test]
+fn new_hours_that_have_closed_the_queue_carry_over_what_waits() {
+    for offered in [false, true] {
+        let mut bench = Bench::new(Bench::office(|_| ()), Medium::Voice, None);
+        if offered {
+            bench.offer("mara");
+        }
+        bench.at = START + Span::minutes(30);
+        let closed_since =
+            |minutes: u32| Bench::open_until("08:20", |one| one.overrun_minutes = minutes);
+        let state = bench.state();
+        bench.tell(CallbackMessage::QueueChanged(closed_since(15)));
+        assert_eq!(bench.state(), state, "within the overrun");
+        bench.tell(CallbackMessage::QueueChanged(closed_since(10)));
+        assert_eq!(bench.events().last(), Some(&"callback.carried_over"));
+        assert!(!bench.enqueued());
+        assert_eq!(bench.record().next_attempt_at(), Some(START + DAY));
+    }
+}
+
+#[test]
+fn in_a_break_only_what_is_ahead_of_its_start_goes_on() {
+    let office = || {
+        queue(|one| {
+            let day = |from, to| DayInterval::parse(from, to).expect("an interval");
+            let parts = [day("08:00", "09:00"), day("09:40", "18:00")];
+            let week = Weekday::ALL.into_iter();
+            let week: Vec<_> = week.flat_map(|it| parts.map(|part| (it, part))).collect();
+            one.hours = Arc::new(Hours::new(TimeZone::utc(), &week, Vec::new()).expect("hours"));
+            one.lead_seconds = 3_600;
+        })
+    };
+    let at = |minutes| START + Span::minutes(minutes);
+    let shut = CallbackMessage::CarryOver { next_open: Some(at(100)) };
+    let mut asap = Bench::new(office(), Medium::Voice, None);
+    asap.at = at(75);
+    asap.tell(CallbackMessage::QueueChanged(office()));
+    assert_eq!((asap.state(), asap.record().next_attempt_at()), (State::Open, Some(at(100))));
+    let mut booked = Bench::new(office(), Medium::Voice, Some(at(100)));
+    booked.at = at(75);
+    booked.tell(CallbackMessage::Wake);
+    assert_eq!(booked.state(), State::Queued, "in its lead");
+    booked.tell(shut.clone());
+    assert_eq!(booked.state(), State::Queued);
+    let mut missed = Bench::new(office(), Medium::Voice, Some(at(59)));
+    missed.pass(Span::ZERO);
+    missed.at = at(75);
+    missed.tell(shut);
+    assert_eq!((missed.state(), missed.record().next_attempt_at()), (State::Open, Some(at(100))));
+}
+
+#[test]
+fn the_queue_hears_of_places_that_are_counted_in_another_way() {
+    let place = |bench: &Bench| {
+        bench.out.effects.iter().find_map(|effect| match effect {
+            Effect::Send(Letter::Queue(_, QueueMessage::Join { place, .. })) => *place,
+            _ => None,
+        })
+    };
+    let mut bench = Bench::asked(queue(|_| ()), Medium::Voice, None, |wish| {
+        wish.priority = Priority::MOST;
+    });
+    bench.tell(CallbackMessage::QueueChanged(queue(|_| ())));
+    assert_eq!(place(&bench), None, "nothing new");
+    bench.tell(CallbackMessage::QueueChanged(queue(|one| one.age_step_seconds = 0)));
+    let plain = rank(START, Priority::MOST, 0);
+    assert_eq!(place(&bench).map(|place| place.rank), Some(plain));
 }
 
 #[test]

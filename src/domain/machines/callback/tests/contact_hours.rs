@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::{BOSS, Bench, START, mara, queue, wish_of};
-use crate::domain::callback::{CallbackType, ClosedReason, Outcome, State};
+use crate::domain::callback::{CallbackType, ClosedReason, Outcome, Request, State};
 use crate::domain::civil::Weekday;
 use crate::domain::hours::{ContactHours, DayInterval, Hours};
+use crate::domain::ids::Fresh;
 use crate::domain::machines::callback::deadlines::runs_out;
-use crate::domain::message::Action;
+use crate::domain::message::{Action, CallbackMessage, Patch};
 use crate::domain::policy::{Medium, QueueSettings};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::{Now, Span, Timestamp};
 use crate::domain::zone::TimeZone;
 
 const BERLIN: &str = "+4930123456";
@@ -112,6 +113,69 @@ fn what_comes_back_from_an_agent_after_contact_hours_waits_for_the_next() {
     assert_eq!(bench.record().next_attempt_at(), Some(at(31, 0)));
 }
 
+/// A retry by policy that waits for an agent; it is 19:50.
+fn retried() -> Bench {
+    let mut bench = bench(queue(|one| one.retry_delays_minutes.no_answer = 5), BERLIN);
+    called(&mut bench, at(19, 45));
+    bench.at = at(19, 50);
+    bench.pass(Span::ZERO);
+    assert_eq!(bench.state(), State::Queued);
+    bench
+}
+
+#[test]
+fn a_retry_that_its_agent_sends_back_is_bound_as_it_was() {
+    for (time, state) in [(at(19, 55), State::Queued), (at(20, 0), State::Open)] {
+        let mut bench = retried();
+        let offer = bench.offer("mara");
+        bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+        bench.at = time;
+        bench.act(&mara(), Action::Requeue { queue: None, agent: None }).expect("sent back");
+        assert_eq!(bench.state(), state);
+        bench.at = at(20, 0);
+        bench.pass(Span::ZERO);
+        assert_eq!(
+            (bench.state(), bench.record().next_attempt_at()),
+            (State::Open, Some(at(31, 0)))
+        );
+    }
+}
+
+#[test]
+fn what_contact_hours_forbid_by_a_change_does_not_wait_for_an_agent() {
+    let carried = |bench: &Bench, due| {
+        assert_eq!(bench.events().last(), Some(&"callback.carried_over"));
+        assert_eq!((bench.state(), bench.record().next_attempt_at()), (State::Open, Some(due)));
+        assert!(!bench.enqueued());
+    };
+    let mornings = queue(|one| {
+        one.contact_hours = ContactHours::parse("08:00", "12:00").expect("hours");
+    });
+    for offered in [false, true] {
+        let mut bench = retried();
+        if offered {
+            bench.offer("mara");
+        }
+        bench.tell(CallbackMessage::QueueChanged(Arc::clone(&mornings)));
+        carried(&bench, at(31, 0));
+    }
+    let mut bench = retried();
+    let mut request = Request::clone(&super::request());
+    request.customer.time_zone = Some(TimeZone::parse("Asia/Tokyo").expect("a zone"));
+    let fields = vec!["customer.time_zone".to_owned()];
+    let request = Some((super::request(), Arc::new(request)));
+    bench
+        .act(&BOSS, Action::Patch(Box::new(Patch { request, fields, ..Patch::default() })))
+        .expect("changed");
+    carried(&bench, at(23, 0));
+    // An earlier process may have left it so.
+    let mut lost = retried();
+    lost.at = at(20, 0);
+    let now = Now { wall: lost.at, steady: lost.at, fresh: Fresh(1) };
+    lost.machine.recover(&now, &mut lost.out);
+    assert_eq!(lost.machine.timers().1, Some(at(20, 0)));
+}
+
 #[test]
 fn an_immediate_request_is_not_bound_and_one_for_another_opening_is() {
     let late = |one: &mut QueueSettings| {
@@ -126,7 +190,7 @@ fn an_immediate_request_is_not_bound_and_one_for_another_opening_is() {
     assert_eq!(closing.state(), State::Queued);
     closing.at = at(9, 20);
     let next_open = Some(at(32, 0));
-    closing.tell(crate::domain::message::CallbackMessage::CarryOver { next_open });
+    closing.tell(CallbackMessage::CarryOver { next_open });
     assert_eq!(
         closing.closed().map(|(_, reason)| reason),
         Some(ClosedReason::Expired),
