@@ -143,7 +143,7 @@ pub struct Callback {
     pub attempts: u32,
     /// Interactions made, ended ones included; the ended ones are rows of their own.
     pub interactions: u32,
-    /// Its place in line.
+    /// Its place in line; while a retry waits for its time, when the delay before it ends.
     pub queued_since: Option<Timestamp>,
     /// Where it stands.
     pub phase: Phase,

@@ -45,7 +45,7 @@ pub struct Queue {
     pub offers_paused: Option<Paused>,
     /// Pauses of offers, oldest first, the running one last; as old as [`Queue::PAUSES_KEPT`].
     pub pauses: Vec<Pause>,
-    /// Its hours have changed, and not all bookings were looked at since.
+    /// Its hours have changed, and not all callbacks that wait for a time were looked at since.
     pub unchecked: bool,
 }
 
@@ -70,6 +70,21 @@ impl Queue {
     /// What is booked for the opening is offered before it all the same, in its lead.
     pub fn is_shut(&self, now: Timestamp) -> bool {
         !self.is_open(now) && self.last_close(now).is_none()
+    }
+
+    /// When it is shut next, within the days after which its hours begin anew: the overrun after a
+    /// closing, unless it opens again before.
+    pub fn shuts_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let hours = &self.settings.hours;
+        let overrun = Span::minutes(self.settings.overrun_minutes);
+        let mut closing = hours.closes_at(now).or_else(|| self.last_close(now))?;
+        while closing < now + Span::days(8) {
+            match hours.next_open(closing).filter(|open_at| *open_at <= closing + overrun) {
+                Some(open_at) => closing = hours.closes_at(open_at)?,
+                None => return Some(closing + overrun),
+            }
+        }
+        None
     }
 
     /// The last closing within the overrun, if one was and the queue is closed since.

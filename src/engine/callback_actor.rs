@@ -279,7 +279,8 @@ pub(crate) struct CallbackDesk {
     newest: Option<Snapshot>,
     /// What it has asked of others; few have, so it is boxed.
     asked: Option<Box<Asked>>,
-    /// The queue, and its record's version, by which a booking was decided in the last step.
+    /// The queue, and its record's version, by which a time to wait for was decided in the last
+    /// step.
     decided: Option<Box<(QueueId, u64)>>,
 }
 
@@ -359,9 +360,10 @@ impl Rebuilt for CallbackDesk {
     fn note(&mut self, message: &CallbackMessage) -> Vec<Letter> {
         match message {
             CallbackMessage::Propose { agent } => vec![self.release(agent.clone())],
-            CallbackMessage::Create { create, queue, .. } => {
-                let booked = create.wish.booking.is_some();
-                self.decided = booked.then(|| Box::new((queue.settings.id.clone(), queue.version)));
+            CallbackMessage::Create { create, queue, position } => {
+                // What stands in line is told of another version when it joins.
+                let decided = || Box::new((queue.settings.id.clone(), queue.version));
+                self.decided = position.is_none().then(decided);
                 // The queue has given it a place in line, and a seat.
                 let leave = QueueMessage::Leave { callback: self.id };
                 let wish = &create.wish;

@@ -337,6 +337,14 @@ pub trait Library: Send + Sync {
     fn count_open(&self, queue: QueueId, limit: usize)
     -> PortFuture<'_, Result<usize, StoreError>>;
 
+    /// Dormant (open) callbacks of a queue by id, after `after`.
+    fn open(
+        &self,
+        queue: QueueId,
+        after: Option<CallbackId>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<CallbackId>, StoreError>>;
+
     /// Callbacks of a contact, or of a number, that aren't final: the oldest `limit`.
     fn active(
         &self,

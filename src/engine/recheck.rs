@@ -1,5 +1,5 @@
-//! Looks at bookings again, in the background, when a queue's hours or the rules of zones have
-//! changed.
+//! Looks again at what waits for a time, in the background, when a queue's hours or the rules of
+//! zones have changed.
 //!
 //! Which queues it is for stands in their records, and which rules all bookings were looked at by
 //! in a row of its own: after a crash the walk begins anew, and finds what is left, since a
@@ -10,19 +10,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::door::Cause;
-use super::library::BookedRead;
 use super::office::Office;
 use super::ports::StoreError;
 use crate::domain::effect::Change;
 use crate::domain::ids::{CallbackId, QueueId};
-use crate::domain::machines::callback::recheck::looked_at_again;
+use crate::domain::machines::callback::recheck::is_as_it_should_be;
 use crate::domain::message::{CallbackMessage, Letter, QueueMessage};
-use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Span;
 use crate::domain::zone;
 
-/// Bookings that are read at once.
+/// Callbacks that are read at once.
 const BATCH: usize = 256;
 
 /// Between two batches, so that commands hardly notice.
@@ -32,7 +30,7 @@ const BETWEEN: Span = Span::millis(100);
 const AGAIN: Span = Span::seconds(5);
 
 impl Office {
-    /// Begins to look at the bookings of queues whose hours have changed.
+    /// Begins to look at what waits for a time in queues whose hours have changed.
     pub(crate) fn recheck_changed(self: &Rc<Self>, changes: &[Change]) {
         for change in changes {
             if let Change::Queue(queue) = change
@@ -43,7 +41,7 @@ impl Office {
         }
     }
 
-    /// A booking was decided by that version of its queue's record. Where there is another one by
+    /// A time to wait for was decided by that version of its queue's record. Where there is another one by
     /// now, whose walk may have been over before the booking was written, it is looked at again.
     pub(crate) fn check_booking(
         self: &Rc<Self>,
@@ -115,33 +113,23 @@ impl Office {
         }
     }
 
-    /// Looks at all bookings of a queue whose start is to come.
+    /// Looks at all callbacks of a queue that wait for a time.
     async fn look_again(self: &Rc<Self>, queue: &Arc<Queue>) {
-        for medium in Medium::ALL {
-            let mut after = None;
-            loop {
-                let read = BookedRead {
-                    queue: queue.settings.id.clone(),
-                    medium,
-                    after,
-                    from: self.shared.clock.wall(),
-                    until: Timestamp::NEVER,
-                    limit: BATCH,
-                };
-                match self.look_at_some(queue, read).await {
-                    Ok(Some(last)) => after = Some(last),
-                    Ok(None) => break,
-                    Err(error @ StoreError::Damaged { .. }) => {
-                        tracing::error!(error = %error, alarm = true, "bookings can't be read");
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::warn!(error = %error, "bookings can't be looked at again");
-                        self.shared.clock.wait(AGAIN).await;
-                    }
+        let mut after = None;
+        loop {
+            match self.look_at_some(queue, after).await {
+                Ok(Some(last)) => after = Some(last),
+                Ok(None) => break,
+                Err(error @ StoreError::Damaged { .. }) => {
+                    tracing::error!(error = %error, alarm = true, "callbacks can't be read");
+                    break;
                 }
-                self.shared.clock.wait(BETWEEN).await;
+                Err(error) => {
+                    tracing::warn!(error = %error, "callbacks can't be looked at again");
+                    self.shared.clock.wait(AGAIN).await;
+                }
             }
+            self.shared.clock.wait(BETWEEN).await;
         }
     }
 
@@ -149,15 +137,14 @@ impl Office {
     async fn look_at_some(
         self: &Rc<Self>,
         queue: &Arc<Queue>,
-        read: BookedRead,
-    ) -> Result<Option<(Timestamp, CallbackId)>, StoreError> {
+        after: Option<CallbackId>,
+    ) -> Result<Option<CallbackId>, StoreError> {
         let cause = self.wait_to_write().await;
-        let rows = self.library.booked(read).await?;
-        let last = rows.last().copied().filter(|_| rows.len() == BATCH);
-        let ids = rows.into_iter().map(|(_, id)| id).collect();
+        let ids = self.library.open(queue.settings.id.clone(), after, BATCH).await?;
+        let last = ids.last().copied().filter(|_| ids.len() == BATCH);
         let now = self.shared.clock.wall();
         for callback in self.library.callbacks(ids).await? {
-            if looked_at_again(&callback, queue, now).is_some() {
+            if !is_as_it_should_be(&callback, queue, now) {
                 let letter = Letter::Callback(callback.id, CallbackMessage::Recheck);
                 self.deliver(letter, cause.clone());
             }

@@ -215,7 +215,7 @@ impl QueueMachine {
         let created = self.record.is_none();
         let queue = match &self.record {
             Some(old) => {
-                let changed = old.settings.hours != settings.hours && !self.bookings.is_empty();
+                let changed = !self.bookings.is_empty() && times_change(&old.settings, &settings);
                 let unchecked = old.unchecked || changed;
                 Queue { settings, unchecked, ..Queue::clone(old) }
             }
@@ -456,9 +456,17 @@ fn next_wake(queue: &Queue, now: Timestamp) -> Option<Timestamp> {
     let hours = &queue.settings.hours;
     let overrun = Span::minutes(queue.settings.overrun_minutes);
     let closing = hours.closes_at(now).or_else(|| queue.last_close(now));
+    // What is in its lead may wait here before the opening.
+    let closing = closing.or_else(|| hours.closes_at(hours.next_open(now)?));
     let ends = |paused: &Option<Paused>| paused.as_ref().and_then(|paused| paused.until);
     let shuts_at = closing.map(|at| at + overrun);
     [ends(&queue.intake_paused), ends(&queue.offers_paused), shuts_at].into_iter().flatten().min()
+}
+
+/// Whether callbacks that wait for a time may wait for another one by these settings.
+fn times_change(old: &QueueSettings, new: &QueueSettings) -> bool {
+    let times = |one: &QueueSettings| (one.contact_hours, one.lead_seconds);
+    old.hours != new.hours || times(old) != times(new)
 }
 
 /// Forgets pauses that nothing can have been waiting through.

@@ -185,7 +185,7 @@ pub enum CallbackMessage {
     },
     /// The queue's settings, pauses or hours have changed.
     QueueChanged(Arc<Queue>),
-    /// Look at the booking again: the queue's hours, or the rules of a zone, have changed.
+    /// Look again at what it waits for: the queue's hours, or the rules of a zone, have changed.
     Recheck,
     /// The queue has been closed for `overrun_minutes`: wait for its next opening.
     CarryOver {

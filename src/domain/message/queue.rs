@@ -83,7 +83,7 @@ pub enum QueueMessage {
     TakeSeat(Seat),
     /// A callback gives a seat back.
     FreeSeat(Seat),
-    /// Its bookings were looked at again, by the record of that version.
+    /// What waits for a time was looked at again, by the record of that version.
     Rechecked {
         /// Which.
         version: u64,

@@ -321,6 +321,21 @@ impl Library for VaultLibrary {
         }))
     }
 
+    fn open(
+        &self,
+        queue: QueueId,
+        after: Option<CallbackId>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<CallbackId>, StoreError>> {
+        Box::pin(self.0.read(move |world| {
+            let open = |callback: &&Arc<Callback>| {
+                callback.queue == queue && callback.state() == State::Open
+            };
+            let ids = world.callbacks.values().filter(open).map(|callback| callback.id);
+            ids.filter(|id| Some(*id) > after).take(limit).collect()
+        }))
+    }
+
     fn active(
         &self,
         contact: ContactKey,

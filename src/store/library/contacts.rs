@@ -1,10 +1,10 @@
-//! Callbacks of one contact that aren't final.
+//! Callbacks of one contact that aren't final, and those of one queue that are dormant.
 
 use std::sync::Arc;
 
 use super::{StoreLibrary, part};
-use crate::domain::callback::{Callback, ContactKey};
-use crate::domain::ids::CallbackId;
+use crate::domain::callback::{Callback, ContactKey, State};
+use crate::domain::ids::{CallbackId, QueueId};
 use crate::engine::ports::StoreError;
 use crate::store::keys;
 
@@ -36,5 +36,18 @@ impl StoreLibrary {
             (key.len() == 32).then_some((contact, keys::id_at_end(key)?))
         };
         rows.iter().map(|(key, _)| part(keys::ACTIVE, key, read)).collect()
+    }
+
+    /// Those of a queue that wait for a time, by id, after `after`.
+    pub(super) async fn open_of(
+        &self,
+        queue: QueueId,
+        after: Option<CallbackId>,
+        limit: usize,
+    ) -> Result<Vec<CallbackId>, StoreError> {
+        let front = keys::by_queue(&queue, State::Open);
+        let after = after.map(|id| keys::with_id(&front, id));
+        let rows = self.range(keys::BY_QUEUE, &front, after.as_deref(), limit).await?;
+        rows.iter().map(|(key, _)| part(keys::BY_QUEUE, key, keys::id_at_end)).collect()
     }
 }

@@ -385,6 +385,15 @@ impl Library for StoreLibrary {
         })
     }
 
+    fn open(
+        &self,
+        queue: QueueId,
+        after: Option<CallbackId>,
+        limit: usize,
+    ) -> PortFuture<'_, Result<Vec<CallbackId>, StoreError>> {
+        Box::pin(self.open_of(queue, after, limit))
+    }
+
     fn active(
         &self,
         contact: ContactKey,

@@ -309,6 +309,10 @@ fn open_callbacks_of_a_queue_are_counted_up_to_a_limit() {
     let count = |id, limit| now(library.count_open(queue(id), limit)).expect("no damage");
     assert_eq!((count("sales", 100), count("sales", 3)), (4, 3));
     assert_eq!((count("sales2", 100), count("sale", 100)), (1, 0));
+    let open = |after, limit| now(library.open(queue("sales"), after, limit)).expect("no damage");
+    let all = open(None, 100);
+    assert_eq!((all.len(), open(None, 3)), (4, all[..3].to_vec()));
+    assert_eq!(open(Some(all[1]), 100), all[2..]);
 }
 
 #[test]

@@ -293,8 +293,8 @@ impl CallbackMachine {
             return;
         }
         self.record_mut().contact_hours_bind = true;
-        let due = self.policy_retry_at(now.wall, outcome);
-        self.retry_at(now, due, ENGINE, why, draft);
+        let at = self.policy_retry_at(now.wall, outcome);
+        self.retry_at(now, at, ENGINE, why, draft);
     }
 
     /// Closes it, or adds disposition and notes to one whose wrap-up ran out a moment ago.

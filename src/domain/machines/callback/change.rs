@@ -7,7 +7,8 @@ use super::contact::ever_allowed;
 use super::{Asked, CallbackMachine, Draft, SeatFor, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{
-    CallbackType, ClosedReason, FinalState, Preferred, Reach, Remarks, Request, State,
+    CallbackType, ClosedReason, FinalState, OpenReason, Phase, Preferred, Reach, Remarks, Request,
+    State,
 };
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
@@ -207,8 +208,10 @@ impl CallbackMachine {
 
     /// Called before its time, it stands in line from now on and not from a time to come.
     fn wait_no_later(&mut self, now: &Now) {
+        let retry = matches!(self.record().phase, Phase::Open { why: OpenReason::Retry, .. });
         let queued_since = &mut self.record_mut().queued_since;
-        *queued_since = queued_since.map(|since| since.min(now.wall));
+        *queued_since =
+            queued_since.map(|since| if retry { now.wall } else { since.min(now.wall) });
     }
 
     fn assignable(&self) -> bool {

@@ -45,6 +45,16 @@ pub(super) fn binding_zones(callback: &Callback, settings: &QueueSettings) -> Ar
     zones(&callback.reach, settings, callback.created_at)
 }
 
+/// From `at` on the first instant at which its queue is open and contact hours would allow a
+/// call, if they bound it.
+pub(super) fn next_bound(
+    callback: &Callback,
+    settings: &QueueSettings,
+    at: Timestamp,
+) -> Option<Timestamp> {
+    allowed(settings, &zones(&callback.reach, settings, callback.created_at)).next(at)
+}
+
 /// Whether a person may choose this time for the customer: unless that one has agreed to it, it
 /// must lie in contact hours.
 pub fn agents_choice(

@@ -1,6 +1,7 @@
 //! What a callback does by itself, and when.
 
 use super::contact::binding_zones;
+use super::life::is_ahead_of_its_start;
 use super::{CallbackMachine, Draft};
 use crate::domain::agent::{Lost, UnassignReason};
 use crate::domain::callback::{Callback, CallbackType, Outcome, Phase, State};
@@ -19,6 +20,8 @@ pub const WARNING: Span = Span::seconds(30);
 pub enum NextAction {
     /// It falls due.
     Queue,
+    /// It goes back to `open` until a later opening.
+    CarryOver,
     /// It expires.
     Expire,
     /// The pending offer expires.
@@ -38,6 +41,7 @@ impl NextAction {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queue => "queue",
+            Self::CarryOver => "carry_over",
             Self::Expire => "expire",
             Self::ExpireOffer => "expire_offer",
             Self::Requeue => "requeue",
@@ -57,12 +61,16 @@ pub fn next_deadline(
     now: Timestamp,
 ) -> Option<(Timestamp, NextAction)> {
     let expiry = (runs_out(callback, queue, now), NextAction::Expire);
+    let waits_until = || match put_off_at(callback, queue, now) {
+        Some(at) => expiry.min((at, NextAction::CarryOver)),
+        None => expiry,
+    };
     match &callback.phase {
         Phase::Open { due, .. } => Some(expiry.min((*due, NextAction::Queue))),
-        Phase::Queued { .. } => Some(expiry),
+        Phase::Queued { .. } => Some(waits_until()),
         Phase::Offered { offer, .. } => {
             let ends = callback.on_wall(offer.expires_at);
-            Some(expiry.min((ends, NextAction::ExpireOffer)))
+            Some(waits_until().min((ends, NextAction::ExpireOffer)))
         }
         Phase::Accepted { assignment, .. } => {
             let since = callback.on_wall(assignment.since);
@@ -83,6 +91,13 @@ pub fn next_deadline(
         Phase::WrapUp { ends_at, .. } => Some((callback.on_wall(*ends_at), NextAction::EndWrapUp)),
         Phase::Ended { .. } => None,
     }
+}
+
+/// When what waits for an agent stops: its queue is shut, or contact hours end.
+fn put_off_at(callback: &Callback, queue: &Queue, now: Timestamp) -> Option<Timestamp> {
+    let shuts_at = queue.shuts_at(now).filter(|at| !is_ahead_of_its_start(callback, queue, *at));
+    let zones = binding_zones(callback, &queue.settings);
+    earliest([shuts_at, queue.settings.contact_hours.ends(now, &zones), None])
 }
 
 /// When its time to wait is over, seen from `now`.
@@ -285,7 +300,7 @@ impl CallbackMachine {
     }
 
     /// A dormant callback whose time to wait may be over before it is due.
-    fn open_wake(&mut self, now: &Now, draft: &mut Draft) {
+    pub(super) fn open_wake(&mut self, now: &Now, draft: &mut Draft) {
         let ends = self.waits_until_wall(now.wall);
         if ends <= now.wall {
             self.expire(now, draft);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{CallbackMachine, Draft, ENGINE, seats_of};
 use crate::domain::agent::{RevokeReason, UnassignReason};
 use crate::domain::callback::{
-    Callback, CallbackType, ClosedReason, FinalState, Interaction, InteractionState, OpenReason,
-    Phase, Reach, Remarks, RequestedBy, State, Unroutable,
+    Booking, Callback, CallbackType, ClosedReason, FinalState, Interaction, InteractionState,
+    OpenReason, Phase, Reach, Remarks, RequestedBy, State, Unroutable,
 };
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::message::{Create, OfferEnd, Who};
@@ -189,15 +189,8 @@ impl CallbackMachine {
         }
     }
 
-    /// Whether its lead has begun and its start is to come, at which the queue is open: a slot at
-    /// the opening falls due before it.
     fn is_ahead_of_its_start(&self, now: Timestamp) -> bool {
-        let record = self.record();
-        let booked = record.kind == CallbackType::Scheduled && !record.retrying;
-        let booking = record.booking.as_ref().filter(|booking| booked && booking.start > now);
-        booking.is_some_and(|booking| {
-            self.due_for_booking() <= now && self.queue().is_open(booking.start)
-        })
+        is_ahead_of_its_start(self.record(), self.queue(), now)
     }
 
     /// Where its queue is shut, or contact hours forbid to call, it doesn't wait for an agent.
@@ -212,8 +205,10 @@ impl CallbackMachine {
         true
     }
 
-    /// Its queue, or what it is bound by, has changed while it waits: it may have to stop.
+    /// Its queue, or what binds it, has changed: it may fall due at another time, and what waits for
+    /// an agent may have to stop.
     pub(super) fn waits_on(&mut self, now: &Now, draft: &mut Draft) {
+        self.follow_hours(now, draft);
         if !self.is_waiting() {
             return;
         }
@@ -365,6 +360,16 @@ impl CallbackMachine {
         record.unroutable = reason.clone().map(Box::new);
         draft.events.push(CallbackEvent::Unroutable { reason });
     }
+}
+
+/// Whether its lead has begun and its start is to come, at which the queue is open: a slot at the
+/// opening falls due before it.
+pub(super) fn is_ahead_of_its_start(callback: &Callback, queue: &Queue, now: Timestamp) -> bool {
+    let booked = callback.kind == CallbackType::Scheduled && !callback.retrying;
+    callback.booking.as_ref().filter(|_| booked).is_some_and(|Booking { start, .. }| {
+        let due = *start - Span::seconds(queue.settings.lead_seconds);
+        due <= now && now < *start && queue.is_open(*start)
+    })
 }
 
 fn first_record(now: &Now, create: Create, queue: &Queue) -> Callback {

@@ -22,9 +22,13 @@ pub(super) struct RetryWish {
 }
 
 impl CallbackMachine {
-    /// When the policy tries again: after the outcome's delay, moved into operating hours, and into
-    /// contact hours where they bind.
-    pub(super) fn policy_retry_at(&self, now: Timestamp, outcome: Outcome) -> Timestamp {
+    /// When the policy tries again: the end of the outcome's delay, and that moved into operating
+    /// hours, and into contact hours where they bind.
+    pub(super) fn policy_retry_at(
+        &self,
+        now: Timestamp,
+        outcome: Outcome,
+    ) -> (Timestamp, Timestamp) {
         let settings = &self.queue().settings;
         let delays = &settings.retry_delays_minutes;
         let minutes = match outcome {
@@ -37,13 +41,13 @@ impl CallbackMachine {
         };
         let at = now + Span::minutes(minutes);
         let opens_at = settings.hours.next_open(at);
-        opens_at.and_then(|at| self.allowed_from(at)).unwrap_or(Timestamp::NEVER)
+        (at, opens_at.and_then(|at| self.allowed_from(at)).unwrap_or(Timestamp::NEVER))
     }
 
     pub(super) fn retry_at(
         &mut self,
         now: &Now,
-        due: Timestamp,
+        (wanted, due): (Timestamp, Timestamp),
         by: By,
         why: UnassignReason,
         draft: &mut Draft,
@@ -61,7 +65,8 @@ impl CallbackMachine {
         if extends {
             record.expiry_base = due;
         }
-        record.queued_since = Some(due);
+        // Until it falls due: from here on it is looked for a time, should the hours change.
+        record.queued_since = Some(wanted);
         record.retrying = true;
         let attempts = record.attempts;
         draft.events.push(CallbackEvent::RetryScheduled { at: due, attempts, by });
@@ -87,8 +92,9 @@ impl CallbackMachine {
         self.attempts_left()?;
         // Who has agreed, or chosen a time, has chosen.
         self.record_mut().contact_hours_bind = wish.at.is_none() && !wish.agreed;
-        let due = if let Some(at) = wish.at {
-            self.wished_retry_at(now, at, wish)?
+        let (wanted, due) = if let Some(at) = wish.at {
+            let at = self.wished_retry_at(now, at, wish)?;
+            (at, at)
         } else if self.record().medium == Medium::Video {
             let detail = "a video callback has no retry by policy: say when, or close it";
             return Err(Refusal::field("/at", detail));
@@ -102,7 +108,7 @@ impl CallbackMachine {
         if wish.mine {
             self.prefer_again(&agent);
         }
-        self.retry_at(now, due, By::Agent(agent), UnassignReason::Retry, draft);
+        self.retry_at(now, (wanted, due), By::Agent(agent), UnassignReason::Retry, draft);
         Ok(Taken::Done)
     }
 

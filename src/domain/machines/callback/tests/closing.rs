@@ -151,7 +151,7 @@ fn in_a_break_only_what_is_ahead_of_its_start_goes_on() {
             let week = Weekday::ALL.into_iter();
             let week: Vec<_> = week.flat_map(|it| parts.map(|part| (it, part))).collect();
             one.hours = Arc::new(Hours::new(TimeZone::utc(), &week, Vec::new()).expect("hours"));
-            one.lead_seconds = 3_600;
+            (one.lead_seconds, one.expire_after_minutes) = (3_600, 600);
         })
     };
     let at = |minutes| START + Span::minutes(minutes);

@@ -142,6 +142,18 @@ fn a_retry_that_its_agent_sends_back_is_bound_as_it_was() {
 }
 
 #[test]
+fn wider_contact_hours_bring_a_retry_forward() {
+    let mut bench = bench(queue(|_| ()), BERLIN);
+    called(&mut bench, at(19, 50));
+    assert_eq!(bench.record().next_attempt_at(), Some(at(31, 0)));
+    let nights = queue(|one| {
+        one.contact_hours = ContactHours::parse("08:00", "21:30").expect("hours");
+    });
+    bench.tell(CallbackMessage::QueueChanged(nights));
+    assert_eq!(bench.record().next_attempt_at(), Some(at(20, 5)));
+}
+
+#[test]
 fn what_contact_hours_forbid_by_a_change_does_not_wait_for_an_agent() {
     let carried = |bench: &Bench, due| {
         assert_eq!(bench.events().last(), Some(&"callback.carried_over"));

@@ -205,6 +205,23 @@ fn an_interaction_without_an_answer_ends_abandoned_however_it_ends() {
 }
 
 #[test]
+fn what_waits_shortly_before_the_closing_is_carried_over_next() {
+    let next = |queue: Arc<Queue>, minutes: u32| {
+        let mut bench = Bench::new(queue, Medium::Voice, None);
+        bench.at = START + Span::minutes(minutes);
+        next_deadline(bench.record(), bench.machine.queue(), None, bench.at)
+    };
+    let at = |minutes| START + Span::minutes(minutes);
+    let carried = Some((at(35), NextAction::CarryOver));
+    for minutes in [15, 25] {
+        assert_eq!(next(Bench::open_until("08:20", |_| ()), minutes), carried);
+    }
+    let expires = Some((at(60), NextAction::Expire));
+    assert_eq!(next(Bench::open_until("18:00", |_| ()), 15), expires);
+    assert_eq!(next(queue(|_| ()), 15), expires);
+}
+
+#[test]
 fn every_state_before_the_end_has_an_end() {
     let next = |bench: &Bench| {
         next_deadline(bench.record(), bench.machine.queue(), None, bench.at)

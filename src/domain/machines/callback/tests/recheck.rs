@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Bench, START, booking, queue};
-use crate::domain::callback::{Booking, Callback, State};
-use crate::domain::civil::{LocalTime, parse_rfc3339};
-use crate::domain::machines::callback::recheck::looked_at_again;
-use crate::domain::message::{CallbackMessage, Seated};
+use super::{BOSS, Bench, START, booking, queue};
+use crate::domain::callback::{Booking, Callback, Outcome, State};
+use crate::domain::civil::{LocalTime, Weekday, parse_rfc3339};
+use crate::domain::hours::{DayInterval, Hours};
+use crate::domain::machines::callback::recheck::{is_as_it_should_be, looked_at_again};
+use crate::domain::message::{Action, CallbackMessage, Seated};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::time::{Span, Timestamp};
@@ -110,6 +111,7 @@ fn a_booking_outside_the_hours_stays_and_is_told_of_once_for_each_time() {
     assert_eq!(look(&long), (vec![], stays(false)));
     assert_eq!(look(&short), (vec!["callback.schedule_conflict"], stays(true)));
     // Unmoved, it falls due at the next opening.
+    assert_eq!(bench.record().next_attempt_at(), Some(START + Span::days(1)));
     bench.tell(CallbackMessage::QueueChanged(short));
     bench.at = later() - Span::seconds(60);
     bench.tell(CallbackMessage::Wake);
@@ -118,6 +120,88 @@ fn a_booking_outside_the_hours_stays_and_is_told_of_once_for_each_time() {
     bench.at = START + Span::days(1);
     bench.tell(CallbackMessage::Wake);
     assert_eq!(bench.state(), State::Queued);
+}
+
+#[test]
+fn what_waits_for_an_opening_follows_the_hours() {
+    let at = |minutes| START + Span::minutes(minutes);
+    let until = |to: &str| Bench::open_until(to, |one| one.expire_after_minutes = 600);
+    let mut bench = Bench::new(until("09:00"), Medium::Voice, None);
+    bench.at = at(90);
+    bench.tell(CallbackMessage::CarryOver { next_open: Some(START + Span::days(1)) });
+    assert_eq!(bench.state(), State::Open);
+    let (since, attempt) = (bench.record().queued_since, bench.record().interactions);
+    bench.recheck();
+    assert!(bench.out.changes.is_empty(), "the hours are the same");
+    let later = queue(|one| {
+        let day = DayInterval::parse("10:00", "18:00").expect("an interval");
+        let week = Weekday::ALL.map(|weekday| (weekday, day));
+        one.hours = Arc::new(Hours::new(TimeZone::utc(), &week, Vec::new()).expect("hours"));
+    });
+    bench.tell(CallbackMessage::QueueChanged(later));
+    assert_eq!(bench.events(), ["callback.carried_over"]);
+    assert_eq!(bench.record().next_attempt_at(), Some(at(120)));
+    bench.recheck();
+    assert!(bench.out.changes.is_empty());
+    bench.tell(CallbackMessage::QueueChanged(until("18:00")));
+    assert_eq!((bench.state(), bench.record().queued_since), (State::Queued, since));
+    assert_eq!(bench.record().interactions, attempt);
+    let mut asked = Bench::new(until("09:00"), Medium::Voice, None);
+    asked.at = at(90);
+    asked.act(&BOSS, Action::Reschedule { booking: None }).expect("moved");
+    assert_eq!(asked.state(), State::Open);
+    asked.tell(CallbackMessage::QueueChanged(until("18:00")));
+    assert_eq!((asked.state(), asked.record().queued_since), (State::Queued, Some(at(90))));
+}
+
+#[test]
+fn a_retry_that_the_hours_put_off_comes_as_early_as_they_allow() {
+    let until = |to: &str| Bench::open_until(to, |_| ());
+    let at = |minutes| START + Span::minutes(minutes);
+    let mut bench = Bench::new(until("09:00"), Medium::Voice, None);
+    bench.at = at(49);
+    bench.take_and_call();
+    bench.outcome(Outcome::NoAnswer);
+    bench.pass(Span::seconds(60));
+    let tomorrow = START + Span::days(1);
+    assert_eq!(bench.record().next_attempt_at(), Some(tomorrow));
+    let mut soon = bench.record().clone();
+    bench.tell(CallbackMessage::QueueChanged(until("09:30")));
+    assert_eq!(bench.record().next_attempt_at(), Some(at(65)), "its delay is over then");
+    assert_eq!(bench.record().expiry_base, at(65));
+    bench.tell(CallbackMessage::QueueChanged(until("09:00")));
+    assert_eq!(bench.record().next_attempt_at(), Some(tomorrow));
+    bench.at = at(80);
+    bench.tell(CallbackMessage::QueueChanged(until("09:30")));
+    assert_eq!((bench.state(), bench.record().queued_since), (State::Queued, Some(at(80))));
+    // What an agent has chosen stays.
+    soon.contact_hours_bind = false;
+    assert!(is_as_it_should_be(&soon, &until("09:30"), at(50)));
+    soon.contact_hours_bind = true;
+    assert!(!is_as_it_should_be(&soon, &until("09:30"), at(50)));
+}
+
+#[test]
+fn a_retry_called_before_its_time_stands_in_line_from_then_on() {
+    let mut bench = Bench::new(Bench::open_until("09:00", |_| ()), Medium::Voice, None);
+    bench.at = START + Span::minutes(49);
+    bench.take_and_call();
+    bench.outcome(Outcome::NoAnswer);
+    bench.pass(Span::seconds(60));
+    bench.at = START + Span::minutes(70);
+    bench.act(&BOSS, Action::Requeue { queue: None, agent: None }).expect("called now");
+    assert_eq!((bench.state(), bench.record().queued_since), (State::Queued, Some(bench.at)));
+}
+
+#[test]
+fn another_lead_moves_when_a_booking_falls_due() {
+    let lead = |seconds| queue(|one| one.lead_seconds = seconds);
+    let mut bench = Bench::new(lead(60), Medium::Voice, Some(later()));
+    bench.tell(CallbackMessage::QueueChanged(lead(600)));
+    bench.recheck();
+    assert_eq!(bench.record().next_attempt_at(), Some(later() - Span::seconds(600)));
+    bench.tell(CallbackMessage::QueueChanged(lead(7_200)));
+    assert_eq!((bench.state(), bench.record().queued_since), (State::Queued, Some(START)));
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Seats and slots: who gets one, who is told of others, and what is counted.
 
+use std::sync::Arc;
+
 use super::{Bench, HOUR, START, asap, booked, callbacks};
 use crate::domain::callback::{Booking, CallbackType};
 use crate::domain::effect::Answer;
+use crate::domain::hours::ContactHours;
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::message::{
     CallbackMessage, QueueMessage, Reserve, Seated, SlotQuestion, Token, Who, Wish,
 };
-use crate::domain::policy::{Medium, PerMedium, SlotCapacity};
+use crate::domain::policy::{Medium, PerMedium, QueueSettings, SlotCapacity};
 use crate::domain::refusal::Refusal;
 use crate::domain::slots::{Bound, Nearest, Seat};
 use crate::domain::time::{Span, Timestamp};
@@ -247,6 +250,24 @@ fn hours_changed_under_bookings_are_marked_until_all_were_looked_at() {
     bench.put(&shorter);
     assert!(!bench.record().unchecked, "the hours are the same");
     bench.put(&callbacks::Bench::open_until("11:00", |_| ()));
+    assert!(bench.record().unchecked);
+    let version = bench.record().version;
+    bench.tell(QueueMessage::Rechecked { version });
+    let same = Arc::clone(&bench.record().settings);
+    for edit in [(|one| one.lead_seconds = 5) as fn(&mut QueueSettings), |one| {
+        one.contact_hours = ContactHours::ALWAYS
+    }] {
+        let mut settings = QueueSettings::clone(&same);
+        edit(&mut settings);
+        let (token, if_match) = (None, None);
+        let settings = Arc::new(settings);
+        bench.tell(QueueMessage::Put { token, if_match, settings });
+        assert!(bench.record().unchecked);
+        let version = bench.record().version;
+        bench.tell(QueueMessage::Rechecked { version });
+        assert!(!bench.record().unchecked);
+    }
+    bench.put(&callbacks::Bench::open_until("12:00", |_| ()));
     assert!(bench.record().unchecked);
     let version = bench.record().version;
     bench.tell(QueueMessage::Rechecked { version: version - 1 });
