@@ -203,7 +203,8 @@ fn without_password(text: &str) -> Cow<'_, str> {
     const HIDDEN: &str = "(hidden)";
     let Some((scheme, rest)) = text.split_once("://") else {
         // Half an address, perhaps.
-        let may_be = text.contains('@') && text.contains(':');
+        let is_word = !text.contains(char::is_whitespace);
+        let may_be = is_word && text.contains('@') && text.contains(':');
         return if may_be { HIDDEN.into() } else { text.into() };
     };
     if let Some((user, place)) = rest.rsplit_once('@') {
@@ -238,6 +239,7 @@ mod tests {
             ("redis://u:p", "redis://(hidden)"),
             ("redis:u:p@h", "(hidden)"),
             ("u@example.com", "u@example.com"),
+            ("Bcc: <u@example.com>", "Bcc: <u@example.com>"),
         ] {
             assert_eq!(without_password(text), shown, "{text}");
         }

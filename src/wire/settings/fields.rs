@@ -421,7 +421,7 @@ mod tests {
         let few = format!("unknown key; known: {}", names.join(", "));
         assert_eq!(unknown("key", "zebra", &names), few);
         let many = [&names[..], &["zero_hours"]].concat();
-        assert_eq!(unknown("key", "zebr", &many), "unknown key; nearest: a0, a1, a2");
+        assert_eq!(unknown("key", "zebr", &many), "unknown key; nearest: b0, b1, a0");
         assert_eq!(
             unknown("key", "zero_minute", &many),
             "unknown key; nearest: zero_hours, a0, a1"
