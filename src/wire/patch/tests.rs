@@ -114,7 +114,8 @@ fn null_takes_away() {
 fn an_agent_asked_for_is_merged() {
     let mut full = open();
     let read_one = |full: &FullCallback, patch: Value| {
-        read(full, &json!({"preferred_agent": patch})).map(|patch| patch.preferred.expect("given"))
+        read(full, &json!({"preferred_agent": patch}))
+            .map(|patch| patch.preferred.expect("given").map(|it| *it))
     };
     let mara = Preferred {
         agent: agent("mara"),
@@ -122,7 +123,7 @@ fn an_agent_asked_for_is_merged() {
         wait_seconds: 45,
         fallback: Fallback::None,
     };
-    Arc::make_mut(&mut full.callback).preferred = Some(mara.clone());
+    Arc::make_mut(&mut full.callback).preferred = Some(Box::new(mara.clone()));
     let firm = Preferred { mode: PreferMode::Require, ..mara.clone() };
     assert_eq!(read_one(&full, json!({"mode": "require"})), Ok(Some(firm)));
     let usual = Preferred { wait_seconds: 60, fallback: Fallback::Anyone, ..mara.clone() };
@@ -139,7 +140,7 @@ fn an_agent_asked_for_is_merged() {
         assert_eq!(pointers(read(&full, &json!({"preferred_agent": bad}))), [pointer], "{bad}");
     }
     Arc::make_mut(&mut full.callback).preferred =
-        Some(Preferred { agent: agent("tom"), ..mara.clone() });
+        Some(Box::new(Preferred { agent: agent("tom"), ..mara.clone() }));
     assert_eq!(read_one(&full, json!({"agent_id": "mara"})), Ok(Some(mara)));
     Arc::make_mut(&mut full.callback).preferred = None;
     let half = read(&full, &json!({"preferred_agent": {"mode": "require"}}));

@@ -340,7 +340,7 @@ impl CallbackMachine {
 /// when something was tried meanwhile.
 pub(super) fn wished_since(callback: &Callback, now: &Now) -> Option<Box<(Preferred, Timestamp)>> {
     let waits = matches!(callback.state(), State::Queued | State::Offered);
-    let wished = callback.preferred.clone().filter(|_| waits)?;
+    let wished = callback.preferred.as_deref().cloned().filter(|_| waits)?;
     let since = now.steady - now.wall.since(callback.updated_at).max(Span::ZERO);
     Some(Box::new((wished, since)))
 }

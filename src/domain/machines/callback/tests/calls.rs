@@ -349,7 +349,7 @@ fn who_is_required_stays_so_when_their_call_is_lost_or_put_off() {
     };
     let called = |name: &str| {
         let mut bench = Bench::asked(queue(|_| ()), Medium::Voice, None, |wish| {
-            wish.preferred = Some(wished(name));
+            wish.preferred = Some(Box::new(wished(name)));
         });
         bench.take_and_call();
         bench
@@ -357,12 +357,15 @@ fn who_is_required_stays_so_when_their_call_is_lost_or_put_off() {
     let mut lost = called("mara");
     lose(&mut lost);
     lost.pass(Span::seconds(900));
-    assert_eq!((lost.state(), &lost.record().preferred), (State::Open, &Some(wished("mara"))));
+    assert_eq!(
+        (lost.state(), lost.record().preferred.as_deref()),
+        (State::Open, Some(&wished("mara")))
+    );
     let mut put_off = called("mara");
     put_off.outcome(Outcome::Busy);
     let mine = Action::Retry { at: None, mine: true, customer_agreed: false };
     put_off.act(&mara(), mine).expect("put off");
-    assert_eq!(put_off.record().preferred, Some(wished("mara")));
+    assert_eq!(put_off.record().preferred.as_deref(), Some(&wished("mara")));
     let mut of_another = called("noor");
     lose(&mut of_another);
     of_another.pass(Span::seconds(900));

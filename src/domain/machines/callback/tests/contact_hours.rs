@@ -128,7 +128,7 @@ fn a_retry_that_its_agent_sends_back_is_bound_as_it_was() {
     for (time, state) in [(at(19, 55), State::Queued), (at(20, 0), State::Open)] {
         let mut bench = retried();
         let offer = bench.offer("mara");
-        bench.act(&mara(), Action::Accept { offer }).expect("accepted");
+        bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
         bench.at = time;
         bench.act(&mara(), Action::Requeue { queue: None, agent: None }).expect("sent back");
         assert_eq!(bench.state(), state);

@@ -222,7 +222,7 @@ fn a_restart_does_not_begin_the_wait_for_somebody_anew() {
         fallback: Fallback::Anyone,
     };
     let mut bench = Bench::asked(queue(|_| ()), Medium::Voice, None, |wish| {
-        wish.preferred = Some(wished);
+        wish.preferred = Some(Box::new(wished));
     });
     let snapshot = Arc::new(bench.record().clone());
     // The next process has a steady clock of its own.
@@ -231,6 +231,6 @@ fn a_restart_does_not_begin_the_wait_for_somebody_anew() {
     bench.machine = CallbackMachine::restore(&snapshot, queue(|_| ()), &now);
     bench.out = Outbox::default();
     bench.machine.recover(&now, &mut bench.out);
-    let (_, until) = bench.work().and_then(|work| work.preferred.clone()).expect("it waits");
+    let (_, until) = *bench.work().and_then(|work| work.preferred.clone()).expect("it waits");
     assert_eq!(until, steady + Span::seconds(30));
 }

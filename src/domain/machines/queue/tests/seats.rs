@@ -255,7 +255,7 @@ fn hours_changed_under_bookings_are_marked_until_all_were_looked_at() {
     bench.tell(QueueMessage::Rechecked { version });
     let same = Arc::clone(&bench.record().settings);
     for edit in [(|one| one.lead_seconds = 5) as fn(&mut QueueSettings), |one| {
-        one.contact_hours = ContactHours::ALWAYS
+        one.contact_hours = ContactHours::ALWAYS;
     }] {
         let mut settings = QueueSettings::clone(&same);
         edit(&mut settings);
