@@ -41,8 +41,8 @@ impl Office {
         }
     }
 
-    /// A time to wait for was decided by that version of its queue's record. Where there is another one by
-    /// now, whose walk may have been over before the booking was written, it is looked at again.
+    /// A time to wait for was decided by that version of its queue's record. Where there is another
+    /// one by now, whose walk may have been over before that was written, it is looked at again.
     pub(crate) fn check_booking(
         self: &Rc<Self>,
         callback: CallbackId,

@@ -205,8 +205,8 @@ impl CallbackMachine {
         true
     }
 
-    /// Its queue, or what binds it, has changed: it may fall due at another time, and what waits for
-    /// an agent may have to stop.
+    /// Its queue, or what binds it, has changed: it may fall due at another time, and what waits
+    /// for an agent may have to stop.
     pub(super) fn waits_on(&mut self, now: &Now, draft: &mut Draft) {
         self.follow_hours(now, draft);
         if !self.is_waiting() {

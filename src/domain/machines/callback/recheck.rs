@@ -1,11 +1,11 @@
 //! Looking again at what waits for a time, because its queue's hours or the rules of its zone have
 //! changed.
 //!
-//! What was meant by a booking is the wall time: where it is another instant now, the booking moves
-//! there. A booking that lies outside the hours stays, which is told once, and falls due at the next
-//! opening. What waits for an opening, or for a retry that nobody chose, falls due when the hours
-//! say now. Looking twice changes nothing more than looking once, so whoever walks through all of
-//! them may begin anew at any time.
+//! What was meant by a booking is the wall time: where it is another instant now, the booking
+//! moves there. A booking that lies outside the hours stays, which is told once, and falls due at
+//! the next opening. What waits for an opening, or for a retry that nobody chose, falls due when
+//! the hours say now. Looking twice changes nothing more than looking once, so whoever walks
+//! through all of them may begin anew at any time.
 
 use super::contact::next_bound;
 use super::{CallbackMachine, Draft, ENGINE};

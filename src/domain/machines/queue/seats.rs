@@ -128,8 +128,8 @@ impl QueueMachine {
         assert!(self.bookings.free(seat), "{}: a seat that nobody has is free: {seat:?}", self.id);
     }
 
-    /// All that wait for a time were looked at by the record of that version. The mark goes without a new
-    /// version: nobody sees it.
+    /// All that wait for a time were looked at by the record of that version. The mark goes without
+    /// a new version: nobody sees it.
     pub(super) fn rechecked(&mut self, version: u64, out: &mut Outbox) {
         let marked = |queue: &&Arc<Queue>| queue.unchecked && queue.version == version;
         let Some(old) = self.record.as_ref().filter(marked) else { return };
