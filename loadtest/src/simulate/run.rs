@@ -163,7 +163,8 @@ impl<'a> Run<'a> {
     /// until nobody has done anything for long.
     fn play(&mut self) -> Result<()> {
         loop {
-            let alarm = self.office.alarm().map(|at| at.since(START).0 * 1_000);
+            // One that is past rings at once.
+            let alarm = self.office.alarm().map(|at| at.max(START).since(START).0 * 1_000);
             let next = self.agenda.peek().map(|Reverse((time, _, _))| *time);
             let left = if self.plan.until_empty { self.here } else { self.here_counting };
             let over = self.now >= self.plan.duration && left == 0;
