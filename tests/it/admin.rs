@@ -29,7 +29,7 @@ fn a_queue_is_made_replaced_and_removed() {
     }
     let unknown = server.put("/v1/queues/support", "admin-key", &json!({"time_zone": "PST"}));
     assert_eq!(unknown.is_problem(422, "unknown-zone")["hint"], "America/Los_Angeles");
-    assert_eq!(unknown.pointers(), ["/time_zone"]);
+    assert_eq!(unknown.body["errors"][0]["pointer"], "/time_zone");
     let no_text = server.put("/v1/queues/support", "admin-key", &json!({"time_zone": 1}));
     assert_eq!(no_text.is_problem(422, "invalid")["errors"][0]["pointer"], "/time_zone");
     let stale = server.request("PUT", "/v1/queues/support", "admin-key");

@@ -1,11 +1,15 @@
-//! Callbacks of one contact that aren't final, and those of one queue that are dormant.
+//! Callbacks of one contact that aren't final, those of one queue that are dormant, and all
+//! dormant ones by when they are due.
 
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, ContactKey, State};
 use crate::domain::ids::{CallbackId, QueueId};
-use crate::engine::ports::StoreError;
+use crate::domain::time::Timestamp;
+use crate::engine::ports::{RangeRead, StoreError};
 use crate::store::keys;
 
 impl StoreLibrary {
@@ -49,5 +53,26 @@ impl StoreLibrary {
         let after = after.map(|id| keys::with_id(&front, id));
         let rows = self.range(keys::BY_QUEUE, &front, after.as_deref(), limit).await?;
         rows.iter().map(|(key, _)| part(keys::BY_QUEUE, key, keys::id_at_end)).collect()
+    }
+
+    /// Those that are due up to an instant, the first of them first, after `after`.
+    pub(super) async fn due_after(
+        &self,
+        after: Option<(Timestamp, CallbackId)>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, CallbackId)>, StoreError> {
+        let start = after.map_or_else(Bytes::new, |(at, id)| {
+            let whole = keys::with_id(&keys::instant(at), id);
+            Bytes::from([whole.as_slice(), &[0]].concat())
+        });
+        let end = keys::past(&keys::instant(until));
+        let read = RangeRead { table: keys::DUE, start, end, reverse: false, limit };
+        let rows = self.rows.range(read).await?;
+        let due = |key: &[u8]| {
+            let at = key.first_chunk::<8>()?;
+            Some((keys::instant_of(*at), keys::id_at_end(key)?))
+        };
+        rows.iter().map(|(key, _)| part(keys::DUE, key, due)).collect()
     }
 }

@@ -332,20 +332,7 @@ impl Library for StoreLibrary {
         until: Timestamp,
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<(Timestamp, CallbackId)>, StoreError>> {
-        Box::pin(async move {
-            let start = after.map_or_else(Bytes::new, |(at, id)| {
-                let whole = keys::with_id(&keys::instant(at), id);
-                Bytes::from([whole.as_slice(), &[0]].concat())
-            });
-            let end = keys::past(&keys::instant(until));
-            let read = RangeRead { table: keys::DUE, start, end, reverse: false, limit };
-            let rows = self.rows.range(read).await?;
-            let due = |key: &[u8]| {
-                let at = key.first_chunk::<8>()?;
-                Some((keys::instant_of(*at), keys::id_at_end(key)?))
-            };
-            rows.iter().map(|(key, _)| part(keys::DUE, key, due)).collect()
-        })
+        Box::pin(self.due_after(after, until, limit))
     }
 
     fn live(

@@ -116,10 +116,7 @@ impl CallbackMachine {
             booking.overbooked = seated.overbooked;
         }
         if let Some(agent) = &agent {
-            let preferred = prefer(agent.clone(), Preferred::TRANSFER_SECONDS);
-            self.record_mut().preferred = Some(Box::new(preferred));
-            // Wished for again, they are waited for again.
-            self.preferred_since = None;
+            self.wish_for(agent.clone());
         }
         let to = self.record().queue.clone();
         draft.events.push(CallbackEvent::Requeued { queue: to, agent, by: who.by() });
@@ -138,6 +135,13 @@ impl CallbackMachine {
             self.queue_again(now, interaction, draft);
         }
         Ok(Taken::Done)
+    }
+
+    /// Wished for again, an agent is waited for again.
+    fn wish_for(&mut self, agent: AgentId) {
+        let preferred = prefer(agent, Preferred::TRANSFER_SECONDS);
+        self.record_mut().preferred = Some(Box::new(preferred));
+        self.preferred_since = None;
     }
 
     fn may_requeue(&self, who: &Who, by_assigned: bool) -> Result<(), Refusal> {
