@@ -207,6 +207,10 @@ fn without_password(text: &str) -> Cow<'_, str> {
         let may_be = is_word && text.contains('@') && text.contains(':');
         return if may_be { HIDDEN.into() } else { text.into() };
     };
+    // Drivers take a password in a query as well.
+    if rest.contains('?') {
+        return format!("{scheme}://{HIDDEN}").into();
+    }
     if let Some((user, place)) = rest.rsplit_once('@') {
         return match user.split_once(':') {
             Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}@{place}").into(),
@@ -238,6 +242,7 @@ mod tests {
             ("redis://p@h", "redis://(hidden)@h"),
             ("redis://u:p", "redis://(hidden)"),
             ("redis:u:p@h", "(hidden)"),
+            ("redis+unix:///run/s?user=u&pass=p", "redis+unix://(hidden)"),
             ("u@example.com", "u@example.com"),
             ("Bcc: <u@example.com>", "Bcc: <u@example.com>"),
         ] {

@@ -315,21 +315,24 @@ impl Handle {
     /// A callback with its texts.
     pub async fn callback(&self, id: CallbackId) -> Result<Option<FullCallback>, Refusal> {
         let gate = self.shared.gate()?;
-        let Some(callback) = gate.library.callback(id).await.map_err(unreadable)? else {
-            return self.shown(&gate, None).await;
-        };
-        let full = match gate.library.complete(callback).await {
-            Ok(full) => Some(full),
-            Err(error) => {
-                // Perhaps it lapsed between the two reads.
-                let there = gate.library.callback(id).await.map_err(unreadable)?;
-                if there.is_some() {
-                    return Err(unreadable(error));
-                }
-                None
-            }
-        };
+        let full = self.stored(id).await?;
         self.shown(&gate, full).await
+    }
+
+    /// The same, perhaps not durable yet: to go on by, and never to be shown.
+    pub async fn stored(&self, id: CallbackId) -> Result<Option<FullCallback>, Refusal> {
+        let library = &self.shared.gate()?.library;
+        let Some(callback) = library.callback(id).await.map_err(unreadable)? else {
+            return Ok(None);
+        };
+        match library.complete(callback).await {
+            Ok(full) => Ok(Some(full)),
+            // Perhaps it lapsed between the two reads.
+            Err(error) => match library.callback(id).await.map_err(unreadable)? {
+                Some(_) => Err(unreadable(error)),
+                None => Ok(None),
+            },
+        }
     }
 
     /// Texts and ended interactions for a callback that an answer or a notice carries.

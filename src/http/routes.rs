@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::{ConnectionType, Method, header};
@@ -179,8 +180,10 @@ pub(super) fn mount(config: &mut ServiceConfig) {
     let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
     paths.dedup();
     for path in paths {
-        let routes: Vec<_> = ROUTES.iter().filter(|route| route.path == path).collect();
-        let allowed = allowed(path);
+        // Shared, since actix clones a handler for each request.
+        let routes: Rc<[&'static Route]> =
+            ROUTES.iter().filter(|route| route.path == path).collect();
+        let allowed: Rc<str> = allowed(path).into();
         // Of a path's routes the method alone decides. actix would ask a guard for each of them,
         // and note for each request all that were asked.
         let handler = move |request: HttpRequest, payload: Payload| {

@@ -9,8 +9,9 @@ use crate::domain::phone::PhoneNumber;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
 use crate::engine::handle::Handle;
+use crate::engine::library::FullCallback;
 use crate::wire::action::{ActionName, Known, check_action, check_holder};
-use crate::wire::list::seen;
+use crate::wire::list::{may_see, seen};
 use crate::wire::problem::Problem;
 use crate::wire::role::Role;
 
@@ -24,14 +25,36 @@ pub(super) async fn may_act(
 ) -> Result<Action, Problem> {
     let handle = &admitted.handle;
     let role = Role::Agent(admitted.agent.clone());
+    // To go on it needn't be durable, since the `ack` waits for what comes of it; a refusal shows
+    // how it stands.
+    let agent = handle.agent(&admitted.agent);
+    let settings = agent.as_ref().map(|view| &*view.agent.settings);
+    if let (Ok(wanted), Some(full)) = (&action, handle.stored(callback).await?)
+        && may_see(&role, settings, &full)
+        && check(handle, &role, name, wanted, &full).is_ok()
+    {
+        return action;
+    }
     let full = seen(handle, &role, callback).await?;
     check_holder(name, &role, &full.callback)?;
     let action = action?;
-    // A queue that is gone has nothing that waits: the engine says so.
-    if let Some(queue) = handle.queue(&full.callback.queue) {
-        check_action(&action, &full.callback, &queue, handle.now())?;
-    }
+    check(handle, &role, name, &action, &full)?;
     Ok(action)
+}
+
+fn check(
+    handle: &Handle,
+    role: &Role,
+    name: ActionName,
+    action: &Action,
+    full: &FullCallback,
+) -> Result<(), Problem> {
+    check_holder(name, role, &full.callback)?;
+    // A queue that is gone has nothing that waits: the engine says so.
+    match handle.queue(&full.callback.queue) {
+        Some(queue) => check_action(action, &full.callback, &queue, handle.now()),
+        None => Ok(()),
+    }
 }
 
 /// What frames may refer to.

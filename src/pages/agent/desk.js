@@ -122,7 +122,10 @@ const HANDLERS = {
       desk.put(offer);
       if (!known.has(offer.offer_id)) desk.offered(offer);
     }
-    desk.assignments = new Map(frame.assignments.map((callback) => [callback.id, callback]));
+    // A large one comes without contexts: what is known of them stays.
+    const whole = (callback) => (callback.context_omitted
+      ? { ...callback, context: desk.assignments.get(callback.id)?.context } : callback);
+    desk.assignments = new Map(frame.assignments.map((one) => [one.id, whole(one)]));
   },
   'callback.offered'(desk, frame) {
     desk.put(frame);

@@ -97,7 +97,7 @@ pub fn next_deadline(
 fn put_off_at(callback: &Callback, queue: &Queue, now: Timestamp) -> Option<Timestamp> {
     let shuts_at = queue.shuts_at(now).filter(|at| !is_ahead_of_its_start(callback, queue, *at));
     let zones = binding_zones(callback, &queue.settings);
-    earliest([shuts_at, queue.settings.contact_hours.ends(now, &zones), None])
+    shuts_at.into_iter().chain(queue.settings.contact_hours.ends(now, &zones)).min()
 }
 
 /// When its time to wait is over, seen from `now`.
@@ -135,8 +135,10 @@ pub fn promised_by(callback: &Callback, queue: &Queue, now: Timestamp) -> Option
         }
         CallbackType::Asap => {
             let window = Span::minutes(settings.promise_window_minutes?);
-            // Not from before it was asked for, however long they had waited then in a live line.
-            let since = callback.queued_since.unwrap_or_default().max(callback.created_at);
+            // Not from before it was asked for, however long they had waited then in a live line,
+            // nor later because an agent has put it off uncalled.
+            let queued = callback.queued_since.filter(|_| !callback.retrying);
+            let since = queued.unwrap_or_default().max(callback.created_at);
             Some(queue.runs_out_at(since, window, now))
         }
     }

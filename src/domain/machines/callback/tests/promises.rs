@@ -1,6 +1,6 @@
 //! By when a customer is to be called, as things go on.
 
-use super::{BOSS, Bench, START, booking, queue};
+use super::{BOSS, Bench, START, booking, mara, queue};
 use crate::domain::callback::{Outcome, State};
 use crate::domain::machines::callback::deadlines::promised_by;
 use crate::domain::message::{Action, Seen, Who};
@@ -32,6 +32,18 @@ fn a_window_begins_when_it_becomes_as_soon_as_possible() {
     assert!(bench.events().is_empty());
     bench.pass(Span::millis(1));
     assert_eq!(bench.events(), ["callback.promise_broken"]);
+}
+
+#[test]
+fn what_an_agent_puts_off_uncalled_is_promised_no_later() {
+    let window = queue(|one| one.promise_window_minutes = Some(10));
+    let mut bench = Bench::new(window, Medium::Voice, None);
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
+    let at = Some(START + Span::minutes(180));
+    let later = Action::Retry { at, mine: false, customer_agreed: false };
+    bench.act(&mara(), later).expect("put off");
+    assert_eq!(promised(&bench), Some(START + Span::minutes(10)));
 }
 
 #[test]
