@@ -397,26 +397,18 @@ const fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The inverse; source: Cassio Neri and Lorenz Schneider, "Euclidean affine functions and their
-/// application to calendar algorithms" (2023), which counts from March as well and takes fewer
-/// divisions than Hinnant's.
+/// The inverse, `civil_from_days` of the same source.
 fn civil_from_days(days: i32) -> (i32, u8, u8) {
-    // Whole eras before year 0, so that nothing is negative.
-    const ERAS: i32 = 82;
-    let days = u32::try_from(days + 719_468 + 146_097 * ERAS).expect("years are 0 to 9999");
-    let of_centuries = 4 * days + 3;
-    let century = of_centuries / 146_097;
-    let of_years = u64::from(of_centuries % 146_097 / 4 * 4 + 3) * 2_939_745;
-    let (year_of_century, rest) = (of_years >> 32, of_years & u64::from(u32::MAX));
-    let small = |number: u64| u32::try_from(number).expect("parts of a century are small");
-    let day_of_year = small(rest / 2_939_745 / 4);
-    let of_months = 2_141 * day_of_year + 197_913;
-    let (month, day) = (of_months >> 16, (of_months & 0xffff) / 2_141 + 1);
-    let next_year = day_of_year >= 306;
-    let month = if next_year { month - 12 } else { month };
-    let year = 100 * century + small(year_of_century) + u32::from(next_year);
-    let year = i32::try_from(year).expect("years are far below 2^31") - 400 * ERAS;
-    let small = |number: u32| u8::try_from(number).expect("months and days are below 32");
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = (march_month + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i32::from(month <= 2);
+    let small = |number: i32| u8::try_from(number).expect("months and days are below 32");
     (year, small(month), small(day))
 }
 

@@ -66,6 +66,11 @@ impl Queue {
         self.settings.media.contains(&medium)
     }
 
+    /// When what is booked for a start falls due: the lead before it.
+    pub fn due_before(&self, start: Timestamp) -> Timestamp {
+        start - Span::seconds(self.settings.lead_seconds)
+    }
+
     /// Whether nothing is offered any more until the next opening: closed, and the overrun over.
     /// What is booked for the opening is offered before it all the same, in its lead.
     pub fn is_shut(&self, now: Timestamp) -> bool {

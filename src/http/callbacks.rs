@@ -21,7 +21,7 @@ use crate::wire::event::EventBody;
 use crate::wire::json::Object;
 use crate::wire::list::{LIST, may_list, narrow, read_list, those_seen};
 use crate::wire::manage;
-use crate::wire::page::{PageBody, PageQuery, bad_cursor, print_cursor};
+use crate::wire::page::{PageBody, PageQuery, print_cursor};
 use crate::wire::patch::{Rights, Target, read_patch};
 use crate::wire::problem::{Kind, Problem};
 use crate::wire::query::Query;
@@ -139,7 +139,7 @@ fn show_created(call: &Call<'_>, full: &FullCallback, acted: &Acted) -> Reply {
         Reply::json(status, &ExistingBody::new(&full.callback))
     };
     let reply = reply.version(full.callback.version);
-    if made { reply.location(["/v1/callbacks/", &id.to_string()].concat()) } else { reply }
+    if made { reply.location(format!("/v1/callbacks/{id}")) } else { reply }
 }
 
 /// The queue as the callback's last change saw it: a pause that began later must not show in the
@@ -354,11 +354,9 @@ pub(super) async fn history(call: &Call<'_>) -> Result<Reply, Problem> {
     let id = full.callback.id;
     let page = PageQuery::read(&mut query, format!("history of {id}"));
     query.finish().map_err(Problem::invalid)?;
-    let limit = page.limit;
-    let after = page.after.as_deref().map(|after| after.try_into().map(u64::from_be_bytes));
-    let after = after.transpose().map_err(|_| Problem::invalid(vec![bad_cursor()]))?;
+    let (limit, after) = (page.limit, page.after_number()?);
     let workspace = call.workspace();
-    let mut events = workspace.handle.history(id, after.unwrap_or(0), limit + 1).await?;
+    let mut events = workspace.handle.history(id, after, limit + 1).await?;
     let more = events.len() > limit;
     events.truncate(limit);
     let last = events.last().filter(|_| more);

@@ -5,7 +5,7 @@ use super::reply::Reply;
 use crate::domain::dispatch::Failure;
 use crate::engine::entry::KeptAnswer;
 use crate::wire::failure::FailureBody;
-use crate::wire::page::{PageBody, PageQuery, bad_cursor};
+use crate::wire::page::{PageBody, PageQuery};
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 
@@ -16,11 +16,9 @@ pub(super) async fn failures(call: &Call<'_>) -> Result<Reply, Problem> {
     let mut query = Query::new(&pairs);
     let page = PageQuery::read(&mut query, "outbox_failures");
     query.finish().map_err(Problem::invalid)?;
-    let limit = page.limit;
-    let after = page.after.as_deref().map(|after| after.try_into().map(u64::from_be_bytes));
-    let after = after.transpose().map_err(|_| Problem::invalid(vec![bad_cursor()]))?;
+    let (limit, after) = (page.limit, page.after_number()?);
     let handle = &call.workspace().handle;
-    let mut failures = handle.failures(after.unwrap_or(0), limit + 1).await?;
+    let mut failures = handle.failures(after, limit + 1).await?;
     let more = failures.len() > limit;
     failures.truncate(limit);
     let last = failures.last().filter(|_| more);

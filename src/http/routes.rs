@@ -5,6 +5,7 @@
 //! once and doesn't: nobody can say which of the two is meant.
 
 use std::cell::Cell;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use actix_web::http::{ConnectionType, Method, header};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture};
 use tokio::time::Instant;
 
 use super::auth::Caller;
@@ -186,15 +187,12 @@ pub(super) fn mount(config: &mut ServiceConfig) {
         let allowed: Rc<str> = allowed(path).into();
         // Of a path's routes the method alone decides. actix would ask a guard for each of them,
         // and note for each request all that were asked.
-        let handler = move |request: HttpRequest, payload: Payload| {
-            let route = routes.iter().copied().find(|route| route.takes(request.method()));
-            let refusal = route.is_none().then(|| refuse(&request, path, &allowed));
-            async move {
-                match (route, refusal) {
-                    (Some(route), _) => respond(route, request, payload).await,
-                    (None, refusal) => refusal.expect("no route takes the method"),
-                }
-            }
+        let handler = move |request: HttpRequest, payload: Payload| match routes
+            .iter()
+            .find(|route| route.takes(request.method()))
+        {
+            Some(route) => Either::Left(respond(route, request, payload)),
+            None => Either::Right(ready(refuse(&request, path, &allowed))),
         };
         config.service(web::resource(path).to(handler));
     }

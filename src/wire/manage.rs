@@ -56,7 +56,7 @@ pub fn token(secret: &[u8; 32], callback: CallbackId) -> String {
 
 /// Where a customer sees, moves and cancels the callback that the token is good for.
 pub fn url(public_url: &str, token: &str) -> String {
-    [public_url, "/callback/", token].concat()
+    format!("{public_url}/callback/{token}")
 }
 
 /// The callback that a token is good for; none if it isn't signed with this secret.

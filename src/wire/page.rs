@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+use super::problem::Problem;
 use super::query::Query;
 use crate::domain::refusal::FieldFault;
 
@@ -49,6 +50,16 @@ impl PageQuery {
         Self { limit: limit.unwrap_or(LIMIT), after, list }
     }
 
+    /// Behind which number the page begins, in a list by numbers; 0 at the first.
+    pub fn after_number(&self) -> Result<u64, Problem> {
+        let Some(after) = &self.after else { return Ok(0) };
+        let after = after.as_slice().try_into().map(u64::from_be_bytes);
+        after.map_err(|_| {
+            let detail = BAD_CURSOR.to_owned();
+            Problem::invalid(vec![FieldFault { pointer: "/cursor".to_owned(), detail }])
+        })
+    }
+
     /// The cursor of the page behind `position`.
     pub fn next(&self, position: &[u8]) -> String {
         print_cursor(&self.list, position)
@@ -56,11 +67,6 @@ impl PageQuery {
 }
 
 const BAD_CURSOR: &str = "is not a cursor of this list; start again without one";
-
-/// A cursor of another list.
-pub fn bad_cursor() -> FieldFault {
-    FieldFault { pointer: "/cursor".to_owned(), detail: BAD_CURSOR.to_owned() }
-}
 
 /// What stands between a list's name and a position in it.
 const END_OF_NAME: u8 = 0;

@@ -31,25 +31,19 @@ pub(super) async fn may_act(
     let settings = agent.as_ref().map(|view| &*view.agent.settings);
     if let (Ok(wanted), Some(full)) = (&action, handle.stored(callback).await?)
         && may_see(&role, settings, &full)
-        && check(handle, &role, name, wanted, &full).is_ok()
+        && check_holder(name, &role, &full.callback).is_ok()
+        && fits_queue(handle, wanted, &full).is_ok()
     {
         return action;
     }
     let full = seen(handle, &role, callback).await?;
     check_holder(name, &role, &full.callback)?;
     let action = action?;
-    check(handle, &role, name, &action, &full)?;
+    fits_queue(handle, &action, &full)?;
     Ok(action)
 }
 
-fn check(
-    handle: &Handle,
-    role: &Role,
-    name: ActionName,
-    action: &Action,
-    full: &FullCallback,
-) -> Result<(), Problem> {
-    check_holder(name, role, &full.callback)?;
+fn fits_queue(handle: &Handle, action: &Action, full: &FullCallback) -> Result<(), Problem> {
     // A queue that is gone has nothing that waits: the engine says so.
     match handle.queue(&full.callback.queue) {
         Some(queue) => check_action(action, &full.callback, &queue, handle.now()),

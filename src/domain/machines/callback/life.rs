@@ -11,7 +11,7 @@ use crate::domain::callback::{
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::message::{Create, OfferEnd, Who};
 use crate::domain::queue::Queue;
-use crate::domain::time::{Now, Span, Timestamp};
+use crate::domain::time::{Now, Timestamp};
 
 impl CallbackMachine {
     /// Begins. The queue has checked that the request may be taken.
@@ -62,7 +62,7 @@ impl CallbackMachine {
     /// When a booked callback falls due: its start, less the lead.
     pub(super) fn due_for_booking(&self) -> Timestamp {
         let booking = self.record().booking.as_ref().expect("a scheduled callback has a booking");
-        booking.start - Span::seconds(self.queue().settings.lead_seconds)
+        self.queue().due_before(booking.start)
     }
 
     /// Waits for a time, without an interaction.
@@ -367,8 +367,7 @@ impl CallbackMachine {
 pub(super) fn is_ahead_of_its_start(callback: &Callback, queue: &Queue, now: Timestamp) -> bool {
     let booked = callback.kind == CallbackType::Scheduled && !callback.retrying;
     callback.booking.as_ref().filter(|_| booked).is_some_and(|Booking { start, .. }| {
-        let due = *start - Span::seconds(queue.settings.lead_seconds);
-        due <= now && now < *start && queue.is_open(*start)
+        queue.due_before(*start) <= now && now < *start && queue.is_open(*start)
     })
 }
 

@@ -15,7 +15,7 @@ use crate::domain::event::CallbackEvent;
 use crate::domain::message::Seated;
 use crate::domain::queue::Queue;
 use crate::domain::slots::Bound;
-use crate::domain::time::{Now, Span, Timestamp};
+use crate::domain::time::{Now, Timestamp};
 
 /// Whether looking at it again changes nothing.
 pub fn is_as_it_should_be(callback: &Callback, queue: &Queue, now: Timestamp) -> bool {
@@ -33,7 +33,7 @@ fn due_again(callback: &Callback, queue: &Queue, now: Timestamp) -> Option<(Time
         OpenReason::Booked => {
             let start = callback.booking.as_ref()?.start;
             if start > now && queue.is_open(start) {
-                Some((start - Span::seconds(settings.lead_seconds), false))
+                Some((queue.due_before(start), false))
             } else {
                 next_bound(callback, settings, start.max(now)).map(|at| (at, true))
             }
