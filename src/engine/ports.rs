@@ -129,8 +129,41 @@ pub struct Table {
     pub number: u8,
     /// Its name in Redis keys and on disk; short, unique.
     pub name: &'static str,
-    /// Whether ranges are read from it. An ordered table costs Redis a sorted-set member more.
-    pub ordered: bool,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// What a table holds, and so how it can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Values by their keys.
+    Values,
+    /// The same, and ranges are read. It costs Redis a member of a sorted set more.
+    OrderedValues,
+    /// Keys in their order, whose values are all empty: an index.
+    Keys,
+}
+
+impl Table {
+    /// One with values.
+    pub const fn plain(number: u8, name: &'static str) -> Self {
+        Self { number, name, holds: Holds::Values }
+    }
+
+    /// One with values in the order of their keys.
+    pub const fn ordered(number: u8, name: &'static str) -> Self {
+        Self { number, name, holds: Holds::OrderedValues }
+    }
+
+    /// One with keys alone.
+    pub const fn index(number: u8, name: &'static str) -> Self {
+        Self { number, name, holds: Holds::Keys }
+    }
+
+    /// Whether ranges are read from it.
+    pub fn is_ordered(self) -> bool {
+        self.holds != Holds::Values
+    }
 }
 
 impl PartialEq for Table {

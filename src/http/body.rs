@@ -18,7 +18,7 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpMessage, HttpRequest};
 use futures_util::{Stream, StreamExt};
 
-use crate::wire::json::{self, Json, Object};
+use crate::wire::json::{self, BadJson, Json, Object};
 use crate::wire::problem::{Kind, Problem};
 
 /// What a route takes.
@@ -48,9 +48,12 @@ impl<'a> Body<'a> {
             BodyRule::None => Json::Null,
             BodyRule::Optional if bytes.is_empty() => Json::Object(Object::new()),
             BodyRule::Json | BodyRule::Optional | BodyRule::Patch => {
-                json::parse(bytes).map_err(|error| {
-                    let detail = format!("The body isn't JSON that can be read: {error}.");
-                    Problem::new(Kind::Malformed, detail)
+                json::parse(bytes).map_err(|error| match error {
+                    BadJson::NotJson(why) => {
+                        let detail = format!("The body isn't JSON that can be read: {why}.");
+                        Problem::new(Kind::Malformed, detail)
+                    }
+                    BadJson::Refused(why) => Problem::field("", format!("isn't taken: {why}")),
                 })?
             }
         };

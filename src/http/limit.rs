@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 
 use crate::domain::key::PublicUse;
 use crate::domain::phone::PhoneNumber;
@@ -32,26 +34,34 @@ struct Windows<K> {
     /// Keys that are remembered.
     most_keys: usize,
     state: Mutex<State<K>>,
+    /// Something is remembered where nothing was.
+    begun: Notify,
 }
 
 struct State<K> {
     counts: BTreeMap<K, (Timestamp, u32)>,
+    /// The latest time that something was counted at.
+    latest: Timestamp,
     /// When windows that have ended were dropped last: once a window is often enough.
     swept_at: Timestamp,
 }
 
 impl<K: Ord + Clone> Windows<K> {
     const fn new(length: Span, most_keys: usize) -> Self {
-        let state = State { counts: BTreeMap::new(), swept_at: Timestamp(0) };
-        Self { length, most_keys, state: Mutex::new(state) }
+        let (latest, swept_at) = (Timestamp(0), Timestamp(0));
+        let state = State { counts: BTreeMap::new(), latest, swept_at };
+        Self { length, most_keys, state: Mutex::new(state), begun: Notify::const_new() }
     }
 
     /// Counts one more, unless that were more than `most`: then says in how many seconds the window
     /// ends. Who is refused isn't counted, so that what is taken back was there before.
     fn count(&self, key: K, most: u32, now: Timestamp) -> Result<(), u32> {
-        // What a panicking thread left behind is still a count.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { counts, swept_at } = &mut *state;
+        let mut state = self.lock();
+        let State { counts, latest, swept_at } = &mut *state;
+        *latest = now.max(*latest);
+        if counts.is_empty() {
+            self.begun.notify_one();
+        }
         if counts.len() >= self.most_keys && !counts.contains_key(&key) {
             if now.since(*swept_at) >= self.length || now < *swept_at {
                 *swept_at = now;
@@ -77,12 +87,36 @@ impl<K: Ord + Clone> Windows<K> {
     /// Takes back one that was counted at `then` and turned out not to count, unless its window is
     /// over.
     fn uncount(&self, key: &K, then: Timestamp) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         if let Some((began, count)) = state.counts.get_mut(key)
             && *began <= then
         {
             *count = count.saturating_sub(1);
         }
+    }
+
+    /// Forgets windows that have ended, for as long as it is awaited: after a burst they take
+    /// megabytes, and nobody may ask again who would have them dropped.
+    async fn forget(&self) {
+        let length = Duration::from_secs(self.length.whole_seconds().unsigned_abs());
+        loop {
+            self.begun.notified().await;
+            while let Some(latest) = self.latest() {
+                tokio::time::sleep(length).await;
+                self.lock().counts.retain(|_, (began, _)| *began > latest);
+            }
+        }
+    }
+
+    /// The latest time that something was counted at; none if nothing is remembered.
+    fn latest(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        (!state.counts.is_empty()).then_some(state.latest)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        // What a panicking thread left behind is still a count.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -213,6 +247,11 @@ impl PhoneRequests {
         self.0.count((workspace, phone), most, now).map_err(refused)
     }
 
+    /// Forgets numbers whose minute is over, for as long as it is awaited.
+    pub(super) async fn forget(&self) {
+        self.0.forget().await;
+    }
+
     /// Takes back a request, counted at `then`, of which nothing came.
     pub(super) fn uncount(&self, workspace: usize, phone: PhoneNumber, then: Timestamp) {
         self.0.uncount(&(workspace, phone), then);
@@ -281,6 +320,30 @@ mod tests {
         phones.count(0, phone, 1, next).expect_err("what is taken back was of the window before");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_has_ended_is_forgotten_though_nobody_asks() {
+        let windows = Windows::new(Span::minutes(1), 100);
+        let half = Duration::from_secs(31);
+        let counts = async {
+            for begin in [0, 300_000] {
+                assert_eq!(windows.count("early", 1, Timestamp(begin)), Ok(()));
+                tokio::task::yield_now().await;
+                tokio::time::advance(half).await;
+                assert_eq!(windows.count("late", 1, Timestamp(begin + 31_000)), Ok(()));
+                tokio::time::advance(half).await;
+                tokio::task::yield_now().await;
+                assert!(windows.lock().counts.keys().eq(&["late"]));
+                tokio::time::advance(half * 2).await;
+                tokio::task::yield_now().await;
+                assert_eq!(windows.latest(), None);
+            }
+        };
+        tokio::select! {
+            () = windows.forget() => unreachable!("it never ends"),
+            () = counts => {}
+        }
+    }
+
     #[test]
     fn addresses_of_one_network_count_together_and_memory_is_bounded() {
         assert_eq!(network(address("2001:db8:1:2::1")), network(address("2001:db8:1:2:ffff::2")));
@@ -290,6 +353,6 @@ mod tests {
             let now = Timestamp(i64::from(key));
             assert_eq!(windows.count(key, 1, now), Ok(()));
         }
-        assert_eq!(windows.state.lock().expect("no panic").counts.len(), 100);
+        assert_eq!(windows.lock().counts.len(), 100);
     }
 }

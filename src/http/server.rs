@@ -64,6 +64,8 @@ impl Http {
         let limits = &self.shared.limits;
         let (header, connections) = (limits.header, limits.connections);
         let (shared, pages) = (self.shared.clone(), self.pages.clone());
+        let phone_requests = Arc::clone(&shared.phone_requests);
+        actix_web::rt::spawn(async move { phone_requests.forget().await });
         let workers = workers.max(1);
         let more = hooks.mount;
         let on_connect = hooks.on_connect;

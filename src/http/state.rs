@@ -96,7 +96,7 @@ pub(super) struct Shared {
     pub(super) metrics: Metrics,
     pub(super) sockets: Arc<SocketCounts>,
     pub(super) public_uses: PublicUses,
-    pub(super) phone_requests: PhoneRequests,
+    pub(super) phone_requests: Arc<PhoneRequests>,
     /// Streams of events, by whose they are.
     pub(super) streams_of: Arc<Places<[u8; 32]>>,
 }
@@ -147,7 +147,7 @@ impl Shared {
             metrics: Metrics::new(),
             sockets: Arc::default(),
             public_uses: PublicUses::default(),
-            phone_requests: PhoneRequests::default(),
+            phone_requests: Arc::default(),
         }
     }
 }

@@ -26,34 +26,27 @@ mod texts;
 
 pub use self::texts::{TextKind, by_prefix, by_text, external, hash, lower_case, whole_word};
 
-const fn ordered(number: u8, name: &'static str) -> Table {
-    Table { number, name, ordered: true }
-}
-
-const fn plain(number: u8, name: &'static str) -> Table {
-    Table { number, name, ordered: false }
-}
-
-/// callback id → where it stands. In id order, which is the order of creation.
-pub const CALLBACK: Table = ordered(0, "callback");
+/// callback id → where it stands. All of them, in the order of creation, are those of each state
+/// in [`BY_STATE`].
+pub const CALLBACK: Table = Table::plain(0, "callback");
 /// callback id, version → its texts.
-pub const REQUEST: Table = plain(1, "request");
+pub const REQUEST: Table = Table::plain(1, "request");
 /// callback id, place → an ended interaction.
-pub const INTERACTION: Table = plain(2, "interaction");
+pub const INTERACTION: Table = Table::plain(2, "interaction");
 /// agent id → the agent.
-pub const AGENT: Table = ordered(3, "agent");
+pub const AGENT: Table = Table::ordered(3, "agent");
 /// queue id → the queue.
-pub const QUEUE: Table = ordered(4, "queue");
+pub const QUEUE: Table = Table::ordered(4, "queue");
 /// callback id, event id → nothing: which events are a callback's.
-pub const HISTORY: Table = ordered(5, "history");
+pub const HISTORY: Table = Table::index(5, "history");
 /// event id (number of its entry × 32 + place in it) → what happened, to whomever.
-pub const EVENT: Table = ordered(6, "event");
+pub const EVENT: Table = Table::ordered(6, "event");
 /// digest of credential and key → what was answered.
-pub const KEPT: Table = plain(7, "kept");
+pub const KEPT: Table = Table::plain(7, "kept");
 /// instant, digest → nothing: the order in which kept answers end.
-pub const KEPT_BY_TIME: Table = ordered(8, "kept_by_time");
+pub const KEPT_BY_TIME: Table = Table::index(8, "kept_by_time");
 /// name → a value of the workspace.
-pub const META: Table = plain(9, "meta");
+pub const META: Table = Table::plain(9, "meta");
 /// In [`META`]: the 32 bytes that manage links are signed with.
 pub const SECRET: &str = "secret";
 /// In [`META`]: digest of the zone rules by which all bookings were looked at last.
@@ -64,71 +57,71 @@ pub const HIGHEST_REMOVED: &str = "highest_removed";
 pub const HIGHEST_REMOVED_EVENT: &str = "highest_removed_event";
 
 /// instant, callback id → nothing: `open` callbacks by when they are looked at next.
-pub const DUE: Table = ordered(10, "due");
+pub const DUE: Table = Table::index(10, "due");
 /// Nothing is written or read: what is live is found by [`BY_STATE`]. Rows of earlier builds stay,
 /// and so its number stays taken.
-pub const LIVE: Table = ordered(11, "live");
+pub const LIVE: Table = Table::index(11, "live");
 /// state, callback id → nothing.
-pub const BY_STATE: Table = ordered(12, "by_state");
+pub const BY_STATE: Table = Table::index(12, "by_state");
 /// queue, zero, state, callback id → nothing.
-pub const BY_QUEUE: Table = ordered(13, "by_queue");
+pub const BY_QUEUE: Table = Table::index(13, "by_queue");
 /// instant of the booked start, callback id → nothing.
-pub const BY_START: Table = ordered(14, "by_start");
+pub const BY_START: Table = Table::index(14, "by_start");
 /// instant since when it is queued, callback id → nothing.
-pub const BY_QUEUED: Table = ordered(15, "by_queued");
+pub const BY_QUEUED: Table = Table::index(15, "by_queued");
 /// hash of a kind and a text, callback id → nothing: see [`TextKind`].
-pub const BY_TEXT: Table = ordered(16, "by_text");
+pub const BY_TEXT: Table = Table::index(16, "by_text");
 /// number, callback id → nothing.
-pub const BY_NUMBER: Table = ordered(17, "by_number");
+pub const BY_NUMBER: Table = Table::index(17, "by_number");
 /// agent, zero, callback id → nothing: what they were ever offered, hold, held or booked.
-pub const BY_AGENT: Table = ordered(18, "by_agent");
+pub const BY_AGENT: Table = Table::index(18, "by_agent");
 /// beginning of a name or phone in lower case, zero, callback id → nothing.
-pub const BY_PREFIX: Table = ordered(19, "by_prefix");
+pub const BY_PREFIX: Table = Table::index(19, "by_prefix");
 
 /// instant of the end, callback id → nothing: the order in which callbacks lapse.
-pub const BY_END: Table = ordered(20, "by_end");
+pub const BY_END: Table = Table::index(20, "by_end");
 /// instant, event id → nothing: events of agents and queues. A callback's go with the callback.
-pub const EVENT_BY_TIME: Table = ordered(21, "event_by_time");
+pub const EVENT_BY_TIME: Table = Table::index(21, "event_by_time");
 
 /// what tells the contact, callback id → nothing: those that aren't final, by contact and number.
-pub const ACTIVE: Table = ordered(22, "active");
+pub const ACTIVE: Table = Table::index(22, "active");
 /// webhook id → the webhook, with its secrets.
-pub const WEBHOOK: Table = ordered(23, "webhook");
+pub const WEBHOOK: Table = Table::ordered(23, "webhook");
 /// webhook id → how far it has come.
-pub const WEBHOOK_PROGRESS: Table = plain(24, "webhook_progress");
+pub const WEBHOOK_PROGRESS: Table = Table::plain(24, "webhook_progress");
 
 /// number of an item (its entry's × 32 + place) → what is to go out.
-pub const OUTBOX: Table = plain(25, "outbox");
+pub const OUTBOX: Table = Table::plain(25, "outbox");
 /// who carries it out, instant, number, callback id → nothing: items by when they are due.
-pub const OUTBOX_DUE: Table = ordered(26, "outbox_due");
+pub const OUTBOX_DUE: Table = Table::index(26, "outbox_due");
 /// callback id, number → nothing: a callback's items.
-pub const OUTBOX_OF: Table = ordered(27, "outbox_of");
+pub const OUTBOX_OF: Table = Table::index(27, "outbox_of");
 /// number → what was given up.
-pub const FAILURE: Table = ordered(28, "failure");
+pub const FAILURE: Table = Table::ordered(28, "failure");
 /// callback id, number → nothing: a callback's failures.
-pub const FAILURE_OF: Table = ordered(29, "failure_of");
+pub const FAILURE_OF: Table = Table::index(29, "failure_of");
 
 /// number → since when it is denied, by whom, why.
-pub const DENIED: Table = ordered(30, "denied");
+pub const DENIED: Table = Table::ordered(30, "denied");
 
 /// queue, zero, medium, instant of the booked start (the last of all for none), callback id →
 /// nothing: the seats of callbacks that aren't final.
-pub const SEAT: Table = ordered(31, "seat");
+pub const SEAT: Table = Table::index(31, "seat");
 
 /// webhook id, zero, event id → nothing: what was given up and is to be sent again.
-pub const WEBHOOK_AGAIN: Table = ordered(32, "webhook_again");
+pub const WEBHOOK_AGAIN: Table = Table::index(32, "webhook_again");
 
 /// SHA-256 of a token → what it allows, or that it is revoked.
-pub const API_KEY: Table = ordered(33, "api_key");
+pub const API_KEY: Table = Table::ordered(33, "api_key");
 
 /// instant of a quarter of an hour, kind, id of a queue or agent → what was measured of it then.
-pub const MEASURE: Table = ordered(34, "measure");
+pub const MEASURE: Table = Table::ordered(34, "measure");
 
 /// The layout of the whole store, kept in its head by whoever takes it; 0 in stores from before it
 /// was kept. Raised when rows come that an earlier release would miss without noticing, since it
 /// looks for the same facts elsewhere: a store with a higher one is refused at start. What it would
 /// notice (another layout of a record, a table that it doesn't know in the log) needs no raise.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// All tables; a table's place here is its number in the log, so new ones come last.
 pub const ALL: [Table; 35] = [

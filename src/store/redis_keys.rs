@@ -11,12 +11,15 @@
 //! - `bytes` ever appended to it
 //! - `watermark` of the tables
 //!
+//! `rb:{ws}:fence`: the epoch again, changed with it. Whoever writes rows watches it, so that what
+//! a process writes that lost the workspace meanwhile isn't carried out. Nobody reads it.
+//!
 //! `rb:{ws}:log`, a stream with one item per group; its id is the group's last number and `-0`:
 //! - `f`: number of the group's first entry
 //! - `c`: the value of `bytes` before it
 //! - `g`: the entries, each behind its length
 //!
-//! `rb:{ws}:t:NAME`, a hash: a table's values by key; of an ordered table those that aren't empty.
+//! `rb:{ws}:t:NAME`, a hash: a table's values by key.
 //!
 //! `rb:{ws}:z:NAME`, a sorted set: an ordered table's keys, all with score 0, which sorts them as
 //! bytes.
@@ -42,6 +45,10 @@ impl RedisKeys {
         format!("{}head", self.prefix)
     }
 
+    pub(super) fn fence(&self) -> String {
+        format!("{}fence", self.prefix)
+    }
+
     pub(super) fn log(&self) -> String {
         format!("{}log", self.prefix)
     }
@@ -62,8 +69,9 @@ mod tests {
     #[test]
     fn all_keys_of_a_workspace_share_its_hash_tag() {
         let keys = RedisKeys::new(&WorkspaceId::parse("acme").expect("a slug"));
-        let table = Table { number: 0, name: "callback", ordered: true };
+        let table = Table::ordered(0, "callback");
         assert_eq!(keys.head(), "rb:{acme}:head");
+        assert_eq!(keys.fence(), "rb:{acme}:fence");
         assert_eq!(keys.log(), "rb:{acme}:log");
         assert_eq!(keys.values(table), "rb:{acme}:t:callback");
         assert_eq!(keys.order(table), "rb:{acme}:z:callback");

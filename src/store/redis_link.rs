@@ -120,6 +120,34 @@ impl RedisLink {
         .await
     }
 
+    /// Sends `look`, and then, where its answer says so, several commands as one transaction that
+    /// is carried out only if `fence` wasn't changed since the look. Answers whether it was, and
+    /// as if it was where nothing is to be carried out.
+    ///
+    /// The link must have no other user: whose transaction comes between ends the watch.
+    pub(super) async fn transact_watched<L: FromRedisValue>(
+        &self,
+        within: Duration,
+        (fence, look): (&str, &Cmd),
+        commands: &Pipeline,
+        is_to_be: impl FnOnce(L) -> bool,
+    ) -> Result<bool, StoreError> {
+        limited(within, async {
+            let (mut connection, which) = self.connection().await?;
+            let mut watch = redis::pipe();
+            // What was watched and not followed by a transaction is watched still.
+            watch.cmd("UNWATCH").ignore().cmd("WATCH").arg(fence).ignore();
+            watch.add_command(look.clone());
+            let (found,) = self.checked(which, watch.query_async(&mut connection).await).await?;
+            if !is_to_be(found) {
+                return Ok(true);
+            }
+            let done = commands.query_async::<Option<()>>(&mut connection).await;
+            Ok(self.checked(which, done).await?.is_some())
+        })
+        .await
+    }
+
     /// Runs a script by its digest, and with its text when Redis doesn't know it (any more).
     pub(super) async fn run<T: FromRedisValue>(
         &self,

@@ -124,7 +124,8 @@ impl StoreUrl {
                 let keys = RedisKeys::new(workspace);
                 // Two connections, so that a group never queues behind a batch of rows.
                 let log = RedisLog::new(RedisLink::open(url.expose_secret())?, keys.clone());
-                let tables = RedisTables::new(RedisLink::open(url.expose_secret())?, keys);
+                let link = || RedisLink::open(url.expose_secret());
+                let tables = RedisTables::new(link()?, link()?, keys);
                 Ok(OpenStore { log: Box::new(log), tables: Arc::new(tables) })
             }
         }

@@ -102,7 +102,7 @@ pub fn read_action(name: ActionName, fields: &mut Fields<'_>, known: &dyn Known)
             Action::ExtendWrapUp { seconds: seconds? }
         }
         ActionName::Retry => Action::Retry {
-            at: fields.parsed("at", |text| future(text, known.now())),
+            at: fields.parsed("at", instant),
             mine: fields.flag("mine", false),
             customer_agreed: fields.flag("customer_agreed", false),
         },
@@ -185,6 +185,9 @@ fn check_retry(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let settings = &queue.settings;
+    if at <= now {
+        return Err(Problem::from(Refusal::StartPast).at("/at", "must be in the future"));
+    }
     if !queue.is_open(at) {
         let next_allowed_at = settings.hours.next_open(at);
         let problem = Problem::from(Refusal::OutsideHours { next_allowed_at });
@@ -255,9 +258,4 @@ pub(super) fn decline_reason(fields: &mut Fields<'_>) -> Option<String> {
 
 fn notes(fields: &mut Fields<'_>) -> Option<String> {
     fields.parsed("notes", prose(NOTES_MAX))
-}
-
-fn future(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let at = instant(text).map_err(|error| error.to_string())?;
-    if at >= now { Ok(at) } else { Err("lies in the past; choose a later time".to_owned()) }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::de::Read;
 use serde_json::{Number, Value};
@@ -97,8 +97,25 @@ impl Serialize for Json<'_> {
 
 /// Why a text isn't taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadJson(String);
+pub enum BadJson {
+    /// It isn't JSON.
+    #[error("{0}")]
+    NotJson(String),
+    /// It is JSON, but says what isn't taken from anybody: a name twice, too many levels, a number
+    /// or a character that there isn't.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl BadJson {
+    fn of(error: &serde_json::Error, text: &[u8]) -> Self {
+        // What passes over values looks at their grammar alone.
+        let is_json =
+            str::from_utf8(text).is_ok() && serde_json::from_slice::<IgnoredAny>(text).is_ok();
+        let error = error.to_string();
+        if is_json { Self::Refused(error) } else { Self::NotJson(error) }
+    }
+}
 
 /// Reads a text as JSON.
 pub fn parse(text: &[u8]) -> Result<Json<'_>, BadJson> {
@@ -109,10 +126,10 @@ pub fn parse(text: &[u8]) -> Result<Json<'_>, BadJson> {
         Ok(text) => read(serde_json::Deserializer::from_str(text), &has_fractions),
         Err(_) => read(serde_json::Deserializer::from_slice(text), &has_fractions),
     };
-    let mut tree = tree.map_err(|error| BadJson(error.to_string()))?;
+    let mut tree = tree.map_err(|error| BadJson::of(&error, text))?;
     // Only then can one have been rounded, and only then is the text read again.
     if has_fractions.get() {
-        exact::mark(&mut tree, text).map_err(|error| BadJson(error.to_string()))?;
+        exact::mark(&mut tree, text).map_err(|error| BadJson::of(&error, text))?;
     }
     Ok(tree)
 }
@@ -270,20 +287,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_refused() {
+    fn what_is_not_json_is_told_from_json_that_is_not_taken() {
         let bad: [&[u8]; 9] = [
             b"",
             b" ",
             b"{",
             b"{} {}",
             b"{\"a\": 01}",
-            b"\"\\ud800\"",
+            b"\"\\ud8\"",
             b"\"\xff\"",
             b"\"\n\"",
-            b"1e999",
+            b"{\"a\": 1, \"a\": 2",
         ];
         for text in bad {
-            assert!(parse(text).is_err(), "{text:?}");
+            assert!(matches!(parse(text), Err(BadJson::NotJson(_))), "{text:?}");
+        }
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        for text in ["1e999", "\"\\ud800\"", "{\"a\": 1, \"a\": 2}", &deep] {
+            assert!(matches!(parse(text.as_bytes()), Err(BadJson::Refused(_))), "{text}");
         }
     }
 }

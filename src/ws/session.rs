@@ -98,6 +98,10 @@ fn admit(
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .collect();
+    if headers.get_all(AUTHORIZATION).nth(1).is_some() {
+        let detail = "The header authorization stands there more than once; send it once.";
+        return Err(Problem::new(Kind::Malformed, detail));
+    }
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = header
         .and_then(|text| text.split_once(' '))

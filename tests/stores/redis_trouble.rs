@@ -14,7 +14,7 @@ use crate::redis_server::{RedisServer, now};
 /// A stalled server is an error within this, and flows again within this after it is back.
 const WITHIN: Duration = Duration::from_secs(1);
 
-const TABLE: Table = Table { number: 0, name: "t", ordered: true };
+const TABLE: Table = Table::ordered(0, "t");
 
 async fn open(server: &RedisServer) -> OpenStore {
     let url: StoreUrl = server.url().parse().expect("a URL");

@@ -79,7 +79,7 @@ impl Rig {
         let OpenStore { mut log, tables } = self.place.open().await;
         tables.take(log.take().await.expect("taken").epoch).await.expect("taken");
         let mut naming = Vec::new();
-        for table in keys::ALL.into_iter().filter(|table| table.ordered) {
+        for table in keys::ALL.into_iter().filter(|table| table.is_ordered()) {
             let start = Bytes::new();
             let all = RangeRead { table, start, end: None, reverse: false, limit: 100_000 };
             for (key, _) in tables.range(all).await.expect("readable") {

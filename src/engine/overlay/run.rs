@@ -18,7 +18,7 @@ const ROW_COST: usize = 192;
 
 /// A run ends with the entry that brings it to so many rows or bytes. It is one batch for the
 /// tables: Redis does nothing else while it writes one, and appends wait behind it.
-pub(in crate::engine) const RUN_ROWS: usize = 2_048;
+pub(in crate::engine) const RUN_ROWS: usize = 512;
 const RUN_BYTES: usize = 1 << 20;
 
 /// Rows of the entries `from ..= to`, by table and then by key, each as it was last.
@@ -264,10 +264,8 @@ fn hash(key: &RowKey) -> u64 {
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::engine::overlay) const TABLES: [Table; 2] = [
-        Table { number: 1, name: "one", ordered: true },
-        Table { number: 2, name: "two", ordered: true },
-    ];
+    pub(in crate::engine::overlay) const TABLES: [Table; 2] =
+        [Table::ordered(1, "one"), Table::ordered(2, "two")];
 
     pub(in crate::engine::overlay) fn key(table: Table, number: u64) -> RowKey {
         // Neighbours differ in a byte or two, as ids of one second do.

@@ -15,10 +15,7 @@ use crate::engine::ports::{
     StoreError, Table, TableBatch, Tables,
 };
 
-pub(super) const TABLES: [Table; 2] = [
-    Table { number: 0, name: "one", ordered: true },
-    Table { number: 1, name: "two", ordered: true },
-];
+pub(super) const TABLES: [Table; 2] = [Table::ordered(0, "one"), Table::ordered(1, "two")];
 
 /// How one side of the store behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

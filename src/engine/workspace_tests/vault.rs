@@ -122,7 +122,7 @@ pub(super) struct VaultCodec(pub(super) Arc<Vault>);
 impl VaultCodec {
     fn row(number: EntryNumber) -> Vec<RowWrite> {
         let key = Bytes::copy_from_slice(&number.to_be_bytes());
-        let table = Table { number: 0, name: "entries", ordered: true };
+        let table = Table::ordered(0, "entries");
         vec![RowWrite { key: RowKey { table, key: key.clone() }, value: Some(key) }]
     }
 }

@@ -422,9 +422,6 @@ fn wide_fronts(filter: &ListFilter) -> Vec<Front> {
         let of_agent = agent.map(|agent| (keys::BY_AGENT, keys::by_agent(agent)));
         return queues.into_iter().flat_map(of_queue).chain(of_agent).collect();
     }
-    if states.len() == State::ALL.len() {
-        return vec![(keys::CALLBACK, Vec::new())];
-    }
     let of_state = |state: State| (keys::BY_STATE, keys::by_state(state).to_vec());
     states.into_iter().map(of_state).collect()
 }

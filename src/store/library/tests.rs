@@ -94,7 +94,7 @@ impl Rows for MapRows {
     }
 
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>> {
-        assert!(read.table.ordered, "{} has no order", read.table.name);
+        assert!(read.table.is_ordered(), "{} has no order", read.table.name);
         self.reads.fetch_add(1, Ordering::Relaxed);
         let map = self.rows.lock().expect("no test panics while it writes");
         let in_range = |key: &RowKey| {

@@ -57,7 +57,7 @@ impl RedisLog {
         let epoch = self.epoch.to_string();
         let mut all = vec![epoch.as_bytes()];
         all.extend(arguments);
-        let keys = [self.keys.head(), self.keys.log()];
+        let keys = [self.keys.head(), self.keys.log(), self.keys.fence()];
         self.link.run(ANSWER_WITHIN, script, &keys, &all).await
     }
 

@@ -22,9 +22,10 @@ pub trait TablesStorage: Sync {
     fn second_fences(&self) -> bool;
 }
 
-const ORDERED: Table = Table { number: 0, name: "ordered", ordered: true };
-const OTHER: Table = Table { number: 1, name: "other", ordered: true };
-const PLAIN: Table = Table { number: 2, name: "plain", ordered: false };
+const ORDERED: Table = Table::ordered(0, "ordered");
+const OTHER: Table = Table::ordered(1, "other");
+const PLAIN: Table = Table::plain(2, "plain");
+const INDEX: Table = Table::index(3, "index");
 
 /// Runs all checks, each on a fresh and empty storage.
 ///
@@ -37,7 +38,9 @@ pub async fn check<S: TablesStorage>(mut fresh: impl FnMut() -> S) {
     ranges_end_where_asked(&fresh()).await;
     the_watermark_rules(&fresh()).await;
     reopening_keeps_what_was_settled(&fresh()).await;
+    an_index_has_keys_alone(&fresh()).await;
     a_stale_writer_is_fenced(&fresh()).await;
+    a_batch_comes_before_a_taking_or_not_at_all(&fresh()).await;
     a_large_batch_is_one(&fresh()).await;
     readers_see_batches_whole(&fresh()).await;
 }
@@ -226,6 +229,39 @@ async fn reopening_keeps_what_was_settled(storage: &impl TablesStorage) {
     assert_eq!(range(&tables, &whole(ORDERED)).await, [(Bytes::from_static(b"b"), Bytes::new())]);
     assert_eq!(get(&tables, PLAIN, b"p").await, Some(Bytes::new()));
     apply(&tables, 5, 5, &[put(ORDERED, b"c", b"3")]).await;
+}
+
+async fn an_index_has_keys_alone(storage: &impl TablesStorage) {
+    let tables = open(storage).await;
+    let rows: Vec<_> = [&b"a"[..], b"b", b"c"].iter().map(|key| put(INDEX, key, b"")).collect();
+    apply(&tables, 1, 1, &rows).await;
+    apply(&tables, 2, 2, &[delete(INDEX, b"b"), delete(INDEX, b"none"), put(PLAIN, b"b", b"1")])
+        .await;
+    let asked = vec![row_key(INDEX, b"c"), row_key(PLAIN, b"b"), row_key(INDEX, b"b")];
+    let found = tables.get(asked).await.expect("readable");
+    assert_eq!(found, [Some(Bytes::new()), Some(Bytes::from_static(b"1")), None]);
+    let left = [b"a", b"c"].map(|key| (Bytes::from_static(key), Bytes::new()));
+    assert_eq!(range(&tables, &whole(INDEX)).await, left);
+}
+
+async fn a_batch_comes_before_a_taking_or_not_at_all(storage: &impl TablesStorage) {
+    if !storage.second_fences() {
+        return;
+    }
+    let mut holder = open(storage).await;
+    let mut watermark = 0;
+    for epoch in 2..10_u64 {
+        let next = storage.open().await.expect("another one opens");
+        let (number, key) = (watermark + 1, epoch.to_be_bytes());
+        let rows = [put(PLAIN, &key, b"there")].into();
+        let batch = TableBatch { from: number, to: number, rows };
+        let (written, found) = join(holder.apply(batch), next.take(epoch)).await;
+        let found = found.expect("taken");
+        let is_there = get(&next, PLAIN, &key).await.is_some();
+        let expected = if written.is_ok() { (number, true) } else { (watermark, false) };
+        assert_eq!((found, is_there), expected, "{written:?}");
+        (holder, watermark) = (next, found);
+    }
 }
 
 async fn a_stale_writer_is_fenced(storage: &impl TablesStorage) {

@@ -28,7 +28,7 @@ fn is_due(watermark: EntryNumber, from: EntryNumber, to: EntryNumber) -> Result<
 
 /// Whether a range can hold no row at all; the maps below panic at one that ends before it starts.
 fn holds_nothing(read: &RangeRead) -> bool {
-    debug_assert!(read.table.ordered, "a range of {}, which isn't ordered", read.table.name);
+    debug_assert!(read.table.is_ordered(), "a range of {}, which isn't ordered", read.table.name);
     read.limit == 0 || read.end.as_ref().is_some_and(|end| *end <= read.start)
 }
 

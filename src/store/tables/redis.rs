@@ -1,26 +1,33 @@
 //! The tables in Redis: a hash of values per table, and a sorted set of keys per ordered one.
 //!
-//! A batch is one script, a range is one script, a point read is one transaction: whoever reads
-//! sees a batch whole or not at all. Row keys are bytes and go as they are; members of a sorted
-//! set with equal scores sort as bytes, which is the order that the port promises.
+//! A batch is one transaction, a range is one script, a point read is one transaction: whoever
+//! reads sees a batch whole or not at all. A batch isn't a script, because Lua copies each of its
+//! hundreds of arguments twice, which took a quarter of Redis' time. Row keys are bytes and go as
+//! they are; members of a sorted set with equal scores sort as bytes, which is the order that the
+//! port promises.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use redis::Pipeline;
 
-use super::holds_nothing;
+use super::{holds_nothing, is_due};
 use crate::engine::ports::{
-    EntryNumber, Epoch, PortFuture, RangeRead, RowKey, RowWrite, StoreError, Table, TableBatch,
-    Tables,
+    EntryNumber, Epoch, Holds, PortFuture, RangeRead, RowKey, RowWrite, StoreError, Table,
+    TableBatch, Tables,
 };
 use crate::store::redis_keys::RedisKeys;
 use crate::store::redis_link::{ANSWER_WITHIN, BULK_WITHIN, RedisLink, RedisScript};
 
 /// The tables of one workspace on a Redis server.
 pub(in crate::store) struct RedisTables {
+    /// For reads, and for taking.
     link: RedisLink,
+    /// For batches alone.
+    writer: RedisLink,
     keys: RedisKeys,
     /// The epoch taken; 0 before.
     epoch: AtomicU64,
@@ -28,7 +35,6 @@ pub(in crate::store) struct RedisTables {
     /// none, and what it lacks must not be read as "there is no such row".
     instance: OnceLock<String>,
     take: RedisScript,
-    apply: RedisScript,
     range: RedisScript,
 }
 
@@ -37,56 +43,35 @@ type Rows = Vec<(Bytes, Bytes)>;
 /// One table's part of a batch, by what is to be done.
 #[derive(Default)]
 struct Part<'a> {
-    /// Keys with values, in turn.
-    set: Vec<&'a Bytes>,
-    /// Keys of an ordered table whose value is empty: they need no field in the hash.
-    empty: Vec<&'a Bytes>,
-    delete: Vec<&'a Bytes>,
+    set: Vec<(&'a [u8], &'a [u8])>,
+    delete: Vec<&'a [u8]>,
 }
 
+/// What the head says, as far as a batch depends on it.
+type Facts = (Option<Epoch>, Option<EntryNumber>, Option<EntryNumber>);
+
 impl RedisTables {
-    pub(in crate::store) fn new(link: RedisLink, keys: RedisKeys) -> Self {
+    /// Two links to the same server: nothing may come between the two parts of a batch.
+    pub(in crate::store) fn new(link: RedisLink, writer: RedisLink, keys: RedisKeys) -> Self {
         Self {
             link,
+            writer,
             keys,
             epoch: AtomicU64::new(0),
             instance: OnceLock::new(),
             take: RedisScript::new(include_str!("redis/take.lua")),
-            apply: RedisScript::new(include_str!("redis/apply.lua")),
             range: RedisScript::new(include_str!("redis/range.lua")),
-        }
-    }
-
-    /// Reads what both writing scripts answer: a verdict, the epoch found and the watermark.
-    fn verdict(
-        &self,
-        answer: &[String],
-        ours: Epoch,
-        first: EntryNumber,
-    ) -> Result<EntryNumber, StoreError> {
-        let parsed = match answer {
-            [verdict, epoch, watermark] => {
-                Some(verdict.as_str()).zip(epoch.parse().ok()).zip(watermark.parse().ok())
-            }
-            _ => None,
-        };
-        match parsed {
-            Some((("done", _), watermark)) => Ok(watermark),
-            Some((("fenced", found), _)) => Err(StoreError::Fenced { found, ours }),
-            Some((("gap", _), found)) => Err(StoreError::Gap { found, first }),
-            _ => Err(StoreError::Damaged {
-                place: self.keys.head(),
-                what: "a verdict, an epoch and a watermark were expected".to_owned(),
-            }),
         }
     }
 
     async fn take_epoch(&self, epoch: Epoch) -> Result<EntryNumber, StoreError> {
         let argument = epoch.to_string();
-        let keys = [self.keys.head()];
-        let (answer, instance): (Vec<String>, String) =
+        let keys = [self.keys.head(), self.keys.fence()];
+        let ((verdict, found, watermark), instance): ((String, Epoch, EntryNumber), String) =
             self.link.run(ANSWER_WITHIN, &self.take, &keys, &[argument.as_bytes()]).await?;
-        let watermark = self.verdict(&answer, epoch, 0)?;
+        if verdict != "done" {
+            return Err(StoreError::Fenced { found, ours: epoch });
+        }
         self.epoch.store(epoch, Ordering::Relaxed);
         self.instance.get_or_init(|| instance);
         Ok(watermark)
@@ -106,29 +91,51 @@ impl RedisTables {
         if ours == 0 {
             return Err(StoreError::Fenced { found: 0, ours });
         }
-        let first = batch.from;
-        let numbers = [ours, batch.from, batch.to].map(|number| number.to_string());
-        let mut keys = vec![self.keys.head()];
-        let mut counts = Vec::new();
-        let parts = sorted(&batch.rows);
-        for (table, part) in &parts {
-            // An unordered table's second key stands unused: pairs are simpler than a list of
-            // which table has one.
-            keys.extend([self.keys.values(*table), self.keys.order(*table)]);
-            let ordered = usize::from(table.ordered);
-            let lengths = [ordered, part.set.len() / 2, part.empty.len(), part.delete.len()];
-            counts.push(lengths.map(|length| length.to_string()));
+        let mut look = redis::cmd("HMGET");
+        look.arg(self.keys.head()).arg(&["epoch", "watermark", "last"]);
+        let fence = self.keys.fence();
+        let commands = self.commands(&batch);
+        let mut verdict = Ok(false);
+        let is_due = |facts: Facts| {
+            verdict = check(facts, ours, &batch);
+            matches!(verdict, Ok(true))
+        };
+        let looked = (fence.as_str(), &look);
+        let done = self.writer.transact_watched(BULK_WITHIN, looked, &commands, is_due).await?;
+        verdict?;
+        if done {
+            return Ok(());
         }
-        let mut arguments: Vec<&[u8]> = numbers.iter().map(String::as_bytes).collect();
-        for ((_, part), counts) in parts.iter().zip(&counts) {
-            arguments.extend(counts.iter().map(String::as_bytes));
-            for rows in [&part.set, &part.empty, &part.delete] {
-                arguments.extend(rows.iter().map(|bytes| &bytes[..]));
+        Err(StoreError::Unavailable("Redis: somebody took the workspace meanwhile".to_owned()))
+    }
+
+    /// A batch and its watermark as one transaction.
+    fn commands(&self, batch: &TableBatch) -> Pipeline {
+        let mut commands = redis::pipe();
+        commands.atomic();
+        for (table, part) in sorted(&batch.rows) {
+            let (values, order) = (self.keys.values(table), self.keys.order(table));
+            let has_values = table.holds != Holds::Keys;
+            if has_values && !part.set.is_empty() {
+                commands.cmd("HSET").arg(&values).arg(&part.set).ignore();
+            }
+            if table.is_ordered() && !part.set.is_empty() {
+                let command = commands.cmd("ZADD").arg(&order);
+                for (key, _) in &part.set {
+                    command.arg(0).arg(*key);
+                }
+                command.ignore();
+            }
+            for (command, key, is_meant) in
+                [("HDEL", &values, has_values), ("ZREM", &order, table.is_ordered())]
+            {
+                if is_meant && !part.delete.is_empty() {
+                    commands.cmd(command).arg(key).arg(&part.delete).ignore();
+                }
             }
         }
-        let answer: Vec<String> =
-            self.link.run(BULK_WITHIN, &self.apply, &keys, &arguments).await?;
-        self.verdict(&answer, ours, first).map(|_| ())
+        commands.cmd("HSET").arg(self.keys.head()).arg("watermark").arg(batch.to).ignore();
+        commands
     }
 
     async fn get_values(&self, keys: Vec<RowKey>) -> Result<Vec<Option<Bytes>>, StoreError> {
@@ -143,16 +150,13 @@ impl RedisTables {
         let mut commands = redis::pipe();
         commands.atomic().cmd("HMGET").arg(self.keys.head()).arg("instance");
         for (&table, places) in &by_table {
-            commands.cmd("HMGET").arg(self.keys.values(table));
+            if table.holds == Holds::Keys {
+                commands.cmd("ZMSCORE").arg(self.keys.order(table));
+            } else {
+                commands.cmd("HMGET").arg(self.keys.values(table));
+            }
             for &at in places {
                 commands.arg(&keys[at].key[..]);
-            }
-            if table.ordered {
-                // A key without a value in the hash may still be there, with an empty one.
-                commands.cmd("ZMSCORE").arg(self.keys.order(table));
-                for &at in places {
-                    commands.arg(&keys[at].key[..]);
-                }
             }
         }
         let answers: Vec<Vec<Option<Bytes>>> = self.link.transact(ANSWER_WITHIN, &commands).await?;
@@ -161,12 +165,10 @@ impl RedisTables {
         self.is_ours(&String::from_utf8_lossy(&instance.unwrap_or_default()))?;
         for (table, places) in &by_table {
             let found = answers.next().unwrap_or_default();
-            let scores = table.ordered.then(|| answers.next().unwrap_or_default());
-            for (nth, &at) in places.iter().enumerate() {
-                let value = found.get(nth).cloned().flatten();
-                let there =
-                    scores.as_ref().is_some_and(|scores| matches!(scores.get(nth), Some(Some(_))));
-                values[at] = value.or_else(|| there.then(Bytes::new));
+            for (&at, found) in places.iter().zip(found) {
+                // Of a key in an index its score is found, which says nothing more.
+                let is_key = table.holds == Holds::Keys;
+                values[at] = if is_key { found.map(|_score| Bytes::new()) } else { found };
             }
         }
         Ok(values)
@@ -176,7 +178,10 @@ impl RedisTables {
         if holds_nothing(&read) {
             return Ok(Vec::new());
         }
-        let keys = [self.keys.head(), self.keys.order(read.table), self.keys.values(read.table)];
+        let mut keys = vec![self.keys.head(), self.keys.order(read.table)];
+        if read.table.holds != Holds::Keys {
+            keys.push(self.keys.values(read.table));
+        }
         let start = [b"[", &read.start[..]].concat();
         let end = read.end.map_or_else(|| b"+".to_vec(), |end| [b"(", &end[..]].concat());
         let limit = i64::try_from(read.limit).unwrap_or(i64::MAX).to_string();
@@ -186,8 +191,26 @@ impl RedisTables {
             self.link.run(ANSWER_WITHIN, &self.range, &keys, &arguments).await?;
         self.is_ours(&instance)?;
         let values = values.into_iter().map(Option::unwrap_or_default);
-        Ok(found.into_iter().zip(values).collect())
+        Ok(found.into_iter().zip(values.chain(iter::repeat(Bytes::new()))).collect())
     }
+}
+
+/// Whether a batch is to be written, by what the head says.
+fn check(facts: Facts, ours: Epoch, batch: &TableBatch) -> Result<bool, StoreError> {
+    let (epoch, watermark, last) = facts;
+    let (epoch, watermark) = (epoch.unwrap_or_default(), watermark.unwrap_or_default());
+    if epoch > ours {
+        return Err(StoreError::Fenced { found: epoch, ours });
+    }
+    let gap = StoreError::Gap { found: watermark, first: batch.from };
+    // A lower epoch: the server lost our taking, and perhaps rows. It must be taken again first.
+    if epoch < ours {
+        return Err(gap);
+    }
+    // Past the log's end: the server lost entries that were acknowledged. They are written again
+    // first, so that the tables never show what the log doesn't have.
+    let is_due = is_due(watermark, batch.from, batch.to)?;
+    if is_due && batch.to > last.unwrap_or_default() { Err(gap) } else { Ok(is_due) }
 }
 
 /// Rows by table and by what is to be done with them.
@@ -197,8 +220,14 @@ fn sorted(rows: &[RowWrite]) -> BTreeMap<Table, Part<'_>> {
         let part = parts.entry(*table).or_default();
         match value {
             None => part.delete.push(key),
-            Some(value) if value.is_empty() && table.ordered => part.empty.push(key),
-            Some(value) => part.set.extend([key, value]),
+            Some(value) => {
+                debug_assert!(
+                    table.holds != Holds::Keys || value.is_empty(),
+                    "{} is an index, and has no values",
+                    table.name
+                );
+                part.set.push((key, value));
+            }
         }
     }
     parts

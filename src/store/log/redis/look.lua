@@ -1,6 +1,6 @@
 -- Says what the log holds, and under which epoch; makes the head when there is none.
--- KEYS: head, log. ARGV: our epoch (0 for none), "raise" or "keep", an instance for a new store,
--- our layout. A store with a higher one isn't taken: nothing is changed in it.
+-- KEYS: head, log, fence. ARGV: our epoch (0 for none), "raise" or "keep", an instance for a new
+-- store, our layout. A store with a higher one isn't taken: nothing is changed in it.
 -- Answers epoch, instance, first, last, the layout found. Numbers are compared as numbers and
 -- written as texts: Lua would write a large one as 1e+15.
 local head, log = KEYS[1], KEYS[2]
@@ -11,11 +11,12 @@ if ARGV[2] == 'raise' then
   if tonumber(layout) > tonumber(ARGV[4]) then
     return { found, '0', '0', '0', layout }
   end
-  redis.call('HINCRBY', head, 'epoch', 1)
+  redis.call('SET', KEYS[3], redis.call('HINCRBY', head, 'epoch', 1))
   redis.call('HSET', head, 'layout', ARGV[4])
 elseif tonumber(found) < ours then
   -- The server lost our taking. Nobody took after us, so what we hold is still the newest.
   redis.call('HSET', head, 'epoch', ARGV[1], 'layout', ARGV[4])
+  redis.call('SET', KEYS[3], ARGV[1])
 elseif tonumber(found) > ours then
   return { found, '0', '0', '0', layout }
 end
