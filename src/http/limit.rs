@@ -6,12 +6,16 @@
 //! costs neither memory nor time.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hash};
+use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use crate::domain::key::PublicUse;
 use crate::domain::phone::PhoneNumber;
@@ -29,95 +33,123 @@ const ADDRESSES_MAX: usize = 20_000;
 const PHONES_MAX: usize = 120_000;
 
 /// A count of what each key did in its window.
+///
+/// Of keys there are a minute's many, so each is a hash here, from a random seed: two that share one
+/// share a count, which one pair in 2^64 does.
 struct Windows<K> {
     length: Span,
     /// Keys that are remembered.
     most_keys: usize,
-    state: Mutex<State<K>>,
+    state: Mutex<State>,
     /// Something is remembered where nothing was.
     begun: Notify,
+    hashes: RandomState,
+    _key: PhantomData<fn(K)>,
 }
 
-struct State<K> {
-    counts: BTreeMap<K, (Timestamp, u32)>,
-    /// The latest time that something was counted at.
-    latest: Timestamp,
+struct State {
+    counts: BTreeMap<u64, Window>,
+    /// When something was counted last, by both clocks.
+    latest: (u32, Instant),
     /// When windows that have ended were dropped last: once a window is often enough.
-    swept_at: Timestamp,
+    swept_at: u32,
 }
 
-impl<K: Ord + Clone> Windows<K> {
-    const fn new(length: Span, most_keys: usize) -> Self {
-        let (latest, swept_at) = (Timestamp(0), Timestamp(0));
-        let state = State { counts: BTreeMap::new(), latest, swept_at };
-        Self { length, most_keys, state: Mutex::new(state), begun: Notify::const_new() }
+/// What one key did.
+struct Window {
+    /// In seconds, as all times here: a number is remembered in 16 bytes, or twice that.
+    began: u32,
+    count: u32,
+}
+
+impl<K: Hash> Windows<K> {
+    fn new(length: Span, most_keys: usize) -> Self {
+        let state = State { counts: BTreeMap::new(), latest: (0, Instant::now()), swept_at: 0 };
+        Self {
+            length,
+            most_keys,
+            state: Mutex::new(state),
+            begun: Notify::new(),
+            hashes: RandomState::default(),
+            _key: PhantomData,
+        }
     }
 
     /// Counts one more, unless that were more than `most`: then says in how many seconds the window
     /// ends. Who is refused isn't counted, so that what is taken back was there before.
     fn count(&self, key: K, most: u32, now: Timestamp) -> Result<(), u32> {
+        let (key, now, length) = (self.hashes.hash_one(key), seconds(now), self.seconds());
         let mut state = self.lock();
         let State { counts, latest, swept_at } = &mut *state;
-        *latest = now.max(*latest);
+        *latest = (now, Instant::now());
         if counts.is_empty() {
             self.begun.notify_one();
         }
+        // A clock that was set back must not keep anybody out for longer than a window.
+        let has_ended = |began: u32| now < began || now - began >= length;
         if counts.len() >= self.most_keys && !counts.contains_key(&key) {
-            if now.since(*swept_at) >= self.length || now < *swept_at {
+            if has_ended(*swept_at) {
                 *swept_at = now;
-                counts.retain(|_, (began, _)| now.since(*began) < self.length);
+                counts.retain(|_, window| !has_ended(window.began));
             }
             if counts.len() >= self.most_keys {
                 counts.pop_first();
             }
         }
-        let (began, count) = counts.entry(key).or_insert((now, 0));
-        // A clock that was set back must not keep anybody out for longer than a window.
-        if now.since(*began) >= self.length || now < *began {
-            (*began, *count) = (now, 0);
+        let window = counts.entry(key).or_insert(Window { began: now, count: 0 });
+        if has_ended(window.began) {
+            *window = Window { began: now, count: 0 };
         }
-        if *count < most {
-            *count += 1;
+        if window.count < most {
+            window.count += 1;
             return Ok(());
         }
-        let left = (*began + self.length).since(now).whole_seconds() + 1;
-        Err(u32::try_from(left).unwrap_or(1))
+        Err(window.began + length - now)
     }
 
     /// Takes back one that was counted at `then` and turned out not to count, unless its window is
     /// over.
     fn uncount(&self, key: &K, then: Timestamp) {
-        let mut state = self.lock();
-        if let Some((began, count)) = state.counts.get_mut(key)
-            && *began <= then
+        let key = self.hashes.hash_one(key);
+        if let Some(window) = self.lock().counts.get_mut(&key)
+            && window.began <= seconds(then)
         {
-            *count = count.saturating_sub(1);
+            window.count = window.count.saturating_sub(1);
         }
     }
 
     /// Forgets windows that have ended, for as long as it is awaited: after a burst they take
     /// megabytes, and nobody may ask again who would have them dropped.
     async fn forget(&self) {
-        let length = Duration::from_secs(self.length.whole_seconds().unsigned_abs());
+        let length = Duration::from_secs(self.seconds().into());
         loop {
             self.begun.notified().await;
-            while let Some(latest) = self.latest() {
-                tokio::time::sleep(length).await;
-                self.lock().counts.retain(|_, (began, _)| *began > latest);
+            while let Some((latest, at)) = self.latest() {
+                sleep_until(at + length).await;
+                self.lock().counts.retain(|_, window| window.began > latest);
             }
         }
     }
 
-    /// The latest time that something was counted at; none if nothing is remembered.
-    fn latest(&self) -> Option<Timestamp> {
+    /// When something was counted last; none if nothing is remembered.
+    fn latest(&self) -> Option<(u32, Instant)> {
         let state = self.lock();
         (!state.counts.is_empty()).then_some(state.latest)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
+    fn seconds(&self) -> u32 {
+        self.length.whole_seconds().try_into().expect("a window is minutes")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // What a panicking thread left behind is still a count.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Seconds since 1970, until 2106.
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.since(Timestamp(0)).whole_seconds()).unwrap_or_default()
 }
 
 fn refused(seconds: u32) -> Problem {
@@ -148,7 +180,7 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Of which an address may send `most` different ones in a minute.
-    pub(super) const fn new(most: u32) -> Self {
+    pub(super) fn new(most: u32) -> Self {
         Self {
             most,
             failures: Windows::new(Span::minutes(1), ADDRESSES_MAX),
@@ -276,7 +308,7 @@ mod tests {
         let later = begin + Span::seconds(59);
         let refused = attempts.count(here, b"one more", later).expect_err("beyond the limit");
         assert_eq!(refused.status(), 429);
-        assert_eq!(refused.retry_after_seconds, Some(2));
+        assert_eq!(refused.retry_after_seconds, Some(1));
         attempts.count(Some(address("192.0.2.2")), b"x", later).expect("another address");
         attempts.count(here, b"x", begin + Span::seconds(60)).expect("a new window");
     }
@@ -332,8 +364,8 @@ mod tests {
                 assert_eq!(windows.count("late", 1, Timestamp(begin + 31_000)), Ok(()));
                 tokio::time::advance(half).await;
                 tokio::task::yield_now().await;
-                assert!(windows.lock().counts.keys().eq(&["late"]));
-                tokio::time::advance(half * 2).await;
+                assert_eq!(windows.lock().counts.len(), 1, "the early one has ended");
+                tokio::time::advance(half).await;
                 tokio::task::yield_now().await;
                 assert_eq!(windows.latest(), None);
             }
