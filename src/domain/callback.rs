@@ -44,6 +44,13 @@ pub struct Declined {
     pub lone_until: Timestamp,
 }
 
+impl Declined {
+    /// Whether it isn't offered to them ever again.
+    pub fn bars(&self) -> bool {
+        self.until == Timestamp::NEVER
+    }
+}
+
 /// Why nobody could ever take it, as things are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unroutable {

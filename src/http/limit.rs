@@ -34,8 +34,8 @@ const PHONES_MAX: usize = 120_000;
 
 /// A count of what each key did in its window.
 ///
-/// Of keys there are a minute's many, so each is a hash here, from a random seed: two that share one
-/// share a count, which one pair in 2^64 does.
+/// Of keys there are a minute's many, so each is a hash here, from a random seed: two that share
+/// one share a count, which one pair in 2^64 does.
 struct Windows<K> {
     length: Span,
     /// Keys that are remembered.

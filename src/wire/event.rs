@@ -62,12 +62,19 @@ impl<'a> EventBody<'a> {
 /// What tells of agents, in the data of a callback's events.
 const OF_AGENTS: [&str; 2] = ["agent_id", "preferred_agent"];
 
+/// The event whose reason is an agent's own.
+const DECLINED: &str = "callback.declined";
+
 impl EventBody<'_> {
     /// Without what tells of agents: for channels, who don't see them in callbacks either.
     #[must_use]
     pub fn without_agents(mut self) -> Self {
         if let Value::Object(data) = &mut self.data {
             data.retain(|name, _| !OF_AGENTS.contains(&name.as_str()));
+            // Why an agent declined is between them and their supervisors.
+            if self.kind == DECLINED {
+                data.remove("reason");
+            }
         }
         self
     }

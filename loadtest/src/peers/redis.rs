@@ -40,6 +40,8 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", "yes", "--appendfsync", fsync, "--dir"]).arg(&place);
+        // As docs/operations.md advises; BullMQ has the same.
+        command.args(["--auto-aof-rewrite-min-size", "1gb"]);
         let mut process = Process::start(&mut command, folder)?;
         process.listening(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         Ok(Self { _process: process, port })

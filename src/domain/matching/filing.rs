@@ -146,7 +146,7 @@ impl Matching {
         declined: &Declined,
         waiting: &Waiting,
     ) -> Timestamp {
-        if !bars(declined) && self.is_lone(agent, waiting) {
+        if !declined.bars() && self.is_lone(agent, waiting) {
             declined.until.min(declined.lone_until)
         } else {
             declined.until
@@ -240,11 +240,6 @@ impl Matching {
 /// Whether it waits for this agent and nobody else, however long.
 pub(crate) fn waits_for_good(wish: &Preferred) -> bool {
     wish.mode == PreferMode::Require && wish.fallback == Fallback::None
-}
-
-/// Whether it isn't offered to them ever again.
-pub(crate) fn bars(declined: &Declined) -> bool {
-    declined.until == Timestamp::NEVER
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 use std::mem;
 
 pub(crate) use agents::{AgentState, Held};
-pub(crate) use filing::{Filing, Waiting, bars, waits_for_good};
+pub(crate) use filing::{Filing, Waiting, waits_for_good};
 pub(crate) use queues::{QueueState, Rules};
 pub(crate) use registry::ByKey;
 pub(crate) use registry::No;

@@ -4,7 +4,7 @@
 //! take something now. Only where nobody is left does it look at agents one by one.
 
 use super::signatures::{SignatureKey, fits_when_free};
-use super::{AgentState, Filing, Matching, No, QueueState, Waiting, bars, waits_for_good};
+use super::{AgentState, Filing, Matching, No, QueueState, Waiting, waits_for_good};
 use crate::domain::callback::Unroutable;
 use crate::domain::ids::CallbackId;
 use crate::domain::policy::AgentSettings;
@@ -70,7 +70,7 @@ impl Matching {
 
     /// How many of them are barred from this callback, leaving out one.
     fn barred(&self, waiting: &Waiting, filing: &Filing, but: Option<No<AgentState>>) -> usize {
-        let barred = waiting.work.declined.iter().filter(|declined| bars(declined));
+        let barred = waiting.work.declined.iter().filter(|declined| declined.bars());
         let agents = barred.filter_map(|declined| self.agents.find(&declined.agent));
         agents
             .filter(|agent| Some(*agent) != but)
@@ -80,7 +80,7 @@ impl Matching {
 
     fn is_barred(&self, agent: No<AgentState>, waiting: &Waiting) -> bool {
         let id = &self.agents[agent].id;
-        waiting.work.declined.iter().any(|declined| declined.agent == *id && bars(declined))
+        waiting.work.declined.iter().any(|declined| declined.agent == *id && declined.bars())
     }
 
     /// What is asked once every requirement that expires has expired.

@@ -104,3 +104,16 @@ fn events_of_agents_and_queues_name_whose_they_are() {
     let data = &told(Event::Queue(queue, resumed))["data"];
     assert_eq!(*data, json!({"intake": true, "offers": false}));
 }
+
+#[test]
+fn channels_are_told_nothing_of_agents() {
+    let workspace = WorkspaceId::parse("main").expect("an id");
+    for event in callback_events() {
+        let stored =
+            StoredEvent { id: 65, at: at(NOW), event: Event::Callback(CallbackId(1), event) };
+        let body = EventBody::new(&stored, &workspace).without_agents();
+        let text = serde_json::to_string(&body).expect("an event");
+        let is_private = text.contains("mara") || text.contains("\"reason\":\"busy\"");
+        assert!(!is_private, "{text}");
+    }
+}

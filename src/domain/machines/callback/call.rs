@@ -100,8 +100,9 @@ impl CallbackMachine {
             }
             State::WrapUp => {
                 self.assigned_actor(who, "report the outcome of")?;
+                let mut fields = vec!["outcome".to_owned()];
+                fields.extend(notes.is_some().then(|| "notes".to_owned()));
                 self.correct(now, outcome, notes);
-                let fields = vec!["outcome".to_owned(), "notes".to_owned()];
                 draft.events.push(CallbackEvent::Updated { by: who.by(), fields });
                 Ok(Taken::Done)
             }
@@ -184,7 +185,9 @@ impl CallbackMachine {
         let interaction = self.interaction_mut();
         interaction.outcome = Some(outcome);
         if outcome == Outcome::Answered {
-            interaction.answered_at.get_or_insert(now.wall);
+            // While the call lasted, though it is said only now.
+            let by = interaction.ended_at.unwrap_or(now.wall);
+            interaction.answered_at.get_or_insert(by);
             interaction.state = InteractionState::ClosedComplete;
         } else {
             interaction.answered_at = None;

@@ -197,6 +197,11 @@ impl CallbackMachine {
                     "it is assigned to another agent; ask a supervisor".to_owned(),
                 ));
             }
+            if self.record().declined.iter().any(|one| one.agent == *agent && one.bars()) {
+                return Err(Refusal::Forbidden(
+                    "you declined it for good; ask a supervisor".to_owned(),
+                ));
+            }
         }
         if self.record().assigned_agent() == Some(agent) {
             return Ok(Taken::Again);

@@ -172,6 +172,12 @@ impl CallbackMachine {
         }
         let extends = self.queue().settings.retry_extends_expiry;
         let record = self.record_mut();
+        if why == OpenReason::Retry && record.attempts >= record.max_attempts {
+            // Fewer are allowed than when it was put off.
+            let reason = ClosedReason::AttemptsUsedUp;
+            self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
+            return;
+        }
         match why {
             OpenReason::Booked => record.queued_since = Some(due),
             OpenReason::Retry => {
@@ -250,6 +256,32 @@ impl CallbackMachine {
         });
         draft.events.push(CallbackEvent::CarriedOver { due, why: OpenReason::CarriedOver });
         self.open_with(now, due, OpenReason::CarriedOver, carried);
+    }
+
+    /// Whether it was given to its agent ahead of its booked time, without ever standing in line,
+    /// and that time is still to come.
+    pub(super) fn is_before_its_time(&self, now: Timestamp) -> bool {
+        let record = self.record();
+        let was_taken = record.interaction().is_some_and(|interaction| {
+            interaction.offered_at.is_none() && interaction.accepted_at == record.queued_since
+        });
+        was_taken
+            && record.booking.is_some()
+            && record.awaits_its_call()
+            && self.due_for_booking() > now
+    }
+
+    /// Waits for its booked time, with the interaction that it has.
+    pub(super) fn wait_for_its_time(&mut self, now: &Now, draft: &mut Draft) {
+        let due = self.due_for_booking();
+        let carried = self.take_interaction().map(|mut interaction| {
+            interaction.state = InteractionState::Queued;
+            (interaction.agent, interaction.accepted_at) = (None, None);
+            interaction
+        });
+        self.record_mut().queued_since = None;
+        draft.events.push(CallbackEvent::CarriedOver { due, why: OpenReason::Booked });
+        self.open_with(now, due, OpenReason::Booked, carried);
     }
 
     /// It waited too long.

@@ -239,9 +239,14 @@ impl CallbackMachine {
         }
     }
 
-    /// An accepted, uncalled callback goes back to its place in the queue.
+    /// An accepted, uncalled callback goes back to its place in the queue; one that was taken ahead
+    /// of its booked time waits for that again.
     pub(super) fn give_back(&mut self, now: &Now, reason: UnassignReason, draft: &mut Draft) {
         self.unassign(reason, draft);
+        if self.is_before_its_time(now.wall) {
+            self.wait_for_its_time(now, draft);
+            return;
+        }
         let interaction = self.take_interaction().expect("accepted has an interaction");
         self.queue_again(now, interaction, draft);
     }

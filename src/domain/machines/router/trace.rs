@@ -8,7 +8,7 @@ use super::RouterMachine;
 use crate::domain::agent::Presence;
 use crate::domain::effect::{Candidate, Failed, Trace};
 use crate::domain::ids::AgentId;
-use crate::domain::matching::{AgentState, No, Waiting, bars, fits_when_free, waits_for_good};
+use crate::domain::matching::{AgentState, No, Waiting, fits_when_free, waits_for_good};
 use crate::domain::message::{AgentReport, Work};
 use crate::domain::time::Timestamp;
 
@@ -92,7 +92,7 @@ impl RouterMachine {
         }
         let mut declined = waiting.work.declined.iter();
         declined
-            .any(|declined| declined.agent == settings.id && bars(declined))
+            .any(|declined| declined.agent == settings.id && declined.bars())
             .then(|| failed(Failed::Barred, "declined it with a reason that bars them for good"))
     }
 

@@ -6,7 +6,7 @@ use crate::domain::callback::{
     ClosedReason, Fallback, FinalState, InteractionState, Outcome, Phase, PreferMode, Preferred,
     State,
 };
-use crate::domain::message::{Action, AgentMessage, CallbackMessage, Who};
+use crate::domain::message::{Action, AgentMessage, CallbackMessage, Patch, Who};
 use crate::domain::policy::{Medium, WrapUpMode};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
@@ -382,4 +382,27 @@ fn more_time_for_wrap_up_is_told_also_where_there_is_none_left() {
         assert_eq!(bench.events(), ["callback.updated"], "time {time}");
         assert_eq!(bench.record().version, before + 1);
     }
+}
+
+#[test]
+fn an_answer_that_is_told_late_was_while_the_call_lasted() {
+    let mut bench = Bench::ended_call(Outcome::NoAnswer);
+    let ended_at = bench.record().interaction().expect("it is wrapped up").ended_at;
+    bench.at = bench.at + Span::seconds(20);
+    let outcome = Action::Outcome { outcome: Outcome::Answered, notes: None };
+    bench.act(&mara(), outcome).expect("corrected");
+    let interaction = bench.record().interaction().expect("it is wrapped up");
+    assert_eq!((interaction.answered_at, interaction.ended_at), (ended_at, ended_at));
+}
+
+#[test]
+fn fewer_attempts_than_were_made_are_no_further_one() {
+    let mut bench = Bench::ended_call(Outcome::Busy);
+    bench.pass(Span::seconds(60));
+    assert_eq!(bench.state(), State::Open);
+    let patch = Patch { max_attempts: Some(1), ..Patch::default() };
+    bench.act(&BOSS, Action::Patch(Box::new(patch))).expect("patched");
+    bench.pass(Span::minutes(5));
+    let Phase::Ended { reason, .. } = bench.record().phase else { panic!("it has ended") };
+    assert_eq!(reason, ClosedReason::AttemptsUsedUp);
 }

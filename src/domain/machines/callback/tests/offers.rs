@@ -1,8 +1,9 @@
 //! Offers and assignments: taken, declined, expired, taken back, and given by a supervisor.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{BOSS, Bench, agent, mara, queue};
+use super::{BOSS, Bench, START, agent, mara, queue};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::State;
 use crate::domain::effect::Outbox;
@@ -253,4 +254,57 @@ fn a_bound_set_below_what_was_lost_is_told_at_once_and_once() {
     let transfer = Action::Requeue { queue: Some(other), agent: None };
     bench.act(&BOSS, transfer).expect("transferred");
     assert!(!bench.events().contains(&"callback.stuck"), "there it may lose more");
+}
+
+#[test]
+fn who_is_barred_from_it_may_not_claim_it_but_be_given_it() {
+    let never = queue(|one| {
+        let choice = Choice { id: "conflict".to_owned(), labels: BTreeMap::new() };
+        one.decline_reasons = vec![DeclineReason { choice, reassignable: false }];
+    });
+    let mut bench = Bench::new(never, Medium::Voice, None);
+    let offer = bench.offer("mara");
+    let reason = Some("conflict".to_owned());
+    bench.act(&mara(), Action::Decline { offer, reason, session: None }).expect("declined");
+    let claim = Action::Assign { agent: agent("mara"), force: false };
+    assert!(matches!(bench.act(&mara(), claim.clone()), Err(Refusal::Forbidden(_))));
+    let command = CallbackCommand { token: Token(9), who: BOSS, if_match: None, action: claim };
+    bench.tell(CallbackMessage::Command(Box::new(command)));
+    bench.tell(CallbackMessage::Claimed { token: Token(9), result: Ok(()) });
+    assert_eq!(bench.record().assigned_agent(), Some(&agent("mara")));
+}
+
+#[test]
+fn a_booking_claimed_ahead_of_its_time_waits_for_it_again() {
+    let start = START + Span::minutes(180);
+    let mut bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
+    let due = bench.record().next_attempt_at();
+    for _ in 0..2 {
+        let action = Action::Assign { agent: agent("mara"), force: false };
+        let command = CallbackCommand { token: Token(9), who: mara(), if_match: None, action };
+        bench.tell(CallbackMessage::Command(Box::new(command)));
+        bench.tell(CallbackMessage::Claimed { token: Token(9), result: Ok(()) });
+        assert_eq!(bench.record().state(), State::Accepted);
+        bench.pass(Span::seconds(300));
+        assert_eq!(bench.events(), ["callback.unassigned", "callback.carried_over"]);
+        let record = bench.record();
+        assert_eq!((record.state(), record.queued_since), (State::Open, None));
+        assert_eq!((record.next_attempt_at(), record.interactions), (due, 1));
+        assert_eq!(bench.released(), [&agent("mara")]);
+    }
+    bench.at = due.expect("it has a time");
+    bench.tell(CallbackMessage::Wake);
+    let record = bench.record();
+    assert_eq!((record.state(), record.queued_since), (State::Queued, due));
+}
+
+#[test]
+fn a_booking_that_was_to_be_called_at_once_goes_back_into_the_line() {
+    let start = START + Span::minutes(180);
+    let mut bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
+    bench.act(&BOSS, Action::Requeue { queue: None, agent: None }).expect("call now");
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
+    bench.pass(Span::seconds(300));
+    assert_eq!(bench.record().state(), State::Queued);
 }
