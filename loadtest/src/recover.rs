@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use clap::value_parser;
 use ringback::domain::ids::WorkspaceId;
-use ringback::engine::ports::RangeRead;
+use ringback::engine::ports::{RangeRead, Table};
 use ringback::store::{StoreUrl, keys};
 
 use crate::clock;
@@ -118,20 +119,24 @@ async fn read(store: &str) -> Result<usize> {
         next = last.number + 1;
         read += entries.len();
     }
-    let mut start = Vec::new();
+    // An embedded table is in order whether ranges are asked of it or not, so all of it is read in
+    // one go. Elsewhere callbacks are found by their states.
+    let in_one_go = matches!(url, StoreUrl::Embedded(_));
+    let all = Table::ordered(keys::CALLBACK.number, keys::CALLBACK.name);
+    let walked = if in_one_go { all } else { keys::BY_STATE };
+    let mut start = Bytes::new();
     loop {
-        let range = RangeRead {
-            table: keys::CALLBACK,
-            start: start.clone().into(),
-            end: None,
-            reverse: false,
-            limit: ROWS,
-        };
+        let range = RangeRead { table: walked, start, end: None, reverse: false, limit: ROWS };
         let rows = store.tables.range(range).await.context("reading the callbacks")?;
         read += rows.len();
-        let Some((last, _)) = rows.last().filter(|_| rows.len() == ROWS) else { break };
+        let Some((last, _)) = rows.last() else { break };
         // The next key after one is itself and a zero.
-        start = [last.as_ref(), &[0]].concat();
+        start = [last.as_ref(), &[0]].concat().into();
+        if !in_one_go {
+            let ids = rows.iter().filter_map(|(key, _)| keys::id_at_end(key));
+            let records = ids.map(keys::callback).collect();
+            store.tables.get(records).await.context("reading the callbacks")?;
+        }
     }
     Ok(read)
 }

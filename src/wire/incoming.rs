@@ -2,7 +2,7 @@
 
 use super::action::{ActionName, Known, decline_reason, offer, read_action};
 use super::frame::FrameId;
-use super::json::{self, BadJson, Json, Object};
+use super::json::{self, Json, Object};
 use super::problem::{Kind, Problem};
 use super::request::invalid;
 use super::settings::fields::{Fault, Fields, Item};
@@ -95,13 +95,9 @@ pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
         problem: Problem::new(Kind::Malformed, detail),
         strike: true,
     };
-    let body = json::parse(text.as_bytes()).map_err(|error| match error {
-        BadJson::NotJson(_) => strike(None, "The frame isn't JSON; send one JSON object as text."),
-        BadJson::Refused(why) => {
-            let problem = Problem::field("", format!("isn't taken: {why}"));
-            BadFrame { id: None, problem, strike: false }
-        }
-    })?;
+    let Ok(body) = json::parse(text.as_bytes()) else {
+        return Err(strike(None, "The frame isn't JSON; send one JSON object as text."));
+    };
     let Json::Object(mut map) = body else {
         return Err(strike(None, "The frame isn't a JSON object."));
     };

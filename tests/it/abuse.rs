@@ -19,12 +19,7 @@ fn what_is_not_json_is_malformed_and_what_does_not_fit_is_invalid() {
         "{",
         "nonsense",
         "{\"a\": 1}{",
-        "{\"queue\": \"\\ud800\"}",
         "\u{feff}{}",
-        "{\"queue\": \"billing\", \"queue\": \"sales\"}",
-        "{\"size\": 1e999}",
-        &nested(33),
-        &nested(30_000),
         "{'queue': 1}",
         "{\"queue\": \"a\nb\"}",
     ] {
@@ -34,6 +29,17 @@ fn what_is_not_json_is_malformed_and_what_does_not_fit_is_invalid() {
         .is_problem(400, "malformed");
     for text in ["null", "[]", "1", "\"x\"", "{}", "{\"queue\": null}", &nested(32)] {
         create(&server, "application/json", text).is_problem(422, "invalid");
+    }
+    // JSON by its grammar, and yet nothing that anybody could mean.
+    for text in [
+        "{\"queue\": \"\\ud800\"}",
+        "{\"queue\": \"billing\", \"queue\": \"sales\"}",
+        "{\"size\": 1e999}",
+        &nested(33),
+        &nested(30_000),
+    ] {
+        let refused = create(&server, "application/json", text);
+        assert_eq!(refused.pointers(), [""], "{text}");
     }
 }
 

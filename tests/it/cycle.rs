@@ -102,8 +102,7 @@ fn a_call_that_was_not_taken_is_tried_again() {
     let busy = act(&server, &made, "outcome", &json!({"outcome": "busy", "notes": "Engaged"}));
     assert_eq!((&busy.body["state"], &busy.body["attempts"]), (&json!("wrap_up"), &json!(1)));
     let past = act(&server, &made, "retry", &json!({"at": "2020-01-01T00:00:00Z"}));
-    past.is_problem(422, "start-past");
-    assert_eq!(past.pointers(), ["/at"]);
+    assert_eq!(past.is_problem(422, "start-past")["errors"][0]["pointer"], "/at");
     let far = act(&server, &made, "retry", &json!({"at": "2037-11-24T15:00:00Z"}));
     assert_eq!(far.pointers(), ["/at"], "beyond retry_days");
     let again = act(&server, &made, "retry", &json!({"mine": true, "customer_agreed": true}));
