@@ -78,7 +78,7 @@ impl<K: Hash> Windows<K> {
     /// Counts one more, unless that were more than `most`: then says in how many seconds the window
     /// ends. Who is refused isn't counted, so that what is taken back was there before.
     fn count(&self, key: K, most: u32, now: Timestamp) -> Result<(), u32> {
-        let (key, now, length) = (self.hashes.hash_one(key), seconds(now), self.seconds());
+        let (key, now, length) = (self.hashes.hash_one(key), seconds(now), self.length_seconds());
         let mut state = self.lock();
         let State { counts, latest, swept_at } = &mut *state;
         *latest = (now, Instant::now());
@@ -121,12 +121,18 @@ impl<K: Hash> Windows<K> {
     /// Forgets windows that have ended, for as long as it is awaited: after a burst they take
     /// megabytes, and nobody may ask again who would have them dropped.
     async fn forget(&self) {
-        let length = Duration::from_secs(self.seconds().into());
+        let length = Duration::from_secs(self.length_seconds().into());
         loop {
             self.begun.notified().await;
             while let Some((latest, at)) = self.latest() {
                 sleep_until(at + length).await;
-                self.lock().counts.retain(|_, window| window.began > latest);
+                let mut state = self.lock();
+                if state.latest.1 == at {
+                    // Nothing came since, so everything has ended, also where the clock went back.
+                    state.counts.clear();
+                } else {
+                    state.counts.retain(|_, window| window.began > latest);
+                }
             }
         }
     }
@@ -137,7 +143,7 @@ impl<K: Hash> Windows<K> {
         (!state.counts.is_empty()).then_some(state.latest)
     }
 
-    fn seconds(&self) -> u32 {
+    fn length_seconds(&self) -> u32 {
         self.length.whole_seconds().try_into().expect("a window is minutes")
     }
 
@@ -369,6 +375,25 @@ mod tests {
                 tokio::task::yield_now().await;
                 assert_eq!(windows.latest(), None);
             }
+        };
+        tokio::select! {
+            () = windows.forget() => unreachable!("it never ends"),
+            () = counts => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_set_back_keeps_nothing_in_memory() {
+        let windows = Windows::new(Span::minutes(1), 100);
+        let counts = async {
+            assert_eq!(windows.count("before", 1, Timestamp(1_000_000)), Ok(()));
+            tokio::task::yield_now().await;
+            assert_eq!(windows.count("after", 1, Timestamp(0)), Ok(()));
+            for _ in 0..2 {
+                tokio::time::advance(Duration::from_secs(61)).await;
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(windows.latest(), None);
         };
         tokio::select! {
             () = windows.forget() => unreachable!("it never ends"),

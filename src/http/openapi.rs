@@ -122,9 +122,12 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         json!({"name": name, "in": "header", "description": text, "schema": schema})
     };
     let key = (operation.method == "post").then(|| header("Idempotency-Key", KEY));
-    let version = (operation.method != "get" && operation.path.contains("{id}"))
+    let version = (operation.method != "get" && operation.path.contains('{'))
         .then(|| header("If-Match", "The ETag that the write is meant for."));
-    in_path.chain(in_query).chain(key).chain(version).collect()
+    let place = operation
+        .is_stream()
+        .then(|| header("Last-Event-ID", "The id of the last event that was read."));
+    in_path.chain(in_query).chain(key).chain(version).chain(place).collect()
 }
 
 fn responses(operation: &Operation) -> Value {
@@ -141,7 +144,9 @@ fn responses(operation: &Operation) -> Value {
             None => (false, name),
         }) {
             let shape = if list { page(name) } else { reference(name) };
-            response["content"] = json!({"application/json": {"schema": shape}});
+            // A stream's events have this shape in their data.
+            let kind = if operation.is_stream() { "text/event-stream" } else { "application/json" };
+            response["content"] = json!({kind: {"schema": shape}});
         }
         responses[status.to_string()] = response;
     }

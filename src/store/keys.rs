@@ -27,7 +27,8 @@ mod texts;
 pub use self::texts::{TextKind, by_prefix, by_text, external, hash, lower_case, whole_word};
 
 /// callback id → where it stands. All of them, in the order of creation, are those of each state
-/// in [`BY_STATE`].
+/// in [`BY_STATE`]. Redis may have a sorted set of this name from a store of layout 1: nothing
+/// reads it.
 pub const CALLBACK: Table = Table::plain(0, "callback");
 /// callback id, version → its texts.
 pub const REQUEST: Table = Table::plain(1, "request");

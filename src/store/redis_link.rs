@@ -189,7 +189,7 @@ impl RedisLink {
     /// That includes a server that turned into a replica: its name may lead elsewhere by now.
     async fn checked<T>(&self, which: u64, answer: RedisResult<T>) -> RedisResult<T> {
         if let Err(error) = &answer
-            && (error.is_io_error() || error.is_unrecoverable_error())
+            && (error.is_io_error() || error.is_unrecoverable_error() || is_of_a_replica(error))
         {
             let mut current = self.current.lock().await;
             if current.made == which {
@@ -198,6 +198,14 @@ impl RedisLink {
         }
         answer
     }
+}
+
+/// Whether it may be what a server says that turned into a replica: of a transaction it refuses
+/// what writes, or all of it.
+fn is_of_a_replica(error: &RedisError) -> bool {
+    use ErrorKind::{Server, UnexpectedReturnType};
+    let refused = [ServerErrorKind::ReadOnly, ServerErrorKind::ExecAbort].map(Server);
+    refused.contains(&error.kind()) || error.kind() == UnexpectedReturnType
 }
 
 async fn limited<T>(

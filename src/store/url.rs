@@ -122,7 +122,8 @@ impl StoreUrl {
             }
             Self::Redis(url) => {
                 let keys = RedisKeys::new(workspace);
-                // Two connections, so that a group never queues behind a batch of rows.
+                // A connection for each, so that a group never queues behind a batch of rows, and
+                // nothing comes between the two parts of a batch.
                 let log = RedisLog::new(RedisLink::open(url.expose_secret())?, keys.clone());
                 let link = || RedisLink::open(url.expose_secret());
                 let tables = RedisTables::new(link()?, link()?, keys);

@@ -24,6 +24,11 @@ impl Operation {
         words.fold(self.method.to_owned(), |id, word| id + "_" + word)
     }
 
+    /// Whether its answer goes on and on.
+    pub(super) fn is_stream(&self) -> bool {
+        self.path == "/v1/events"
+    }
+
     /// Whether a request without a body isn't taken.
     pub(super) fn needs_body(&self) -> bool {
         (matches!(self.method, "put" | "patch") && self.body != Some("Deny"))
@@ -184,7 +189,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[(200, Some("Report"))],
         "Reports of past hours and days: `callbacks` of the workspace, `queues` and `agents` each. \
          A table by `format=csv` or `Accept: text/csv`"),
-    get("/v1/events", &["channel", "supervisor", "admin"], &[], &[(200, None)],
+    get("/v1/events", &["channel", "supervisor", "admin"], &[], &[(200, Some("Event"))],
         "Follows events as server-sent events; Last-Event-ID takes a stream up again. Channels \
          see their own callbacks'"),
     get("/v1/webhooks", ADMIN, PAGE, &[(200, Some("Webhook[]"))], "Lists webhooks"),

@@ -136,3 +136,17 @@ fn operations_have_names_of_their_own_and_a_sentence() {
     assert_eq!(names.len(), OPERATIONS.len());
     assert!(OPERATIONS.iter().all(|one| !one.summary.is_empty()));
 }
+
+#[test]
+fn what_only_some_operations_have_is_described_there() {
+    let document = build();
+    let names = |path: &str, method: &str| -> Vec<String> {
+        let parameters = document["paths"][path][method]["parameters"].as_array();
+        let named = parameters.into_iter().flatten().filter_map(|one| one["name"].as_str());
+        named.map(str::to_owned).collect()
+    };
+    assert_eq!(names("/v1/events", "get"), ["Last-Event-ID"]);
+    let answer = &document["paths"]["/v1/events"]["get"]["responses"]["200"]["content"];
+    assert!(answer["text/event-stream"].is_object(), "{answer}");
+    assert_eq!(names("/v1/deny_list/{phone}", "delete"), ["phone", "If-Match"]);
+}

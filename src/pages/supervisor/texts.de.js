@@ -151,7 +151,7 @@ export default {
     updated: 'geändert',
     unroutable: 'niemand kann ihn übernehmen',
     stuck: 'zu oft abgelehnt oder verpasst',
-    carried_over: 'auf die nächste Öffnung verschoben',
+    carried_over: 'auf später verschoben',
     schedule_conflict: 'außerhalb der neuen Zeiten',
     promise_broken: 'Zusage gebrochen',
     meeting_ready: 'Treffen angelegt',

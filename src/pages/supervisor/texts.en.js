@@ -151,7 +151,7 @@ export default {
     updated: 'changed',
     unroutable: 'nobody can take it',
     stuck: 'declined or missed too often',
-    carried_over: 'carried over to the next opening',
+    carried_over: 'put off to a later time',
     schedule_conflict: 'outside the new hours',
     promise_broken: 'promise broken',
     meeting_ready: 'meeting made',

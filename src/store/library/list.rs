@@ -7,6 +7,9 @@
 //! Those without the instant come behind all others, by id, and have no index of their own: what
 //! holds all that can match is looked through.
 //!
+//! Fronts are read one after the other and not at one moment, in the order of a callback's life:
+//! one that goes on meanwhile is found, one that goes back may be missed by that page.
+//!
 //! A place in a list is what its order goes by: the id, or the instant and the id.
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 //!
 //! A batch is one transaction, a range is one script, a point read is one transaction: whoever
 //! reads sees a batch whole or not at all. A batch isn't a script, because Lua copies each of its
-//! hundreds of arguments twice, which took a quarter of Redis' time. Row keys are bytes and go as
+//! hundreds of arguments twice, which took a quarter of the time. Row keys are bytes and go as
 //! they are; members of a sorted set with equal scores sort as bytes, which is the order that the
 //! port promises.
 
@@ -94,7 +94,7 @@ impl RedisTables {
         let mut look = redis::cmd("HMGET");
         look.arg(self.keys.head()).arg(&["epoch", "watermark", "last"]);
         let fence = self.keys.fence();
-        let commands = self.commands(&batch);
+        let commands = self.commands(ours, &batch);
         let mut verdict = Ok(false);
         let is_due = |facts: Facts| {
             verdict = check(facts, ours, &batch);
@@ -106,11 +106,12 @@ impl RedisTables {
         if done {
             return Ok(());
         }
-        Err(StoreError::Unavailable("Redis: somebody took the workspace meanwhile".to_owned()))
+        Err(StoreError::Unavailable("Redis: something else was written meanwhile".to_owned()))
     }
 
-    /// A batch and its watermark as one transaction.
-    fn commands(&self, batch: &TableBatch) -> Pipeline {
+    /// A batch and its watermark as one transaction. Were a key given another type by somebody,
+    /// Redis would carry out the rest all the same, and the error be told once.
+    fn commands(&self, ours: Epoch, batch: &TableBatch) -> Pipeline {
         let mut commands = redis::pipe();
         commands.atomic();
         for (table, part) in sorted(&batch.rows) {
@@ -135,6 +136,8 @@ impl RedisTables {
             }
         }
         commands.cmd("HSET").arg(self.keys.head()).arg("watermark").arg(batch.to).ignore();
+        // Whoever looked before is too late, be it this process on a connection that broke since.
+        commands.cmd("SET").arg(self.keys.fence()).arg(ours).ignore();
         commands
     }
 

@@ -7,8 +7,8 @@ use super::contact::ever_allowed;
 use super::{Asked, CallbackMachine, Draft, SeatFor, Taken};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::{
-    CallbackType, ClosedReason, FinalState, OpenReason, Phase, Preferred, Reach, Remarks, Request,
-    State,
+    CallbackType, ClosedReason, Declined, FinalState, OpenReason, Phase, Preferred, Reach, Remarks,
+    Request, State,
 };
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
@@ -197,14 +197,15 @@ impl CallbackMachine {
                     "it is assigned to another agent; ask a supervisor".to_owned(),
                 ));
             }
-            if self.record().declined.iter().any(|one| one.agent == *agent && one.bars()) {
-                return Err(Refusal::Forbidden(
-                    "you declined it for good; ask a supervisor".to_owned(),
-                ));
-            }
         }
         if self.record().assigned_agent() == Some(agent) {
             return Ok(Taken::Again);
+        }
+        let barred = |one: &Declined| one.agent == *agent && one.bars();
+        if !who.supervises() && self.record().declined.iter().any(barred) {
+            return Err(Refusal::Forbidden(
+                "you declined it for good; ask a supervisor".to_owned(),
+            ));
         }
         let record = self.record();
         if record.interaction().is_none()
@@ -255,6 +256,7 @@ impl CallbackMachine {
             // The offer's grant is kept for the assignment; the claim's is one too many.
             draft.released.push(agent.clone());
         }
+        let was_early = self.is_before_its_time(now.wall);
         let same = self.record().offer().is_some_and(|offer| offer.agent == *agent);
         let reason = if same { RevokeReason::AcceptedElsewhere } else { RevokeReason::Reassigned };
         self.end_offer(OfferEnd::Revoked(reason), draft);
@@ -264,7 +266,9 @@ impl CallbackMachine {
             Some(interaction) => interaction,
             None => self.new_interaction(now),
         };
-        self.record_mut().queued_since.get_or_insert(now.wall);
+        let queued_since = &mut self.record_mut().queued_since;
+        // Still ahead of its time, it was never in line.
+        *queued_since = queued_since.filter(|_| !was_early).or(Some(now.wall));
         let by = if who.supervises() { AssignedBy::Supervisor } else { AssignedBy::Claim };
         self.begin_assignment(now, interaction, agent.clone(), by, draft);
         Ok(())

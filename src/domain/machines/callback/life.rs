@@ -149,6 +149,12 @@ impl CallbackMachine {
     pub(super) fn fall_due(&mut self, now: &Now, draft: &mut Draft) {
         let Phase::Open { due, why, carried, .. } = &self.record().phase else { return };
         let (due, why, carried) = (*due, *why, carried.clone());
+        if why == OpenReason::Retry && self.record().attempts >= self.record().max_attempts {
+            // Fewer are allowed than when it was put off.
+            let reason = ClosedReason::AttemptsUsedUp;
+            self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
+            return;
+        }
         // A timer comes a moment late: what fell due before the closing has the overrun too.
         let queue = self.queue();
         let in_time = queue.is_open(due) && !queue.is_shut(now.wall);
@@ -172,12 +178,6 @@ impl CallbackMachine {
         }
         let extends = self.queue().settings.retry_extends_expiry;
         let record = self.record_mut();
-        if why == OpenReason::Retry && record.attempts >= record.max_attempts {
-            // Fewer are allowed than when it was put off.
-            let reason = ClosedReason::AttemptsUsedUp;
-            self.end(now, FinalState::ClosedAbandoned, reason, ENGINE, draft);
-            return;
-        }
         match why {
             OpenReason::Booked => record.queued_since = Some(due),
             OpenReason::Retry => {
@@ -265,10 +265,7 @@ impl CallbackMachine {
         let was_taken = record.interaction().is_some_and(|interaction| {
             interaction.offered_at.is_none() && interaction.accepted_at == record.queued_since
         });
-        was_taken
-            && record.booking.is_some()
-            && record.awaits_its_call()
-            && self.due_for_booking() > now
+        was_taken && record.booking.is_some() && !record.retrying && self.due_for_booking() > now
     }
 
     /// Waits for its booked time, with the interaction that it has.

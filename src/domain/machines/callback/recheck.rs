@@ -126,6 +126,7 @@ impl CallbackMachine {
             return;
         }
         draft.events.push(CallbackEvent::Rescheduled { start: Some(start), by: ENGINE });
+        self.end_interaction(now, draft);
         self.move_to(now, Booking { overbooked: seated.overbooked, ..booking }, draft);
         if in_conflict {
             self.tell_conflict(start, draft);

@@ -299,6 +299,31 @@ fn a_booking_claimed_ahead_of_its_time_waits_for_it_again() {
 }
 
 #[test]
+fn a_booking_given_on_ahead_of_its_time_waits_for_it_and_one_put_off_for_its_retry() {
+    let start = START + Span::minutes(180);
+    let mut bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
+    let give = |bench: &mut Bench, who: Who, to: &str| {
+        bench.at = bench.at + Span::seconds(10);
+        let action = Action::Assign { agent: agent(to), force: false };
+        let command = CallbackCommand { token: Token(9), who, if_match: None, action };
+        bench.tell(CallbackMessage::Command(Box::new(command)));
+        bench.tell(CallbackMessage::Claimed { token: Token(9), result: Ok(()) });
+        assert_eq!(bench.record().assigned_agent(), Some(&agent(to)));
+    };
+    give(&mut bench, mara(), "mara");
+    give(&mut bench, BOSS, "noor");
+    bench.pass(Span::seconds(300));
+    assert_eq!(bench.record().state(), State::Open);
+    give(&mut bench, mara(), "mara");
+    let at = bench.at + Span::minutes(30);
+    let retry = Action::Retry { at: Some(at), mine: false, customer_agreed: true };
+    bench.act(&mara(), retry).expect("put off");
+    give(&mut bench, mara(), "mara");
+    bench.pass(Span::seconds(300));
+    assert_eq!(bench.record().state(), State::Queued, "it isn't its booked time that counts");
+}
+
+#[test]
 fn a_booking_that_was_to_be_called_at_once_goes_back_into_the_line() {
     let start = START + Span::minutes(180);
     let mut bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
