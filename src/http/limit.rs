@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash};
-use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,7 +35,7 @@ const PHONES_MAX: usize = 120_000;
 ///
 /// Of keys there are a minute's many, so each is a hash here, from a random seed: two that share
 /// one share a count, which one pair in 2^64 does.
-struct Windows<K> {
+struct Windows {
     length: Span,
     /// Keys that are remembered.
     most_keys: usize,
@@ -44,7 +43,6 @@ struct Windows<K> {
     /// Something is remembered where nothing was.
     begun: Notify,
     hashes: RandomState,
-    _key: PhantomData<fn(K)>,
 }
 
 struct State {
@@ -62,7 +60,7 @@ struct Window {
     count: u32,
 }
 
-impl<K: Hash> Windows<K> {
+impl Windows {
     fn new(length: Span, most_keys: usize) -> Self {
         let state = State { counts: BTreeMap::new(), latest: (0, Instant::now()), swept_at: 0 };
         Self {
@@ -71,13 +69,12 @@ impl<K: Hash> Windows<K> {
             state: Mutex::new(state),
             begun: Notify::new(),
             hashes: RandomState::default(),
-            _key: PhantomData,
         }
     }
 
     /// Counts one more, unless that were more than `most`: then says in how many seconds the window
     /// ends. Who is refused isn't counted, so that what is taken back was there before.
-    fn count(&self, key: K, most: u32, now: Timestamp) -> Result<(), u32> {
+    fn count(&self, key: impl Hash, most: u32, now: Timestamp) -> Result<(), u32> {
         let (key, now, length) = (self.hashes.hash_one(key), seconds(now), self.length_seconds());
         let mut state = self.lock();
         let State { counts, latest, swept_at } = &mut *state;
@@ -109,7 +106,7 @@ impl<K: Hash> Windows<K> {
 
     /// Takes back one that was counted at `then` and turned out not to count, unless its window is
     /// over.
-    fn uncount(&self, key: &K, then: Timestamp) {
+    fn uncount(&self, key: impl Hash, then: Timestamp) {
         let key = self.hashes.hash_one(key);
         if let Some(window) = self.lock().counts.get_mut(&key)
             && window.began <= seconds(then)
@@ -178,10 +175,10 @@ fn network(address: IpAddr) -> IpAddr {
 pub(super) struct Attempts {
     /// Different ones that an address may send in a minute.
     most: u32,
-    failures: Windows<IpAddr>,
-    guesses: Windows<IpAddr>,
+    failures: Windows,
+    guesses: Windows,
     /// Which credentials an address sent, by a digest.
-    sent: Windows<(IpAddr, [u8; 32])>,
+    sent: Windows,
 }
 
 impl Attempts {
@@ -216,8 +213,8 @@ impl Attempts {
 
 /// Requests and callbacks with keys that stand in pages, by key and address.
 pub(super) struct PublicUses {
-    requests: Windows<([u8; 32], IpAddr)>,
-    callbacks: Windows<([u8; 32], IpAddr)>,
+    requests: Windows,
+    callbacks: Windows,
 }
 
 impl Default for PublicUses {
@@ -259,13 +256,13 @@ impl PublicUses {
     /// Takes back a request for a callback, counted at `then`, of which nothing came.
     pub(super) fn uncount_callback(&self, key: [u8; 32], address: Option<IpAddr>, then: Timestamp) {
         if let Some(address) = address {
-            self.callbacks.uncount(&(key, network(address)), then);
+            self.callbacks.uncount((key, network(address)), then);
         }
     }
 }
 
 /// Requests for callbacks, by workspace and phone number.
-pub(super) struct PhoneRequests(Windows<(usize, PhoneNumber)>);
+pub(super) struct PhoneRequests(Windows);
 
 impl Default for PhoneRequests {
     fn default() -> Self {
@@ -292,7 +289,7 @@ impl PhoneRequests {
 
     /// Takes back a request, counted at `then`, of which nothing came.
     pub(super) fn uncount(&self, workspace: usize, phone: PhoneNumber, then: Timestamp) {
-        self.0.uncount(&(workspace, phone), then);
+        self.0.uncount((workspace, phone), then);
     }
 }
 
