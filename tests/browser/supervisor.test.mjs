@@ -131,6 +131,7 @@ test('how a queue’s day goes, in figures and in charts', BOUND, async () => {
   await billing.getByRole('img', { name: /^Asked for, last day [1-9]\d* in all/ }).waitFor();
   await billing.getByRole('img', { name: /^Waiting, last hour/ }).waitFor();
   await desk.getByRole('button', { name: 'End call', exact: true }).click();
+  await site.server.reaches(asked.id, 'wrap_up');
   await site.server.as('lead-key-1')('POST', `/v1/callbacks/${asked.id}/close`, {});
 });
 
