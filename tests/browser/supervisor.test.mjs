@@ -63,6 +63,7 @@ test('why it waits, in German: each of the server’s sentences has words', BOUN
     const sentences = {
       detail: ['there is no such agent', 'needs french at level 3, has 2',
         'has no room for 3 units of voice even when free', 'needs 1 free, uses 1 of 2 units',
+        'keeps the free units for a larger one before it',
         'holds as much video as they may: 1', 'declined it, is offered it again in 45 s',
         'it waits for mara', 'is offline', "doesn't serve billing", 'has no session',
         'declined it with a reason that bars them for good', 'Something else.'],
@@ -81,8 +82,9 @@ test('why it waits, in German: each of the server’s sentences has words', BOUN
       all.map((one) => reworded(kind, one, names))), ...codes.map(unroutable)];
   });
   assert.deepEqual(told, ['gibt es nicht', 'french: Stufe 3 verlangt, hat 2',
-    'zu groß: 3 Einheiten', '1 von 2 Einheiten belegt', 'hat schon 1 per Video', 'in 0:45 wieder',
-    'wartet auf MARA', '', '', '', '', 'Something else.',
+    'zu groß: 3 Einheiten', '1 von 2 Einheiten belegt',
+    'hält die freien Einheiten für einen größeren vor ihm frei',
+    'hat schon 1 per Video', 'in 0:45 wieder', 'wartet auf MARA', '', '', '', '', 'Something else.',
     'Die Angebote von BILLING werden fortgesetzt.',
     'MARA kann ihn übernehmen; sonst darf niemand.',
     'MARA kann ihn übernehmen, oder es wird nicht länger gewartet: noch 1:30.',

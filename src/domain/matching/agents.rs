@@ -117,6 +117,15 @@ impl AgentState {
         size <= self.free_units() && most.is_none_or(|most| media <= u64::from(most))
     }
 
+    /// Whether so much finds no room now, but will when callbacks that they hold have ended.
+    pub(crate) fn room_comes(&self, medium: Medium, size: u32) -> bool {
+        let comes = |report: &AgentReport| {
+            let units = u64::from(report.settings.capacity.units);
+            u64::from(size) + u64::from(report.external_units) <= units
+        };
+        self.report.as_ref().is_some_and(comes) && !self.has_room(medium, size)
+    }
+
     /// Whether they can be given so much now.
     pub(crate) fn can_hold(&self, medium: Medium, size: u32) -> bool {
         self.takes_work() && self.has_room(medium, size)

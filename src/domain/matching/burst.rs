@@ -36,7 +36,7 @@ impl Matching {
         if waiting.waits_for.is_some() || waiting.preferred == Some(best) {
             return Some(best);
         }
-        let excluded = |agent| waiting.excluded.contains(&agent);
+        let excluded = |agent| self.passes_over(agent, waiting);
         let equals =
             self.signatures[number].equally_able(waiting.standing.aged, COMPARED, excluded);
         equals.into_iter().min_by_key(|agent| self.pressure_on(*agent, number))

@@ -18,7 +18,9 @@ impl Matching {
             let key = &signature.key;
             let filed = |filing: &Filing| matches!(filing, Filing::Signature(at) if *at == no);
             let waiting = self.waiting.values().filter(|waiting| filed(&waiting.filing));
-            assert_eq!(signature.waiting, waiting.count());
+            let of_it: Vec<_> = waiting.collect();
+            assert_eq!(signature.waiting, of_it.len());
+            assert_eq!(signature.pressing, of_it.iter().filter(|one| one.presses()).count());
             let queue = &self.queues[key.queue];
             assert!(queue.signatures.contains(&no));
             let mut eligible = 0;
@@ -36,6 +38,7 @@ impl Matching {
             }
             assert_eq!(signature.eligible, eligible);
         }
+        self.check_room();
         for (no, queue) in self.queues.iter() {
             let waiting = self.waiting.values().filter(|waiting| waiting.queue == no);
             let waiting: BTreeSet<_> = waiting.map(|waiting| waiting.work.id).collect();
@@ -52,6 +55,7 @@ impl Matching {
         assert_eq!(self.waiting.len() + self.reviews.len() + self.holders.len(), 0);
         assert_eq!((self.agents.len(), self.queues.len(), self.signatures.len()), (0, 0, 0));
         assert_eq!(self.in_use, 0);
+        self.check_room();
     }
 
     /// All that waits.

@@ -15,19 +15,29 @@ impl Matching {
             return None;
         }
         if let Some(only) = waiting.waits_for {
-            return self.can_take(only, waiting).then_some(only);
+            return self.may_take(only, waiting).then_some(only);
         }
-        if let Some(preferred) = waiting.preferred.filter(|agent| self.can_take(*agent, waiting)) {
+        if let Some(preferred) = waiting.preferred.filter(|agent| self.may_take(*agent, waiting)) {
             return Some(preferred);
         }
         match &waiting.filing {
             Filing::Signature(number) => self.signatures[*number]
-                .best_able(waiting.standing.aged, |agent| waiting.excluded.contains(&agent)),
+                .best_able(waiting.standing.aged, |agent| self.passes_over(agent, waiting)),
             Filing::Overflow(_) => self.choose_agent_by_scan(waiting),
         }
     }
 
-    /// Whether the agent can be offered it, leaving aside that it may wait for somebody else.
+    /// Whether the agent isn't offered it, although they could take it.
+    pub(super) fn passes_over(&self, agent: No<AgentState>, waiting: &Waiting) -> bool {
+        waiting.excluded.contains(&agent) || self.keeps_room_from(agent, waiting)
+    }
+
+    /// Whether the agent is offered it, leaving aside that it may wait for somebody else.
+    fn may_take(&self, agent: No<AgentState>, waiting: &Waiting) -> bool {
+        self.can_take(agent, waiting) && !self.keeps_room_from(agent, waiting)
+    }
+
+    /// Whether the agent can take it, leaving aside for what else they keep room.
     pub(crate) fn can_take(&self, agent: No<AgentState>, waiting: &Waiting) -> bool {
         let work = &waiting.work;
         self.agents[agent].can_hold(work.medium, work.size)
@@ -52,7 +62,7 @@ impl Matching {
     /// The slow and exact way, for work without a signature: over all agents of its queue.
     fn choose_agent_by_scan(&self, waiting: &Waiting) -> Option<No<AgentState>> {
         let queue = &self.queues[waiting.queue];
-        let able = queue.members.iter().filter(|no| self.can_take(**no, waiting));
+        let able = queue.members.iter().filter(|no| self.may_take(**no, waiting));
         let order = able.filter_map(|no| {
             let fit = self.fit(*no, waiting.queue, &waiting.filing)?;
             let preference = if waiting.standing.aged { 1 } else { fit.preference };
@@ -69,8 +79,10 @@ impl Matching {
             return None;
         }
         let excluded = |id| agent.excluded.contains(&id);
+        let kept = self.kept(no);
         let mut best: Option<Turn> = None;
-        let mut consider = |turn: Option<Turn>| {
+        let mut consider = |size: u32, turn: Option<Turn>| {
+            let turn = turn.filter(|turn| !kept.holds_back(size, turn));
             best = best.into_iter().chain(turn).min();
         };
         for entry in &agent.entries {
@@ -83,22 +95,23 @@ impl Matching {
                 continue;
             }
             let preference = entry.fit.preference;
-            consider(signature.lines.first(preference, excluded));
+            consider(key.size, signature.lines.first(preference, excluded));
             if let Some(lines) = agent.reserved.get(&entry.signature) {
-                consider(lines.first(preference, excluded));
+                consider(key.size, lines.first(preference, excluded));
             }
         }
         for queue in agent.queues.iter().map(|queue| &self.queues[*queue]) {
             if queue.offers() {
-                queue.overflow.iter().for_each(|id| consider(self.overflow_turn(no, *id)));
+                for waiting in queue.overflow.iter().map(|id| &self.waiting[id]) {
+                    consider(waiting.work.size, self.overflow_turn(no, waiting));
+                }
             }
         }
         best.map(|turn| turn.id)
     }
 
     /// The turn of work without a signature at this agent, if they can take it.
-    fn overflow_turn(&self, agent: No<AgentState>, id: CallbackId) -> Option<Turn> {
-        let waiting = self.waiting(id).expect("what is in overflow waits");
+    fn overflow_turn(&self, agent: No<AgentState>, waiting: &Waiting) -> Option<Turn> {
         let open = waiting.waits_for.is_none_or(|only| only == agent);
         if !open || !self.can_take(agent, waiting) {
             return None;

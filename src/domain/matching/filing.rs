@@ -183,6 +183,7 @@ impl Matching {
                 self.queues[waiting.queue].overflow.insert(id);
             }
         }
+        self.count_in(&waiting);
         let before = self.waiting.insert(id, Box::new(waiting));
         assert!(before.is_none(), "a callback waits once");
     }
@@ -220,6 +221,7 @@ impl Matching {
                 self.queues[waiting.queue].overflow.remove(&id);
             }
         }
+        self.count_out(&waiting);
         Some(waiting)
     }
 

@@ -87,19 +87,18 @@ impl Lines {
         preference: u8,
         excluded: impl Fn(CallbackId) -> bool,
     ) -> Option<Turn> {
-        let open = |id: &CallbackId| !excluded(*id);
-        if let Some(&(deadline, rank, id)) = self.urgent.iter().find(|(_, _, id)| open(id)) {
-            return Some(Turn { deadline, preference: 0, rank, id });
+        let pressing = self.first_pressing(&excluded);
+        if pressing.is_some_and(|turn| turn.deadline < Timestamp::NEVER) {
+            return pressing;
         }
-        let turn = |preference, &(rank, id): &(Rank, CallbackId)| Turn {
-            deadline: Timestamp::NEVER,
-            preference,
-            rank,
-            id,
-        };
-        let aged = self.aged.iter().find(|(_, id)| open(id)).map(|found| turn(1, found));
-        let fresh = self.fresh.iter().find(|(_, id)| open(id)).map(|found| turn(preference, found));
-        aged.into_iter().chain(fresh).min()
+        pressing.into_iter().chain(first_by_rank(&self.fresh, preference, excluded)).min()
+    }
+
+    /// The same of what is about to break its promise, or has aged.
+    pub(crate) fn first_pressing(&self, excluded: impl Fn(CallbackId) -> bool) -> Option<Turn> {
+        let urgent = self.urgent.iter().find(|(_, _, id)| !excluded(*id));
+        let urgent = urgent.map(|&(deadline, rank, id)| Turn { deadline, preference: 0, rank, id });
+        urgent.or_else(|| first_by_rank(&self.aged, 1, excluded))
     }
 
     /// All that stands here, in no order that matters.
@@ -107,6 +106,16 @@ impl Lines {
         let urgent = self.urgent.iter().map(|(_, _, id)| *id);
         urgent.chain(self.aged.iter().chain(&self.fresh).map(|(_, id)| *id))
     }
+}
+
+/// What stands first in a line that goes by rank.
+fn first_by_rank(
+    line: &BTreeSet<(Rank, CallbackId)>,
+    preference: u8,
+    excluded: impl Fn(CallbackId) -> bool,
+) -> Option<Turn> {
+    let &(rank, id) = line.iter().find(|(_, id)| !excluded(*id))?;
+    Some(Turn { deadline: Timestamp::NEVER, preference, rank, id })
 }
 
 #[cfg(test)]

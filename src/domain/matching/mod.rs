@@ -10,6 +10,7 @@
 //!   able ones exactly if they take work and have room for it;
 //! - each waiting callback stands in one line: its signature's, or that of the one agent it waits
 //!   for, or in its queue's overflow when the table of signatures is full;
+//! - room is kept for what presses, by `room`: nothing smaller that comes after it is given there;
 //! - a number is kept only as long as what it stands for; [`AgentState::is_unused`] and
 //!   [`Matching::forget_queue`] say when that is over.
 
@@ -24,6 +25,7 @@ mod members;
 mod outlook;
 mod queues;
 mod registry;
+mod room;
 mod signatures;
 
 use std::collections::BTreeSet;
@@ -40,6 +42,7 @@ use super::callback::Unroutable;
 use super::ids::{AgentId, CallbackId, QueueId};
 use super::time::Timestamp;
 use registry::Registry;
+use room::Room;
 use signatures::{Signature, SignatureKey};
 
 /// Everything that waits, and everyone who could take it.
@@ -58,6 +61,7 @@ pub(crate) struct Matching {
     waiting: ByKey<CallbackId, Box<Waiting>>,
     /// When time itself changes how a callback is filed.
     reviews: BTreeSet<(Timestamp, CallbackId)>,
+    room: Room,
     /// How many agents hold a callback: a proposal and a claim may cross.
     holders: ByKey<CallbackId, usize>,
     /// Proposals so far: tells who was offered something longest ago.
@@ -75,6 +79,7 @@ impl Matching {
             asks: 0,
             waiting: ByKey::default(),
             reviews: BTreeSet::new(),
+            room: Room::default(),
             holders: ByKey::default(),
             proposals: 0,
         }

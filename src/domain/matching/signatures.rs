@@ -107,6 +107,8 @@ pub(crate) struct Signature {
     pub(crate) lines: Lines,
     /// How many wait, those that wait for one agent included.
     pub(crate) waiting: usize,
+    /// How many of those press and take several units.
+    pub(crate) pressing: usize,
     /// Work, wherever it waits, that some agent declined.
     pub(crate) declined: BTreeSet<CallbackId>,
     /// When it was last asked for, counted in requests.
@@ -122,6 +124,7 @@ impl Signature {
             able: BTreeMap::new(),
             lines: Lines::default(),
             waiting: 0,
+            pressing: 0,
             declined: BTreeSet::new(),
             last_used: 0,
         }

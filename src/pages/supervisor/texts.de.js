@@ -188,6 +188,7 @@ export default {
     skill: '{skill}: Stufe {level} verlangt, hat {held}',
     too_large: 'zu groß: {size} Einheiten',
     units: '{used} von {units} Einheiten belegt',
+    kept: 'hält die freien Einheiten für einen größeren vor ihm frei',
     medium: 'hat schon {held} per {medium}',
     again: 'in {left} wieder',
     waits_for: 'wartet auf {agent}',

@@ -188,6 +188,7 @@ export default {
     skill: '{skill}: level {level} asked for, has {held}',
     too_large: 'too large: {size} units',
     units: '{used} of {units} units in use',
+    kept: 'keeps the free units for a larger one before it',
     medium: 'has {held} by {medium} already',
     again: 'again in {left}',
     waits_for: 'waits for {agent}',

@@ -19,6 +19,7 @@ const DETAILS = [
   ['skill', /^needs (?<skill>.+) at level (?<level>\d+), has (?<held>\w+)$/],
   ['too_large', /^has no room for (?<size>\d+) units of \w+ even when free$/],
   ['units', /^needs \d+ free, uses (?<used>\d+) of (?<units>\d+) units$/],
+  ['kept', /^keeps the free units for a larger one before it$/],
   ['medium', /^holds as much (?<medium>\w+) as they may: (?<held>\d+)$/],
   ['again', /^declined it, is offered it again in (?<left>\d+) s$/],
   ['waits_for', /^it waits for (?<agent>\S+)$/],

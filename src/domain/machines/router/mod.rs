@@ -98,6 +98,7 @@ impl RouterMachine {
         self.end_rests(now, outbox);
         self.review_due(now, outbox);
         self.decide_gathered(now, outbox);
+        self.fill_freed(outbox);
         match message {
             RouterMessage::PutQueue(queue) => self.put_queue(&queue, now, outbox),
             RouterMessage::RemoveQueue(queue) => self.remove_queue(&queue, now, outbox),
@@ -121,6 +122,7 @@ impl RouterMachine {
             }
             RouterMessage::Wake => self.alarm = None,
         }
+        self.fill_freed(outbox);
         self.set_alarm(outbox);
     }
 
@@ -138,6 +140,9 @@ impl RouterMachine {
             before.preference_limit == rules.preference_limit
                 && before.promise_slack == rules.promise_slack
         });
+        if rules.offers_paused {
+            self.matching.free_members(id);
+        }
         let waiting = self.matching.waiting_in(id);
         if !alike {
             self.refile(&waiting, now, outbox);
@@ -339,6 +344,15 @@ impl RouterMachine {
             self.take(callback, agent, outbox);
         }
         self.matching.refresh(agent);
+    }
+
+    /// Gives work to those who kept room for what doesn't wait for it any more.
+    fn fill_freed(&mut self, outbox: &mut Outbox) {
+        while let Some(id) = self.matching.next_freed() {
+            if let Some(agent) = self.matching.agents.find(&id) {
+                self.fill(agent, outbox);
+            }
+        }
     }
 
     /// Finds agents for work that may have become possible, in the order in which it is taken.

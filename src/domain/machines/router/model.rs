@@ -26,7 +26,7 @@ pub(super) enum Said {
 }
 
 /// All facts, and nothing derived.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Model {
     pub(super) queues: BTreeMap<QueueId, Arc<Queue>>,
     pub(super) agents: BTreeMap<AgentId, AgentReport>,
@@ -36,7 +36,7 @@ pub(super) struct Model {
     extra: BTreeMap<(CallbackId, AgentId), u32>,
     offered: BTreeMap<AgentId, i64>,
     proposals: i64,
-    now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Model {
@@ -44,6 +44,32 @@ impl Model {
         self.now = now;
         let mut said = Vec::new();
         self.sweep(&mut said);
+        if let Some(agent) = self.hear(message, &mut said) {
+            self.fill(&agent, &mut said);
+        }
+        self.sweep(&mut said);
+        said
+    }
+
+    /// Follows what was said instead of foretelling it, where room is given up that was kept: who
+    /// is given work first then is of no matter, as long as it is theirs to take.
+    pub(super) fn follow(&mut self, now: Timestamp, message: &RouterMessage, said: &[Said]) {
+        self.now = now;
+        let mut expected = Vec::new();
+        self.hear(message, &mut expected);
+        let proposals = said.strip_prefix(&*expected).expect("what was claimed is told first");
+        for one in proposals {
+            let Said::Propose(callback, agent) = one else { panic!("{one:?} once more") };
+            let (report, work) = (&self.agents[agent], &self.waiting[callback]);
+            assert!(self.may(report, work), "{one:?} of {work:?}");
+            let first = self.best_work(report) == Some(*callback);
+            assert!(first || self.best_agent(work).as_ref() == Some(agent), "{one:?} is first");
+            self.propose(*callback, agent.clone(), &mut Vec::new());
+        }
+    }
+
+    /// Takes a message in; whom it gives room.
+    fn hear(&mut self, message: &RouterMessage, said: &mut Vec<Said>) -> Option<AgentId> {
         match message.clone() {
             RouterMessage::PutQueue(queue) => {
                 self.queues.insert(queue.settings.id.clone(), queue);
@@ -54,7 +80,7 @@ impl Model {
             RouterMessage::PutAgent(report) => {
                 let id = report.settings.id.clone();
                 self.agents.insert(id.clone(), *report);
-                self.fill(&id, &mut said);
+                return Some(id);
             }
             RouterMessage::RemoveAgent(agent) => {
                 self.agents.remove(&agent);
@@ -75,7 +101,7 @@ impl Model {
                 if let Some(extra) = self.extra.get_mut(&pair).filter(|extra| **extra > 0) {
                     *extra -= 1;
                 } else if self.held.remove(&pair).is_some() {
-                    self.fill(&agent, &mut said);
+                    return Some(agent);
                 }
             }
             RouterMessage::Claim(claim) => {
@@ -87,8 +113,7 @@ impl Model {
             }
             RouterMessage::Trace { .. } | RouterMessage::Wake => {}
         }
-        self.sweep(&mut said);
-        said
+        None
     }
 
     fn hold(&mut self, callback: CallbackId, agent: &AgentId, medium: Medium, size: u32) {
@@ -121,9 +146,7 @@ impl Model {
 
     fn fill(&mut self, agent: &AgentId, said: &mut Vec<Said>) {
         while let Some(report) = self.agents.get(agent) {
-            let able = self.waiting.values().filter(|work| self.may(report, work));
-            let best = able.min_by_key(|work| self.turn(work, self.preference(report, work)));
-            let Some(callback) = best.map(|work| work.id) else { return };
+            let Some(callback) = self.best_work(report) else { return };
             self.propose(callback, agent.clone(), said);
         }
     }
@@ -133,12 +156,22 @@ impl Model {
         order.sort_unstable();
         for (_, _, _, callback) in order {
             let work = &self.waiting[&callback];
-            let able = self.agents.values().filter(|report| self.may(report, work));
-            let best = able.min_by_key(|report| self.order(report, work));
-            if let Some(agent) = best.map(|report| report.settings.id.clone()) {
+            if let Some(agent) = self.best_agent(work) {
                 self.propose(callback, agent, said);
             }
         }
+    }
+
+    fn best_work(&self, report: &AgentReport) -> Option<CallbackId> {
+        let able = self.waiting.values().filter(|work| self.may(report, work));
+        let best = able.min_by_key(|work| self.turn(work, self.preference(report, work)));
+        best.map(|work| work.id)
+    }
+
+    fn best_agent(&self, work: &Work) -> Option<AgentId> {
+        let able = self.agents.values().filter(|report| self.may(report, work));
+        let best = able.min_by_key(|report| self.order(report, work));
+        best.map(|report| report.settings.id.clone())
     }
 
     fn propose(&mut self, callback: CallbackId, agent: AgentId, said: &mut Vec<Said>) {
@@ -151,13 +184,23 @@ impl Model {
 
     /// Which work: smallest first.
     fn turn(&self, work: &Work, preference: u8) -> (Timestamp, u8, Rank, CallbackId) {
-        let queue = self.queues.get(&work.queue).map(|queue| &queue.settings);
-        let slack = queue.map_or(0, |queue| queue.promise_slack_seconds);
-        let urgent = work.promise.filter(|at| *at - Span::seconds(slack) <= self.now);
-        match urgent.filter(|_| queue.is_some()) {
+        match work.promise.filter(|_| self.is_urgent(work)) {
             Some(deadline) => (deadline, 0, work.rank, work.id),
             None => (Timestamp::NEVER, preference, work.rank, work.id),
         }
+    }
+
+    fn is_urgent(&self, work: &Work) -> bool {
+        self.queues.get(&work.queue).zip(work.promise).is_some_and(|(queue, promise)| {
+            promise - Span::seconds(queue.settings.promise_slack_seconds) <= self.now
+        })
+    }
+
+    fn has_aged(&self, work: &Work) -> bool {
+        self.queues.get(&work.queue).is_some_and(|queue| {
+            let limit = queue.settings.preference_limit_seconds;
+            limit > 0 && self.waited(work) >= Span::seconds(limit)
+        })
     }
 
     /// Which agent: smallest first.
@@ -191,8 +234,7 @@ impl Model {
 
     fn preference(&self, report: &AgentReport, work: &Work) -> u8 {
         let settings = &report.settings;
-        let limit = self.queues[&work.queue].settings.preference_limit_seconds;
-        if limit > 0 && self.waited(work) >= Span::seconds(limit) {
+        if self.has_aged(work) {
             return 1;
         }
         let membership = settings.membership(&work.queue).expect("a member").preference;
@@ -203,15 +245,46 @@ impl Model {
 
     /// Whether the agent may be offered it now.
     pub(super) fn may(&self, report: &AgentReport, work: &Work) -> bool {
+        self.has_room(report, work.medium, work.size)
+            && self.may_with_room(report, work)
+            && !self.keeps_room_from(report, work)
+    }
+
+    fn may_with_room(&self, report: &AgentReport, work: &Work) -> bool {
         let id = &report.settings.id;
         let queue = self.queues.get(&work.queue);
         queue.is_some_and(|queue| queue.offers_paused.is_none())
             && self.could(report, work)
             && report.connected
             && report.presence == Presence::Available
-            && self.has_room(report, work.medium, work.size)
             && !self.cools(id, work)
             && self.waits_for(work).is_none_or(|only| only == *id)
+    }
+
+    /// Whether something larger presses, comes before it, and waits for calls here to end.
+    fn keeps_room_from(&self, report: &AgentReport, work: &Work) -> bool {
+        let turn = |work| self.turn(work, self.preference(report, work));
+        let units = report.settings.capacity.units;
+        let comes = |size| size + report.external_units <= units;
+        self.waiting.values().filter(|other| other.size > work.size).any(|other| {
+            comes(other.size)
+                && !self.has_room(report, other.medium, other.size)
+                && self.may_with_room(report, other)
+                && (self.is_urgent(other) || self.has_aged(other))
+                && turn(other) < turn(work)
+        })
+    }
+
+    /// Whether any agent keeps room, as things are at `now`.
+    pub(super) fn keeps_room_at(&mut self, now: Timestamp) -> bool {
+        self.now = now;
+        self.waiting.values().any(|work| {
+            self.agents.values().any(|report| {
+                self.has_room(report, work.medium, work.size)
+                    && self.may_with_room(report, work)
+                    && self.keeps_room_from(report, work)
+            })
+        })
     }
 
     /// Whether the agent could ever be, as things are.

@@ -5,6 +5,7 @@ mod capacity;
 mod choice;
 mod outlook;
 mod preferred;
+mod room;
 mod time;
 mod trace;
 

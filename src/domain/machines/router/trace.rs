@@ -134,9 +134,12 @@ impl RouterMachine {
             let detail = format!("declined it, is offered it again in {}", seconds(now, end));
             return Some(failed(Failed::Cooldown, detail));
         }
-        let only = waiting.waits_for.filter(|only| *only != no)?;
-        let only = &self.matching.agents[only].id;
-        Some(failed(Failed::ReservedForPreferred, format!("it waits for {only}")))
+        if let Some(only) = waiting.waits_for.filter(|only| *only != no) {
+            let only = &self.matching.agents[only].id;
+            return Some(failed(Failed::ReservedForPreferred, format!("it waits for {only}")));
+        }
+        let kept = self.matching.keeps_room_from(no, waiting);
+        kept.then(|| failed(Failed::AtCapacity, "keeps the free units for a larger one before it"))
     }
 
     fn cooldown_end(&self, no: No<AgentState>, waiting: &Waiting) -> Option<Timestamp> {
