@@ -1,20 +1,30 @@
 //! `queue.updated`: while somebody is connected, how each queue's line is, every few seconds.
 //!
 //! The line is asked of its queue as any other question is, so what is told is durable and comes
-//! in order; nothing is sent where nothing has changed and nobody has come.
+//! in order; nothing is sent where nothing has changed and nobody has come. Sessions are told in
+//! portions: thousands at once would keep the threads that write to their sockets for so long that
+//! offers and answers wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::answers::Reply;
+use super::handle::ToSession;
 use super::office::Office;
 use crate::domain::effect::{Notice, QueueStats};
-use crate::domain::ids::{AgentId, QueueId};
+use crate::domain::ids::{AgentId, QueueId, SessionId};
 use crate::domain::message::{Letter, QueueMessage, Token};
 use crate::domain::time::Span;
 
 /// How often at most a session is told of a line.
 const EVERY: Span = Span::seconds(5);
+
+/// So many sessions are told at once, or this part of all that are to be told.
+const AT_ONCE: usize = 64;
+const PART_AT_ONCE: usize = 256;
+
+/// Between two portions: with `PART_AT_ONCE` all are told well within `EVERY`.
+const PAUSE: Span = Span::millis(2);
 
 /// What sessions were told of the lines last, and which questions aren't answered yet.
 #[derive(Debug, Default)]
@@ -22,6 +32,9 @@ pub(crate) struct LineNotices {
     told: BTreeMap<QueueId, QueueStats>,
     asked: BTreeMap<QueueId, Token>,
     watching: bool,
+    /// Who is still to be told what.
+    untold: VecDeque<(SessionId, Rc<Notice>)>,
+    telling: bool,
 }
 
 impl Office {
@@ -68,7 +81,7 @@ impl Office {
     }
 
     /// A line's answer is durable: the sessions of its agents are told, if it has changed.
-    pub(crate) fn tell_line(&self, queue: &QueueId, stats: &QueueStats) {
+    pub(crate) fn tell_line(self: &Rc<Self>, queue: &QueueId, stats: &QueueStats) {
         let told = self.line_notices.borrow_mut().told.insert(queue.clone(), stats.clone());
         let same = |told: QueueStats| {
             told.waiting == stats.waiting && told.oldest_since == stats.oldest_since
@@ -78,8 +91,42 @@ impl Office {
         }
         let known = self.known.borrow();
         let (waiting, oldest_since) = (stats.waiting, stats.oldest_since);
-        let notice = Notice::QueueUpdated { queue: queue.clone(), waiting, oldest_since };
+        let notice = Rc::new(Notice::QueueUpdated { queue: queue.clone(), waiting, oldest_since });
+        let sessions = self.sessions.borrow().welcomed(|agent| known.serves(agent, queue));
+        let untold = sessions.into_iter().map(|session| (session, Rc::clone(&notice)));
+        self.line_notices.borrow_mut().untold.extend(untold);
+        self.tell_untold();
+    }
+
+    /// Tells the next portion now, and the rest portion by portion.
+    fn tell_untold(self: &Rc<Self>) {
+        if self.line_notices.borrow().telling {
+            return;
+        }
+        self.tell_portion();
+        if self.line_notices.borrow().untold.is_empty() {
+            return;
+        }
+        self.line_notices.borrow_mut().telling = true;
+        let office = Rc::clone(self);
+        self.spawn(async move {
+            while !office.line_notices.borrow().untold.is_empty() {
+                office.shared.clock.wait(PAUSE).await;
+                office.tell_portion();
+            }
+            office.line_notices.borrow_mut().telling = false;
+        });
+    }
+
+    fn tell_portion(&self) {
+        let portion: Vec<_> = {
+            let untold = &mut self.line_notices.borrow_mut().untold;
+            let many = AT_ONCE.max(untold.len() / PART_AT_ONCE).min(untold.len());
+            untold.drain(..many).collect()
+        };
         let sessions = self.sessions.borrow();
-        sessions.notify_where(&notice, |agent| known.serves(agent, queue));
+        for (session, notice) in portion {
+            sessions.put(session, ToSession::Notice(Notice::clone(&notice)));
+        }
     }
 }

@@ -28,6 +28,9 @@ const KEEP_FOR: Duration = Duration::from_secs(5);
 /// what they gathered in memory, the next time they can forget it.
 const LAST_SETTLES: u32 = 2;
 
+/// So many times as long as a batch took the projector rests after it, where nobody waits.
+const RESTS: u32 = 4;
+
 /// Entries read from the log at once.
 pub(super) const READ_ENTRIES: usize = 1_024;
 
@@ -45,6 +48,9 @@ pub(super) enum Progress {
 enum Until {
     /// To every entry that is durable.
     AllIsThere,
+    /// The same, with rests in between: nobody waits for it, and whoever wants a processor
+    /// meanwhile would wait for as long as all of it takes.
+    AllIsThereInTime,
     /// Until the overlay has some room again. Under load a few batches go now and then: dozens at
     /// once would keep a processor, or Redis, for the time of hundreds of commands, and one at a
     /// time would find nothing of the tables in the processor's cache.
@@ -102,7 +108,7 @@ impl Projector {
             let until = self.wait(&mut durability).await;
             let is_closed = durability.has_changed().is_err();
             let target = *durability.borrow_and_update();
-            match self.catch_up(target, until).await {
+            match self.catch_up(target, until, &durability).await {
                 Ok(Progress::Done) => self.seen = target,
                 // What is left waits as if it had come just now.
                 Ok(Progress::Moved(to)) => self.seen = to,
@@ -127,12 +133,12 @@ impl Projector {
             () = self.shared.hurried() => {}
             // An idle workspace lets go of its last entries too.
             () = sleep_until(self.keep_next.1 + KEEP_FOR), if !self.is_at_rest() => {
-                return Until::AllIsThere;
+                return Until::AllIsThereInTime;
             }
         }
         if !self.is_urgent() && durability.has_changed().is_ok() {
             tokio::select! {
-                () = sleep(PROJECT_EVERY) => return Until::AllIsThere,
+                () = sleep(PROJECT_EVERY) => return Until::AllIsThereInTime,
                 () = self.shared.hurried() => {}
             }
         }
@@ -154,15 +160,27 @@ impl Projector {
         self.shared.has_ended() || self.shared.is_in_doubt() || self.shared.log_is_full()
     }
 
-    async fn catch_up(&mut self, target: EntryNumber, until: Until) -> Result<Progress, End> {
+    async fn catch_up(
+        &mut self,
+        target: EntryNumber,
+        until: Until,
+        durability: &watch::Receiver<EntryNumber>,
+    ) -> Result<Progress, End> {
         let mut pauses = Pauses::new();
         while !self.shared.has_ended() {
             let has_room = until == Until::ThereIsRoom && self.shared.overlay.has_room_again();
             if has_room && !self.is_needed() {
                 return Ok(Progress::Moved(self.watermark));
             }
+            let begun = Instant::now();
             match self.step(target).await {
-                Ok(Progress::Moved(_)) => pauses = Pauses::new(),
+                Ok(Progress::Moved(_)) => {
+                    pauses = Pauses::new();
+                    let is_closed = durability.has_changed().is_err();
+                    if until == Until::AllIsThereInTime && !self.is_urgent() && !is_closed {
+                        sleep(begun.elapsed() * RESTS).await;
+                    }
+                }
                 Ok(Progress::Done) => return Ok(Progress::Done),
                 Err(Failure::End(end)) => return Err(end),
                 Err(Failure::Again(error)) => {
@@ -200,9 +218,7 @@ impl Projector {
         let batch = TableBatch { from: run.from, to, rows: Arc::clone(&run.rows) };
         match self.tables.apply(batch).await {
             Ok(()) => {
-                if self.shared.counts.tables_written() {
-                    tracing::info!("the tables are written again");
-                }
+                self.tell_written();
                 self.arrive(to);
                 Ok(Progress::Moved(to))
             }
@@ -214,6 +230,13 @@ impl Projector {
                 Err(Failure::Again(error))
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends the alarm, if there was one.
+    fn tell_written(&self) {
+        if self.shared.counts.tables_written() {
+            tracing::info!("the tables are written again");
         }
     }
 
@@ -230,7 +253,12 @@ impl Projector {
     /// Asks the tables where they stand, after the store didn't answer or lost something.
     async fn look_again(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
         let found = self.tables.take(self.epoch).await?;
-        self.go_to(found, target).await
+        let progress = self.go_to(found, target).await?;
+        if self.watermark == target {
+            // They are there again, and lack nothing.
+            self.tell_written();
+        }
+        Ok(progress)
     }
 
     /// The tables stand at `found`, wherever they were left.

@@ -87,12 +87,10 @@ impl Sessions {
         }
     }
 
-    /// Sends a notice to all sessions that have their welcome and whose agent `wants` it.
-    pub(crate) fn notify_where(&self, notice: &Notice, wants: impl Fn(&AgentId) -> bool) {
-        let up = self.sessions.values().filter(|session| session.welcomed);
-        for session in up.filter(|session| wants(&session.agent)) {
-            session.outlet.put(ToSession::Notice(notice.clone()));
-        }
+    /// All sessions that have their welcome and whose agent is one of those.
+    pub(crate) fn welcomed(&self, one_of: impl Fn(&AgentId) -> bool) -> Vec<SessionId> {
+        let up = self.sessions.iter().filter(|(_, session)| session.welcomed);
+        up.filter(|(_, session)| one_of(&session.agent)).map(|(id, _)| *id).collect()
     }
 
     /// Ends sessions and forgets them.
@@ -144,7 +142,6 @@ mod tests {
 
     use super::*;
     use crate::domain::agent::{Agent, Presence};
-    use crate::domain::ids::QueueId;
     use crate::domain::policy::{AgentSettings, Capacity};
     use crate::domain::skills::Skills;
     use crate::domain::time::Timestamp;
@@ -186,13 +183,10 @@ mod tests {
         let (mut sessions, session) = (Sessions::default(), SessionId(1));
         let mara = AgentId::parse("mara").expect("a slug");
         sessions.add(session, mara.clone(), Box::new(Outlet(outlet)));
-        let queue = QueueId::parse("billing").expect("a slug");
-        let line = Notice::QueueUpdated { queue, waiting: 1, oldest_since: None };
-        sessions.notify_where(&line, |_| true);
-        assert!(sent.try_recv().is_err(), "its welcome isn't there yet");
+        assert_eq!(sessions.welcomed(|_| true), [], "its welcome isn't there yet");
         sessions.welcome(Box::new(welcome(session, &mara)));
-        sessions.notify_where(&line, |_| true);
         assert!(matches!(sent.try_recv(), Ok(ToSession::Welcome(_))));
-        assert!(matches!(sent.try_recv(), Ok(ToSession::Notice(Notice::QueueUpdated { .. }))));
+        assert_eq!(sessions.welcomed(|agent| *agent == mara), [session]);
+        assert_eq!(sessions.welcomed(|agent| *agent != mara), []);
     }
 }

@@ -280,6 +280,30 @@ async fn the_tables_dont_pass_the_end_of_the_log() {
 }
 
 #[tokio::test]
+async fn a_key_of_another_type_lets_no_batch_count_as_written() {
+    let server = RedisServer::start();
+    let mut store = taken(&server).await;
+    store.log.append(1, vec![entry(1)]).await.expect("written");
+    let key = RowKey { table: TABLE, key: Bytes::from_static(b"k") };
+    for (name, foreign) in [("values", "rb:{acme}:t:t"), ("order", "rb:{acme}:z:t")] {
+        server.command(&format!("SET {foreign} x"));
+        for attempt in 1..=2 {
+            let refused = store.tables.apply(batch(1, 1)).await;
+            assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{name}, {attempt}");
+        }
+        server.command(&format!("DEL {foreign}"));
+    }
+    let state = store.log.state().await.expect("a state");
+    store.log.trim(2).await.expect("a command");
+    assert_eq!((state.first, store.log.state().await.expect("a state").first), (1, 1));
+    store.tables.apply(batch(1, 1)).await.expect("nothing is in the way");
+    let read =
+        RangeRead { table: TABLE, start: Bytes::new(), end: None, reverse: false, limit: 10 };
+    assert_eq!(store.tables.range(read).await.expect("readable").len(), 1);
+    assert_eq!(store.tables.get(vec![key]).await.expect("readable"), [Some(Bytes::new())]);
+}
+
+#[tokio::test]
 async fn durability_is_judged_by_what_the_server_says() {
     let durable = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let losing =

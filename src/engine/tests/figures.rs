@@ -44,3 +44,20 @@ async fn tables_that_stay_away_are_an_alarm_until_they_are_written_again() {
     assert!(!shared.counts.tables_are_failing());
     assert_eq!(shared.figures().projected, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn tables_that_were_away_while_they_lacked_nothing_are_no_alarm() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    let shared = desk.journal.shared().upgrade().expect("the journal runs");
+    desk.write_some(1);
+    desk.until_durable().await;
+    pass(6_000).await;
+    assert_eq!(shared.figures().projected, 1);
+    world.tables.send_replace(Switch::Off);
+    pass(12_000).await;
+    assert!(shared.counts.tables_are_failing(), "they were asked, and didn't answer");
+    world.tables.send_replace(Switch::On);
+    pass(1_000).await;
+    assert!(!shared.counts.tables_are_failing());
+}

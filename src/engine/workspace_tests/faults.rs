@@ -268,6 +268,7 @@ async fn a_full_door_refuses_after_the_wait_and_takes_again_when_there_is_room()
     // Known keys are looked up, and the look-ups hang: both permits stay taken.
     rig.handle.create(asap(), Some(keyed(1, 1))).await.expect("taken");
     rig.handle.create(asap(), Some(keyed(2, 2))).await.expect("taken");
+    until("both permits are back", || rig.handle.health().in_flight == 0).await;
     rig.vault.reads_open.send_replace(false);
     let repeat = |key: u8| {
         let handle = rig.handle.clone();

@@ -271,6 +271,26 @@ async fn a_line_is_told_every_five_seconds_while_it_changes() {
 }
 
 #[tokio::test]
+async fn many_sessions_are_told_of_a_line_in_portions() {
+    let rig = Rig::new().await;
+    let mut desks = Vec::new();
+    for _ in 0..65 {
+        desks.push(rig.connect("mara").await);
+    }
+    rig.create(asap()).await.expect("taken");
+    rig.time.advance(Span::seconds(5));
+    for desk in &mut desks[..64] {
+        assert!(matches!(desk.notice().await, Notice::QueueUpdated { waiting: 1, .. }));
+    }
+    assert!(desks[64].sent().is_none(), "time stands still");
+    until("the last is told", || {
+        rig.time.advance(Span::millis(2));
+        desks[64].sent().is_some()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_restart_finds_the_same_state_and_offers_anew() {
     let rig = Rig::new().await;
     let mut mara = rig.session("mara").await;

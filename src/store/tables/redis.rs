@@ -1,10 +1,13 @@
 //! The tables in Redis: a hash of values per table, and a sorted set of keys per ordered one.
 //!
-//! A batch is one transaction, a range is one script, a point read is one transaction: whoever
-//! reads sees a batch whole or not at all. A batch isn't a script, because Lua copies each of its
-//! hundreds of arguments twice, which took a quarter of the time. Row keys are bytes and go as
-//! they are; members of a sorted set with equal scores sort as bytes, which is the order that the
-//! port promises.
+//! A batch's rows are one transaction, a range is one script, a point read is one transaction:
+//! whoever reads sees a batch whole or not at all. A batch isn't a script, because Lua copies each
+//! of its hundreds of arguments twice, which took a quarter of the time. Its watermark follows in
+//! a transaction of its own: Redis carries out what is left of one in which a command failed (its
+//! key was given another type by somebody), so only the answer says that all rows are there.
+//!
+//! Row keys are bytes and go as they are; members of a sorted set with equal scores sort as bytes,
+//! which is the order that the port promises.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -91,13 +94,25 @@ impl RedisTables {
         if ours == 0 {
             return Err(StoreError::Fenced { found: 0, ours });
         }
+        self.carry_out(ours, &batch, self.rows(&batch)).await?;
+        self.carry_out(ours, &batch, self.arrival(&batch)).await
+    }
+
+    /// Carries out a part of a batch, if the batch is still to be written.
+    async fn carry_out(
+        &self,
+        ours: Epoch,
+        batch: &TableBatch,
+        mut commands: Pipeline,
+    ) -> Result<(), StoreError> {
         let mut look = redis::cmd("HMGET");
         look.arg(self.keys.head()).arg(&["epoch", "watermark", "last"]);
         let fence = self.keys.fence();
-        let commands = self.commands(ours, &batch);
+        // Whoever looked before is too late, be it this process on a connection that broke since.
+        commands.atomic().cmd("SET").arg(&fence).arg(ours).ignore();
         let mut verdict = Ok(false);
         let is_due = |facts: Facts| {
-            verdict = check(facts, ours, &batch);
+            verdict = check(facts, ours, batch);
             matches!(verdict, Ok(true))
         };
         let looked = (fence.as_str(), &look);
@@ -109,11 +124,8 @@ impl RedisTables {
         Err(StoreError::Unavailable("Redis: something else was written meanwhile".to_owned()))
     }
 
-    /// A batch and its watermark as one transaction. Were a key given another type by somebody,
-    /// Redis would carry out the rest all the same, and the error be told once.
-    fn commands(&self, ours: Epoch, batch: &TableBatch) -> Pipeline {
+    fn rows(&self, batch: &TableBatch) -> Pipeline {
         let mut commands = redis::pipe();
-        commands.atomic();
         for (table, part) in sorted(&batch.rows) {
             let (values, order) = (self.keys.values(table), self.keys.order(table));
             let has_values = table.holds != Holds::Keys;
@@ -135,9 +147,13 @@ impl RedisTables {
                 }
             }
         }
+        commands
+    }
+
+    /// That the tables have all of its rows.
+    fn arrival(&self, batch: &TableBatch) -> Pipeline {
+        let mut commands = redis::pipe();
         commands.cmd("HSET").arg(self.keys.head()).arg("watermark").arg(batch.to).ignore();
-        // Whoever looked before is too late, be it this process on a connection that broke since.
-        commands.cmd("SET").arg(self.keys.fence()).arg(ours).ignore();
         commands
     }
 
