@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Agents' sessions
     #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=19_000))]
     pub(crate) agents: u32,
-    /// A fresh server gets so many that wait for their time
+    /// A fresh server gets a hundredth of so many that wait for their time, and then so many
     #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u64).range(1..=5_000_000))]
     pub(crate) first: u64,
     /// How long the server stands still before it is looked at
@@ -59,8 +59,10 @@ pub(crate) struct Footprint {
     pub(crate) dormant: Share,
     pub(crate) live: Share,
     pub(crate) session: Share,
-    /// By so much the first dormant ones moved a fresh server's memory, all together.
+    /// By so many bytes the first dormant ones moved a fresh server's memory, all together.
     pub(crate) first: f64,
+    /// The same of a server that had a hundredth of them before.
+    pub(crate) warm: f64,
 }
 
 /// A difference between looks, and between what it lies.
@@ -87,6 +89,7 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
     report.fact("bytes of a session", found.session.middle.round());
     report.fact("first dormant callbacks of a fresh server", args.first);
     report.fact("bytes by which they moved it", found.first.round());
+    report.fact("bytes but for the first hundredth", found.warm.round());
     Ok(report)
 }
 
@@ -95,6 +98,8 @@ pub(crate) async fn measure(args: &Args) -> Result<Footprint> {
     let rest = Duration::from_secs(args.rest_seconds);
     let mut house = House::open(&args.ground).await?;
     let fresh = Looks::one(house.bytes_at_rest(rest).await);
+    fill(&house, args.first / 100, 0).await?;
+    let warm = Looks::one(house.bytes_at_rest(2 * rest).await);
     fill(&house, args.first, 0).await?;
     let first = Looks::one(house.bytes_at_rest(2 * rest).await);
     fill(&house, args.dormant, 0).await?;
@@ -109,6 +114,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Footprint> {
         live: more.share(&lively, args.live),
         session: session(args).await?,
         first: fresh.share(&first, 1).middle,
+        warm: warm.share(&first, 1).middle,
     })
 }
 

@@ -19,11 +19,11 @@ use crate::domain::time::Span;
 /// How often at most a session is told of a line.
 const EVERY: Span = Span::seconds(5);
 
-/// So many sessions are told at once, or this part of all that are to be told.
+/// So many notices go out at once, or one in so many of all that are to.
 const AT_ONCE: usize = 64;
-const PART_AT_ONCE: usize = 256;
+const ONE_IN: usize = 256;
 
-/// Between two portions: with `PART_AT_ONCE` all are told well within `EVERY`.
+/// Between two portions: with `ONE_IN` all go out well within `EVERY`.
 const PAUSE: Span = Span::millis(2);
 
 /// What sessions were told of the lines last, and which questions aren't answered yet.
@@ -98,21 +98,16 @@ impl Office {
         self.tell_untold();
     }
 
-    /// Tells the next portion now, and the rest portion by portion.
+    /// Tells a portion, and after each pause the next; all lines together.
     fn tell_untold(self: &Rc<Self>) {
-        if self.line_notices.borrow().telling {
+        if std::mem::replace(&mut self.line_notices.borrow_mut().telling, true) {
             return;
         }
-        self.tell_portion();
-        if self.line_notices.borrow().untold.is_empty() {
-            return;
-        }
-        self.line_notices.borrow_mut().telling = true;
         let office = Rc::clone(self);
         self.spawn(async move {
             while !office.line_notices.borrow().untold.is_empty() {
-                office.shared.clock.wait(PAUSE).await;
                 office.tell_portion();
+                office.shared.clock.wait(PAUSE).await;
             }
             office.line_notices.borrow_mut().telling = false;
         });
@@ -121,7 +116,7 @@ impl Office {
     fn tell_portion(&self) {
         let portion: Vec<_> = {
             let untold = &mut self.line_notices.borrow_mut().untold;
-            let many = AT_ONCE.max(untold.len() / PART_AT_ONCE).min(untold.len());
+            let many = AT_ONCE.max(untold.len() / ONE_IN).min(untold.len());
             untold.drain(..many).collect()
         };
         let sessions = self.sessions.borrow();

@@ -31,6 +31,9 @@ const LAST_SETTLES: u32 = 2;
 /// So many times as long as a batch took the projector rests after it, where nobody waits.
 const RESTS: u32 = 4;
 
+/// But never longer.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
 /// Entries read from the log at once.
 pub(super) const READ_ENTRIES: usize = 1_024;
 
@@ -50,7 +53,7 @@ enum Until {
     AllIsThere,
     /// The same, with rests in between: nobody waits for it, and whoever wants a processor
     /// meanwhile would wait for as long as all of it takes.
-    AllIsThereInTime,
+    AllIsThereWithRests,
     /// Until the overlay has some room again. Under load a few batches go now and then: dozens at
     /// once would keep a processor, or Redis, for the time of hundreds of commands, and one at a
     /// time would find nothing of the tables in the processor's cache.
@@ -108,7 +111,7 @@ impl Projector {
             let until = self.wait(&mut durability).await;
             let is_closed = durability.has_changed().is_err();
             let target = *durability.borrow_and_update();
-            match self.catch_up(target, until, &durability).await {
+            match self.catch_up(target, until, &mut durability).await {
                 Ok(Progress::Done) => self.seen = target,
                 // What is left waits as if it had come just now.
                 Ok(Progress::Moved(to)) => self.seen = to,
@@ -133,12 +136,12 @@ impl Projector {
             () = self.shared.hurried() => {}
             // An idle workspace lets go of its last entries too.
             () = sleep_until(self.keep_next.1 + KEEP_FOR), if !self.is_at_rest() => {
-                return Until::AllIsThereInTime;
+                return Until::AllIsThereWithRests;
             }
         }
         if !self.is_urgent() && durability.has_changed().is_ok() {
             tokio::select! {
-                () = sleep(PROJECT_EVERY) => return Until::AllIsThereInTime,
+                () = sleep(PROJECT_EVERY) => return Until::AllIsThereWithRests,
                 () = self.shared.hurried() => {}
             }
         }
@@ -164,7 +167,7 @@ impl Projector {
         &mut self,
         target: EntryNumber,
         until: Until,
-        durability: &watch::Receiver<EntryNumber>,
+        durability: &mut watch::Receiver<EntryNumber>,
     ) -> Result<Progress, End> {
         let mut pauses = Pauses::new();
         while !self.shared.has_ended() {
@@ -174,11 +177,10 @@ impl Projector {
             }
             let begun = Instant::now();
             match self.step(target).await {
-                Ok(Progress::Moved(_)) => {
+                Ok(Progress::Moved(to)) => {
                     pauses = Pauses::new();
-                    let is_closed = durability.has_changed().is_err();
-                    if until == Until::AllIsThereInTime && !self.is_urgent() && !is_closed {
-                        sleep(begun.elapsed() * RESTS).await;
+                    if until == Until::AllIsThereWithRests && to < target {
+                        self.rest(begun.elapsed() * RESTS, durability).await;
                     }
                 }
                 Ok(Progress::Done) => return Ok(Progress::Done),
@@ -196,6 +198,22 @@ impl Projector {
         Ok(Progress::Done)
     }
 
+    /// Rests until it is over, until the tables are to follow at once, or until the writer ends.
+    async fn rest(&self, rest: Duration, durability: &mut watch::Receiver<EntryNumber>) {
+        if self.is_urgent() {
+            return;
+        }
+        let over = sleep(rest.min(LONGEST_REST));
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                () = self.shared.hurried() => return,
+                changed = durability.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
     async fn step(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
         let progress = self.run_once(target).await?;
         if self.is_trim_due() {
@@ -211,6 +229,7 @@ impl Projector {
             let progress = self.look_again(target).await?;
             // Not before: what was lost must not be trimmed from the log meanwhile.
             self.shared.settle_doubt();
+            self.tell_complete(target);
             return Ok(progress);
         }
         let Some(run) = self.shared.overlay.next_run(target) else { return Ok(Progress::Done) };
@@ -230,6 +249,13 @@ impl Projector {
                 Err(Failure::Again(error))
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends the alarm where there is nothing to write: they were away, and lack nothing.
+    fn tell_complete(&self, target: EntryNumber) {
+        if self.watermark == target {
+            self.tell_written();
         }
     }
 
@@ -253,12 +279,7 @@ impl Projector {
     /// Asks the tables where they stand, after the store didn't answer or lost something.
     async fn look_again(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
         let found = self.tables.take(self.epoch).await?;
-        let progress = self.go_to(found, target).await?;
-        if self.watermark == target {
-            // They are there again, and lack nothing.
-            self.tell_written();
-        }
-        Ok(progress)
+        self.go_to(found, target).await
     }
 
     /// The tables stand at `found`, wherever they were left.
@@ -344,6 +365,7 @@ impl Projector {
     async fn trim(&mut self, target: EntryNumber) -> Result<(), Failure> {
         self.look_again(target).await?;
         self.tables.settle().await?;
+        self.tell_complete(target);
         if self.shared.log_is_full() {
             // The bound comes before the caution: writes wait for this.
             self.keep_next.0 = self.watermark + 1;

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_told_of_lines_only_after_its_welcome() {
+    fn a_session_is_among_the_welcomed_after_its_welcome() {
         let (outlet, sent) = mpsc::channel();
         let (mut sessions, session) = (Sessions::default(), SessionId(1));
         let mara = AgentId::parse("mara").expect("a slug");

@@ -25,8 +25,11 @@ pub(super) async fn footprint(bench: &Bench) -> Result<Vec<Row>> {
     };
     let found = footprint::measure(&args).await?;
     let rounds = |share: Share| Rounds(vec![share.low, share.middle, share.high]);
-    let mib = found.first / f64::from(1 << 20);
     let first = format!("a fresh server's growth by {} dormant ones", args.first);
+    let warm = format!("the same of one that had {} before", args.first / 100);
+    let growth = |what: &str, bytes: f64| {
+        Row::bound("P8", what, &Rounds(vec![bytes / f64::from(1 << 20)]), "MiB", 8.0)
+    };
     let row = |what: &str, share: Share, most: f64| {
         Row::surely("P8", &format!("memory of {what}"), &rounds(share), "B", most)
     };
@@ -34,7 +37,8 @@ pub(super) async fn footprint(bench: &Bench) -> Result<Vec<Row>> {
         row("a dormant callback", found.dormant, 64.0),
         row("a live callback", found.live, 2_048.0),
         row("an agent's session", found.session, 24_576.0),
-        Row::bound("P8", &first, &Rounds(vec![mib]), "MiB", 8.0),
+        growth(&first, found.first),
+        growth(&warm, found.warm),
     ])
 }
 

@@ -1,11 +1,13 @@
 //! An agent, as far as routing needs them: what they can do, what they hold, what waits for them.
 
+use std::cell::RefCell;
 use std::collections::btree_map;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines::Lines;
 use super::queues::QueueState;
 use super::registry::No;
+use super::room::Found;
 use super::signatures::{Able, Fit, Signature, SignatureKey};
 use crate::domain::agent::Presence;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
@@ -60,6 +62,8 @@ pub(crate) struct AgentState {
     pub(crate) preferring: BTreeSet<CallbackId>,
     /// Work that waits for them alone.
     pub(crate) reserved: BTreeMap<No<Signature>, Lines>,
+    /// For what they keep room; forgotten with each change of them.
+    pub(super) kept: RefCell<Found>,
 }
 
 impl AgentState {
@@ -76,6 +80,7 @@ impl AgentState {
             excluded: BTreeSet::new(),
             preferring: BTreeSet::new(),
             reserved: BTreeMap::new(),
+            kept: RefCell::new(Found::NOTHING),
         }
     }
 
@@ -131,8 +136,14 @@ impl AgentState {
         self.takes_work() && self.has_room(medium, size)
     }
 
+    /// Something that decides what they may be given is another.
+    pub(crate) fn changed(&mut self) {
+        *self.kept.get_mut() = Found::NOTHING;
+    }
+
     /// Takes capacity once, however often it is granted; true if it is the first grant.
     pub(crate) fn hold(&mut self, callback: CallbackId, held: Held) -> bool {
+        self.changed();
         let grants = self.held.entry(callback).or_insert(Grants { held, count: 0 });
         grants.count += 1;
         let first = grants.count == 1;
@@ -144,6 +155,7 @@ impl AgentState {
 
     /// Gives one grant back; true if it was the last, and capacity is free again.
     pub(crate) fn release(&mut self, callback: CallbackId) -> bool {
+        self.changed();
         let btree_map::Entry::Occupied(mut grants) = self.held.entry(callback) else {
             return false;
         };

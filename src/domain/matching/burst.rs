@@ -42,7 +42,7 @@ impl Matching {
         equals.into_iter().min_by_key(|agent| self.pressure_on(*agent, number))
     }
 
-    /// How much an agent is asked for elsewhere: by what presses most of what they could take.
+    /// How much an agent is asked for elsewhere: by what is asked for most of what they could take.
     fn pressure_on(&self, agent: No<AgentState>, but: No<Signature>) -> u64 {
         let entries = self.agents[agent].entries.iter();
         let others = entries.filter(|entry| entry.signature != but && entry.able.is_some());

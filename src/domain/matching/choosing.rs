@@ -72,7 +72,7 @@ impl Matching {
     }
 
     /// Which work a freed agent takes, over all their queues: promises about to break first, then
-    /// the lowest preference, then the smallest rank.
+    /// the lowest preference, then the smallest rank; but none that takes room that they keep.
     pub(crate) fn choose_work(&self, no: No<AgentState>) -> Option<CallbackId> {
         let agent = &self.agents[no];
         if !agent.takes_work() || agent.free_units() == 0 {
@@ -81,8 +81,10 @@ impl Matching {
         let excluded = |id| agent.excluded.contains(&id);
         let kept = self.kept(no);
         let mut best: Option<Turn> = None;
-        let mut consider = |size: u32, turn: Option<Turn>| {
-            let turn = turn.filter(|turn| !kept.holds_back(size, turn));
+        let mut consider = |medium, size, turn: Option<Turn>| {
+            let is_kept =
+                |turn: &Turn| kept.as_ref().is_some_and(|kept| kept.holds_back(medium, size, turn));
+            let turn = turn.filter(|turn| !is_kept(turn));
             best = best.into_iter().chain(turn).min();
         };
         for entry in &agent.entries {
@@ -95,15 +97,16 @@ impl Matching {
                 continue;
             }
             let preference = entry.fit.preference;
-            consider(key.size, signature.lines.first(preference, excluded));
+            consider(key.medium, key.size, signature.lines.first(preference, excluded));
             if let Some(lines) = agent.reserved.get(&entry.signature) {
-                consider(key.size, lines.first(preference, excluded));
+                consider(key.medium, key.size, lines.first(preference, excluded));
             }
         }
         for queue in agent.queues.iter().map(|queue| &self.queues[*queue]) {
             if queue.offers() {
                 for waiting in queue.overflow.iter().map(|id| &self.waiting[id]) {
-                    consider(waiting.work.size, self.overflow_turn(no, waiting));
+                    let (medium, size) = (waiting.work.medium, waiting.work.size);
+                    consider(medium, size, self.overflow_turn(no, waiting));
                 }
             }
         }

@@ -94,7 +94,7 @@ impl Lines {
         pressing.into_iter().chain(first_by_rank(&self.fresh, preference, excluded)).min()
     }
 
-    /// The same of what is about to break its promise, or has aged.
+    /// The first of what is about to break its promise, else of what has aged; at everybody alike.
     pub(crate) fn first_pressing(&self, excluded: impl Fn(CallbackId) -> bool) -> Option<Turn> {
         let urgent = self.urgent.iter().find(|(_, _, id)| !excluded(*id));
         let urgent = urgent.map(|&(deadline, rank, id)| Turn { deadline, preference: 0, rank, id });

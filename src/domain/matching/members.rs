@@ -36,6 +36,7 @@ impl Matching {
         let took_work = agent.takes_work();
         let before = agent.report.replace(report);
         agent.rests = false;
+        agent.changed();
         let takes_work = agent.takes_work();
         let after = agent.report.as_ref();
         let alike = before
@@ -60,6 +61,7 @@ impl Matching {
         agent.report = None;
         agent.rests = false;
         agent.last_offered = 0;
+        agent.changed();
         self.refit(no, touched);
         touched.extend(&self.agents[no].preferring);
     }
@@ -67,12 +69,14 @@ impl Matching {
     /// Takes a queue's rules as they are; what was there before.
     pub(crate) fn put_queue(&mut self, id: &QueueId, rules: Rules) -> Option<Rules> {
         let no = self.queue_no(id);
+        self.queues_changed();
         self.queues[no].rules.replace(rules)
     }
 
     /// Takes a queue out; agents may go on serving it, and work may go on waiting.
     pub(crate) fn remove_queue(&mut self, id: &QueueId) {
         if let Some(no) = self.queues.find(id) {
+            self.queues_changed();
             self.queues[no].rules = None;
             self.forget_queue(no);
         }

@@ -45,6 +45,9 @@ pub(crate) struct QueueState {
     pub(crate) signatures: BTreeSet<No<Signature>>,
     /// Work that found no room in the table of signatures.
     pub(crate) overflow: BTreeSet<CallbackId>,
+    /// Those signatures, and that work, for which room is kept.
+    pub(crate) pressing: BTreeSet<No<Signature>>,
+    pub(crate) pressing_overflow: BTreeSet<CallbackId>,
 }
 
 impl QueueState {
@@ -55,6 +58,8 @@ impl QueueState {
             members: BTreeSet::new(),
             signatures: BTreeSet::new(),
             overflow: BTreeSet::new(),
+            pressing: BTreeSet::new(),
+            pressing_overflow: BTreeSet::new(),
         }
     }
 

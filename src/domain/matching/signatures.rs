@@ -151,12 +151,12 @@ impl Signature {
         &self,
         aged: bool,
         most: usize,
-        excluded: impl Fn(No<AgentState>) -> bool,
+        passed_over: impl Fn(No<AgentState>) -> bool,
     ) -> Vec<No<AgentState>> {
         if aged {
-            return self.best_able(aged, excluded).into_iter().collect();
+            return self.best_able(aged, passed_over).into_iter().collect();
         }
-        let open = |able: &&Able| !excluded(able.no);
+        let open = |able: &&Able| !passed_over(able.no);
         let mut firsts = self.able.values().filter(|ables| ables.iter().any(|able| open(&able)));
         let Some(ables) = firsts.next() else { return Vec::new() };
         let mut open = ables.iter().filter(open).take(most).peekable();
@@ -167,14 +167,14 @@ impl Signature {
     }
 
     /// Who takes it. What has aged counts as preference 1 for everybody. It looks at one agent
-    /// more than are excluded, per preference.
+    /// more than are passed over, per preference.
     pub(crate) fn best_able(
         &self,
         aged: bool,
-        excluded: impl Fn(No<AgentState>) -> bool,
+        passed_over: impl Fn(No<AgentState>) -> bool,
     ) -> Option<No<AgentState>> {
         let mut firsts =
-            self.able.values().filter_map(|ables| ables.iter().find(|able| !excluded(able.no)));
+            self.able.values().filter_map(|ables| ables.iter().find(|able| !passed_over(able.no)));
         let best = if aged { firsts.min() } else { firsts.next() };
         best.map(|able| able.no)
     }

@@ -46,7 +46,7 @@ async fn tables_that_stay_away_are_an_alarm_until_they_are_written_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tables_that_were_away_while_they_lacked_nothing_are_no_alarm() {
+async fn the_alarm_ends_when_tables_that_lack_nothing_answer_again() {
     let world = World::new();
     let mut desk = Desk::open(&world).await;
     let shared = desk.journal.shared().upgrade().expect("the journal runs");

@@ -1,5 +1,7 @@
 //! The projector: what reaches the tables, when, and what it does when they went back.
 
+use tokio::time::Instant;
+
 use super::double::{Switch, World};
 use super::*;
 use crate::engine::journal::Lost;
@@ -69,6 +71,50 @@ async fn batches_are_bounded_and_an_entry_is_never_split() {
     let batches: Vec<_> = stored.batches.iter().map(|batch| (batch.from, batch.to)).collect();
     assert_eq!(batches, [(1, 2), (3, 3)]);
     assert_eq!(stored.rows.len(), 3 * most);
+}
+
+/// Writes rows of several batches, the first of which took 100 ms; it is done.
+async fn one_of_some_batches(world: &World) -> Desk {
+    let mut desk = Desk::open(world).await;
+    for entry in 0..4_u8 {
+        let rows: Vec<_> = (0..u32::try_from(RUN_ROWS).unwrap())
+            .map(|row| put(0, &[&[entry][..], &row.to_be_bytes()].concat(), b""))
+            .collect();
+        desk.write(&rows);
+    }
+    desk.until_durable().await;
+    world.tables.send_replace(Switch::Held);
+    pass(5_100).await;
+    world.tables.send_replace(Switch::On);
+    pass(10).await;
+    assert_eq!(desk.journal.projected(), 1);
+    desk
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_rests_between_batches_for_which_nobody_waits() {
+    let world = World::new();
+    let desk = one_of_some_batches(&world).await;
+    pass(80).await;
+    assert_eq!(desk.journal.projected(), 1, "it rests");
+    pass(20).await;
+    assert_eq!(desk.journal.projected(), 4, "the others took no time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_rest_ends_when_tables_are_in_doubt_and_when_the_journal_closes() {
+    let world = World::new();
+    let desk = one_of_some_batches(&world).await;
+    desk.journal.shared().upgrade().expect("the journal runs").doubt_tables();
+    pass(10).await;
+    assert_eq!(desk.journal.projected(), 4);
+
+    let world = World::new();
+    let desk = one_of_some_batches(&world).await;
+    let begun = Instant::now();
+    assert!(desk.journal.close(Duration::from_secs(10)).await.is_projected);
+    assert!(begun.elapsed() < Duration::from_millis(50), "{:?}", begun.elapsed());
+    assert_eq!(world.position().1, 4);
 }
 
 /// Each is some milliseconds of a processor's time, or of Redis', and others have work to do.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::rig::{Rig, agent_settings, asap, external, keyed, limits, queue_id, scheduled, until};
+use super::rig::{
+    Rig, Session, agent_settings, asap, external, keyed, limits, queue_id, scheduled, until,
+};
 use crate::domain::agent::Presence;
 use crate::domain::callback::{Outcome, State};
 use crate::domain::effect::Notice;
-use crate::domain::ids::{AgentId, OfferId};
+use crate::domain::ids::{AgentId, OfferId, QueueId};
 use crate::domain::measure::{Measured, Tally};
 use crate::domain::message::{Action, Who};
-use crate::domain::policy::QueueSettings;
+use crate::domain::policy::{Membership, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 use crate::engine::entry::KeptAnswer;
@@ -283,9 +285,39 @@ async fn many_sessions_are_told_of_a_line_in_portions() {
         assert!(matches!(desk.notice().await, Notice::QueueUpdated { waiting: 1, .. }));
     }
     assert!(desks[64].sent().is_none(), "time stands still");
+    let mut last = None;
     until("the last is told", || {
         rig.time.advance(Span::millis(2));
-        desks[64].sent().is_some()
+        last = desks[64].sent();
+        last.is_some()
+    })
+    .await;
+    assert!(matches!(last, Some(ToSession::Notice(Notice::QueueUpdated { waiting: 1, .. }))));
+}
+
+#[tokio::test]
+async fn portions_are_of_all_lines_together() {
+    let rig = Rig::new().await;
+    let other = QueueId::parse("sales").expect("a slug");
+    rig.handle.put_queue(QueueSettings::new(other.clone()), None).await.expect("made");
+    let mut settings = agent_settings("mara");
+    settings.queues.push(Membership { queue: other, preference: 1 });
+    rig.handle.put_agent(settings, None).await.expect("changed");
+    let mut desks = Vec::new();
+    for _ in 0..40 {
+        desks.push(rig.connect("mara").await);
+    }
+    rig.create(asap()).await.expect("taken");
+    rig.time.advance(Span::seconds(5));
+    for desk in &mut desks {
+        assert!(matches!(desk.notice().await, Notice::QueueUpdated { .. }));
+    }
+    let mut told = 40 + desks.iter_mut().filter_map(Session::sent).count();
+    assert!(told <= 64, "{told} at once");
+    until("all are told of both lines", || {
+        rig.time.advance(Span::millis(2));
+        told += desks.iter_mut().filter_map(Session::sent).count();
+        told == 80
     })
     .await;
 }

@@ -54,7 +54,7 @@ struct Part<'a> {
 type Facts = (Option<Epoch>, Option<EntryNumber>, Option<EntryNumber>);
 
 impl RedisTables {
-    /// Two links to the same server: nothing may come between the two parts of a batch.
+    /// Two links to the same server: nothing may come between a look and its transaction.
     pub(in crate::store) fn new(link: RedisLink, writer: RedisLink, keys: RedisKeys) -> Self {
         Self {
             link,
@@ -95,10 +95,10 @@ impl RedisTables {
             return Err(StoreError::Fenced { found: 0, ours });
         }
         self.carry_out(ours, &batch, self.rows(&batch)).await?;
-        self.carry_out(ours, &batch, self.arrival(&batch)).await
+        self.carry_out(ours, &batch, self.watermark(&batch)).await
     }
 
-    /// Carries out a part of a batch, if the batch is still to be written.
+    /// Carries out what a batch is to change, if it is still to be written.
     async fn carry_out(
         &self,
         ours: Epoch,
@@ -151,7 +151,7 @@ impl RedisTables {
     }
 
     /// That the tables have all of its rows.
-    fn arrival(&self, batch: &TableBatch) -> Pipeline {
+    fn watermark(&self, batch: &TableBatch) -> Pipeline {
         let mut commands = redis::pipe();
         commands.cmd("HSET").arg(self.keys.head()).arg("watermark").arg(batch.to).ignore();
         commands

@@ -195,6 +195,7 @@ impl RouterMachine {
     fn set_rest(&mut self, no: No<AgentState>, rests: bool, now: Timestamp, outbox: &mut Outbox) {
         let agent = &mut self.matching.agents[no];
         agent.rests = rests;
+        agent.changed();
         let touched = agent.preferring.clone();
         self.matching.refresh(no);
         self.refile(&touched, now, outbox);

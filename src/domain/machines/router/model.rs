@@ -261,30 +261,36 @@ impl Model {
             && self.waits_for(work).is_none_or(|only| only == *id)
     }
 
-    /// Whether something larger presses, comes before it, and waits for calls here to end.
+    /// Whether something larger presses, comes before it, waits for calls here to end, and would
+    /// wait longer for this.
     fn keeps_room_from(&self, report: &AgentReport, work: &Work) -> bool {
         let turn = |work| self.turn(work, self.preference(report, work));
         let units = report.settings.capacity.units;
         let comes = |size| size + report.external_units <= units;
+        let used = self.used(report, None) + u64::from(report.external_units);
+        let free = |but: u32| u64::from(units).saturating_sub(used).saturating_sub(but.into());
         self.waiting.values().filter(|other| other.size > work.size).any(|other| {
             comes(other.size)
                 && !self.has_room(report, other.medium, other.size)
                 && self.may_with_room(report, other)
                 && (self.is_urgent(other) || self.has_aged(other))
                 && turn(other) < turn(work)
+                && (other.medium == work.medium || free(work.size) < u64::from(other.size))
         })
     }
 
     /// Whether any agent keeps room, as things are at `now`.
     pub(super) fn keeps_room_at(&mut self, now: Timestamp) -> bool {
-        self.now = now;
-        self.waiting.values().any(|work| {
+        let before = std::mem::replace(&mut self.now, now);
+        let keeps = self.waiting.values().any(|work| {
             self.agents.values().any(|report| {
                 self.has_room(report, work.medium, work.size)
                     && self.may_with_room(report, work)
                     && self.keeps_room_from(report, work)
             })
-        })
+        });
+        self.now = before;
+        keeps
     }
 
     /// Whether the agent could ever be, as things are.

@@ -58,8 +58,8 @@ struct Run {
     /// What each callback was told last.
     told: BTreeMap<CallbackId, Unroutable>,
     alarm: Option<Timestamp>,
-    /// Steps in which somebody kept room.
-    kept: u32,
+    /// Proposals in steps before which somebody kept room.
+    beside_kept: u32,
 }
 
 impl Run {
@@ -74,7 +74,7 @@ impl Run {
             model: Model::default(),
             told: BTreeMap::new(),
             alarm: None,
-            kept: 0,
+            beside_kept: 0,
         }
     }
 
@@ -247,7 +247,6 @@ impl Run {
 
     fn hear(&mut self, message: &RouterMessage) {
         let before = self.keeps_room().then(|| self.model.clone());
-        self.kept += u32::from(before.is_some());
         let expected = self.model.step(self.now, message);
         let mut outbox = Outbox::default();
         self.router.step(&now_at(self.now), message.clone(), &mut outbox);
@@ -262,6 +261,10 @@ impl Run {
                 Effect::Answer { result, .. } => self.answer(message, &result),
                 other => panic!("unexpected: {other:?}"),
             }
+        }
+        let proposals = said.iter().filter(|one| matches!(one, Said::Propose(..))).count();
+        if before.is_some() {
+            self.beside_kept += u32::try_from(proposals).expect("a few");
         }
         match before {
             Some(before) if said != expected => {
@@ -362,14 +365,14 @@ impl Run {
 }
 
 fn run_seeds(seeds: std::ops::Range<u64>, max_signatures: usize) {
-    let mut kept = 0;
+    let mut beside_kept = 0;
     for seed in seeds {
         let mut run = Run::new(seed, max_signatures);
         run.run(400);
         run.end();
-        kept += run.kept;
+        beside_kept += run.beside_kept;
     }
-    assert!(kept > 0, "somebody keeps room");
+    assert!(beside_kept > 20, "room is kept, and given up: {beside_kept}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::effect::Failed;
+use crate::domain::policy::PerMedium;
 
 /// Waits from `since` on, and presses 900 s later.
 fn large(number: u32, since: u32) -> Work {
@@ -12,8 +13,12 @@ fn ranked(number: u32, since: u32) -> Work {
     Work { rank: Rank(at(since).0), waiting_since: at(since), ..work(number) }
 }
 
+fn units(number: u32, units: u32) -> AgentReport {
+    agent_with(number, |settings| settings.capacity.units = units)
+}
+
 fn two_units(number: u32) -> AgentReport {
-    agent_with(number, |settings| settings.capacity.units = 2)
+    units(number, 2)
 }
 
 /// Agent 0 holds 1 and 2, one unit each; 3 takes both and waits from 10 on, 4 is small and younger.
@@ -25,6 +30,11 @@ fn one_large_waits() -> Centre {
     assert_eq!(centre.enqueue(large(3, 10)), []);
     assert_eq!(centre.enqueue(ranked(4, 20)), []);
     centre
+}
+
+/// Waits for that agent alone.
+fn require_for_good(number: u32) -> (Preferred, Timestamp) {
+    wish(number, PreferMode::Require, Fallback::None, Timestamp::NEVER)
 }
 
 /// The same, where 3 presses and 4 is held back: agent 0 has one unit free.
@@ -87,6 +97,12 @@ fn whoever_kept_room_for_what_goes_takes_what_was_held_back() {
     assert_eq!(said.proposals, [], "claimed by force, it takes the room itself");
 
     let mut centre = room_is_kept();
+    centre.put(units(1, 1));
+    centre.enqueue(ranked(5, 30));
+    let said = centre.claim(3, 1, |claim| (claim.size, claim.force) = (2, true));
+    assert_eq!(said.proposals, [(5, 0)], "claimed for somebody else");
+
+    let mut centre = room_is_kept();
     let mut settings = QueueSettings::new(queue_id(0));
     settings.preference_limit_seconds = 0;
     let said = centre.tell(RouterMessage::PutQueue(queue_with(settings, None)));
@@ -122,6 +138,61 @@ fn nothing_is_held_back_where_work_elsewhere_is_in_the_way() {
     assert_eq!(centre.release(2, 0), [(4, 0)], "the room for 3 doesn't come by calls that end");
     assert_eq!(centre.put(two_units(0)), []);
     assert_eq!(centre.release(4, 0), [(3, 0)]);
+}
+
+#[test]
+fn what_is_not_in_its_way_is_not_held_back() {
+    let mut centre = Centre::new();
+    let media = PerMedium { voice: None, video: Some(2) };
+    centre.put(agent_with(0, |settings| settings.capacity = Capacity { units: 4, media }));
+    let video = |work: Work| Work { medium: Medium::Video, ..work };
+    assert_eq!(centre.enqueue(video(work(1))), [(1, 0)]);
+    centre.enqueue(video(large(2, 10)));
+    assert_eq!(centre.wake_at(at(910)), [], "one more by video is the most");
+    assert_eq!(centre.enqueue(video(ranked(3, 900))), [], "that one would be in its way");
+    assert_eq!(centre.enqueue(ranked(4, 900)), [(4, 0)], "two units are left for it");
+    assert_eq!(centre.enqueue(ranked(5, 900)), [], "only one would be");
+    assert_eq!(centre.release(1, 0), [(2, 0), (5, 0)]);
+}
+
+#[test]
+fn room_is_kept_for_what_waits_for_this_agent_and_not_for_what_waits_for_another() {
+    let mut centre = one_large_waits();
+    centre.enqueue(Work { preferred: Some(Box::new(require_for_good(1))), ..large(3, 10) });
+    centre.now = at(910);
+    assert_eq!(centre.release(1, 0), [(4, 0)], "it waits for 1");
+
+    let mut centre = one_large_waits();
+    centre.enqueue(Work { preferred: Some(Box::new(require_for_good(0))), ..large(3, 10) });
+    centre.now = at(910);
+    assert_eq!(centre.release(1, 0), [], "it waits for 0");
+    assert_eq!(centre.release(2, 0), [(3, 0)]);
+}
+
+#[test]
+fn who_declined_it_keeps_no_room_for_it() {
+    let mut centre = one_large_waits();
+    centre.put(AgentReport { presence: Presence::Away, ..two_units(1) });
+    centre.enqueue(Work { declined: vec![barred(0)], ..large(3, 10) });
+    centre.now = at(910);
+    assert_eq!(centre.release(1, 0), [(4, 0)]);
+}
+
+#[test]
+fn the_longest_idle_of_those_who_kept_room_takes_what_was_held_back() {
+    let mut centre = Centre::new();
+    for (number, idle_since) in [(0, at(2)), (1, at(1))] {
+        centre.put(AgentReport { idle_since, ..two_units(number) });
+    }
+    for number in 1..=4 {
+        centre.enqueue(work(number));
+    }
+    centre.enqueue(large(5, 10));
+    centre.enqueue(ranked(6, 20));
+    centre.wake_at(at(910));
+    assert_eq!(centre.release(1, 1), []);
+    assert_eq!(centre.release(2, 0), []);
+    assert_eq!(centre.tell(RouterMessage::Withdraw(callback(5))).proposals, [(6, 1)]);
 }
 
 #[test]
