@@ -99,9 +99,10 @@ pub(crate) async fn measure(args: &Args) -> Result<Footprint> {
     let mut house = House::open(&args.ground).await?;
     let fresh = Looks::one(house.bytes_at_rest(rest).await);
     fill(&house, args.first / 100, 0).await?;
-    let warm = Looks::one(house.bytes_at_rest(2 * rest).await);
+    let warm = Looks::one(house.bytes_at_rest(3 * rest).await);
     fill(&house, args.first, 0).await?;
-    let first = Looks::one(house.bytes_at_rest(2 * rest).await);
+    // By then the numbers that were counted in their minute are forgotten.
+    let first = Looks::one(house.bytes_at_rest(3 * rest).await);
     fill(&house, args.dormant, 0).await?;
     let some = look(&mut house, rest).await?;
     fill(&house, args.dormant, 0).await?;
