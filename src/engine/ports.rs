@@ -239,11 +239,10 @@ pub trait Tables: Send + Sync {
     /// is in the tables.
     fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>>;
 
-    /// Writes a batch's rows atomically, then its watermark, and returns when both can be read;
-    /// rows without their watermark are written again. Until [`Tables::settle`] a crash may take
-    /// it back, the newest first. A batch whose `to` is at or below the watermark was applied
-    /// before and is success; one whose `from` isn't watermark + 1 otherwise is
-    /// [`StoreError::Gap`] (`found` the watermark).
+    /// Writes a batch atomically, with its watermark, and returns when it can be read. Until
+    /// [`Tables::settle`] a crash may take it back, the newest first. A batch whose `to` is
+    /// at or below the watermark was applied before and is success; one whose `from` isn't
+    /// watermark + 1 otherwise is [`StoreError::Gap`] (`found` the watermark).
     fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>>;
 
     /// Makes durable what was applied, as far as the store is set to be. Only then may the log

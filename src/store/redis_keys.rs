@@ -11,9 +11,9 @@
 //! - `bytes` ever appended to it
 //! - `watermark` of the tables
 //!
-//! `rb:{ws}:fence`: the epoch again, written by each taking, with each batch of rows and with its
-//! watermark. Whoever writes these watches it, so that nothing is carried out after something that
-//! it doesn't know of. Nobody reads it.
+//! `rb:{ws}:fence`: the epoch again, written by each taking and with each batch of rows. Whoever
+//! writes rows watches it, so that a batch isn't carried out after something that it doesn't know
+//! of. Nobody reads it.
 //!
 //! `rb:{ws}:log`, a stream with one item per group; its id is the group's last number and `-0`:
 //! - `f`: number of the group's first entry

@@ -1,10 +1,9 @@
 //! The tables in Redis: a hash of values per table, and a sorted set of keys per ordered one.
 //!
-//! A batch's rows are one transaction, a range is one script, a point read is one transaction:
-//! whoever reads sees a batch whole or not at all. A batch isn't a script, because Lua copies each
-//! of its hundreds of arguments twice, which took a quarter of the time. Its watermark follows in
-//! a transaction of its own: Redis carries out what is left of one in which a command failed (its
-//! key was given another type by somebody), so only the answer says that all rows are there.
+//! A batch is one transaction, a range is one script, a point read is one transaction: whoever
+//! reads sees a batch whole or not at all. A batch isn't a script, because Lua copies each of its
+//! hundreds of arguments twice, which took a quarter of the time; only its watermark is set by
+//! one, which first looks whether all rows could be written.
 //!
 //! Row keys are bytes and go as they are; members of a sorted set with equal scores sort as bytes,
 //! which is the order that the port promises.
@@ -94,25 +93,13 @@ impl RedisTables {
         if ours == 0 {
             return Err(StoreError::Fenced { found: 0, ours });
         }
-        self.carry_out(ours, &batch, self.rows(&batch)).await?;
-        self.carry_out(ours, &batch, self.watermark(&batch)).await
-    }
-
-    /// Carries out what a batch is to change, if it is still to be written.
-    async fn carry_out(
-        &self,
-        ours: Epoch,
-        batch: &TableBatch,
-        mut commands: Pipeline,
-    ) -> Result<(), StoreError> {
         let mut look = redis::cmd("HMGET");
         look.arg(self.keys.head()).arg(&["epoch", "watermark", "last"]);
         let fence = self.keys.fence();
-        // Whoever looked before is too late, be it this process on a connection that broke since.
-        commands.atomic().cmd("SET").arg(&fence).arg(ours).ignore();
+        let commands = self.commands(ours, &batch);
         let mut verdict = Ok(false);
         let is_due = |facts: Facts| {
-            verdict = check(facts, ours, batch);
+            verdict = check(facts, ours, &batch);
             matches!(verdict, Ok(true))
         };
         let looked = (fence.as_str(), &look);
@@ -124,8 +111,11 @@ impl RedisTables {
         Err(StoreError::Unavailable("Redis: something else was written meanwhile".to_owned()))
     }
 
-    fn rows(&self, batch: &TableBatch) -> Pipeline {
+    /// A batch and its watermark as one transaction.
+    fn commands(&self, ours: Epoch, batch: &TableBatch) -> Pipeline {
         let mut commands = redis::pipe();
+        commands.atomic();
+        let (mut hashes, mut sorted_sets) = (Vec::new(), Vec::new());
         for (table, part) in sorted(&batch.rows) {
             let (values, order) = (self.keys.values(table), self.keys.order(table));
             let has_values = table.holds != Holds::Keys;
@@ -146,14 +136,16 @@ impl RedisTables {
                     commands.cmd(command).arg(key).arg(&part.delete).ignore();
                 }
             }
+            hashes.extend(has_values.then_some(values));
+            sorted_sets.extend(table.is_ordered().then_some(order));
         }
-        commands
-    }
-
-    /// That the tables have all of its rows.
-    fn watermark(&self, batch: &TableBatch) -> Pipeline {
-        let mut commands = redis::pipe();
-        commands.cmd("HSET").arg(self.keys.head()).arg("watermark").arg(batch.to).ignore();
+        // Whoever looked before is too late, be it this process on a connection that broke since.
+        commands.cmd("SET").arg(self.keys.fence()).arg(ours).ignore();
+        // By its text: in a transaction nothing can be done about a digest that isn't known.
+        let keys = 1 + hashes.len() + sorted_sets.len();
+        commands.cmd("EVAL").arg(include_str!("redis/arrive.lua")).arg(keys);
+        commands.arg(self.keys.head()).arg(&hashes).arg(&sorted_sets);
+        commands.arg(batch.to).arg(hashes.len()).ignore();
         commands
     }
 
