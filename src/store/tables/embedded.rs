@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{panic, thread};
 
 use bytes::Bytes;
-use fjall::compaction::Leveled;
 use fjall::config::PinningPolicy;
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
@@ -38,14 +37,10 @@ const EPOCH: &[u8] = b"epoch";
 /// Blocks kept in memory, for all tables together.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What each table gathers in memory before it is written out. A sixteenth of fjall's default,
-/// because there are twenty tables, each may have one full and one being written, and a row takes
-/// several times what it counts here.
-const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// So many files of a table lie over each other before they are merged: twice fjall's default,
-/// since each is that much smaller.
-const FILES_MERGED: u8 = 8;
+/// What each table gathers in memory before it is written out. A quarter of fjall's default,
+/// because there are twenty tables, and each may have one full and one being written. With less
+/// the compactions of a minute at full speed cost more than is gained.
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
 /// facts again, so there is no reason to keep more.
@@ -299,7 +294,6 @@ impl Inner {
 fn table_options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
-        .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(FILES_MERGED)))
         .index_block_pinning_policy(PinningPolicy::disabled())
         .filter_block_pinning_policy(PinningPolicy::disabled())
 }
