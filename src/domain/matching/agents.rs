@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::btree_map;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::lines::Lines;
 use super::queues::QueueState;
 use super::registry::No;
-use super::room::Found;
+use super::room::Kept;
 use super::signatures::{Able, Fit, Signature, SignatureKey};
 use crate::domain::agent::Presence;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
@@ -62,8 +63,9 @@ pub(crate) struct AgentState {
     pub(crate) preferring: BTreeSet<CallbackId>,
     /// Work that waits for them alone.
     pub(crate) reserved: BTreeMap<No<Signature>, Lines>,
-    /// For what they keep room; forgotten with each change of them.
-    pub(super) kept: RefCell<Found>,
+    /// For what they were last found to keep room, and in which generation of the room; forgotten
+    /// with each change of them.
+    pub(super) kept: RefCell<Option<(u64, Rc<Kept>)>>,
 }
 
 impl AgentState {
@@ -80,7 +82,7 @@ impl AgentState {
             excluded: BTreeSet::new(),
             preferring: BTreeSet::new(),
             reserved: BTreeMap::new(),
-            kept: RefCell::new(Found::NOTHING),
+            kept: RefCell::new(None),
         }
     }
 
@@ -138,7 +140,7 @@ impl AgentState {
 
     /// Something that decides what they may be given is another.
     pub(crate) fn changed(&mut self) {
-        *self.kept.get_mut() = Found::NOTHING;
+        *self.kept.get_mut() = None;
     }
 
     /// Takes capacity once, however often it is granted; true if it is the first grant.

@@ -59,14 +59,6 @@ impl Kept {
     }
 }
 
-/// What an agent was last found to keep, and in which generation.
-#[derive(Debug)]
-pub(super) struct Found(Option<(u64, Rc<Kept>)>);
-
-impl Found {
-    pub(super) const NOTHING: Self = Self(None);
-}
-
 impl Waiting {
     /// Whether room is kept for it.
     pub(super) fn presses(&self) -> bool {
@@ -180,11 +172,11 @@ impl Matching {
         }
         let generation = self.room.generation;
         let mut found = self.agents[no].kept.borrow_mut();
-        if let Some((_, kept)) = found.0.as_ref().filter(|(then, _)| *then == generation) {
+        if let Some((_, kept)) = found.as_ref().filter(|(then, _)| *then == generation) {
             return Some(Rc::clone(kept));
         }
         let kept = Rc::new(self.find_kept(no));
-        found.0 = Some((generation, Rc::clone(&kept)));
+        *found = Some((generation, Rc::clone(&kept)));
         Some(kept)
     }
 
@@ -240,7 +232,7 @@ impl Matching {
         assert_eq!(*sizes, counted);
         assert!(freed.is_empty());
         for (no, agent) in self.agents.iter() {
-            let found = agent.kept.borrow().0.clone();
+            let found = agent.kept.borrow().clone();
             if let Some((_, kept)) = found.filter(|(then, _)| *then == self.room.generation) {
                 assert_eq!(*kept, self.find_kept(no), "{} was changed unnoticed", agent.id);
             }
