@@ -68,15 +68,21 @@ impl Office {
     pub(crate) fn hold(self: &Rc<Self>, output: Output) {
         let free = self.journal.borrow_mut().as_mut().and_then(|journal| journal.hold(output));
         if let Some(output) = free {
+            self.show(&output);
             self.let_out(output);
         }
     }
 
-    /// Entries up to `number` are durable: lets go what was held behind them, in its order.
+    /// Entries up to `number` are durable: lets go what was held behind them, in its order, but
+    /// shows readers first what they see now. Whoever is answered and reads finds what they did,
+    /// also where another machine shows it: an agent's load follows the callback's answer.
     pub(crate) fn let_out_to(self: &Rc<Self>, number: EntryNumber) {
         let mut journal = self.journal.borrow_mut();
         let free = journal.as_mut().map(|journal| journal.acknowledge(number)).unwrap_or_default();
         drop(journal);
+        for output in &free {
+            self.show(output);
+        }
         for output in free {
             self.let_out(output);
         }
@@ -116,7 +122,27 @@ impl Office {
         self.journal.borrow_mut().take()
     }
 
-    /// Lets one output go.
+    /// Shows readers what an output has for them.
+    fn show(&self, output: &Output) {
+        let boards = &self.shared.boards;
+        match output {
+            Output::PublishAgent(id, view) => boards.publish_agent(id.clone(), view.clone()),
+            Output::PublishQueue(id, queue) => boards.queues.publish(id.clone(), queue.clone()),
+            Output::PublishWebhook(id, hook) => boards.webhooks.publish(id.clone(), hook.clone()),
+            Output::PublishDenied(phone, denied) => {
+                boards.denied.publish(*phone, denied.clone());
+            }
+            Output::PublishKey(token, key) => boards.keys.publish(*token, key.clone()),
+            Output::Answer { .. }
+            | Output::Notify { .. }
+            | Output::CloseSessions { .. }
+            | Output::CloseAll { .. }
+            | Output::GoesOut(_)
+            | Output::WakeWebhooks => {}
+        }
+    }
+
+    /// Lets one output go that has been shown.
     pub(crate) fn let_out(self: &Rc<Self>, output: Output) {
         match output {
             Output::Answer { token, result } => self.give_answer(token, result),
@@ -127,24 +153,15 @@ impl Office {
                 self.sessions.borrow_mut().close(&sessions, AGENT_REMOVED);
             }
             Output::CloseAll { code } => self.sessions.borrow_mut().close_all(code),
-            Output::PublishAgent(id, view) => {
-                if view.is_none() {
-                    self.sessions.borrow_mut().forget(&id);
-                }
-                self.shared.boards.publish_agent(id, view);
-            }
+            Output::PublishAgent(id, None) => self.sessions.borrow_mut().forget(&id),
             Output::GoesOut(carrier) => self.outbox.wake(carrier),
-            Output::PublishDenied(phone, denied) => {
-                self.shared.boards.denied.publish(phone, denied);
+            Output::WakeWebhooks | Output::PublishWebhook(..) => {
+                self.shared.boards.webhooks_changed.send_replace(());
             }
-            Output::PublishKey(token, key) => self.shared.boards.keys.publish(token, key),
-            Output::PublishQueue(id, queue) => self.shared.boards.queues.publish(id, queue),
-            Output::WakeWebhooks => self.shared.boards.webhooks_changed.send_replace(()),
-            Output::PublishWebhook(id, webhook) => {
-                let boards = &self.shared.boards;
-                boards.webhooks.publish(id, webhook);
-                boards.webhooks_changed.send_replace(());
-            }
+            Output::PublishAgent(_, Some(_))
+            | Output::PublishQueue(..)
+            | Output::PublishDenied(..)
+            | Output::PublishKey(..) => {}
         }
     }
 

@@ -1,6 +1,9 @@
 //! What happens when nothing goes wrong: answers, frames and readers in the right order.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use super::rig::{
     Rig, Session, agent_settings, asap, external, keyed, limits, queue_id, scheduled, until,
@@ -10,12 +13,12 @@ use crate::domain::callback::{Outcome, State};
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, OfferId, QueueId};
 use crate::domain::measure::{Measured, Tally};
-use crate::domain::message::{Action, Who};
+use crate::domain::message::{Action, OfferAnswer, Who};
 use crate::domain::policy::{Membership, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 use crate::engine::entry::KeptAnswer;
-use crate::engine::handle::{CommandError, ToSession};
+use crate::engine::handle::{CommandError, Handle, SessionOutlet, ToSession};
 use crate::engine::system::Ended;
 
 const SUPERVISOR: Who = Who::Supervisor(None);
@@ -70,6 +73,40 @@ async fn an_agent_is_offered_accepts_calls_and_closes() {
     let names: Vec<_> = history.iter().map(|stored| stored.event.name()).collect();
     assert_eq!(names.first(), Some(&"callback.created"));
     assert_eq!(names.last(), Some(&"callback.closed"));
+}
+
+/// Notes what readers see of mara's load when an answer goes out.
+struct LoadAtAnswer {
+    handle: Handle,
+    seen: Mutex<mpsc::UnboundedSender<u32>>,
+}
+
+impl SessionOutlet for LoadAtAnswer {
+    fn put(&self, message: ToSession) {
+        if let ToSession::Answer { result, .. } = message {
+            let mara = AgentId::parse("mara").expect("a slug");
+            assert_eq!(result, Ok(()));
+            let units = self.handle.agent(&mara).expect("she is known").held_units;
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.send(units).expect("the test waits for it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_answered_and_reads_finds_what_they_did() {
+    let rig = Rig::new().await;
+    let mut mara = rig.session("mara").await;
+    let id = rig.create(asap()).await.expect("taken").id;
+    let (_, offer) = mara.offer().await;
+    let (seen, mut told) = mpsc::unbounded_channel();
+    let outlet = LoadAtAnswer { handle: rig.handle.clone(), seen: Mutex::new(seen) };
+    let agent = AgentId::parse("mara").expect("a slug");
+    let session = rig.handle.connect(agent, Box::new(outlet)).await.expect("a second one");
+    rig.handle.session_answer_offer(session, 1, offer, OfferAnswer::Accept).await;
+    assert_eq!(told.recv().await, Some(1), "her load, which another machine counts");
+    rig.handle.session_act(session, 2, id, Action::Requeue { queue: None, agent: None }).await;
+    assert_eq!(told.recv().await, Some(0));
 }
 
 #[tokio::test]
