@@ -2,7 +2,7 @@
 
 use super::action::{ActionName, Known, decline_reason, offer, read_action};
 use super::frame::FrameId;
-use super::json::{self, Json, Object};
+use super::json::{self, BadJson, Json, Object};
 use super::problem::{Kind, Problem};
 use super::request::invalid;
 use super::settings::fields::{Fault, Fields, Item};
@@ -95,9 +95,12 @@ pub fn read_frame(text: &str, known: &dyn Known) -> Result<Incoming, BadFrame> {
         problem: Problem::new(Kind::Malformed, detail),
         strike: true,
     };
-    let Ok(body) = json::parse(text.as_bytes()) else {
-        return Err(strike(None, "The frame isn't JSON; send one JSON object as text."));
-    };
+    let body = json::parse(text.as_bytes()).map_err(|fault| match fault {
+        BadJson::NotJson(why) => {
+            strike(None, &format!("The frame isn't JSON: {why}; send one JSON object as text."))
+        }
+        BadJson::Refused(why) => strike(None, &format!("The frame isn't taken: {why}.")),
+    })?;
     let Json::Object(mut map) = body else {
         return Err(strike(None, "The frame isn't a JSON object."));
     };

@@ -99,6 +99,10 @@ fn what_is_no_frame_counts_against_the_session() {
         assert!(bad.strike, "{text}");
         assert_eq!((bad.id, bad.problem.status()), (id, 400), "{text}");
     }
+    let told = |text| read(text).expect_err("no frame").problem.detail;
+    assert!(told("hello").starts_with("The frame isn't JSON: "), "{}", told("hello"));
+    let twice = told(r#"{"id": 1, "type": "ping", "type": "auth"}"#);
+    assert!(twice.starts_with("The frame isn't taken: ") && twice.contains("type"), "{twice}");
     let long = format!(r#"{{"id": "{}", "type": "ping"}}"#, "x".repeat(FRAME_ID_MAX + 1));
     assert_eq!(read(&long).expect_err("too long").id, None);
 }
