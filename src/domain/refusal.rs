@@ -120,8 +120,8 @@ pub enum Refusal {
     /// The step panicked; nothing was changed.
     #[error("an internal error; nothing was changed, repeat the request")]
     Internal,
-    /// The store can't be written now.
-    #[error("the store can't be written at the moment; repeat with the same Idempotency-Key")]
+    /// The store can't be written now, or read.
+    #[error("the store doesn't answer; repeat later, commands with the same Idempotency-Key")]
     Unavailable,
     /// More is under way than may be.
     #[error("too much is under way at the moment; repeat a little later")]

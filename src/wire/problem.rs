@@ -89,7 +89,7 @@ kinds! {
     UpgradeRequired 426 "upgrade-required" "Another version of the protocol needed",
     RateLimited 429 "rate-limited" "Too many requests",
     Internal 500 "internal" "Internal error",
-    Unavailable 503 "unavailable" "The store cannot be written",
+    Unavailable 503 "unavailable" "The store does not answer",
     Overloaded 503 "overloaded" "Overloaded",
 }
 
