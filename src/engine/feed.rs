@@ -9,7 +9,7 @@ use super::door::Phase;
 use super::entry::Entry;
 use super::handle::{Handle, unreadable};
 use super::library::StoredEvent;
-use super::ports::EntryNumber;
+use super::ports::{EntryNumber, PortFuture};
 use crate::domain::callback::Channel;
 use crate::domain::ids::CallbackId;
 use crate::domain::refusal::Refusal;
@@ -111,8 +111,8 @@ impl Handle {
     }
 
     /// Waits for so much of that time.
-    pub async fn wait(&self, span: Span) {
-        self.shared.clock.wait(span).await;
+    pub fn wait(&self, span: Span) -> PortFuture<'static, ()> {
+        self.shared.clock.wait(span)
     }
 
     /// How long events are kept.

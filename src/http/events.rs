@@ -25,6 +25,7 @@ use crate::engine::feed::EventFeed;
 use crate::engine::handle::Handle;
 use crate::engine::library::StoredEvent;
 use crate::engine::places::Place;
+use crate::engine::ports::PortFuture;
 use crate::wire::event::EventBody;
 use crate::wire::problem::{Kind, PLACE_SECONDS, Problem};
 use crate::wire::query::Query;
@@ -67,6 +68,7 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
     })?;
     let following = Following {
         feed: EventFeed::new(handle.clone()),
+        quiet: handle.wait(QUIET),
         handle,
         workspace: workspace.id.clone(),
         channel,
@@ -106,6 +108,8 @@ struct Following {
     /// Whose callbacks are shown, and nothing else; none: everything.
     channel: Option<Channel>,
     after: u64,
+    /// Ends when a sign of life is due.
+    quiet: PortFuture<'static, ()>,
     expires_at: Option<Timestamp>,
     /// The key that it was opened with, if with one.
     key: Option<Arc<ApiKey>>,
@@ -122,36 +126,35 @@ impl Following {
             if self.is_over() {
                 return None;
             }
-            if self.feed.may_have_more() {
-                let events = self.feed.read(self.after, READ_AT_ONCE).await.ok()?;
-                let text = self.print(events).await.ok()?;
-                if !text.is_empty() {
-                    return Some((Ok(text.into()), self));
-                }
-                continue;
-            }
             tokio::select! {
-                () = self.feed.more() => {}
-                () = self.feed.ended() => return None,
-                () = self.handle.wait(self.quiet()) => {
+                biased;
+                // First: others' events, which aren't shown, may come without a pause.
+                () = &mut self.quiet => {
                     // An id without data is remembered and shown to nobody.
                     let sign = format!(":\nid: {}\n\n", self.after);
-                    return Some((Ok(sign.into()), self));
+                    return Some(self.say(sign));
                 }
+                () = self.feed.more() => {}
+                () = self.feed.ended() => return None,
+                () = ended(&self.handle, self.expires_at) => continue,
+            }
+            let events = self.feed.read(self.after, READ_AT_ONCE).await.ok()?;
+            let text = self.print(events).await.ok()?;
+            if !text.is_empty() {
+                return Some(self.say(text));
             }
         }
+    }
+
+    fn say(mut self, text: String) -> (Result<Bytes, Infallible>, Self) {
+        self.quiet = self.handle.wait(QUIET);
+        (Ok(text.into()), self)
     }
 
     /// Whether the credential isn't good any more.
     fn is_over(&self) -> bool {
         self.expires_at.is_some_and(|end| self.handle.now() >= end)
             || self.key.as_ref().is_some_and(|key| !self.handle.keys().holds(key))
-    }
-
-    /// For how long nothing needs to be said.
-    fn quiet(&self) -> Span {
-        let left = self.expires_at.map(|end| end.since(self.handle.now()).max(Span::ZERO));
-        left.map_or(QUIET, |left| left.min(QUIET))
     }
 
     async fn print(&mut self, events: Vec<StoredEvent>) -> Result<String, Refusal> {
@@ -186,5 +189,13 @@ impl Following {
         let shown = self.handle.channel_of(*id).await? == Some(own);
         seen.insert(*id, shown);
         Ok(shown)
+    }
+}
+
+/// Ends with the credential.
+async fn ended(handle: &Handle, expires_at: Option<Timestamp>) {
+    match expires_at {
+        Some(end) => handle.wait(end.since(handle.now()).max(Span::ZERO)).await,
+        None => std::future::pending().await,
     }
 }

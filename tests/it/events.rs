@@ -69,6 +69,15 @@ impl Stream {
         }
     }
 
+    /// The number behind the next sign of life.
+    #[track_caller]
+    fn sign(&mut self) -> u64 {
+        let mut line = || self.lines.next().expect("the stream goes on").expect("text");
+        while line() != ":" {}
+        let line = line();
+        line.strip_prefix("id: ").and_then(|id| id.parse().ok()).expect("an id behind the sign")
+    }
+
     #[track_caller]
     fn take(&mut self, count: usize) -> Vec<Told> {
         (0..count).map(|_| self.next().expect("an event")).collect()
@@ -121,6 +130,27 @@ fn events_come_as_in_history_and_are_taken_up_again() {
     server.terminate();
     assert_eq!(again.next(), None);
     assert_eq!(server.exit_code(Duration::from_secs(10)), Some(0), "streams don't hold it up");
+}
+
+#[test]
+fn a_stream_shows_that_it_lives_while_others_events_pass_it_by() {
+    let server = Server::start();
+    let mut stream = Stream::open(&server, "chat-key-1", None);
+    let (told, sign) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || told.send(stream.sign()).expect("it is waited for"));
+    let deadline = now() + Duration::from_secs(90);
+    let sign = loop {
+        for what in ["pause", "resume"] {
+            let path = format!("/v1/queues/billing/{what}");
+            assert_eq!(server.post(&path, "lead-key-1", &json!({})).status, 200);
+        }
+        if let Ok(sign) = sign.recv_timeout(Duration::from_millis(100)) {
+            break sign;
+        }
+        assert!(now() < deadline, "it says nothing, though no event was shown for 15 s");
+    };
+    assert!(sign > 0, "and how far it has read");
+    reader.join().expect("no panic");
 }
 
 #[test]
