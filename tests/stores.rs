@@ -5,6 +5,8 @@ mod redis_server;
 #[path = "stores/redis_trouble.rs"]
 mod redis_trouble;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +21,7 @@ use tempfile::TempDir;
 /// A storage of any kind, as both suites want it.
 enum Storage {
     Memory(MemoryStore),
-    Embedded { url: StoreUrl, _place: TempDir },
+    Embedded { url: StoreUrl, place: TempDir },
     Redis(StoreUrl, WorkspaceId),
 }
 
@@ -31,7 +33,7 @@ impl Storage {
     fn embedded() -> Self {
         let place = tempfile::tempdir().expect("a directory");
         let url = format!("embedded:{}", place.path().display());
-        Self::Embedded { url: url.parse().expect("a URL"), _place: place }
+        Self::Embedded { url: url.parse().expect("a URL"), place }
     }
 
     /// A workspace of its own on a server that others use too, with a fact in its head: the log
@@ -97,6 +99,35 @@ async fn the_embedded_log_keeps_its_promises() {
 #[tokio::test]
 async fn the_embedded_tables_keep_their_promises() {
     tables_suite::check(Storage::embedded).await;
+}
+
+/// All that is below a folder, byte for byte.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            all.insert(path.clone(), std::fs::read(&path).expect("a file"));
+        }
+    }
+    all
+}
+
+/// They are asked while something is wrong, such as a full disk, and fjall takes nothing more after
+/// a write that failed.
+#[tokio::test]
+async fn embedded_tables_that_are_asked_where_they_stand_write_nothing() {
+    let storage = Storage::embedded();
+    let Storage::Embedded { place, .. } = &storage else { unreachable!("it is") };
+    let tables = TablesStorage::open(&storage).await.expect("the storage opens");
+    assert_eq!(tables.take(1).await.expect("taken"), 0);
+    let before = files(place.path());
+    assert_eq!(tables.take(1).await.expect("taken"), 0);
+    assert!(files(place.path()) == before, "a file is another");
+    assert_eq!(tables.take(2).await.expect("taken"), 0);
+    assert!(files(place.path()) != before, "a new epoch is written");
 }
 
 #[tokio::test]

@@ -161,6 +161,12 @@ impl Inner {
         if found > epoch {
             return Err(StoreError::Fenced { found, ours: epoch });
         }
+        if found == epoch {
+            // Only asked again, and perhaps because the disk is full: fjall takes nothing more
+            // after a write that failed. Whether there was one it says here, too.
+            self.database.persist(PersistMode::Buffer).map_err(failed)?;
+            return Ok(*watermark);
+        }
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(&self.facts, EPOCH, epoch.to_le_bytes().as_slice());
         batch.commit().map_err(failed)?;
