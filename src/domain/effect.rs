@@ -152,6 +152,8 @@ pub enum Effect {
     /// Of the scheduler: read dormant callbacks due in `from ..= until`, at most `limit`, and tell
     /// it with `SchedulerMessage::Window`.
     ReadDue {
+        /// The read's number, which its answer carries.
+        read: u64,
         /// From here, exclusive; `None` from the beginning.
         after: Option<(Timestamp, CallbackId)>,
         /// To here.

@@ -111,6 +111,8 @@ pub(crate) struct Todo {
 /// A read of the due order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DueRead {
+    /// Its number.
+    pub(crate) read: u64,
     /// From here, exclusive.
     pub(crate) after: Option<(Timestamp, CallbackId)>,
     /// To here.
@@ -201,8 +203,8 @@ impl Office {
                 Effect::PublishAgent(id, view) => shown.push(Output::PublishAgent(id, view)),
                 Effect::PublishQueue(id, queue) => shown.push(Output::PublishQueue(id, queue)),
                 Effect::LetGo => todo.let_go = true,
-                Effect::ReadDue { after, until, limit } => {
-                    todo.read = Some(DueRead { after, until, limit });
+                Effect::ReadDue { read, after, until, limit } => {
+                    todo.read = Some(DueRead { read, after, until, limit });
                 }
                 Effect::SetAlarm { wall, steady } => todo.alarm = Some((wall, steady)),
             }

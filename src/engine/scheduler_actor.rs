@@ -208,13 +208,13 @@ async fn read_due(office: Rc<Office>, actor: Addr<SchedulerActor>, read: DueRead
     if after > Span::ZERO {
         office.shared.clock.wait(after).await;
     }
-    let DueRead { after, until, limit } = read;
+    let DueRead { read: number, after, until, limit } = read;
     // One more than asked for says whether there are more.
     match office.library.due(after, until, limit + 1).await {
         Ok(mut items) => {
             let more = items.len() > limit;
             items.truncate(limit);
-            post(&actor, Found { items, more });
+            post(&actor, Found { read: number, items, more });
         }
         Err(error) => {
             tracing::warn!(error = %error, "due callbacks can't be read");
@@ -227,6 +227,7 @@ async fn read_due(office: Rc<Office>, actor: Addr<SchedulerActor>, read: DueRead
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Found {
+    read: u64,
     items: Vec<(Timestamp, CallbackId)>,
     more: bool,
 }
@@ -279,10 +280,10 @@ impl Handler<Freed> for SchedulerActor {
 impl Handler<Found> for SchedulerActor {
     type Result = ();
 
-    fn handle(&mut self, Found { items, more }: Found, ctx: &mut Self::Context) {
+    fn handle(&mut self, Found { read, items, more }: Found, ctx: &mut Self::Context) {
         let office = Rc::clone(&self.office);
         office.watch(|| {
-            let message = SchedulerMessage::Window { items, more };
+            let message = SchedulerMessage::Window { read, items, more };
             self.step(Envelope { message, cause: None }, None, ctx);
         });
     }

@@ -226,7 +226,9 @@ impl World {
                         self.callbacks.remove(&id);
                     }
                 }
-                Effect::ReadDue { after, until, limit } => self.read_due(after, until, limit),
+                Effect::ReadDue { read, after, until, limit } => {
+                    self.read_due(read, after, until, limit);
+                }
                 Effect::SetAlarm { wall, steady } => self.alarm = (wall, steady),
             }
         }
@@ -243,7 +245,13 @@ impl World {
         self.checks.capacity(&self.newest);
     }
 
-    fn read_due(&mut self, after: Option<(Timestamp, CallbackId)>, until: Timestamp, limit: usize) {
+    fn read_due(
+        &mut self,
+        read: u64,
+        after: Option<(Timestamp, CallbackId)>,
+        until: Timestamp,
+        limit: usize,
+    ) {
         let mut due: Vec<_> = self
             .newest
             .callbacks
@@ -254,7 +262,7 @@ impl World {
         due.sort_unstable();
         let more = due.len() > limit;
         due.truncate(limit);
-        self.reads.push_back(SchedulerMessage::Window { items: due, more });
+        self.reads.push_back(SchedulerMessage::Window { read, items: due, more });
     }
 
     fn hold(&mut self, output: Output) {

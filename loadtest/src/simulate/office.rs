@@ -281,7 +281,9 @@ impl Office {
                     }
                 }
                 Effect::LetGo => self.let_go(about),
-                Effect::ReadDue { after, until, limit } => self.read_due(after, until, limit),
+                Effect::ReadDue { read, after, until, limit } => {
+                    self.read_due(read, after, until, limit);
+                }
                 Effect::SetAlarm { wall, steady } => {
                     self.alarm = wall.into_iter().chain(steady).min();
                 }
@@ -328,7 +330,13 @@ impl Office {
         }
     }
 
-    fn read_due(&mut self, after: Option<(Timestamp, CallbackId)>, until: Timestamp, limit: usize) {
+    fn read_due(
+        &mut self,
+        read: u64,
+        after: Option<(Timestamp, CallbackId)>,
+        until: Timestamp,
+        limit: usize,
+    ) {
         let live = self.slots.iter().flatten().filter_map(|slot| slot.machine.callback());
         let mut items: Vec<(Timestamp, CallbackId)> = live
             .filter_map(|callback| Some((callback.wakes_at()?, callback.id)))
@@ -337,7 +345,7 @@ impl Office {
         items.sort_unstable();
         let more = items.len() > limit;
         items.truncate(limit);
-        self.mail.push_back(Letter::Scheduler(SchedulerMessage::Window { items, more }));
+        self.mail.push_back(Letter::Scheduler(SchedulerMessage::Window { read, items, more }));
     }
 }
 

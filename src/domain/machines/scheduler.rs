@@ -35,8 +35,10 @@ pub struct SchedulerMachine {
     wakes: BTreeMap<CallbackId, Timestamp>,
     /// Everything dormant that wakes up to here (inclusive) is in the window.
     end: Edge,
-    /// A read up to here is under way.
-    reading: Option<Edge>,
+    /// The read that is under way.
+    reading: Option<Reading>,
+    /// Reads begun so far.
+    reads: u64,
     /// Who said something since the read began: the read may show them as they were.
     moved: BTreeSet<CallbackId>,
     told: (Option<Timestamp>, Option<Timestamp>),
@@ -71,6 +73,15 @@ impl From<Whose> for Machine {
 /// A place in the due order.
 type Edge = (Timestamp, CallbackId);
 
+/// A read of the due order. One that is given up is answered all the same, later than the next one
+/// may have begun, and would be taken for that without its number.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    number: u64,
+    /// Up to here.
+    until: Edge,
+}
+
 /// Past every callback of an instant.
 const LAST: CallbackId = CallbackId(u128::MAX);
 
@@ -86,6 +97,7 @@ impl SchedulerMachine {
             wakes: BTreeMap::new(),
             end: (Timestamp(i64::MIN), CallbackId(0)),
             reading: None,
+            reads: 0,
             moved: BTreeSet::new(),
             told: (None, None),
         }
@@ -99,7 +111,9 @@ impl SchedulerMachine {
             }
             SchedulerMessage::Slept { callback, at } => self.slept(callback, at),
             SchedulerMessage::Roused { callback } => self.forget(callback),
-            SchedulerMessage::Window { items, more } => self.take_window(&items, more),
+            SchedulerMessage::Window { read, items, more } => {
+                self.take_window(read, &items, more);
+            }
             SchedulerMessage::Tick { permits } => self.tick(now, permits, out),
         }
         self.set_alarm(now, out);
@@ -126,7 +140,7 @@ impl SchedulerMachine {
     fn slept(&mut self, callback: CallbackId, at: Timestamp) {
         self.forget(callback);
         let edge = (at, callback);
-        let covered = self.reading.map_or(self.end, |reading| reading.max(self.end));
+        let covered = self.reading.map_or(self.end, |reading| reading.until.max(self.end));
         if edge <= covered {
             self.window.insert(edge);
             self.wakes.insert(callback, at);
@@ -155,8 +169,10 @@ impl SchedulerMachine {
         }
     }
 
-    fn take_window(&mut self, items: &[Edge], more: bool) {
-        let Some(until) = self.reading.take() else { return };
+    fn take_window(&mut self, read: u64, items: &[Edge], more: bool) {
+        let Some(Reading { until, .. }) = self.reading.take_if(|one| one.number == read) else {
+            return;
+        };
         self.end = match items.last() {
             Some(last) if more => *last,
             Some(_) | None => until,
@@ -211,8 +227,10 @@ impl SchedulerMachine {
             return;
         }
         let until = now.wall + self.limits.span;
-        self.reading = Some((until, LAST));
+        self.reads += 1;
+        self.reading = Some(Reading { number: self.reads, until: (until, LAST) });
         out.effects.push(Effect::ReadDue {
+            read: self.reads,
             after: Some(self.end),
             until,
             limit: self.limits.items - self.window.len(),
@@ -270,9 +288,15 @@ mod tests {
         SchedulerMessage::Slept { callback: CallbackId(id), at: Timestamp(at) }
     }
 
-    fn window(items: &[(i64, u128)], more: bool) -> SchedulerMessage {
+    /// The answer of the read that was begun last.
+    fn found(machine: &mut SchedulerMachine, at: i64, items: &[(i64, u128)], more: bool) {
+        let read = machine.reads;
+        run(machine, at, window(read, items, more));
+    }
+
+    fn window(read: u64, items: &[(i64, u128)], more: bool) -> SchedulerMessage {
         let items = items.iter().map(|(at, id)| (Timestamp(*at), CallbackId(*id))).collect();
-        SchedulerMessage::Window { items, more }
+        SchedulerMessage::Window { read, items, more }
     }
 
     const TICK: SchedulerMessage = SchedulerMessage::Tick { permits: 10 };
@@ -285,7 +309,7 @@ mod tests {
             effect,
             Effect::ReadDue { until: Timestamp(301_000), limit: 10, .. }
         )));
-        run(&mut machine, 1_000, window(&[(900, 1), (2_000, 2)], false));
+        found(&mut machine, 1_000, &[(900, 1), (2_000, 2)], false);
         assert_eq!(woken(&run(&mut machine, 1_500, TICK)), [1]);
         assert_eq!(woken(&run(&mut machine, 2_000, TICK)), [2]);
         assert_eq!(woken(&run(&mut machine, 3_000, TICK)), [0_u128; 0]);
@@ -297,7 +321,7 @@ mod tests {
         run(&mut machine, 0, TICK);
         run(&mut machine, 0, slept(1, 200_000));
         run(&mut machine, 0, SchedulerMessage::Roused { callback: CallbackId(2) });
-        run(&mut machine, 0, window(&[(10, 1), (20, 2), (30, 3)], false));
+        found(&mut machine, 0, &[(10, 1), (20, 2), (30, 3)], false);
         assert_eq!(woken(&run(&mut machine, 50, TICK)), [3]);
         assert_eq!(woken(&run(&mut machine, 200_000, TICK)), [1]);
     }
@@ -306,7 +330,7 @@ mod tests {
     fn a_full_window_drops_its_tail_and_reads_it_again() {
         let mut machine = machine(4);
         run(&mut machine, 0, TICK);
-        run(&mut machine, 0, window(&[(10, 1), (20, 2), (30, 3), (40, 4)], true));
+        found(&mut machine, 0, &[(10, 1), (20, 2), (30, 3), (40, 4)], true);
         run(&mut machine, 0, slept(5, 15));
         assert_eq!(woken(&run(&mut machine, 30, TICK)), [1, 5, 2, 3]);
         let effects = run(&mut machine, 30, TICK);
@@ -314,15 +338,30 @@ mod tests {
             matches!(effect, Effect::ReadDue { after: Some((Timestamp(40), CallbackId(3))), .. })
         });
         assert!(reread || machine.reading.is_some(), "{effects:?}");
-        run(&mut machine, 30, window(&[(40, 4)], false));
+        found(&mut machine, 30, &[(40, 4)], false);
         assert_eq!(woken(&run(&mut machine, 40, TICK)), [4]);
+    }
+
+    #[test]
+    fn the_answer_of_a_read_that_was_given_up_is_not_the_next_ones() {
+        let mut machine = machine(2);
+        run(&mut machine, 0, TICK);
+        for (id, at) in [(1, 10), (2, 20), (3, 30)] {
+            run(&mut machine, 0, slept(id, at));
+        }
+        assert!(machine.reading.is_none(), "there was no room for the third");
+        assert_eq!(woken(&run(&mut machine, 20, TICK)), [1, 2]);
+        assert_eq!(machine.reads, 2, "it is read again");
+        run(&mut machine, 20, window(1, &[], false));
+        run(&mut machine, 20, window(2, &[(30, 3)], false));
+        assert_eq!(woken(&run(&mut machine, 30, TICK)), [3]);
     }
 
     #[test]
     fn no_more_fire_than_there_are_permits_and_the_alarm_stays_due() {
         let mut machine = machine(10);
         run(&mut machine, 0, TICK);
-        run(&mut machine, 0, window(&[(1, 1), (2, 2), (3, 3)], false));
+        found(&mut machine, 0, &[(1, 1), (2, 2), (3, 3)], false);
         let effects = run(&mut machine, 5, SchedulerMessage::Tick { permits: 2 });
         assert_eq!(woken(&effects), [1, 2]);
         assert!(

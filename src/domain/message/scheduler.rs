@@ -30,6 +30,8 @@ pub enum SchedulerMessage {
     },
     /// What `Effect::ReadDue` found: dormant callbacks in order of their time.
     Window {
+        /// The number of the read.
+        read: u64,
         /// Due time and id, ascending.
         items: Vec<(Timestamp, CallbackId)>,
         /// There are more up to the window's end than `items` has.
