@@ -26,7 +26,7 @@ pub(super) use self::shared::Shared;
 pub(super) use self::store_link::{End, Failure, Pauses, StoreLink};
 pub(super) use self::writer::{Errand, Writer};
 #[cfg(test)]
-pub(super) use self::writer::{GROUP_BYTES, GROUP_ENTRIES};
+pub(super) use self::writer::{GROUP_BYTES, GROUP_ENTRIES, LOOK_WHEN_IDLE};
 
 /// Where the journal's tasks tell what happened. Called on their thread: must not block, and must
 /// keep the order.

@@ -75,7 +75,9 @@ impl Office {
 
     /// Entries up to `number` are durable: lets go what was held behind them, in its order, but
     /// shows readers first what they see now. Whoever is answered and reads finds what they did,
-    /// also where another machine shows it: an agent's load follows the callback's answer.
+    /// also where another machine shows it, as an agent their load; unless so many commands are
+    /// under way that the log takes them in several groups: then what that machine shows may come
+    /// with the next one.
     pub(crate) fn let_out_to(self: &Rc<Self>, number: EntryNumber) {
         let mut journal = self.journal.borrow_mut();
         let free = journal.as_mut().map(|journal| journal.acknowledge(number)).unwrap_or_default();

@@ -190,9 +190,12 @@ impl Writer {
             }
             Errand::Read { from, limit, reply } => {
                 let read = self.link.read(from, limit);
-                let read = watch_for_stall(&self.shared, read);
+                let read = watch_for_stall(&self.shared, read).await;
+                if read.is_ok() {
+                    self.shared.store_answered();
+                }
                 // A projector that has ended doesn't wait for its answer.
-                let _ = reply.send(read.await);
+                let _ = reply.send(read);
                 Ok(())
             }
         }
@@ -206,6 +209,7 @@ impl Writer {
         let trim = self.link.trim(keep_from);
         match watch_for_stall(&self.shared, trim).await {
             Ok(bytes) => {
+                self.shared.store_answered();
                 self.log_bytes = bytes;
                 self.shared.counts.log_holds(bytes);
                 // A log that keeps more than it was told to must not stop the workspace for good:

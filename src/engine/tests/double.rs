@@ -59,6 +59,8 @@ pub(super) struct Stored {
 pub(super) struct World {
     stored: Arc<Mutex<Stored>>,
     pub(super) log: Arc<watch::Sender<Switch>>,
+    /// Trimming the log, which has a switch of its own.
+    pub(super) trims: Arc<watch::Sender<Switch>>,
     pub(super) tables: Arc<watch::Sender<Switch>>,
     /// Reads of the tables.
     pub(super) reads: Arc<watch::Sender<Switch>>,
@@ -84,6 +86,7 @@ impl World {
         Self {
             stored: Arc::new(Mutex::new(stored)),
             log: switch(),
+            trims: switch(),
             tables: switch(),
             reads: switch(),
         }
@@ -243,7 +246,7 @@ impl Log for DoubleLog {
     }
 
     fn trim(&mut self, keep_from: EntryNumber) -> PortFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.world.pass(&self.world.log, move |stored| {
+        Box::pin(self.world.pass(&self.world.trims, move |stored| {
             assert!(keep_from <= stored.settled.0 + 1, "what the tables may lose was trimmed");
             while !stored.keeps_all
                 && stored.first() < keep_from

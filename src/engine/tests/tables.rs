@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::double::{Switch, World};
 use super::*;
-use crate::engine::journal::Lost;
+use crate::engine::journal::{LOOK_WHEN_IDLE, Lost};
 use crate::engine::overlay::RUN_ROWS;
 
 #[tokio::test(start_paused = true)]
@@ -168,6 +168,21 @@ async fn the_log_is_trimmed_behind_the_watermark() {
     let (last, _, kept) = world.position();
     assert!(kept <= 4, "{kept}");
     assert_eq!(last, 12);
+}
+
+/// Whoever is turned away meanwhile writes nothing that could end it.
+#[tokio::test(start_paused = true)]
+async fn a_stall_of_a_trim_ends_with_the_trim() {
+    let world = World::new();
+    let mut desk = Desk::open(&world).await;
+    world.trims.send_replace(Switch::Held);
+    desk.write_some(4);
+    desk.until_durable().await;
+    assert_eq!(desk.event().await, JournalEvent::Stalled);
+    world.trims.send_replace(Switch::On);
+    let began = Instant::now();
+    assert_eq!(desk.event().await, JournalEvent::Resumed);
+    assert!(began.elapsed() < LOOK_WHEN_IDLE, "it isn't the next look that finds out");
 }
 
 #[tokio::test(start_paused = true)]
