@@ -9,6 +9,7 @@ mod workspaces;
 
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -129,11 +130,11 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         }
     }
     let ended = wait(signals, &mut started).await;
-    // While the engine still takes down how far they have come.
-    couriers.stop().await;
-    // No more intake, sessions told, journal flushed; then HTTP goes down: all in one time.
     let mut outcome = outcome_of(ended);
     let mut time = std::pin::pin!(tokio::time::sleep(settings.limits.drain));
+    // While the engine still takes down how far they have come.
+    couriers.stop(time_of_couriers(settings.limits.drain)).await;
+    // No more intake, sessions told, journal flushed; then HTTP goes down: all in one time.
     let drains = started.into_iter().map(|one| async { (one.id, one.running.drain().await) });
     for (workspace, ended) in futures_util::future::join_all(drains).await {
         if ended == Ended::DrainedLate {
@@ -150,6 +151,12 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         () = &mut time => tracing::warn!("not all connections ended in time"),
     }
     outcome
+}
+
+/// How much of the time to end in is for webhooks' couriers, who end first; the rest is the
+/// engine's.
+fn time_of_couriers(drain: Duration) -> Duration {
+    (drain / 4).min(Duration::from_secs(3))
 }
 
 fn outcome_of(ended: Option<Ended>) -> Result<(), RunError> {

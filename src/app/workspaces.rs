@@ -119,7 +119,7 @@ fn limits(limits: &config::Limits) -> Limits {
         max_panics: usize::try_from(limits.max_panics).unwrap_or(usize::MAX),
         retain: Span::days(limits.retain_days),
         report: Span::days(limits.report_days),
-        drain: span(limits.drain),
+        drain: span(limits.drain.saturating_sub(super::time_of_couriers(limits.drain))),
         router: RouterLimits { max_signatures: limits.max_signatures, ..RouterLimits::default() },
         ..Limits::default()
     }

@@ -22,10 +22,6 @@ use crate::domain::webhook::Bounds;
 use crate::engine::background::Background;
 use crate::engine::handle::Handle;
 
-/// How long couriers may take to come to an end, and to write down how far they have come, when
-/// the process ends.
-const END_WITHIN: Duration = Duration::from_secs(3);
-
 /// After a courier panicked.
 const PAUSE: Span = Span::seconds(1);
 
@@ -84,15 +80,15 @@ impl Couriers {
     }
 
     /// Begins no more attempts, waits a moment for those under way, and writes down how far all
-    /// have come.
-    pub async fn stop(self) {
+    /// have come, if that can be done within this time.
+    pub async fn stop(self, within: Duration) {
         self.stop.send_replace(true);
         let all = futures_util::future::join_all(self.workspaces);
-        if tokio::time::timeout(END_WITHIN, all).await.is_err() {
+        if tokio::time::timeout(within, all).await.is_err() {
             tracing::warn!("not all webhooks were written down; some events are sent again");
         }
-        // It waits for its thread, which has nothing more to do.
-        drop(self.background);
+        // It waits for its thread, which has nothing more to do unless that was too long.
+        tokio::task::spawn_blocking(move || drop(self.background));
     }
 }
 
