@@ -257,6 +257,12 @@ pub trait Library: Send + Sync {
     fn complete(&self, callback: Arc<Callback>)
     -> PortFuture<'_, Result<FullCallback, StoreError>>;
 
+    /// The same for many, each in its place, in one read.
+    fn complete_all(
+        &self,
+        callbacks: Vec<Arc<Callback>>,
+    ) -> PortFuture<'_, Result<Vec<FullCallback>, StoreError>>;
+
     /// Which of these callbacks the agent booked, holds or held, each in its place.
     fn held(
         &self,

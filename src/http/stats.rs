@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::call::Call;
@@ -88,6 +88,9 @@ impl WindowsBody {
     }
 }
 
+/// Lines asked for at once: each takes a permit that commands want too.
+const LINES_AT_ONCE: usize = 8;
+
 /// The places of the queues that an agent serves among all of them, which are in the order of ids.
 fn served(view: &AgentView, queues: &[Arc<Queue>]) -> Vec<usize> {
     let memberships = view.agent.settings.queues.iter();
@@ -107,7 +110,7 @@ pub(super) async fn stats(call: &Call<'_>) -> Result<Reply, Problem> {
     let (handle, now) = (&call.workspace().handle, call.now);
     let (queues, agents) = (handle.queues(), handle.agents());
     let lines = queues.iter().map(|queue| handle.queue_stats(queue.settings.id.clone()));
-    let lines = try_join_all(lines).await?;
+    let lines: Vec<_> = stream::iter(lines).buffered(LINES_AT_ONCE).try_collect().await?;
     let asked =
         |queue: &Arc<Queue>| (queue.settings.id.clone(), windows(&queue.settings.time_zone, now));
     let of_queues: Vec<_> = queues.iter().map(asked).collect();

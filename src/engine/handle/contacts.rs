@@ -30,10 +30,7 @@ impl Handle {
     pub async fn active(&self, contact: ContactKey) -> Result<Vec<FullCallback>, Refusal> {
         let gate = self.shared.gate()?;
         let found = gate.library.active(contact, ACTIVE_MAX).await.map_err(unreadable)?;
-        let mut all = Vec::with_capacity(found.len());
-        for callback in found {
-            all.push(gate.library.complete(callback).await.map_err(unreadable)?);
-        }
+        let all = gate.library.complete_all(found).await.map_err(unreadable)?;
         self.shown(&gate, all).await
     }
 

@@ -187,6 +187,16 @@ impl Library for VaultLibrary {
         Box::pin(self.0.read(move |world| Self::complete_one(world, &callback)))
     }
 
+    fn complete_all(
+        &self,
+        callbacks: Vec<Arc<Callback>>,
+    ) -> PortFuture<'_, Result<Vec<FullCallback>, StoreError>> {
+        let complete = move |world: &World| {
+            callbacks.iter().map(|callback| Self::complete_one(world, callback)).collect()
+        };
+        Box::pin(self.0.read(complete))
+    }
+
     fn held(
         &self,
         agent: AgentId,

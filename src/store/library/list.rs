@@ -24,7 +24,7 @@ use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, CallbackType, NUMBER_DIGITS, NUMBER_MARK, State};
 use crate::domain::ids::CallbackId;
 use crate::domain::time::Timestamp;
-use crate::engine::library::{FullCallback, ListFilter, ListRead, Page, SortKey};
+use crate::engine::library::{FullCallback, Library, ListFilter, ListRead, Page, SortKey};
 use crate::engine::ports::{RangeRead, StoreError, Table};
 use crate::store::keys::{self, TextKind};
 

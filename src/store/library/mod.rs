@@ -69,35 +69,6 @@ impl StoreLibrary {
         wanted.iter().zip(values).map(read).collect()
     }
 
-    /// Callbacks with their texts and ended interactions, in one read.
-    async fn complete_all(
-        &self,
-        callbacks: Vec<Arc<Callback>>,
-    ) -> Result<Vec<FullCallback>, StoreError> {
-        let mut wanted = Vec::with_capacity(callbacks.len());
-        for callback in &callbacks {
-            wanted.push(keys::request(callback.id, callback.request_version));
-            let ended = 0..callback.ended_interactions();
-            wanted.extend(ended.map(|index| keys::interaction(callback.id, index)));
-        }
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let values = self.rows.get(wanted.clone()).await?;
-        let mut found = wanted.iter().zip(values);
-        callbacks
-            .into_iter()
-            .map(|callback| {
-                let request = must_be(found.next())?;
-                let ended = found.by_ref().take(ended_count(&callback));
-                let ended: Result<Vec<Box<Interaction>>, _> =
-                    ended.map(|row| must_be(Some(row))).collect();
-                let ended = ended?.into_iter().map(|one| *one).collect();
-                Ok(FullCallback { callback, request, ended })
-            })
-            .collect()
-    }
-
     /// Keys and values that begin with `front`, after `after` (a whole key).
     async fn range(
         &self,
@@ -197,6 +168,34 @@ impl Library for StoreLibrary {
         Box::pin(async move {
             let mut full = self.complete_all(vec![callback]).await?;
             Ok(full.pop().expect("as many as were asked for"))
+        })
+    }
+
+    fn complete_all(
+        &self,
+        callbacks: Vec<Arc<Callback>>,
+    ) -> PortFuture<'_, Result<Vec<FullCallback>, StoreError>> {
+        Box::pin(async move {
+            let mut wanted = Vec::with_capacity(callbacks.len());
+            for callback in &callbacks {
+                wanted.push(keys::request(callback.id, callback.request_version));
+                let ended = 0..callback.ended_interactions();
+                wanted.extend(ended.map(|index| keys::interaction(callback.id, index)));
+            }
+            if wanted.is_empty() {
+                return Ok(Vec::new());
+            }
+            let values = self.rows.get(wanted.clone()).await?;
+            let mut found = wanted.iter().zip(values);
+            let complete = |callback: Arc<Callback>| {
+                let request = must_be(found.next())?;
+                let ended = found.by_ref().take(ended_count(&callback));
+                let ended: Result<Vec<Box<Interaction>>, _> =
+                    ended.map(|row| must_be(Some(row))).collect();
+                let ended = ended?.into_iter().map(|one| *one).collect();
+                Ok(FullCallback { callback, request, ended })
+            };
+            callbacks.into_iter().map(complete).collect()
         })
     }
 

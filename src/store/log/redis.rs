@@ -16,9 +16,9 @@ use crate::store::keys::LAYOUT;
 use crate::store::redis_keys::RedisKeys;
 use crate::store::redis_link::{ANSWER_WITHIN, BULK_WITHIN, RedisLink, RedisScript};
 
-/// Groups asked for at once when the log is read back; a group is some 100 KiB at most as the
-/// journal makes them, so an answer stays within a few megabytes.
-const GROUPS_AT_ONCE: usize = 32;
+/// Groups asked for at once when the log is read back. The journal ends a group at 1 MiB, so an
+/// answer stays within a few megabytes, which a slow network carries within the time for it.
+const GROUPS_AT_ONCE: usize = 4;
 
 /// The log of one workspace on a Redis server.
 pub(in crate::store) struct RedisLog {
