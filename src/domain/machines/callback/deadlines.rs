@@ -163,7 +163,10 @@ impl CallbackMachine {
     /// Works out its deadlines by the queue's clock; called when waiting begins.
     pub(super) fn begin_waiting(&mut self, now: &Now) {
         let queued_since = self.record().queued_since.unwrap_or(now.wall);
-        self.waiting_since = now.steady - now.wall.since(queued_since);
+        if self.waiting_from != queued_since {
+            self.waiting_from = queued_since;
+            self.waiting_since = now.steady - now.wall.since(queued_since);
+        }
         self.waits_until = None;
         self.promise = None;
         self.refresh_bounds(now);
@@ -174,18 +177,27 @@ impl CallbackMachine {
         if !matches!(self.record().state(), State::Queued | State::Offered | State::Accepted) {
             return;
         }
+        let wall = self.wall_without_jumps(now);
         let steady = |at: Timestamp| match at {
             Timestamp::NEVER => Timestamp::NEVER,
-            at => now.steady + at.since(now.wall),
+            at => now.steady + at.since(wall),
         };
         if self.waits_until.is_none() {
-            self.waits_until = Some(steady(self.waits_until_wall(now.wall)));
+            self.waits_until = Some(steady(self.waits_until_wall(wall)));
         }
-        if self.promise.is_none() && !self.record().promise_broken {
-            let queue = self.queue();
-            self.promise = promised_by(self.record(), queue, now.wall).map(steady);
+        if self.promise.is_none() {
+            self.promise = promised_by(self.record(), self.queue(), wall).map(steady);
         }
         self.allowed_until = self.allowed_until(now);
+    }
+
+    /// The wall clock as it would be, had it not jumped, nor the store stalled, since this waits:
+    /// neither brings its end nearer, whoever touches it meanwhile.
+    fn wall_without_jumps(&self, now: &Now) -> Timestamp {
+        if self.waiting_from == Timestamp::default() {
+            return now.wall;
+        }
+        self.waiting_from + now.steady.since(self.waiting_since)
     }
 
     /// Its deadlines: one by the wall clock, one by the steady clock.

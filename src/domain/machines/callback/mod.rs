@@ -63,6 +63,8 @@ pub struct CallbackMachine {
     allowed_until: Option<Timestamp>,
     /// Since when it waits, by the steady clock.
     waiting_since: Timestamp,
+    /// The queue time for which that was worked out; the default before it waits.
+    waiting_from: Timestamp,
     /// The agent asked for, and since when it waits for them, by the steady clock.
     preferred_since: Option<Box<(Preferred, Timestamp)>>,
     /// What would have been told of the wait when it was queued, until that is written.
@@ -179,6 +181,7 @@ impl CallbackMachine {
             promise: None,
             allowed_until: None,
             waiting_since: Timestamp::default(),
+            waiting_from: Timestamp::default(),
             preferred_since: None,
             noted: None,
             warned: false,

@@ -169,7 +169,7 @@ impl CallbackMachine {
             preferred,
             declined: record.declined.clone(),
             gathers: false,
-            promise: if record.promise_broken { None } else { self.promise },
+            promise: self.promise,
             unroutable: record.unroutable.clone(),
         }
     }

@@ -46,6 +46,8 @@ use crate::domain::zone::TimeZone;
 pub(in crate::domain) struct Bench {
     machine: CallbackMachine,
     at: Timestamp,
+    /// So far the wall clock has jumped.
+    ahead: Span,
     ids: u128,
     out: Outbox,
 }
@@ -143,7 +145,8 @@ impl Bench {
         edit(&mut wish);
         let create = Box::new(create(id, wish));
         let machine = CallbackMachine::new(id);
-        let mut bench = Self { machine, at: START, ids: 100, out: Outbox::default() };
+        let (out, ahead) = (Outbox::default(), Span::ZERO);
+        let mut bench = Self { machine, at: START, ahead, ids: 100, out };
         bench.tell(CallbackMessage::Create { create, queue, position: Some(1) });
         bench
     }
@@ -154,7 +157,8 @@ impl Bench {
 
     fn tell(&mut self, message: CallbackMessage) {
         self.ids += 2;
-        let now = Now { wall: self.at, steady: self.at, fresh: Fresh(self.ids) };
+        let wall = self.at + self.ahead;
+        let now = Now { wall, steady: self.at, fresh: Fresh(self.ids) };
         self.out = Outbox::default();
         self.machine.step(&now, message, &mut self.out);
     }

@@ -89,3 +89,28 @@ fn what_is_barred_for_good_stays_so_on_every_clock() {
         assert_eq!((declined.until, declined.lone_until), (Timestamp::NEVER, Timestamp::NEVER));
     }
 }
+
+/// A decline and a change of the queue have its end worked out anew.
+#[test]
+fn a_jump_of_the_wall_clock_ends_no_wait_and_prolongs_none_whoever_touches_it() {
+    for ahead in [61, -61].map(|minutes| Span::millis(minutes * 60_000)) {
+        let window = queue(|one| one.promise_window_minutes = Some(30));
+        let mut bench = Bench::new(Arc::clone(&window), Medium::Voice, None);
+        let since = bench.work().expect("it waits").waiting_since;
+        let offer = bench.offer("mara");
+        bench.ahead = ahead;
+        bench.act(&mara(), Action::Decline { offer, reason: None, session: None }).expect("declined");
+        assert_eq!(bench.state(), State::Queued, "{ahead:?}");
+        assert_eq!(bench.work().expect("it waits").waiting_since, since);
+        bench.tell(CallbackMessage::QueueChanged(window));
+        assert_eq!(bench.state(), State::Queued, "{ahead:?}");
+        bench.pass(Span::minutes(30) - Span::millis(1));
+        assert!(bench.events().is_empty());
+        bench.pass(Span::millis(1));
+        assert_eq!(bench.events(), ["callback.promise_broken"]);
+        bench.pass(Span::minutes(30) - Span::millis(1));
+        assert_eq!(bench.state(), State::Queued);
+        bench.pass(Span::millis(1));
+        assert_eq!(bench.state(), State::ClosedAbandoned);
+    }
+}

@@ -1,12 +1,16 @@
 //! By when a customer is to be called, as things go on.
 
+use std::sync::Arc;
+
 use super::{BOSS, Bench, START, booking, mara, queue};
 use crate::domain::callback::{Outcome, State};
+use crate::domain::ids::Fresh;
+use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::machines::callback::deadlines::promised_by;
-use crate::domain::message::{Action, Seen, Who};
+use crate::domain::message::{Action, CallbackMessage, Seen, Who};
 use crate::domain::policy::Medium;
 use crate::domain::queue::{Pause, Paused, Queue};
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::{Now, Span, Timestamp};
 
 const ON_TIME: Span = Span::seconds(300);
 
@@ -109,4 +113,22 @@ fn only_a_pause_puts_an_appointment_off() {
         assert_eq!(by(&running, seen_after), Some(Timestamp::NEVER));
         assert_eq!(by(&until, seen_after), Some(start + ON_TIME + Span::minutes(20)));
     }
+}
+
+/// The deadline that it had is still the earliest.
+#[test]
+fn what_has_broken_its_promise_stays_in_front_whoever_touches_it() {
+    let window = queue(|one| one.promise_window_minutes = Some(1));
+    let mut bench = Bench::new(Arc::clone(&window), Medium::Voice, None);
+    let by = Some(START + Span::minutes(1));
+    bench.pass(Span::minutes(2));
+    assert!(bench.record().promise_broken);
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Decline { offer, reason: None, session: None }).expect("declined");
+    assert_eq!(bench.work().expect("it waits").promise, by);
+    bench.tell(CallbackMessage::QueueChanged(window));
+    assert!(bench.events().is_empty(), "it is broken once");
+    let (callback, queue) = (Arc::new(bench.record().clone()), bench.machine.queue().clone());
+    let now = Now { wall: bench.at, steady: bench.at, fresh: Fresh(1) };
+    assert_eq!(CallbackMachine::as_work(&callback, queue, &now).promise, by, "nor by a restart");
 }
