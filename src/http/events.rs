@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
@@ -30,6 +31,8 @@ use crate::wire::event::EventBody;
 use crate::wire::problem::{Kind, PLACE_SECONDS, Problem};
 use crate::wire::query::Query;
 use crate::wire::role::Role;
+
+const MEDIA_TYPE: &str = "text/event-stream";
 
 /// Streams at once, per workspace: each reads every event.
 pub(super) const MAX_STREAMS: usize = 100;
@@ -55,6 +58,10 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
     };
     let pairs = call.query()?;
     Query::new(&pairs).finish().map_err(Problem::invalid)?;
+    if call.request.method() == Method::HEAD {
+        // Nobody would read what comes, nor be seen to leave.
+        return Ok(Reply::text(MEDIA_TYPE, ""));
+    }
     let workspace = call.workspace();
     let handle = workspace.handle.clone();
     let after = begin(call, &handle).await?;
@@ -80,7 +87,7 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
     };
     let first = futures_util::stream::iter([Ok(Bytes::from_static(COME_AGAIN.as_bytes()))]);
     let rest = futures_util::stream::unfold(following, Following::next);
-    Ok(Reply::stream("text/event-stream", futures_util::StreamExt::chain(first, rest)))
+    Ok(Reply::stream(MEDIA_TYPE, futures_util::StreamExt::chain(first, rest)))
 }
 
 /// The id after which it begins: the client's last, or the newest now.

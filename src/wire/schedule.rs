@@ -79,6 +79,10 @@ pub fn read_move(
             fields.fault("asap", "isn't possible for video; give a start");
             None
         }
+        (true, 0) if fields.count_of(&["time_zone"]) > 0 => {
+            fields.fault("time_zone", "must not stand beside asap, which has no time");
+            None
+        }
         (true, 0) => Some(Move::Asap),
         (true, _) => {
             fields.fault("asap", "must not stand beside a start; give one of them");

@@ -133,6 +133,17 @@ fn events_come_as_in_history_and_are_taken_up_again() {
 }
 
 #[test]
+fn whoever_asks_for_its_head_alone_takes_no_place() {
+    let server = Server::start();
+    for _ in 0..21 {
+        let head = server.request("HEAD", "/v1/events", "lead-key-1").send().expect("an answer");
+        assert_eq!(head.status(), 200);
+        assert_eq!(head.headers()["content-type"], "text/event-stream");
+    }
+    drop(Stream::open(&server, "lead-key-1", None));
+}
+
+#[test]
 fn a_stream_shows_that_it_lives_while_others_events_pass_it_by() {
     let server = Server::start();
     let mut stream = Stream::open(&server, "chat-key-1", None);

@@ -101,6 +101,8 @@ impl CallbackMachine {
             let transfer = SeatFor::Transfer { queue: Arc::clone(queue), agent };
             return Ok(Taken::Asks(Asked::Seat(transfer)));
         }
+        // An agent doesn't bring forward what a customer has booked.
+        let waits = !who.supervises() && self.is_before_its_time(now.wall);
         self.end_offer(OfferEnd::Revoked(RevokeReason::Reassigned), draft);
         self.unassign(UnassignReason::Requeued, draft);
         if let Some(assigned) = assigned.filter(|one| by_assigned && agent.as_ref() != Some(one)) {
@@ -112,8 +114,12 @@ impl CallbackMachine {
         if let Some(queue) = queue {
             self.change_queue(queue, draft);
         }
-        if let (Some(booking), Some(seated)) = (&mut self.record_mut().booking, seated) {
-            booking.overbooked = seated.overbooked;
+        let record = self.record_mut();
+        if let (Some(booking), Some(seated)) = (&mut record.booking, seated) {
+            if record.expiry_base == booking.end {
+                record.expiry_base = seated.end;
+            }
+            (booking.overbooked, booking.end) = (seated.overbooked, seated.end);
         }
         if let Some(agent) = &agent {
             self.wish_for(agent.clone());
@@ -130,6 +136,8 @@ impl CallbackMachine {
                 *base = if from == State::Open { now.wall.max(*base) } else { now.wall };
             }
             self.queue_anew(now, draft);
+        } else if waits {
+            self.wait_for_its_time(now, draft);
         } else {
             let interaction = self.take_interaction().expect("it has a live interaction");
             self.queue_again(now, interaction, draft);
@@ -175,12 +183,6 @@ impl CallbackMachine {
 
     /// Whether it may be given to this agent; the router says whether they have room.
     pub(super) fn assign(&self, who: &Who, agent: &AgentId, force: bool) -> Result<Taken, Refusal> {
-        if !self.assignable() {
-            return Err(self.illegal("assign"));
-        }
-        if self.denied {
-            return Err(Refusal::NumberDenied);
-        }
         if !who.supervises() {
             if who.agent() != Some(agent) || force {
                 return Err(Refusal::Forbidden(
@@ -197,6 +199,12 @@ impl CallbackMachine {
                     "it is assigned to another agent; ask a supervisor".to_owned(),
                 ));
             }
+        }
+        if !self.assignable() {
+            return Err(self.illegal("assign"));
+        }
+        if self.denied {
+            return Err(Refusal::NumberDenied);
         }
         if self.record().assigned_agent() == Some(agent) {
             return Ok(Taken::Again);

@@ -334,9 +334,28 @@ impl CallbackMachine {
         {
             return Ok(Taken::Again);
         }
-        if command.if_match.is_some_and(|version| version != record.version) {
-            return Err(Refusal::VersionStale { version: record.version });
+        if let Action::Accept { offer, .. } = &command.action
+            && self.has_accepted(who, *offer)
+        {
+            return Ok(Taken::Again);
         }
+        if command.if_match.is_some_and(|version| version != record.version) {
+            let version = record.version;
+            // Who may not do it at all is told that first.
+            let tried = self.clone().carry_out(now, command, &mut Draft::default());
+            let forbidden = tried.err().filter(|one| matches!(one, Refusal::Forbidden(_)));
+            return Err(forbidden.unwrap_or(Refusal::VersionStale { version }));
+        }
+        self.carry_out(now, command, draft)
+    }
+
+    fn carry_out(
+        &mut self,
+        now: &Now,
+        command: &CallbackCommand,
+        draft: &mut Draft,
+    ) -> Result<Taken, Refusal> {
+        let who = &command.who;
         match &command.action {
             Action::Accept { offer, session } => self.accept(now, who, *offer, *session, draft),
             Action::Decline { offer, reason, session } => {

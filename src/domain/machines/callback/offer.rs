@@ -43,6 +43,15 @@ impl CallbackMachine {
         self.record_mut().phase = Phase::Offered { interaction, offer };
     }
 
+    /// Whether the agent has taken this offer, and has what it was for.
+    pub(super) fn has_accepted(&self, who: &Who, offer: OfferId) -> bool {
+        let record = self.record();
+        record.assigned_agent().is_some_and(|agent| {
+            who.agent() == Some(agent)
+                && record.accepted_offer.as_deref() == Some(&(offer, agent.clone()))
+        })
+    }
+
     /// The agent takes the offer.
     pub(super) fn accept(
         &mut self,
@@ -53,11 +62,6 @@ impl CallbackMachine {
         draft: &mut Draft,
     ) -> Result<Taken, Refusal> {
         let agent = acting(who)?;
-        if self.record().accepted_offer.as_deref() == Some(&(offer, agent.clone()))
-            && self.record().assigned_agent() == Some(&agent)
-        {
-            return Ok(Taken::Again);
-        }
         self.pending_offer(&agent, offer)?;
         self.end_offer(OfferEnd::Accepted(session), draft);
         draft.events.push(CallbackEvent::Accepted { offer, agent: agent.clone() });

@@ -105,6 +105,10 @@ impl CallbackMachine {
         if due == Timestamp::NEVER {
             return Err(Refusal::OutsideContactHours { next_allowed_at: None });
         }
+        if due > self.last_retry_at(now.wall) {
+            // By the policy's delay, moved into opening hours.
+            return Err(too_late(&self.queue().settings));
+        }
         if wish.mine {
             self.prefer_again(&agent);
         }
@@ -135,7 +139,7 @@ impl CallbackMachine {
     }
 }
 
-/// A retry asked for later than any may be.
+/// A retry later than any may be.
 pub fn too_late(settings: &QueueSettings) -> Refusal {
     let days = settings.retry_days;
     Refusal::field("/at", format!("must be within {days} days of the first call (retry_days)"))

@@ -21,8 +21,9 @@ impl CallbackMachine {
             out.send(Letter::Queue(queue.clone(), QueueMessage::Seen(seen)));
         };
         if let (None, Some(at)) = (before.first_called_at, after.first_called_at) {
-            let asked_at = (after.kind == CallbackType::Asap)
-                .then(|| after.queued_since.unwrap_or_default().max(after.created_at));
+            // A retry's queue time is later than what was asked for.
+            let queued = after.queued_since.filter(|_| !after.retrying).unwrap_or_default();
+            let asked_at = (after.kind == CallbackType::Asap).then(|| queued.max(after.created_at));
             tell(&after.queue, Seen::FirstCalled { at, asked_at, told: after.told });
         }
         if let Some(seen) = self.promise_seen(before, after) {

@@ -294,10 +294,13 @@ impl RouterMachine {
         let absent = || Refusal::AgentNotConnected(claim.agent.to_string());
         let no = self.matching.agents.find(&claim.agent).ok_or_else(absent)?;
         let agent = &self.matching.agents[no];
-        let report = agent.report.as_ref().filter(|report| report.connected).ok_or_else(absent)?;
+        let report = agent.report.as_ref().ok_or_else(absent)?;
         if claim.by_agent && report.settings.membership(&claim.queue).is_none() {
             let detail = format!("agents take work of their own queues; {} isn't one", claim.queue);
             return Err(Refusal::Forbidden(detail));
+        }
+        if !report.connected {
+            return Err(absent());
         }
         let held = Held { medium: claim.medium, size: at_least_one(claim.size) };
         let holds = agent.held.contains_key(&claim.callback);

@@ -130,11 +130,14 @@ impl Model {
 
     fn claim(&mut self, claim: &Claim) -> Result<(), Refusal> {
         let name = claim.agent.to_string();
-        let report = self.agents.get(&claim.agent).filter(|report| report.connected);
-        let report = report.ok_or_else(|| Refusal::AgentNotConnected(name.clone()))?;
+        let absent = || Refusal::AgentNotConnected(name.clone());
+        let report = self.agents.get(&claim.agent).ok_or_else(absent)?;
         if claim.by_agent && report.settings.membership(&claim.queue).is_none() {
             let text = format!("agents take work of their own queues; {} isn't one", claim.queue);
             return Err(Refusal::Forbidden(text));
+        }
+        if !report.connected {
+            return Err(absent());
         }
         let holds = self.held.contains_key(&(claim.callback, claim.agent.clone()));
         if !holds && !claim.force && !self.has_room(report, claim.medium, claim.size.max(1)) {

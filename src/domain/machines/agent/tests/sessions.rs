@@ -98,6 +98,19 @@ fn grace_periods_pass_one_after_the_other() {
 }
 
 #[test]
+fn a_presence_set_for_who_is_gone_prolongs_no_grace_of_what_they_hold() {
+    let mut bench = Bench::available();
+    bench.assigned(1, State::Accepted);
+    bench.tell(presence(Presence::Offline));
+    bench.tell(disconnect(1));
+    bench.at = bench.at + Span::seconds(20);
+    bench.tell(presence(Presence::Available));
+    assert!(bench.told().is_empty() && bench.timers().is_none(), "it isn't lost anew");
+    bench.pass(Span::seconds(10));
+    assert!(matches!(bench.told()[..], [(1, CallbackMessage::GraceOver { .. })]));
+}
+
+#[test]
 fn a_reconnect_in_time_finds_all_as_it_was() {
     let mut bench = Bench::available();
     bench.assigned(1, State::Calling);

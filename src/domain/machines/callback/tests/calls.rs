@@ -294,6 +294,18 @@ fn the_policys_retry_is_moved_into_the_hours_and_an_agents_must_lie_in_them() {
 }
 
 #[test]
+fn a_retry_that_the_policy_has_no_time_for_is_refused_and_closes_nothing() {
+    let office = Bench::office(|one| one.retry_days = 0);
+    let mut bench = Bench::new(office, Medium::Voice, None);
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
+    let retry = Action::Retry { at: None, mine: false, customer_agreed: false };
+    let refused = bench.act(&mara(), retry);
+    assert!(matches!(&refused, Err(Refusal::Invalid(faults)) if faults[0].pointer == "/at"));
+    assert_eq!(bench.state(), State::Accepted);
+}
+
+#[test]
 fn a_retry_of_mine_prefers_the_agent_from_its_due_time_on() {
     let mut bench = Bench::ended_call(Outcome::Busy);
     let due = bench.at + Span::minutes(40);

@@ -99,7 +99,9 @@ fn a_jump_of_the_wall_clock_ends_no_wait_and_prolongs_none_whoever_touches_it() 
         let since = bench.work().expect("it waits").waiting_since;
         let offer = bench.offer("mara");
         bench.ahead = ahead;
-        bench.act(&mara(), Action::Decline { offer, reason: None, session: None }).expect("declined");
+        bench
+            .act(&mara(), Action::Decline { offer, reason: None, session: None })
+            .expect("declined");
         assert_eq!(bench.state(), State::Queued, "{ahead:?}");
         assert_eq!(bench.work().expect("it waits").waiting_since, since);
         bench.tell(CallbackMessage::QueueChanged(window));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::table::noor;
 use super::{BOSS, Bench, START, agent, mara, queue};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::State;
@@ -321,6 +322,46 @@ fn a_booking_given_on_ahead_of_its_time_waits_for_it_and_one_put_off_for_its_ret
     give(&mut bench, mara(), "mara");
     bench.pass(Span::seconds(300));
     assert_eq!(bench.record().state(), State::Queued, "it isn't its booked time that counts");
+}
+
+/// Only a supervisor has a booking called before its time.
+#[test]
+fn a_booking_that_its_agent_sends_back_ahead_of_its_time_waits_for_it() {
+    let start = START + Span::minutes(180);
+    for (who, state) in [(mara(), State::Open), (BOSS, State::Queued)] {
+        let mut bench = Bench::new(queue(|_| ()), Medium::Voice, Some(start));
+        let action = Action::Assign { agent: agent("mara"), force: false };
+        let command = CallbackCommand { token: Token(9), who: mara(), if_match: None, action };
+        bench.tell(CallbackMessage::Command(Box::new(command)));
+        bench.tell(CallbackMessage::Claimed { token: Token(9), result: Ok(()) });
+        bench.act(&who, Action::Requeue { queue: None, agent: None }).expect("sent back");
+        assert_eq!(bench.state(), state);
+        assert_eq!(bench.released(), [&agent("mara")]);
+    }
+}
+
+fn act_on(bench: &mut Bench, who: Who, version: u64, action: Action) -> Result<(), Refusal> {
+    let if_match = Some(version);
+    let command = CallbackCommand { token: Token(9), who, if_match, action };
+    bench.tell(CallbackMessage::Command(Box::new(command)));
+    bench.answer().expect("a command is answered").map(|_| ())
+}
+
+#[test]
+fn an_accept_repeated_with_the_version_of_before_is_as_once() {
+    let mut bench = Bench::asap();
+    let offer = bench.offer("mara");
+    let read = bench.record().version;
+    let accept = Action::Accept { offer, session: None };
+    assert_eq!(act_on(&mut bench, mara(), read, accept.clone()), Ok(()));
+    let taken = bench.record().version;
+    assert_eq!(act_on(&mut bench, mara(), read, accept.clone()), Ok(()), "its answer was lost");
+    assert_eq!(bench.record().version, taken);
+    let stale = act_on(&mut bench, BOSS, read, Action::Requeue { queue: None, agent: None });
+    assert_eq!(stale, Err(Refusal::VersionStale { version: taken }));
+    let forbidden = act_on(&mut bench, noor(), read, Action::Call);
+    assert!(matches!(forbidden, Err(Refusal::Forbidden(_))), "{forbidden:?}");
+    assert_eq!((bench.state(), bench.record().version), (State::Accepted, taken));
 }
 
 #[test]
