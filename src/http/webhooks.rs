@@ -83,10 +83,10 @@ pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
     let if_match = call.if_match(there.unwrap_or_default());
     let is_given = wanted.secret.is_some();
     let (webhook, made) = handle.put_webhook(wanted, if_match).await?;
-    let mut shown = Value::Object(webhook_body(&webhook, None, call.now));
     if !made {
-        return Ok(Reply::ok(&shown).version(webhook.version));
+        return Ok(Reply::ok(&body(call, &webhook).await?).version(webhook.version));
     }
+    let mut shown = Value::Object(webhook_body(&webhook, None, call.now));
     if !is_given {
         // The only time that it is told.
         shown["secret"] = webhook.secret.reveal().into();
