@@ -107,7 +107,11 @@ impl Office {
                 walk.after = Some(last);
             }
             Err(StoreError::Damaged { .. }) => walk.batch = 1,
-            Err(error) => return Err(error),
+            Err(error) => {
+                // It may have been too much for the time that a read has.
+                walk.batch = (walk.batch / 2).max(1);
+                return Err(error);
+            }
         }
         Ok(Step::More)
     }

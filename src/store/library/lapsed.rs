@@ -27,6 +27,9 @@ use crate::store::record::{EventRecord, Record, damaged};
 /// Events of one callback that are removed at once.
 const EVENTS_AT_ONCE: usize = 256;
 
+/// Versions of one callback's texts, of up to 64 KiB each, that are read at once.
+const RECORDS_AT_ONCE: usize = 64;
+
 /// Past this no further callback is begun.
 const MOST_ROWS: usize = 4_096;
 
@@ -221,12 +224,15 @@ impl StoreLibrary {
     }
 
     async fn those_there<R: Record>(&self, wanted: Vec<RowKey>) -> Result<Vec<R>, StoreError> {
-        if wanted.is_empty() {
-            return Ok(Vec::new());
+        let mut all = Vec::new();
+        for wanted in wanted.chunks(RECORDS_AT_ONCE) {
+            let values = self.rows.get(wanted.to_vec()).await?;
+            let there = wanted.iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
+            for (key, value) in there {
+                all.push(R::from_row(key, &value)?);
+            }
         }
-        let values = self.rows.get(wanted.clone()).await?;
-        let there = wanted.iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
-        there.map(|(key, value)| R::from_row(key, &value)).collect()
+        Ok(all)
     }
 }
 
