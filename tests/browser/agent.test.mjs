@@ -38,7 +38,9 @@ test('from the request to the end, with a try in between that nobody answers', B
   for (const text of [asked.number, 'As soon as possible', 'invoice · Charged twice', 'Billing']) {
     await card.getByText(text).first().waitFor();
   }
-  assert.match(await card.locator('rb-ring').innerText(), /^(30|2\d)$/);
+  const seconds = await card.locator('rb-ring').innerText();
+  assert.match(seconds, /^\d+$/);
+  assert.ok(Number(seconds) <= 30, seconds);
   await until('the title tells', async () => (await page.title()).includes('Grace Hopper'));
   assert.match(await page.locator('#urgent').textContent(), /Grace Hopper/);
 
@@ -75,18 +77,25 @@ test('from the request to the end, with a try in between that nobody answers', B
   assert.deepEqual(closed.interactions.map((one) => one.outcome), ['no_answer', 'answered']);
 });
 
-test('declining with a reason, and why an offer that ran out sent one away', BOUND, async () => {
+test('declining with a reason', BOUND, async () => {
+  const page = await site.agent();
+  const customer = { name: 'Alonzo Church', phone: '+14155550125' };
+  const { id } = await site.server.ask({ customer });
+  await offer(page, 'Alonzo').locator('summary').click();
+  await button(page, 'About to take a break').click();
+  await offer(page, 'Alonzo').waitFor({ state: 'detached' });
+  const lead = site.server.as('lead-key-1');
+  const { items } = await lead('GET', `/v1/callbacks/${id}/history`);
+  const declined = items.find((event) => event.type === 'callback.declined');
+  assert.equal(declined.data.reason, 'break');
+  await lead('POST', `/v1/callbacks/${id}/cancel`, {});
+});
+
+test('an agent is told why an offer that ran out sent them away', BOUND, async () => {
   const short = await Server.start((config) =>
     config.replace('offer_timeout_seconds = 30', 'offer_timeout_seconds = 5'));
   try {
     const page = await site.agentOf(short);
-    const asked = await short.ask();
-    await offer(page, 'Ada').locator('summary').click();
-    await button(page, 'About to take a break').click();
-    await offer(page, 'Ada').waitFor({ state: 'detached' });
-    const history = await short.as('lead-key-1')('GET', `/v1/callbacks/${asked.id}/history`);
-    const declined = history.items.find((event) => event.type === 'callback.declined');
-    assert.equal(declined.data.reason, 'break');
     await short.ask({ customer: { name: 'Alan Turing', phone: '+14155550124' } });
     await page.getByText('an offer ran out unanswered').waitFor();
     await page.getByRole('button', { name: 'Available again' }).click();
@@ -106,10 +115,13 @@ test('how long an offer stands is shown, and spoken at its start and ten seconds
     await ring.waitFor();
     const spoken = page.locator('#urgent');
     assert.equal(await spoken.getAttribute('aria-live'), 'assertive');
-    assert.match(await spoken.textContent(), /Tony Hoare\. (30|29) seconds\. Control Shift Enter/);
-    assert.ok(Number(await ring.innerText()) > 10);
+    const words = /Tony Hoare\. (\d+) seconds\. Control Shift Enter/;
+    const [, seconds] = words.exec(await spoken.textContent()) ?? [];
+    assert.ok(Number(seconds) <= 30, `${seconds} seconds`);
+    const left = Number(await ring.innerText());
+    assert.ok(left > 10 && left <= 30, `${left} seconds`);
     assert.match(await page.title(), /^\(1\) Callback: Tony Hoare/);
-    await page.clock.fastForward(21000);
+    await page.clock.fastForward((left - 9) * 1000);
     await spoken.getByText('10 seconds left: Tony Hoare').waitFor({ state: 'attached' });
     await until('the ring shows it too', async () => Number(await ring.innerText()) <= 10);
     assert.notEqual(await ring.getAttribute('low'), null);

@@ -20,6 +20,8 @@ const axe = readFileSync(tools.resolve('axe-core/axe.min.js'), 'utf8');
 
 /** How long anything may take that a test waits for. */
 const PATIENCE_MS = 30000;
+/** Before it is asked again: what is waited for needs the machine too. */
+const MOMENT_MS = 20;
 /** How long a test may take in all. */
 export const BOUND = { timeout: 240000 };
 
@@ -32,8 +34,7 @@ export async function until(what, ask) {
     const found = await ask();
     if (found) return found;
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
-    // A turn of the loop, so that what is waited for can happen.
-    await new Promise((resume) => setImmediate(resume));
+    await new Promise((resume) => setTimeout(resume, MOMENT_MS));
   }
 }
 
