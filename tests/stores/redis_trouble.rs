@@ -11,8 +11,9 @@ use ringback::store::{OpenStore, StoreUrl};
 
 use crate::redis_server::{RedisServer, now};
 
-/// A stalled server is an error within this, and flows again within this after it is back.
-const WITHIN: Duration = Duration::from_secs(1);
+/// A stalled server is an error within this, and flows again within this after it is back: much
+/// longer than the store waits for an answer, so that a busy machine isn't taken for a hang.
+const WITHIN: Duration = Duration::from_secs(10);
 
 const TABLE: Table = Table::ordered(0, "t");
 
@@ -87,7 +88,7 @@ async fn killed_under_appends_it_keeps_every_acknowledged_one() {
 }
 
 #[tokio::test]
-async fn stopped_it_is_unavailable_within_a_second_and_goes_on_afterwards() {
+async fn stopped_it_is_unavailable_in_time_and_goes_on_afterwards() {
     let server = RedisServer::start();
     let mut store = taken(&server).await;
     store.log.append(1, vec![entry(1)]).await.expect("written");
@@ -203,7 +204,7 @@ async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     assert!(matches!(write, Err(StoreError::Gap { found: 0, first: 2 })), "{write:?}");
     let batch = loop {
         match store.tables.apply(row(2)).await {
-            Err(StoreError::Unavailable(_)) if start.elapsed() < 2 * WITHIN => {}
+            Err(StoreError::Unavailable(_)) if start.elapsed() < WITHIN => {}
             other => break other,
         }
     };
