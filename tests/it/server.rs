@@ -148,7 +148,7 @@ impl Server {
         Self::launch(folder, store, CONFIG, &[])
     }
 
-    /// Starts it on `store`, with settings in its environment.
+    /// Starts it on `store`, with its configuration in `folder` and settings in its environment.
     pub(crate) fn start_on_with(folder: &Path, store: &str, settings: &[(&str, &str)]) -> Self {
         Self::launch(folder, store, CONFIG, settings)
     }
@@ -156,11 +156,6 @@ impl Server {
     /// Starts it on `store` with a configuration of the test's own, written into `folder`.
     pub(crate) fn start_configured_on(folder: &Path, store: &str, config: &str) -> Self {
         Self::launch(folder, store, config, &[])
-    }
-
-    /// Starts it on `store`, with its configuration in `folder` and settings in its environment.
-    pub(crate) fn start_set_on(folder: &Path, store: &str, settings: &[(&str, &str)]) -> Self {
-        Self::launch(folder, store, CONFIG, settings)
     }
 
     fn launch(folder: &Path, store: &str, text: &str, settings: &[(&str, &str)]) -> Self {

@@ -63,7 +63,7 @@ fn arrives_across_kills(folder: &Path, store: &str) {
     let answer = ("RINGBACK_WEBHOOKS__ANSWER_SECONDS", "2");
     let connect = ("RINGBACK_WEBHOOKS__CONNECT_SECONDS", "2");
     let settings = [LAB, HOUR, answer, connect];
-    let start = || Server::start_set_on(folder, store, &settings);
+    let start = || Server::start_on_with(folder, store, &settings);
     let server = start();
     let up = Arc::new(AtomicBool::new(false));
     let receiver = down(&up, || Reply::Hang);
@@ -101,7 +101,7 @@ fn a_restart_goes_on_where_it_was() {
 }
 
 fn goes_on_where_it_was(folder: &Path, store: &str) {
-    let start = || Server::start_set_on(folder, store, &[LAB, HOUR]);
+    let start = || Server::start_on_with(folder, store, &[LAB, HOUR]);
     let server = start();
     let receiver = Receiver::willing();
     set(&server, "crm", &json!({"url": receiver.url()}));
@@ -147,7 +147,7 @@ fn an_event_that_is_not_taken_is_given_up_in_time_and_can_be_sent_again() {
 
 fn is_given_up_and_sent_again(folder: &Path, store: &str) {
     let second = ("RINGBACK_WEBHOOKS__GIVE_UP_AFTER_SECONDS", "1");
-    let start = || Server::start_set_on(folder, store, &[LAB, second]);
+    let start = || Server::start_on_with(folder, store, &[LAB, second]);
     let server = start();
     let up = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&up);
