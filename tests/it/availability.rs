@@ -22,14 +22,6 @@ fn set_up(server: &Server, settings: &Value) {
     assert_eq!(put.status, 200, "{}", put.body);
 }
 
-/// Mara's socket, with her available.
-fn mara(server: &Server) -> Session {
-    let session = server.session("mara-key-1");
-    let presence = json!({"presence": "available"});
-    assert_eq!(server.put("/v1/agents/mara/presence", "mara-key-1", &presence).status, 200);
-    session
-}
-
 fn id(made: &Value) -> &str {
     made["id"].as_str().expect("an id")
 }
@@ -161,7 +153,7 @@ fn nobody_there_offers_both_and_somebody_free_offers_nothing() {
     let slots = told["next_slots"].as_array().expect("slots");
     assert_eq!((slots.len(), &slots[0]["remaining"]), (5, &json!(4)), "{told}");
 
-    let _session = mara(&server);
+    let _session = server.mara();
     let told = ask(&server, "");
     assert_eq!(told["agents"], json!({"connected": 1, "available": 1}));
     assert_eq!(told["estimated_wait_seconds"], 0);
@@ -255,7 +247,7 @@ fn video_can_only_be_booked() {
 #[test]
 fn what_was_seen_is_told_to_whoever_asks_next() {
     let server = Server::start();
-    let mut session = mara(&server);
+    let mut session = server.mara();
     serve_five(&server, &mut session);
     let sixth = server.request("POST", "/v1/callbacks", "portal-key");
     let sixth = sixth.header("Idempotency-Key", "sixth").json(&asap("030 123466"));
@@ -306,7 +298,7 @@ fn what_was_learned_is_learned_again_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = format!("embedded:{}", folder.path().join("data").display());
     let server = Server::start_on(folder.path(), &store);
-    let mut session = mara(&server);
+    let mut session = server.mara();
     serve_five(&server, &mut session);
     drop(session);
     server.kill_now();

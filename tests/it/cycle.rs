@@ -7,10 +7,7 @@ use crate::server::{Answer, Server, Session, asap, send};
 
 /// Waits on mara's socket for an offer, with her presence set over HTTP.
 fn offer(server: &Server, body: &Value) -> (Value, String, Session) {
-    let mut session = server.session("mara-key-1");
-    let presence = json!({"presence": "available"});
-    let here = server.put("/v1/agents/mara/presence", "mara-key-1", &presence);
-    assert_eq!((here.status, &here.body["presence"]), (200, &json!("available")));
+    let mut session = server.mara();
     let made = server.callback(body);
     let frame = session.wait_for("callback.offered");
     assert_eq!(frame["callback"]["id"], made["id"]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Answer, Server, Session, asap, booked, patient, send, slot};
+use crate::server::{Answer, Server, asap, booked, patient, send, slot};
 use crate::socket::wait_until;
 
 const PHONE: &str = "/v1/deny_list/%2B4930123456";
@@ -13,13 +13,6 @@ fn id(callback: &Value) -> &str {
 
 fn path(callback: &Value) -> String {
     format!("/v1/callbacks/{}", id(callback))
-}
-
-fn available(server: &Server) -> Session {
-    let session = server.session("mara-key-1");
-    let presence = json!({"presence": "available"});
-    assert_eq!(server.put("/v1/agents/mara/presence", "mara-key-1", &presence).status, 200);
-    session
 }
 
 /// Waits until a callback is known to wait in vain.
@@ -128,7 +121,7 @@ fn a_denied_number_is_refused_at_intake_whoever_asks() {
 #[test]
 fn what_waits_for_a_denied_number_is_not_offered_until_it_is_off_the_list() {
     let server = Server::start();
-    let mut mara = available(&server);
+    let mut mara = server.mara();
     let made = server.callback(&asap("030 123456"));
     mara.wait_for("callback.offered");
     server.put(PHONE, "lead-key-1", &json!({}));
@@ -173,7 +166,7 @@ fn the_list_holds_after_kill_9() {
     server.kill_now();
     drop(server);
     let server = start();
-    let mut mara = available(&server);
+    let mut mara = server.mara();
     assert_eq!(mara.wait_for("callback.offered")["callback"]["id"], made["id"]);
 }
 
@@ -211,7 +204,7 @@ fn a_customer_who_was_served_elsewhere_waits_no_more() {
 #[test]
 fn work_of_an_agent_goes_on_and_agents_see_to_their_own_queues() {
     let server = Server::start_patient();
-    let mut mara = available(&server);
+    let mut mara = server.mara();
     let mut body = asap("030 123456");
     body["customer"]["id"] = json!("CON1");
     let taken = server.callback(&body);

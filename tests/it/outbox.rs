@@ -209,9 +209,7 @@ fn who_was_not_reached_hears_of_the_next_try_and_at_last_an_apology() {
         contact_hours = { from = "00:00", to = "24:00" }
     "#;
     let server = start(&mails, retry);
-    let mut session = server.session("mara-key-1");
-    let presence = json!({"presence": "available"});
-    assert_eq!(server.put("/v1/agents/mara/presence", "mara-key-1", &presence).status, 200);
+    let mut session = server.mara();
     server.callback(&with_email(crate::server::asap("+4930123456"), "ada@example.com"));
     call_in_vain(&server, &mut session);
     // It tells of a next try only while there is one.

@@ -86,10 +86,7 @@ struct Day<'a> {
 
 impl<'a> Day<'a> {
     fn begin(server: &'a Server) -> Self {
-        let socket = server.session("mara-key-1");
-        let here = json!({"presence": "available"});
-        assert_eq!(server.put("/v1/agents/mara/presence", "mara-key-1", &here).status, 200);
-        Self { server, socket }
+        Self { server, socket: server.mara() }
     }
 
     fn act(&self, id: &str, action: &str, body: &Value) {

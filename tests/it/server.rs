@@ -240,7 +240,8 @@ impl Server {
         made.body
     }
 
-    /// A session of the agent whose credential it is.
+    /// A session of the agent whose credential it is. It has been welcomed: before that, nobody
+    /// may see the agent as connected yet.
     pub(crate) fn session(&self, token: &str) -> Session {
         let url = self.url.replace("http://", "ws://") + "/v1/agent/socket";
         let mut request = url.into_client_request().expect("a request");
@@ -251,7 +252,18 @@ impl Server {
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
             stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
         }
-        Session(socket)
+        let mut session = Session { socket, welcome: None };
+        session.welcome = Some(session.wait_for("welcome"));
+        session
+    }
+
+    /// Mara's session, with her available.
+    pub(crate) fn mara(&self) -> Session {
+        let session = self.session("mara-key-1");
+        let presence = json!({"presence": "available"});
+        let here = self.put("/v1/agents/mara/presence", "mara-key-1", &presence);
+        assert_eq!((here.status, &here.body["presence"]), (200, &json!("available")));
+        session
     }
 
     /// A request's text, as it is on the wire, and the whole answer's.
@@ -271,15 +283,25 @@ impl Server {
 }
 
 /// An agent's session, for tests of HTTP that need somebody to be there.
-pub(crate) struct Session(WebSocket<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Session {
+    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    /// It was read when the session began, and is still the first frame to whoever waits for it.
+    welcome: Option<Value>,
+}
 
 impl Session {
     /// The next frame of a type; those before it are passed over.
     pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
         let mut passed = Vec::new();
+        if let Some(welcome) = self.welcome.take() {
+            if kind == "welcome" {
+                return welcome;
+            }
+            passed.push(welcome["type"].clone());
+        }
         let deadline = now() + PATIENCE;
         while now() < deadline {
-            let Message::Text(text) = self.0.read().expect("a frame") else { continue };
+            let Message::Text(text) = self.socket.read().expect("a frame") else { continue };
             let frame: Value = serde_json::from_str(&text).expect("JSON");
             if frame["type"] == kind {
                 return frame;

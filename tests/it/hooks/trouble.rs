@@ -125,10 +125,7 @@ fn a_receiver_that_hangs_holds_up_neither_others_nor_callbacks() {
         set(&server, &format!("hangs{number}"), &json!({"url": hanging.url()}));
     }
     set(&server, "works", &json!({"url": willing.url()}));
-    let presence = json!({"presence": "available"});
-    let mut session = server.session("mara-key-1");
-    let path = "/v1/agents/mara/presence";
-    assert_eq!(server.put(path, "mara-key-1", &presence).status, 200);
+    let mut session = server.mara();
     let made = server.callback(&asap("030 123456"));
     assert_eq!(session.wait_for("callback.offered")["callback"]["id"], made["id"]);
     let all: Vec<String> =
