@@ -134,7 +134,7 @@ fn a_receiver_that_hangs_holds_up_neither_others_nor_callbacks() {
     hanging.wait_for_attempts(5);
     assert!(hanging.attempts().len() <= 5 * 8, "so many at once are the most");
     server.terminate();
-    assert_eq!(server.exit_code(Duration::from_secs(15)), Some(0), "the end waits for none");
+    assert_eq!(server.exit_code(Duration::from_secs(30)), Some(0), "the end waits for none");
 }
 
 #[test]
