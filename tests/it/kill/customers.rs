@@ -118,6 +118,7 @@ pub(super) fn say(
     ledger.sends(key, request.clone());
     let deadline = now() + PATIENCE;
     loop {
+        let _attempt = ledger.attempt();
         let sent = client
             .post(format!("{url}{}", request.path))
             .bearer_auth(request.credential)

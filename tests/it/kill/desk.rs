@@ -116,6 +116,7 @@ impl<'a> Desk<'a> {
     }
 
     fn answer(&mut self, offer: &str, callback: &str) -> Result<(), Gone> {
+        let _attempt = self.ledger.attempt();
         let what = ["accept", "decline"][self.dice.share(&[94, 6])];
         match self.ask(json!({"type": what, "offer_id": offer}))? {
             Reply::Done => {
@@ -149,6 +150,7 @@ impl<'a> Desk<'a> {
             return Ok(true);
         };
         frame["callback_id"] = json!(id);
+        let _attempt = self.ledger.attempt();
         let what = frame["outcome"].as_str().unwrap_or(&text(&frame["type"])).to_owned();
         match self.ask(frame)? {
             Reply::Done => {

@@ -1,7 +1,7 @@
 //! What the server has acknowledged and shown, as its clients remember it. It lives in the test's
 //! own memory, so no kill of the server touches it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub(super) struct Books {
     pub(super) acknowledged: u64,
     /// Requests refused because the store couldn't be written.
     pub(super) refused: u64,
+    /// Attempts so far, and those of them whose answers aren't written down yet.
+    attempts: u64,
+    under_way: BTreeSet<u64>,
     /// Nobody begins anything new.
     over: bool,
 }
@@ -64,6 +67,12 @@ pub(super) struct Act {
     /// The frame's type, and what it said of the call.
     pub(super) what: String,
     pub(super) offer: Option<String>,
+}
+
+/// One that is under way.
+pub(super) struct Attempt<'a> {
+    ledger: &'a Ledger,
+    number: u64,
 }
 
 /// A POST under an idempotency key.
@@ -112,6 +121,27 @@ impl Ledger {
 
     pub(super) fn set_over(&self, over: bool) {
         self.write(|books| books.over = over);
+    }
+
+    /// Something is about to be asked, which is under way until what is returned is dropped: once
+    /// it is written down what came of it.
+    pub(super) fn attempt(&self) -> Attempt<'_> {
+        let mut number = 0;
+        self.write(|books| {
+            books.attempts += 1;
+            number = books.attempts;
+            books.under_way.insert(number);
+        });
+        Attempt { ledger: self, number }
+    }
+
+    /// Waits until what was asked before now is answered. What is acknowledged afterwards was asked
+    /// later: an answer that was sent before may be read long after.
+    pub(super) fn until_answered(&self) {
+        let earlier = self.books().attempts;
+        self.wait_until("what was asked is answered", |books| {
+            books.under_way.first().is_none_or(|&first| first > earlier)
+        });
     }
 
     /// A request is about to be sent.
@@ -168,6 +198,16 @@ impl Ledger {
             books.promises.entry(callback.to_owned()).or_default().acts.push(act);
             books.acknowledged += 1;
         });
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        // After a panic elsewhere nobody looks at it any more.
+        if let Ok(mut books) = self.ledger.books.lock() {
+            books.under_way.remove(&self.number);
+        }
+        self.ledger.news.notify_all();
     }
 }
 

@@ -98,9 +98,10 @@ fn redis_is_killed_under_load_and_comes_back() {
 #[test]
 fn redis_stands_still_for_seconds_and_goes_on() {
     trouble("redis stopped", 2, |redis, url, ledger| {
-        let until = now() + Duration::from_secs(4);
         redis.freeze();
         until_refused(url, ledger);
+        ledger.until_answered();
+        let until = now() + Duration::from_secs(3);
         let acknowledged = ledger.acknowledged();
         while now() < until {
             assert_eq!(readiness(url), Some(json!("stalled")));
