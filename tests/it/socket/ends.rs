@@ -38,15 +38,19 @@ fn beats(desk: &mut Desk, count: usize) {
 
 #[test]
 fn a_credential_that_has_ended_ends_the_session_unless_it_is_renewed() {
-    // Three of them are long enough for one session to wait while the other is read.
     let server = start("heartbeat_seconds = 3", "");
-    let first = token(3);
+    let first = token(10);
     let mut renewed = Desk::connect(&server, &first);
     let mut left = Desk::connect(&server, &first);
     renewed.expect("welcome");
     left.expect("welcome");
     renewed.does(&json!({"id": 1, "type": "auth", "token": token(600)}));
-    assert_eq!(left.closed(), 4401);
+    // Whoever isn't read meanwhile is taken for gone.
+    let left = std::thread::spawn(move || left.closed());
+    while !left.is_finished() {
+        beats(&mut renewed, 1);
+    }
+    assert_eq!(left.join().expect("it is closed"), 4401);
     beats(&mut renewed, 1);
     renewed.is_quiet();
     // A key doesn't end by itself.
@@ -75,7 +79,7 @@ fn only_the_same_agent_renews_a_session() {
 #[test]
 fn a_credential_that_has_ended_is_good_for_nothing_between_two_heartbeats() {
     let server = start("heartbeat_seconds = 3600", "");
-    let mut desk = Desk::connect(&server, &token(3));
+    let mut desk = Desk::connect(&server, &token(10));
     desk.expect("welcome");
     let begun = now();
     let code = loop {
@@ -87,6 +91,7 @@ fn a_credential_that_has_ended_is_good_for_nothing_between_two_heartbeats() {
             other => panic!("{other:?}"),
         }
         assert!(begun.elapsed() < PATIENCE, "it lives on");
+        std::thread::park_timeout(Duration::from_millis(10));
     };
     assert_eq!(code, 4401);
 }
@@ -118,7 +123,8 @@ fn a_client_that_leaves_is_counted_as_such() {
 
 #[test]
 fn a_silent_session_has_three_heartbeats() {
-    let server = start("heartbeat_seconds = 1", "");
+    // The first comes after the welcome was read, also on a busy machine.
+    let server = start("heartbeat_seconds = 3", "");
     let mut mute = Desk::connect(&server, "tom-key-1");
     mute.expect("welcome");
     let mut bytes = Vec::new();
@@ -129,7 +135,7 @@ fn a_silent_session_has_three_heartbeats() {
 
 #[test]
 fn a_session_that_gives_no_sign_of_life_is_dropped() {
-    let server = start("heartbeat_seconds = 1", "");
+    let server = start("heartbeat_seconds = 2", "");
     let mut silent = Desk::ready(&server, "mara-key-1");
     let made = server.callback(&number(1));
     silent.expect("callback.offered");
@@ -137,7 +143,7 @@ fn a_session_that_gives_no_sign_of_life_is_dropped() {
     let mut mute = Desk::connect(&server, "tom-key-1");
     mute.expect("welcome");
     let mut pings = 0;
-    while pings < 6 {
+    while pings < 4 {
         let mut bytes = [0; 4_096];
         let count = mute.0.get_mut().read(&mut bytes).expect("it isn't closed");
         assert!(count > 0, "any frame is a sign of life");
@@ -155,7 +161,8 @@ fn a_session_that_gives_no_sign_of_life_is_dropped() {
 
 #[test]
 fn the_server_says_goodbye_and_ends() {
-    let server = start("drain_seconds = 5", "");
+    // Much longer than is waited for.
+    let server = start("drain_seconds = 600", "");
     let mut desks: Vec<_> = ["mara-key-1", "mara-key-1", "tom-key-1"]
         .into_iter()
         .map(|key| Desk::connect(&server, key))
@@ -176,5 +183,5 @@ fn the_server_says_goodbye_and_ends() {
     for desk in &mut desks {
         assert_eq!(desk.ended(), 1012);
     }
-    assert_eq!(server.exit_code(Duration::from_secs(5)), Some(0));
+    assert_eq!(server.exit_code(PATIENCE), Some(0));
 }

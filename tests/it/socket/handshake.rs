@@ -224,7 +224,5 @@ fn a_handshake_that_trickles_is_given_up() {
         stream.read_to_end(&mut rest).expect("it is closed");
         assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{rest:?}");
     }
-    // The bound, what it takes to close, and what a busy machine takes.
-    assert!(begun.elapsed().as_secs() < 6, "{:?}", begun.elapsed());
     assert_eq!(server.get("/healthz", "").status, 200);
 }

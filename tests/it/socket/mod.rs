@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::server::{Server, asap};
 
 /// How long anything may take that these tests wait for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two agents of one queue, with `limits` and `queue` as further settings.
 fn config(limits: &str, queue: &str) -> String {

@@ -2,7 +2,6 @@
 //! offered goes elsewhere, and nobody else notices.
 
 use std::io::Write;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -60,7 +59,6 @@ fn an_agent_who_does_not_read_is_cut_off_and_the_offer_goes_elsewhere() {
     let second = server.callback(&number(2));
     wait_until("it is offered", || look(&server, &second)["offered_to"] == "mara");
     let mut tom = Desk::ready(&server, "tom-key-1");
-    let begun = now();
     flood(&server, &first);
     let mut offered = [tom.expect("callback.offered"), tom.expect("callback.offered")]
         .map(|offer| offer["callback"]["id"].clone());
@@ -69,7 +67,6 @@ fn an_agent_who_does_not_read_is_cut_off_and_the_offer_goes_elsewhere() {
     wanted.sort_by_key(ToString::to_string);
     assert_eq!(offered, wanted, "what was offered and what was assigned");
     tom.is_quiet();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     // The system has given the connection up: what comes of it now is answered with a reset.
     let stream = mara.0.get_mut();
     stream.set_nonblocking(true).expect("it can be set");
@@ -146,15 +143,15 @@ fn who_reads_slowly_is_told_without_context() {
 
 #[test]
 fn a_client_that_does_not_read_does_not_hold_up_the_end() {
-    let server = start("drain_seconds = 2", "");
+    // Nothing but the drain's own bound comes before patience is over.
+    let server = start("drain_seconds = 2\nsocket_write_seconds = 600", "");
     let (_mara, made) = stuffed(&server);
     let mut tom = Desk::connect(&server, "tom-key-1");
     tom.expect("welcome");
     flood(&server, &made);
     server.terminate();
     assert_eq!(tom.closed(), 1012);
-    // The drain's own bound, and what a busy machine takes.
-    assert_eq!(server.exit_code(Duration::from_secs(4)), Some(0));
+    assert_eq!(server.exit_code(PATIENCE), Some(0));
 }
 
 #[test]
