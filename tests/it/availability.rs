@@ -68,7 +68,7 @@ fn wait_for(what: &str, mut found: impl FnMut() -> Value, is_so: impl Fn(&Value)
             return;
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {found}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 

@@ -50,6 +50,7 @@ fn until(what: &str, done: impl Fn() -> bool) {
     let deadline = now() + Duration::from_secs(30);
     while !done() {
         assert!(now() < deadline, "{what}");
+        std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 

@@ -125,7 +125,8 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        std::thread::yield_now();
+        // What is waited for needs the machine too.
+        std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 
