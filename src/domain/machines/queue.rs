@@ -4,6 +4,7 @@
 //! request is taken here and passed on to its callback, so that what a queue bounds is decided in
 //! one place. It must never choose an agent: that is the router's.
 
+mod rounds;
 mod seats;
 mod waits;
 
@@ -28,6 +29,7 @@ use crate::domain::ranked::RankedSet;
 use crate::domain::refusal::Refusal;
 use crate::domain::slots::Bookings;
 use crate::domain::time::{Now, Span, Timestamp};
+use rounds::Rounds;
 
 pub use waits::Waits;
 
@@ -52,8 +54,10 @@ pub struct QueueMachine {
     agents: u32,
     /// What it has seen of waiting.
     waits: Waits,
-    /// The scheduler's timer, as told last.
-    told_timer: Option<Timestamp>,
+    /// The scheduler's timers, as told last: by the wall clock and by the steady one.
+    told_timers: (Option<Timestamp>, Option<Timestamp>),
+    /// What its live callbacks are still to be told.
+    rounds: Rounds,
 }
 
 /// What is paused or goes on.
@@ -77,7 +81,8 @@ impl QueueMachine {
             bookings: Bookings::default(),
             agents: 0,
             waits: Waits::default(),
-            told_timer: None,
+            told_timers: (None, None),
+            rounds: Rounds::default(),
         }
     }
 
@@ -140,10 +145,12 @@ impl QueueMachine {
                 self.tell_availability(now, &question, out);
             }
             QueueMessage::Wake => {
-                self.told_timer = None;
+                self.told_timers = (None, None);
+                self.rounds.go_on();
                 self.wake(now, out);
             }
         }
+        self.go_round(now, out);
         self.set_timer(now, out);
     }
 
@@ -328,10 +335,7 @@ impl QueueMachine {
         self.record = Some(Arc::clone(&queue));
         out.changes.push(Change::Queue(Arc::clone(&queue)));
         self.tell(&queue, out);
-        for callback in self.live.keys() {
-            let message = CallbackMessage::QueueChanged(Arc::clone(&queue));
-            out.send(Letter::Callback(*callback, message));
-        }
+        self.rounds.begin_changed();
         queue
     }
 
@@ -412,19 +416,16 @@ impl QueueMachine {
             self.resume(now, None, which, out);
         }
         if queue.is_shut(now.wall) {
-            // Those that an agent has leave it alone.
-            for callback in self.live.keys() {
-                carry_over(*callback, &queue, now.wall, out);
-            }
+            self.rounds.begin_shut();
         }
     }
 
     fn set_timer(&mut self, now: &Now, out: &mut Outbox) {
         let wall = self.record.as_ref().and_then(|queue| next_wake(queue, now.wall));
-        if wall != self.told_timer {
-            self.told_timer = wall;
+        let steady = self.rounds.goes_on_at();
+        if (wall, steady) != self.told_timers {
+            self.told_timers = (wall, steady);
             let machine = Machine::Queue(self.id.clone());
-            let steady = None;
             out.send(Letter::Scheduler(SchedulerMessage::SetTimer { machine, wall, steady }));
         }
     }

@@ -82,6 +82,10 @@ struct Reading {
     until: Edge,
 }
 
+/// So many timers fire in one step; the alarm for the rest has come already, so that the next step
+/// follows at once, and others get their turn in between.
+const FIRED_AT_ONCE: usize = 1_000;
+
 /// Past every callback of an instant.
 const LAST: CallbackId = CallbackId(u128::MAX);
 
@@ -186,16 +190,14 @@ impl SchedulerMachine {
     }
 
     fn tick(&mut self, now: &Now, permits: usize, out: &mut Outbox) {
-        while let Some((at, machine)) = self.wall.first().cloned() {
-            if at > now.wall {
+        for _ in 0..FIRED_AT_ONCE {
+            let due = |first: Option<&(Timestamp, Whose)>, time: Timestamp| {
+                first.filter(|(at, _)| *at <= time).map(|(_, machine)| machine.clone())
+            };
+            let first = due(self.wall.first(), now.wall);
+            let Some(machine) = first.or_else(|| due(self.steady.first(), now.steady)) else {
                 break;
-            }
-            self.fire(machine, out);
-        }
-        while let Some((at, machine)) = self.steady.first().cloned() {
-            if at > now.steady {
-                break;
-            }
+            };
             self.fire(machine, out);
         }
         for _ in 0..permits {
@@ -355,6 +357,21 @@ mod tests {
         run(&mut machine, 20, window(1, &[], false));
         run(&mut machine, 20, window(2, &[(30, 3)], false));
         assert_eq!(woken(&run(&mut machine, 30, TICK)), [3]);
+    }
+
+    #[test]
+    fn of_a_flood_of_timers_some_fire_at_once_and_the_others_next() {
+        let mut machine = machine(10);
+        let count = FIRED_AT_ONCE as u128 + 1;
+        for id in 0..count {
+            let whose = Machine::Callback(CallbackId(id));
+            let steady = Some(Timestamp(5));
+            let timer = SchedulerMessage::SetTimer { machine: whose, wall: None, steady };
+            run(&mut machine, 0, timer);
+        }
+        assert_eq!(woken(&run(&mut machine, 5, TICK)).len(), FIRED_AT_ONCE);
+        assert_eq!(machine.told.1, Some(Timestamp(5)), "the alarm for the rest has come");
+        assert_eq!(woken(&run(&mut machine, 5, TICK)), [count - 1]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A queue's machine on a bench: what may come in, pauses, the line, closing, settings.
 
+mod rounds;
 mod seats;
 mod waits;
 
@@ -173,7 +174,7 @@ fn a_pause_of_the_intake_is_for_everybody_and_ends_by_itself() {
         bench.out.events[..],
         [Event::Queue(_, QueueEvent::Paused { intake: true, offers: false, .. })]
     ));
-    assert_eq!(bench.machine.told_timer, until);
+    assert_eq!(bench.machine.told_timers.0, until);
     for who in [Who::Channel, Who::Customer, Who::Supervisor(None)] {
         bench.create(1, Wish { who, ..asap() });
         assert_eq!(bench.refused(), Some(&Refusal::IntakePaused { until }));
@@ -248,13 +249,13 @@ fn after_the_overrun_what_waits_is_carried_over() {
     let mut bench = Bench::office();
     let (closes, opens) = (START + Span(HOUR.0 * 10), START + Span::days(1));
     let ends = closes + Span::minutes(15);
-    assert_eq!(bench.machine.told_timer, Some(ends));
+    assert_eq!(bench.machine.told_timers.0, Some(ends));
     bench.join(1, Some(place(1)));
     bench.join(2, None);
     bench.at = closes;
     bench.tell(QueueMessage::Wake);
     assert!(bench.carried().is_empty(), "agents who are there go on");
-    assert_eq!(bench.machine.told_timer, Some(ends));
+    assert_eq!(bench.machine.told_timers.0, Some(ends));
     bench.at = ends - Span::millis(1);
     bench.join(3, Some(place(3)));
     assert!(bench.carried().is_empty());
@@ -280,7 +281,7 @@ fn without_an_overrun_the_closing_is_the_end_and_always_open_has_none() {
     assert_eq!(bench.carried().len(), 1);
     let mut always = Bench::new(&callbacks::queue(|_| ()));
     always.join(1, Some(place(1)));
-    assert_eq!(always.machine.told_timer, None);
+    assert_eq!(always.machine.told_timers.0, None);
     always.at = START + Span::days(400);
     always.tell(QueueMessage::Wake);
     assert!(always.carried().is_empty());
