@@ -22,6 +22,7 @@ use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
     AgentMessage, CallbackMessage, Letter, OfferEnd, QueueMessage, RouterMessage, Token,
 };
+use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::slots::Seat;
 use crate::domain::time::{Now, Span};
@@ -116,6 +117,10 @@ impl CallbackActor {
             }
             State::Running(shell) => {
                 shell.machine.know_denied(&self.office);
+                if let Some(queue) = shell.machine.newer_queue(&self.office) {
+                    let message = CallbackMessage::QueueChanged(queue);
+                    shell.take(Envelope { message, cause: None });
+                }
                 let let_go = shell.take(envelope);
                 if let Some((queue, version)) = shell.machine.decided.take().map(|it| *it) {
                     self.office.check_booking(self.id, &queue, version);
@@ -341,6 +346,14 @@ impl CallbackDesk {
         if let Some(newest) = &self.newest {
             self.machine.know_denied(known.is_denied(newest.reach.phone.as_ref()));
         }
+    }
+
+    /// Its queue, where that is another than the one it works by: of a long line all are told, but
+    /// some time later, and nobody decides by the old one meanwhile.
+    fn newer_queue(&self, office: &Office) -> Option<Arc<Queue>> {
+        let callback = self.machine.callback()?;
+        let newest = office.known.borrow().queue_of(&callback.queue);
+        (!self.machine.works_by(&newest)).then_some(newest)
     }
 
     fn release(&self, agent: AgentId) -> Letter {

@@ -254,8 +254,15 @@ pub trait Library: Send + Sync {
     -> PortFuture<'_, Result<Option<Arc<Callback>>, StoreError>>;
 
     /// The texts and ended interactions that belong to this state of a callback.
-    fn complete(&self, callback: Arc<Callback>)
-    -> PortFuture<'_, Result<FullCallback, StoreError>>;
+    fn complete(
+        &self,
+        callback: Arc<Callback>,
+    ) -> PortFuture<'_, Result<FullCallback, StoreError>> {
+        Box::pin(async move {
+            let mut full = self.complete_all(vec![callback]).await?;
+            Ok(full.pop().expect("as many as were asked for"))
+        })
+    }
 
     /// The same for many, each in its place, in one read.
     fn complete_all(

@@ -58,13 +58,13 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
     };
     let pairs = call.query()?;
     Query::new(&pairs).finish().map_err(Problem::invalid)?;
+    let workspace = call.workspace();
+    let handle = workspace.handle.clone();
+    let after = begin(call, &handle).await?;
     if call.request.method() == Method::HEAD {
         // Nobody would read what comes, nor be seen to leave.
         return Ok(Reply::text(MEDIA_TYPE, ""));
     }
-    let workspace = call.workspace();
-    let handle = workspace.handle.clone();
-    let after = begin(call, &handle).await?;
     let of_caller = &call.shared.streams_of;
     let place = of_caller
         .take(call.caller.identity)

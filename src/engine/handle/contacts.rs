@@ -16,6 +16,10 @@ use crate::engine::entry::Keyed;
 use crate::engine::intake::ACTIVE_MAX;
 use crate::engine::library::FullCallback;
 
+/// Callbacks whose texts, of up to 64 KiB each, are read at once: a slow store has less than a
+/// second for each read.
+const TEXTS_AT_ONCE: usize = 32;
+
 /// What became of a contact's callbacks when they were served another way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedElsewhere {
@@ -30,7 +34,11 @@ impl Handle {
     pub async fn active(&self, contact: ContactKey) -> Result<Vec<FullCallback>, Refusal> {
         let gate = self.shared.gate()?;
         let found = gate.library.active(contact, ACTIVE_MAX).await.map_err(unreadable)?;
-        let all = gate.library.complete_all(found).await.map_err(unreadable)?;
+        let mut all = Vec::with_capacity(found.len());
+        for some in found.chunks(TEXTS_AT_ONCE) {
+            let some = gate.library.complete_all(some.to_vec()).await;
+            all.extend(some.map_err(unreadable)?);
+        }
         self.shown(&gate, all).await
     }
 

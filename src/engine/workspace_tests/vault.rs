@@ -151,16 +151,12 @@ impl Codec for VaultCodec {
 /// Reads of the vault.
 pub(super) struct VaultLibrary(pub(super) Arc<Vault>);
 
-impl VaultLibrary {
-    fn complete_one(world: &World, callback: &Arc<Callback>) -> FullCallback {
-        let request = &world.requests[&(callback.id, callback.request_version)];
-        let ended =
-            (0..callback.ended_interactions()).map(|at| world.ended[&(callback.id, at)].clone());
-        FullCallback {
-            callback: Arc::clone(callback),
-            request: Arc::clone(request),
-            ended: ended.collect(),
-        }
+fn complete_one(world: &World, callback: &Arc<Callback>) -> FullCallback {
+    let ended = 0..callback.ended_interactions();
+    FullCallback {
+        callback: Arc::clone(callback),
+        request: Arc::clone(&world.requests[&(callback.id, callback.request_version)]),
+        ended: ended.map(|at| world.ended[&(callback.id, at)].clone()).collect(),
     }
 }
 
@@ -180,19 +176,12 @@ impl Library for VaultLibrary {
         })
     }
 
-    fn complete(
-        &self,
-        callback: Arc<Callback>,
-    ) -> PortFuture<'_, Result<FullCallback, StoreError>> {
-        Box::pin(self.0.read(move |world| Self::complete_one(world, &callback)))
-    }
-
     fn complete_all(
         &self,
         callbacks: Vec<Arc<Callback>>,
     ) -> PortFuture<'_, Result<Vec<FullCallback>, StoreError>> {
         let complete = move |world: &World| {
-            callbacks.iter().map(|callback| Self::complete_one(world, callback)).collect()
+            callbacks.iter().map(|callback| complete_one(world, callback)).collect()
         };
         Box::pin(self.0.read(complete))
     }
@@ -216,7 +205,7 @@ impl Library for VaultLibrary {
         Box::pin(async move {
             let items = self.0.read(|world| {
                 let all = world.callbacks.values().take(read.limit);
-                all.map(|callback| Self::complete_one(world, callback)).collect()
+                all.map(|callback| complete_one(world, callback)).collect()
             });
             Ok(Page { items: items.await.map_err(Some)?, next: None })
         })

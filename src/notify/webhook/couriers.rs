@@ -87,7 +87,8 @@ impl Couriers {
         if tokio::time::timeout(within, all).await.is_err() {
             tracing::warn!("not all webhooks were written down; some events are sent again");
         }
-        // It waits for its thread, which has nothing more to do unless that was too long.
+        // It waits for its thread, which has nothing more to do unless that was too long; then the
+        // process may end up to two seconds later.
         tokio::task::spawn_blocking(move || drop(self.background));
     }
 }

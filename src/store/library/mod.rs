@@ -161,16 +161,6 @@ impl Library for StoreLibrary {
         Box::pin(self.one(keys::callback(id)))
     }
 
-    fn complete(
-        &self,
-        callback: Arc<Callback>,
-    ) -> PortFuture<'_, Result<FullCallback, StoreError>> {
-        Box::pin(async move {
-            let mut full = self.complete_all(vec![callback]).await?;
-            Ok(full.pop().expect("as many as were asked for"))
-        })
-    }
-
     fn complete_all(
         &self,
         callbacks: Vec<Arc<Callback>>,

@@ -26,8 +26,8 @@ impl AgentMachine {
             }
             return;
         }
-        let was_offline = self.record.as_ref().map(|agent| agent.presence);
-        if was_offline == Some(Presence::Offline)
+        let was = self.record.as_ref().map(|agent| agent.presence);
+        if was == Some(Presence::Offline)
             && presence != Presence::Offline
             && self.sessions.is_empty()
             && (self.held.is_empty() || self.grace == Grace::Over)

@@ -102,7 +102,7 @@ impl CallbackMachine {
             return Ok(Taken::Asks(Asked::Seat(transfer)));
         }
         // An agent doesn't bring forward what a customer has booked.
-        let waits = !who.supervises() && self.is_before_its_time(now.wall);
+        let was_ahead = !who.supervises() && self.was_taken_ahead();
         self.end_offer(OfferEnd::Revoked(RevokeReason::Reassigned), draft);
         self.unassign(UnassignReason::Requeued, draft);
         if let Some(assigned) = assigned.filter(|one| by_assigned && agent.as_ref() != Some(one)) {
@@ -114,12 +114,8 @@ impl CallbackMachine {
         if let Some(queue) = queue {
             self.change_queue(queue, draft);
         }
-        let record = self.record_mut();
-        if let (Some(booking), Some(seated)) = (&mut record.booking, seated) {
-            if record.expiry_base == booking.end {
-                record.expiry_base = seated.end;
-            }
-            (booking.overbooked, booking.end) = (seated.overbooked, seated.end);
+        if let Some(seated) = seated {
+            self.sit_down(seated);
         }
         if let Some(agent) = &agent {
             self.wish_for(agent.clone());
@@ -128,21 +124,37 @@ impl CallbackMachine {
         draft.events.push(CallbackEvent::Requeued { queue: to, agent, by: who.by() });
         draft.tells = true;
         if fresh {
-            self.end_interaction(now, draft);
-            self.record_mut().retrying |= from == State::WrapUp;
-            if self.queue().settings.retry_extends_expiry {
-                // Called before its time, it may still wait for that.
-                let base = &mut self.record_mut().expiry_base;
-                *base = if from == State::Open { now.wall.max(*base) } else { now.wall };
-            }
-            self.queue_anew(now, draft);
-        } else if waits {
+            self.begin_anew(now, from, draft);
+        } else if was_ahead && self.due_for_booking() > now.wall {
             self.wait_for_its_time(now, draft);
         } else {
             let interaction = self.take_interaction().expect("it has a live interaction");
             self.queue_again(now, interaction, draft);
         }
         Ok(Taken::Done)
+    }
+
+    /// It has a seat in another queue, whose slots end at other times.
+    fn sit_down(&mut self, seated: &Seated) {
+        let record = self.record_mut();
+        if let Some(booking) = &mut record.booking {
+            if record.expiry_base == booking.end {
+                record.expiry_base = seated.end;
+            }
+            (booking.overbooked, booking.end) = (seated.overbooked, seated.end);
+        }
+    }
+
+    /// With an interaction of its own, as the last is over or there was none.
+    fn begin_anew(&mut self, now: &Now, from: State, draft: &mut Draft) {
+        self.end_interaction(now, draft);
+        self.record_mut().retrying |= from == State::WrapUp;
+        if self.queue().settings.retry_extends_expiry {
+            // Called before its time, it may still wait for that.
+            let base = &mut self.record_mut().expiry_base;
+            *base = if from == State::Open { now.wall.max(*base) } else { now.wall };
+        }
+        self.queue_anew(now, draft);
     }
 
     /// Wished for again, an agent is waited for again.
@@ -194,7 +206,8 @@ impl CallbackMachine {
                     "agents may not take callbacks of this queue by themselves".to_owned(),
                 ));
             }
-            if self.record().assigned_agent().is_some_and(|assigned| assigned != agent) {
+            let accepted = self.record().state() == State::Accepted;
+            if accepted && self.record().assigned_agent() != Some(agent) {
                 return Err(Refusal::Forbidden(
                     "it is assigned to another agent; ask a supervisor".to_owned(),
                 ));

@@ -2,7 +2,7 @@
 
 use super::contact::binding_zones;
 use super::life::is_ahead_of_its_start;
-use super::{CallbackMachine, Draft};
+use super::{CallbackMachine, Draft, Waiting};
 use crate::domain::agent::{Lost, UnassignReason};
 use crate::domain::callback::{Callback, CallbackType, Outcome, Phase, State};
 use crate::domain::event::CallbackEvent;
@@ -163,9 +163,9 @@ impl CallbackMachine {
     /// Works out its deadlines by the queue's clock; called when waiting begins.
     pub(super) fn begin_waiting(&mut self, now: &Now) {
         let queued_since = self.record().queued_since.unwrap_or(now.wall);
-        if self.waiting_from != queued_since {
-            self.waiting_from = queued_since;
-            self.waiting_since = now.steady - now.wall.since(queued_since);
+        if self.waiting.is_none_or(|waiting| waiting.wall != queued_since) {
+            let steady = now.steady - now.wall.since(queued_since);
+            self.waiting = Some(Waiting { wall: queued_since, steady });
         }
         self.waits_until = None;
         self.promise = None;
@@ -186,7 +186,11 @@ impl CallbackMachine {
             self.waits_until = Some(steady(self.waits_until_wall(wall)));
         }
         if self.promise.is_none() {
-            self.promise = promised_by(self.record(), self.queue(), wall).map(steady);
+            // An appointment is at its time by the wall, wherever that has jumped to.
+            let is_appointment = self.record().kind == CallbackType::Scheduled;
+            let wall = if is_appointment { now.wall } else { wall };
+            let promised = promised_by(self.record(), self.queue(), wall);
+            self.promise = promised.map(|at| now.steady + at.since(wall));
         }
         self.allowed_until = self.allowed_until(now);
     }
@@ -194,10 +198,15 @@ impl CallbackMachine {
     /// The wall clock as it would be, had it not jumped, nor the store stalled, since this waits:
     /// neither brings its end nearer, whoever touches it meanwhile.
     fn wall_without_jumps(&self, now: &Now) -> Timestamp {
-        if self.waiting_from == Timestamp::default() {
-            return now.wall;
-        }
-        self.waiting_from + now.steady.since(self.waiting_since)
+        self.waiting.map_or(now.wall, |Waiting { wall, steady }| wall + now.steady.since(steady))
+    }
+
+    /// It waits by the wall clock from now on, and has waited no longer than it has.
+    pub(super) fn wait_by_the_wall(&mut self, now: &Now) {
+        let jumped = now.wall.since(self.wall_without_jumps(now));
+        let base = &mut self.record_mut().expiry_base;
+        *base = *base + jumped;
+        self.waiting = None;
     }
 
     /// Its deadlines: one by the wall clock, one by the steady clock.

@@ -255,17 +255,23 @@ impl CallbackMachine {
             interaction
         });
         draft.events.push(CallbackEvent::CarriedOver { due, why: OpenReason::CarriedOver });
+        self.wait_by_the_wall(now);
         self.open_with(now, due, OpenReason::CarriedOver, carried);
     }
 
     /// Whether it was given to its agent ahead of its booked time, without ever standing in line,
     /// and that time is still to come.
     pub(super) fn is_before_its_time(&self, now: Timestamp) -> bool {
+        self.was_taken_ahead() && self.due_for_booking() > now
+    }
+
+    /// Whether it was given to its agent without ever standing in line, and has a booked time.
+    pub(super) fn was_taken_ahead(&self) -> bool {
         let record = self.record();
         let was_taken = record.interaction().is_some_and(|interaction| {
             interaction.offered_at.is_none() && interaction.accepted_at == record.queued_since
         });
-        was_taken && record.booking.is_some() && !record.retrying && self.due_for_booking() > now
+        was_taken && record.booking.is_some() && !record.retrying
     }
 
     /// Waits for its booked time, with the interaction that it has.

@@ -8,6 +8,7 @@
 
 mod call;
 mod change;
+mod command;
 pub mod contact;
 pub mod deadlines;
 mod denied;
@@ -26,7 +27,6 @@ use std::sync::Arc;
 
 pub(super) use change::asap_ever;
 
-use super::digest::digest;
 use crate::domain::agent::{AssignedBy, UnassignReason};
 use crate::domain::callback::{
     Booking, Callback, Interaction, Preferred, Request, Snapshot, State, Told as ToldOfWait,
@@ -34,10 +34,7 @@ use crate::domain::callback::{
 use crate::domain::effect::{Answer, Effect, Outbox};
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
-use crate::domain::message::{
-    Action, CallbackCommand, CallbackMessage, Claim, Letter, Missed, OfferEnd, RouterMessage,
-    Token, Who,
-};
+use crate::domain::message::{CallbackCommand, CallbackMessage, Missed, OfferEnd, Who};
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::slots::Seat;
@@ -61,10 +58,8 @@ pub struct CallbackMachine {
     promise: Option<Timestamp>,
     /// Until when contact hours allow what waits, by the steady clock, where they bind it.
     allowed_until: Option<Timestamp>,
-    /// Since when it waits, by the steady clock.
-    waiting_since: Timestamp,
-    /// The queue time for which that was worked out; the default before it waits.
-    waiting_from: Timestamp,
+    /// Since when it waits; none before.
+    waiting: Option<Waiting>,
     /// The agent asked for, and since when it waits for them, by the steady clock.
     preferred_since: Option<Box<(Preferred, Timestamp)>>,
     /// What would have been told of the wait when it was queued, until that is written.
@@ -75,6 +70,16 @@ pub struct CallbackMachine {
     denied: bool,
     /// Since when the assigned agent has no session, by the steady clock.
     agent_lost: Option<Timestamp>,
+}
+
+/// Since when it waits, by both clocks: how far they have come apart since then is what the wall
+/// clock has jumped, and what the store has stalled.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// Its queue time.
+    wall: Timestamp,
+    /// The same by the steady clock, as it was worked out when the wait began.
+    steady: Timestamp,
 }
 
 /// What others believe of this callback.
@@ -180,8 +185,7 @@ impl CallbackMachine {
             waits_until: None,
             promise: None,
             allowed_until: None,
-            waiting_since: Timestamp::default(),
-            waiting_from: Timestamp::default(),
+            waiting: None,
             preferred_since: None,
             noted: None,
             warned: false,
@@ -200,6 +204,11 @@ impl CallbackMachine {
         machine.told.seats = seats_of(callback);
         machine.preferred_since = settle::wished_since(callback, now);
         machine
+    }
+
+    /// Whether this is its queue as it knows it.
+    pub fn works_by(&self, queue: &Queue) -> bool {
+        self.queue.as_ref().is_none_or(|known| known.version == queue.version)
     }
 
     /// Where it stands.
@@ -284,178 +293,6 @@ impl CallbackMachine {
         }
     }
 
-    fn command(
-        &mut self,
-        now: &Now,
-        command: CallbackCommand,
-        before: Option<&Snapshot>,
-        out: &mut Outbox,
-    ) {
-        let token = command.token;
-        let mut draft = Draft::default();
-        let digest = command.who.agent().map(|_| digest(&command.action));
-        match self.act(now, &command, digest, &mut draft) {
-            Ok(Taken::Done) => {
-                let last = command.who.agent().cloned().zip(digest);
-                let callback = self.settle(now, before, draft, last, out);
-                out.answer(token, Ok(answer_with(callback)));
-            }
-            Ok(Taken::Again) => {
-                let callback = self.settle(now, before, draft, None, out);
-                out.answer(token, Ok(answer_with(callback)));
-            }
-            Ok(Taken::Asks(asked)) => {
-                self.ask(Asking { command, asked }, out);
-                self.settle(now, before, draft, None, out);
-            }
-            Err(refusal) => {
-                self.record = before.cloned();
-                self.settle(now, before, Draft::default(), None, out);
-                out.answer(token, Err(refusal));
-            }
-        }
-    }
-
-    /// Carries a command out on the record. On an error the caller puts the record back.
-    fn act(
-        &mut self,
-        now: &Now,
-        command: &CallbackCommand,
-        digest: Option<u64>,
-        draft: &mut Draft,
-    ) -> Result<Taken, Refusal> {
-        let who = &command.who;
-        let Some(record) = self.record.as_deref() else { return Err(Refusal::NotFound) };
-        if let (Some(agent), Some(digest), Some(last)) = (who.agent(), digest, &record.last_action)
-            && last.agent == *agent
-            && last.digest == digest
-            && last.version == record.version
-            && repeatable(&command.action)
-        {
-            return Ok(Taken::Again);
-        }
-        if let Action::Accept { offer, .. } = &command.action
-            && self.has_accepted(who, *offer)
-        {
-            return Ok(Taken::Again);
-        }
-        if command.if_match.is_some_and(|version| version != record.version) {
-            let version = record.version;
-            // Who may not do it at all is told that first.
-            let tried = self.clone().carry_out(now, command, &mut Draft::default());
-            let forbidden = tried.err().filter(|one| matches!(one, Refusal::Forbidden(_)));
-            return Err(forbidden.unwrap_or(Refusal::VersionStale { version }));
-        }
-        self.carry_out(now, command, draft)
-    }
-
-    fn carry_out(
-        &mut self,
-        now: &Now,
-        command: &CallbackCommand,
-        draft: &mut Draft,
-    ) -> Result<Taken, Refusal> {
-        let who = &command.who;
-        match &command.action {
-            Action::Accept { offer, session } => self.accept(now, who, *offer, *session, draft),
-            Action::Decline { offer, reason, session } => {
-                self.decline(now, who, *offer, reason.as_deref(), *session, draft)
-            }
-            Action::Call => self.call(now, who, draft),
-            Action::Outcome { outcome, notes } => {
-                self.outcome(now, who, *outcome, notes.clone(), draft)
-            }
-            Action::EndCall { notes } => self.end_call(now, who, notes.clone(), draft),
-            Action::ExtendWrapUp { seconds } => self.extend_wrap_up(who, *seconds, draft),
-            Action::Retry { at, mine, customer_agreed } => {
-                let wish = retry::RetryWish { at: *at, mine: *mine, agreed: *customer_agreed };
-                self.retry(now, who, &wish, draft)
-            }
-            Action::Requeue { queue, agent } => {
-                self.requeue(now, who, queue.clone(), agent.clone(), None, draft)
-            }
-            Action::Close { disposition, notes, resolved } => {
-                let word = call::ClosingWord {
-                    disposition: disposition.clone(),
-                    notes: notes.clone(),
-                    resolved: *resolved,
-                };
-                self.close(now, who, word, draft)
-            }
-            Action::Assign { agent, force } => self.assign(who, agent, *force),
-            Action::Cancel { reason } => self.cancel(now, who, reason.clone(), draft),
-            Action::ServeElsewhere { include_scheduled } => {
-                Ok(self.serve_elsewhere(now, who, *include_scheduled, draft))
-            }
-            Action::Reschedule { booking: Some(booking) } => {
-                self.reschedulable()?;
-                Ok(Taken::Asks(Asked::Seat(SeatFor::Move(booking.clone()))))
-            }
-            Action::Reschedule { booking: None } => self.reschedule_to_asap(now, who, draft),
-            Action::Patch(patch) => self.patch(now, who, patch, draft),
-        }
-    }
-
-    fn ask(&mut self, asking: Asking, out: &mut Outbox) {
-        let Asking { command, asked } = &asking;
-        let (token, record) = (command.token, self.record());
-        match asked {
-            Asked::Seat(SeatFor::Move(booking)) => {
-                self.ask_for_seat(Some(token), booking.clone(), command.who.bound(), out);
-            }
-            Asked::Seat(SeatFor::Transfer { queue, agent: _ }) => {
-                self.ask_for_seat_in(queue, token, out);
-            }
-            Asked::Agent { agent, force } => {
-                out.send(Letter::Router(RouterMessage::Claim(Box::new(Claim {
-                    token,
-                    callback: self.id,
-                    queue: record.queue.clone(),
-                    medium: record.medium,
-                    size: record.size,
-                    agent: agent.clone(),
-                    force: *force,
-                    by_agent: !command.who.supervises(),
-                }))));
-            }
-        }
-        self.claims.push(asking);
-    }
-
-    /// The command that an answer is for; none where the machine was made anew meanwhile: whoever
-    /// asked was answered then.
-    fn take_claim(&mut self, token: Option<Token>) -> Option<Asking> {
-        let place = self.claims.iter().position(|claim| Some(claim.command.token) == token)?;
-        Some(self.claims.remove(place))
-    }
-
-    fn claimed(
-        &mut self,
-        now: &Now,
-        token: Token,
-        result: Result<(), Refusal>,
-        before: Option<&Snapshot>,
-        out: &mut Outbox,
-    ) {
-        let mut draft = Draft::default();
-        let Some(Asking { command, asked: Asked::Agent { agent, force: _ } }) =
-            self.take_claim(Some(token))
-        else {
-            if let Ok(()) = result {
-                self.settle(now, before, draft, None, out);
-            }
-            return;
-        };
-        let assigned = match result {
-            Ok(()) => self.assigned(now, &command.who, &agent, &mut draft),
-            Err(refusal) => Err(refusal),
-        };
-        // A proposal that came in between was sent back; the router must know that it still waits.
-        draft.enqueue = self.record().state() == State::Queued;
-        let callback = self.settle(now, before, draft, None, out);
-        out.answer(token, assigned.map(|()| answer_with(callback)));
-    }
-
     fn record(&self) -> &Callback {
         self.record.as_deref().expect("a callback is created before anything else happens to it")
     }
@@ -495,26 +332,6 @@ fn seats_of(callback: &Callback) -> Vec<(QueueId, Seat)> {
 
 fn answer_with(callback: Snapshot) -> Answer {
     Answer::Callback { callback, position: None, created: false, duplicates: Vec::new() }
-}
-
-/// The actions whose repetition by the same agent is answered as the first was.
-fn repeatable(action: &Action) -> bool {
-    match action {
-        Action::Call
-        | Action::Outcome { .. }
-        | Action::EndCall { .. }
-        | Action::Retry { .. }
-        | Action::Requeue { .. }
-        | Action::Close { .. } => true,
-        Action::Accept { .. }
-        | Action::Decline { .. }
-        | Action::ExtendWrapUp { .. }
-        | Action::Assign { .. }
-        | Action::Cancel { .. }
-        | Action::Reschedule { .. }
-        | Action::ServeElsewhere { .. }
-        | Action::Patch(_) => false,
-    }
 }
 
 /// Whom a rule's change is put down to.

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    Asked, Asking, CallbackMachine, Draft, SeatFor, Taken, answer_with, asap_ever, digest,
-};
+use super::{Asked, Asking, CallbackMachine, Draft, SeatFor, Taken, answer_with, asap_ever};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Booking, CallbackType, OpenReason, Snapshot, State};
 use crate::domain::effect::Outbox;
 use crate::domain::event::CallbackEvent;
+use crate::domain::machines::digest::digest;
 use crate::domain::message::{
     CallbackCommand, Letter, OfferEnd, QueueMessage, Reserve, Seated, Token, Who,
 };

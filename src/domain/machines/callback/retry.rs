@@ -106,7 +106,6 @@ impl CallbackMachine {
             return Err(Refusal::OutsideContactHours { next_allowed_at: None });
         }
         if due > self.last_retry_at(now.wall) {
-            // By the policy's delay, moved into opening hours.
             return Err(too_late(&self.queue().settings));
         }
         if wish.mine {
@@ -131,9 +130,6 @@ impl CallbackMachine {
         }
         if !wish.agreed {
             agents_choice(&self.record().reach, &self.queue().settings, at)?;
-        }
-        if at > self.last_retry_at(now.wall) {
-            return Err(too_late(&self.queue().settings));
         }
         Ok(at)
     }

@@ -21,9 +21,15 @@ impl CallbackMachine {
             out.send(Letter::Queue(queue.clone(), QueueMessage::Seen(seen)));
         };
         if let (None, Some(at)) = (before.first_called_at, after.first_called_at) {
-            // A retry's queue time is later than what was asked for.
-            let queued = after.queued_since.filter(|_| !after.retrying).unwrap_or_default();
-            let asked_at = (after.kind == CallbackType::Asap).then(|| queued.max(after.created_at));
+            // A retry's queue time is later than what was asked for, and of one that was moved
+            // before nobody knows any more when it was.
+            let asked_at = match (after.kind, after.retrying) {
+                (CallbackType::Scheduled, _) => None,
+                (CallbackType::Asap, false) => {
+                    Some(after.queued_since.unwrap_or_default().max(after.created_at))
+                }
+                (CallbackType::Asap, true) => (after.bookings == 0).then_some(after.created_at),
+            };
             tell(&after.queue, Seen::FirstCalled { at, asked_at, told: after.told });
         }
         if let Some(seen) = self.promise_seen(before, after) {

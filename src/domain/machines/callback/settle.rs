@@ -165,7 +165,7 @@ impl CallbackMachine {
             size: record.size,
             requirements: asked.widened(&settings.steps),
             rank: self.rank(now),
-            waiting_since: self.waiting_since,
+            waiting_since: self.waiting.map_or(now.steady, |waiting| waiting.steady),
             preferred,
             declined: record.declined.clone(),
             gathers: false,

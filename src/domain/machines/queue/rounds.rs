@@ -2,7 +2,8 @@
 //! nobody else waiting.
 //!
 //! Separate because it goes on over several steps: between two of them anything may happen. It must
-//! leave nobody out who was there when it began; whoever comes meanwhile knows it already.
+//! leave nobody out who was there when it began; whoever comes meanwhile knows it already. After a
+//! panic nothing is known of a round: all join again, with the versions that they work by.
 
 use std::sync::Arc;
 

@@ -116,3 +116,23 @@ fn a_jump_of_the_wall_clock_ends_no_wait_and_prolongs_none_whoever_touches_it() 
         assert_eq!(bench.state(), State::ClosedAbandoned);
     }
 }
+
+#[test]
+fn what_is_carried_over_has_waited_no_longer_than_it_has() {
+    let hours = Bench::open_until("09:00", |one| one.overrun_minutes = 0);
+    let mut bench = Bench::new(hours, Medium::Voice, None);
+    bench.at = START + Span::minutes(10);
+    // The store stalls: it has waited for ten minutes of the hour.
+    bench.ahead = Span::minutes(50);
+    let next_open = Some(START + Span::days(1));
+    bench.tell(CallbackMessage::CarryOver { next_open });
+    assert_eq!((bench.state(), bench.record().next_attempt_at()), (State::Open, next_open));
+    let opening = START + Span::days(1) - bench.ahead;
+    bench.at = opening;
+    bench.tell(CallbackMessage::Wake);
+    assert_eq!(bench.state(), State::Queued, "and goes on in the morning");
+    bench.pass(Span::minutes(50) - Span::millis(1));
+    assert_eq!(bench.state(), State::Queued);
+    bench.pass(Span::millis(1));
+    assert_eq!(bench.state(), State::ClosedAbandoned);
+}

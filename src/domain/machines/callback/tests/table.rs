@@ -152,7 +152,7 @@ fn assigning_is_asked_of_the_router_where_the_state_allows() {
     let to_noor = |force| move |_| Action::Assign { agent: agent("noor"), force };
     row(&BOSS, to_noor(false), "????-----");
     row(&BOSS, to_noor(true), "????-----");
-    row(&noor(), to_noor(false), "???fff---");
+    row(&noor(), to_noor(false), "???f-----");
     row(&noor(), to_noor(true), "fffffffff");
     row(&mara(), to_noor(false), "fffffffff");
     row(&BOSS, |_| Action::Assign { agent: agent("mara"), force: false }, "???a-----");
