@@ -137,15 +137,19 @@ fn a_transfer_takes_its_seat_along() {
     bench.act(&BOSS, requeue.clone()).expect("transferred");
     assert_eq!(bench.seats(), [of("billing", false, Some(later()))], "the other has counted it");
     assert_eq!(bench.record().queue.as_str(), "sales");
-    // Where it fills a slot beyond its places it is marked.
+    // Where it fills a slot beyond its places it is marked, and it ends with the slot that it has.
     let mut bench = booked();
     let action = requeue;
     let command = CallbackCommand { token: Token(2), who: BOSS, if_match: None, action };
     bench.tell(CallbackMessage::Command(Box::new(command)));
     assert!(bench.answer().is_none() && bench.out.changes.is_empty(), "the queue is asked first");
-    let seated = Seated { overbooked: true, ..bench.asks_for_seat().expect("it asks") };
+    let asked = bench.asks_for_seat().expect("it asks");
+    let end = asked.end + Span::minutes(45);
+    let seated = Seated { overbooked: true, end, ..asked };
     bench.tell(CallbackMessage::Reserved { token: Some(Token(2)), result: Ok(seated) });
-    assert!(bench.record().booking.as_ref().is_some_and(|booking| booking.overbooked));
+    let booking = bench.record().booking.as_ref().expect("it is booked");
+    assert_eq!((booking.overbooked, booking.end), (true, end));
+    assert_eq!(bench.record().expiry_base, end);
     assert_eq!(bench.events(), ["callback.requeued", "callback.queued"]);
     // As soon as possible it takes no slot, and goes at once.
     let mut asap = Bench::asap();
