@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::handle::{SessionOutlet, ToSession};
-use crate::domain::agent::Welcome;
+use crate::domain::agent::{RevokeReason, Welcome};
 use crate::domain::callback::Callback;
 use crate::domain::effect::Notice;
 use crate::domain::ids::{AgentId, CallbackId, OfferId, SessionId};
 
-/// How many offers of an agent are remembered; the oldest go first.
-const OFFERS_KEPT: usize = 64;
+/// How many offers of an agent are remembered, pending ones and ones that were answered; the oldest
+/// go first.
+const OFFERS_KEPT: usize = 128;
 
 /// All sessions.
 #[derive(Default)]
@@ -77,10 +78,20 @@ impl Sessions {
 
     /// Sends a notice to sessions of one agent.
     pub(crate) fn notify(&mut self, ids: &[SessionId], notice: &Notice) {
-        if let (Notice::Offered { callback }, Some(agent)) =
-            (notice, ids.iter().find_map(|id| self.agent(*id)).cloned())
-        {
-            self.remember(&agent, callback);
+        let agent = ids.iter().find_map(|id| self.agent(*id)).cloned();
+        match (notice, agent) {
+            (Notice::Offered { callback }, Some(agent)) => self.remember(&agent, callback),
+            // What was accepted in another session may be accepted there once more.
+            (Notice::OfferRevoked { reason: RevokeReason::AcceptedElsewhere, .. }, _) => {}
+            (
+                Notice::OfferRevoked { offer, .. } | Notice::OfferExpired { offer, .. },
+                Some(agent),
+            ) => {
+                if let Some(offers) = self.offers.get_mut(&agent) {
+                    offers.retain(|(id, _)| id != offer);
+                }
+            }
+            _ => {}
         }
         for id in ids {
             self.put(*id, ToSession::Notice(notice.clone()));

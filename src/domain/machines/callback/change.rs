@@ -108,7 +108,9 @@ impl CallbackMachine {
         if let Some(assigned) = assigned.filter(|one| by_assigned && agent.as_ref() != Some(one)) {
             self.cool_down(now, assigned, false);
         }
-        self.wait_no_later(now);
+        if from == State::Open {
+            self.wait_no_later(now);
+        }
         // Whoever doesn't let it wait for its time has decided that it shall be called now.
         self.record_mut().contact_hours_bind &= from != State::Open;
         if let Some(queue) = queue {
@@ -282,7 +284,9 @@ impl CallbackMachine {
         let reason = if same { RevokeReason::AcceptedElsewhere } else { RevokeReason::Reassigned };
         self.end_offer(OfferEnd::Revoked(reason), draft);
         self.unassign(UnassignReason::Reassigned, draft);
-        self.wait_no_later(now);
+        if self.record().state() == State::Open {
+            self.wait_no_later(now);
+        }
         let interaction = match self.take_interaction() {
             Some(interaction) => interaction,
             None => self.new_interaction(now),

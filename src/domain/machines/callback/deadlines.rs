@@ -15,6 +15,9 @@ use crate::domain::time::{Deadline, Now, Span, Timestamp};
 /// How long before time runs out the agent is told.
 pub const WARNING: Span = Span::seconds(30);
 
+/// The clocks may come apart by less than this without anybody minding.
+const JUMP: Span = Span::seconds(1);
+
 /// What the engine does next by itself, as shown in `next_deadline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NextAction {
@@ -102,9 +105,13 @@ fn put_off_at(callback: &Callback, queue: &Queue, now: Timestamp) -> Option<Time
 
 /// When its time to wait is over, seen from `now`.
 pub fn runs_out(callback: &Callback, queue: &Queue, now: Timestamp) -> Timestamp {
+    runs_out_from(callback.expiry_base, callback, queue, now)
+}
+
+/// The same where it counts from another instant.
+fn runs_out_from(base: Timestamp, callback: &Callback, queue: &Queue, now: Timestamp) -> Timestamp {
     let zones = binding_zones(callback, &queue.settings);
-    let (base, after) = (callback.expiry_base, callback.expire_after());
-    let waits = queue.runs_out_within(base, after, now, &zones);
+    let waits = queue.runs_out_within(base, callback.expire_after(), now, &zones);
     waits.min(retries_end(callback, queue).unwrap_or(Timestamp::NEVER))
 }
 
@@ -124,6 +131,16 @@ pub fn last_retry_at(callback: &Callback, queue: &Queue, now: Timestamp) -> Time
 
 /// When its promise breaks, if it has one that still stands, seen from `now`.
 pub fn promised_by(callback: &Callback, queue: &Queue, now: Timestamp) -> Option<Timestamp> {
+    promised_later(Span::ZERO, callback, queue, now)
+}
+
+/// The same of one asked for as soon as possible so much later.
+fn promised_later(
+    by: Span,
+    callback: &Callback,
+    queue: &Queue,
+    now: Timestamp,
+) -> Option<Timestamp> {
     if !callback.awaits_its_call() {
         return None;
     }
@@ -139,7 +156,7 @@ pub fn promised_by(callback: &Callback, queue: &Queue, now: Timestamp) -> Option
             // nor later because an agent has put it off uncalled.
             let queued = callback.queued_since.filter(|_| !callback.retrying);
             let since = queued.unwrap_or_default().max(callback.created_at);
-            Some(queue.runs_out_at(since, window, now))
+            Some(queue.runs_out_at(since + by, window, now))
         }
     }
 }
@@ -177,26 +194,46 @@ impl CallbackMachine {
         if !matches!(self.record().state(), State::Queued | State::Offered | State::Accepted) {
             return;
         }
-        let wall = self.wall_without_jumps(now);
-        let steady = |at: Timestamp| match at {
-            Timestamp::NEVER => Timestamp::NEVER,
-            at => now.steady + at.since(wall),
-        };
         if self.waits_until.is_none() {
-            self.waits_until = Some(steady(self.waits_until_wall(wall)));
+            let ends = self.latest_of(now, |machine, wall, by| {
+                let record = machine.record();
+                Some(runs_out_from(record.expiry_base + by, record, machine.queue(), wall))
+            });
+            self.waits_until = ends;
         }
         if self.promise.is_none() {
-            // An appointment is at its time by the wall, wherever that has jumped to.
-            let is_appointment = self.record().kind == CallbackType::Scheduled;
-            let wall = if is_appointment { now.wall } else { wall };
-            let promised = promised_by(self.record(), self.queue(), wall);
-            self.promise = promised.map(|at| now.steady + at.since(wall));
+            self.promise = if self.record().kind == CallbackType::Scheduled {
+                // An appointment is at its time by the wall, wherever that has jumped to.
+                let promised = promised_by(self.record(), self.queue(), now.wall);
+                promised.map(|at| steadily(at, now.wall, now))
+            } else {
+                self.latest_of(now, |machine, wall, by| {
+                    promised_later(by, machine.record(), machine.queue(), wall)
+                })
+            };
         }
         self.allowed_until = self.allowed_until(now);
     }
 
-    /// The wall clock as it would be, had it not jumped, nor the store stalled, since this waits:
-    /// neither brings its end nearer, whoever touches it meanwhile.
+    /// What `ends` says, by the steady clock: asked by the wall clock as it would be, had it not
+    /// jumped, nor the store stalled, since this waits, and by the wall clock as it is, of what
+    /// began so much later. The first knows all pauses from before a jump, the second all since
+    /// then: the later one counts, so that neither a jump nor a stall brings an end nearer.
+    fn latest_of(
+        &self,
+        now: &Now,
+        ends: impl Fn(&Self, Timestamp, Span) -> Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let unmoved = self.wall_without_jumps(now);
+        let jumped = now.wall.since(unmoved);
+        if jumped.0.abs() < JUMP.0 {
+            return ends(self, now.wall, Span::ZERO).map(|at| steadily(at, now.wall, now));
+        }
+        let is = ends(self, now.wall, jumped).map(|at| steadily(at, now.wall, now));
+        is.max(ends(self, unmoved, Span::ZERO).map(|at| steadily(at, unmoved, now)))
+    }
+
+    /// The wall clock as it would be, had it not jumped, nor the store stalled, since this waits.
     fn wall_without_jumps(&self, now: &Now) -> Timestamp {
         self.waiting.map_or(now.wall, |Waiting { wall, steady }| wall + now.steady.since(steady))
     }
@@ -369,6 +406,11 @@ impl CallbackMachine {
 
     /// How long after a wrap-up that ran out its agent may still set disposition and notes.
     pub const CLOSABLE_FOR: Span = Span::minutes(30);
+}
+
+/// An instant of a wall clock by the steady one; `wall`: what that wall clock shows now.
+fn steadily(at: Timestamp, wall: Timestamp, now: &Now) -> Timestamp {
+    if at == Timestamp::NEVER { at } else { now.steady + at.since(wall) }
 }
 
 fn earliest(times: [Option<Timestamp>; 3]) -> Option<Timestamp> {

@@ -4,6 +4,7 @@
 use super::*;
 use crate::domain::machines::callback::deadlines::{NextAction, next_deadline};
 use crate::domain::policy::{Choice, DeclineReason, Labels};
+use crate::domain::queue::{Pause, Paused};
 
 /// For so long the store has stalled before anything here happens.
 const LAG: Span = Span::seconds(90);
@@ -134,5 +135,52 @@ fn what_is_carried_over_has_waited_no_longer_than_it_has() {
     bench.pass(Span::minutes(50) - Span::millis(1));
     assert_eq!(bench.state(), State::Queued);
     bench.pass(Span::millis(1));
+    assert_eq!(bench.state(), State::ClosedAbandoned);
+}
+
+#[test]
+fn a_pause_is_taken_off_whether_it_was_before_a_jump_or_after_it() {
+    for ahead in [3_600, -120].map(|seconds| Span::millis(seconds * 1_000)) {
+        for jumps_first in [true, false] {
+            let mut bench = Bench::new(queue(|_| ()), Medium::Voice, None);
+            bench.at = START + Span::minutes(1);
+            if jumps_first {
+                bench.ahead = ahead;
+            }
+            let from = bench.at + bench.ahead;
+            let since = Some(Paused { since: from, until: None, reason: None });
+            let mut paused = Queue::clone(&queue(|_| ()));
+            paused.version = 2;
+            paused.offers_paused = since;
+            paused.pauses = vec![Pause { from, to: Timestamp::NEVER }];
+            bench.tell(CallbackMessage::QueueChanged(Arc::new(paused.clone())));
+            bench.at = bench.at + Span::minutes(90);
+            let to = bench.at + bench.ahead;
+            (paused.version, paused.offers_paused) = (3, None);
+            paused.pauses = vec![Pause { from, to }];
+            let resumed = Arc::new(paused);
+            bench.tell(CallbackMessage::QueueChanged(Arc::clone(&resumed)));
+            bench.ahead = ahead;
+            bench.tell(CallbackMessage::QueueChanged(resumed));
+            assert_eq!(bench.state(), State::Queued, "{ahead:?} {jumps_first}");
+            bench.pass(Span::minutes(59) - Span::millis(1));
+            assert_eq!(bench.state(), State::Queued, "{ahead:?} {jumps_first}");
+            bench.pass(Span::millis(1));
+            assert_eq!(bench.state(), State::ClosedAbandoned, "{ahead:?} {jumps_first}");
+        }
+    }
+}
+
+#[test]
+fn what_waits_keeps_its_queue_time_when_it_is_sent_back_after_a_jump() {
+    let mut bench = Bench::asap();
+    bench.ahead = Span::millis(-3_600_000);
+    bench.act(&BOSS, Action::Requeue { queue: None, agent: None }).expect("sent back");
+    assert_eq!(bench.record().queued_since, Some(START));
+    let offer = bench.offer("mara");
+    bench.act(&mara(), Action::Accept { offer, session: None }).expect("accepted");
+    bench.act(&mara(), Action::Requeue { queue: None, agent: None }).expect("sent back");
+    assert_eq!(bench.record().queued_since, Some(START));
+    bench.pass(Span::minutes(60));
     assert_eq!(bench.state(), State::ClosedAbandoned);
 }
