@@ -108,9 +108,7 @@ impl CallbackMachine {
         if let Some(assigned) = assigned.filter(|one| by_assigned && agent.as_ref() != Some(one)) {
             self.cool_down(now, assigned, false);
         }
-        if from == State::Open {
-            self.wait_no_later(now);
-        }
+        self.wait_no_later(now);
         // Whoever doesn't let it wait for its time has decided that it shall be called now.
         self.record_mut().contact_hours_bind &= from != State::Open;
         if let Some(queue) = queue {
@@ -239,9 +237,11 @@ impl CallbackMachine {
         Ok(Taken::Asks(Asked::Agent { agent: agent.clone(), force }))
     }
 
-    /// Called before its time, it stands in line from now on and not from a time to come.
+    /// Called before its time, it stands in line from now on and not from a time to come. What
+    /// waits already keeps its queue time, wherever the wall clock has jumped to.
     fn wait_no_later(&mut self, now: &Now) {
-        let retry = matches!(self.record().phase, Phase::Open { why: OpenReason::Retry, .. });
+        let Phase::Open { why, .. } = self.record().phase else { return };
+        let retry = why == OpenReason::Retry;
         let queued_since = &mut self.record_mut().queued_since;
         *queued_since =
             queued_since.map(|since| if retry { now.wall } else { since.min(now.wall) });
@@ -284,9 +284,7 @@ impl CallbackMachine {
         let reason = if same { RevokeReason::AcceptedElsewhere } else { RevokeReason::Reassigned };
         self.end_offer(OfferEnd::Revoked(reason), draft);
         self.unassign(UnassignReason::Reassigned, draft);
-        if self.record().state() == State::Open {
-            self.wait_no_later(now);
-        }
+        self.wait_no_later(now);
         let interaction = match self.take_interaction() {
             Some(interaction) => interaction,
             None => self.new_interaction(now),
