@@ -1,7 +1,7 @@
 //! Counts the callbacks that aren't final under each contact's key, so that a contact who has none
 //! costs no read.
 //!
-//! Keys stand in it as hashes of 42 bits: it never denies what is there, and now and then has the
+//! Keys stand in it as hashes of 40 bits: it never denies what is there, and now and then has the
 //! store read for two who share one. It is exact from the first command on, since it is filled
 //! from the store's index when a life begins and learns every change as it is journaled.
 

@@ -7,9 +7,9 @@
 //! so that a row costs one place in a small map and nothing when it leaves. A row of a durable
 //! entry may have been rewritten by an entry that isn't durable and never will be: a run is
 //! therefore written only when all of its entries are durable. Runs that the tables have stay for
-//! some seconds more, as long as there is room: should the store fail over to a replica that lacks
-//! the last batches, readers don't see what was before them. It must never wait for a store while
-//! it holds its lock.
+//! some seconds more, as long as there is room and the tables may lose them: should the store fail
+//! over to a replica that lacks the last batches, readers don't see what was before them. It must
+//! never wait for a store while it holds its lock.
 
 mod run;
 

@@ -118,6 +118,11 @@ pub trait Log: Send {
 
     /// Bytes that the log holds now, for its bound.
     fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>>;
+
+    /// Whether it may lose what it has acknowledged while this process goes on, as a server can
+    /// that is restarted, or whose replica takes over. Where it can't, nothing is kept in memory
+    /// to be written again.
+    fn may_lose(&self) -> bool;
 }
 
 /// A table: a space of ordered keys of its own.
@@ -254,6 +259,10 @@ pub trait Tables: Send + Sync {
 
     /// Rows of a range with their keys, in order (or backwards).
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>>;
+
+    /// Whether they may lose a batch while this process goes on: see [`Log::may_lose`]. Where they
+    /// can't, the overlay lets go of it at once.
+    fn may_lose(&self) -> bool;
 }
 
 /// Reads that show the newest journaled state: the overlay merged with the tables.

@@ -19,9 +19,9 @@ use super::ports::{EntryNumber, Epoch, LogEntry, StoreError, TableBatch, Tables}
 /// Durable entries wait so long for their rows to be rewritten, unless the overlay fills up.
 pub(super) const PROJECT_EVERY: Duration = Duration::from_secs(5);
 
-/// Entries stay in the log and, if there is room, in the overlay for at least so long after the
-/// tables had them: a store that fails over to a replica without its last batches is brought up
-/// again from there, and readers notice nothing.
+/// Entries stay in the log for at least so long after the tables had them, and in the overlay if
+/// there is room and the tables may lose something: a store that fails over to a replica without
+/// its last batches is brought up again from there, and readers notice nothing.
 const KEEP_FOR: Duration = Duration::from_secs(5);
 
 /// So often the tables are settled once nothing is left to let go: the first time they write out
@@ -270,7 +270,7 @@ impl Projector {
     fn arrive(&mut self, to: EntryNumber) {
         self.watermark = to;
         self.shared.set_watermark(to);
-        if self.shared.overlay.is_crowded() {
+        if self.shared.overlay.is_crowded() || !self.tables.may_lose() {
             self.shared.overlay.drop_to(to);
         }
         self.shared.made_room();

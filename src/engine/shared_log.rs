@@ -16,6 +16,7 @@ use super::ports::{EntryNumber, Log, LogEntry, LogState, PortFuture, StoreError}
 pub(crate) struct SharedLog {
     log: Arc<Mutex<Box<dyn Log>>>,
     newest: Arc<AtomicU64>,
+    may_lose: bool,
 }
 
 /// A life's share.
@@ -23,19 +24,21 @@ struct Share {
     log: Arc<Mutex<Box<dyn Log>>>,
     newest: Arc<AtomicU64>,
     life: u64,
+    may_lose: bool,
 }
 
 impl SharedLog {
     /// Keeps a log for several lives.
     pub(crate) fn new(log: Box<dyn Log>) -> Self {
-        Self { log: Arc::new(Mutex::new(log)), newest: Arc::default() }
+        let may_lose = log.may_lose();
+        Self { log: Arc::new(Mutex::new(log)), newest: Arc::default(), may_lose }
     }
 
     /// The log for one more life; ends all earlier shares.
     pub(crate) fn share(&self) -> Box<dyn Log> {
         let life = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
         let (log, newest) = (Arc::clone(&self.log), Arc::clone(&self.newest));
-        Box::new(Share { log, newest, life })
+        Box::new(Share { log, newest, life, may_lose: self.may_lose })
     }
 }
 
@@ -84,5 +87,9 @@ impl Log for Share {
 
     fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>> {
         Box::pin(async { self.log().await?.size_bytes().await })
+    }
+
+    fn may_lose(&self) -> bool {
+        self.may_lose
     }
 }

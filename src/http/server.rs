@@ -7,7 +7,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use actix_web::dev::{Extensions, Server, Service as _};
+use actix_web::dev::{Extensions, Server, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 
@@ -76,7 +76,7 @@ impl Http {
                     let chunks = InChunks::of(&mut request);
                     let answer = service.call(request);
                     async move {
-                        let answer = answer.await?.map_into_boxed_body();
+                        let answer = without_headers(answer.await?.map_into_boxed_body());
                         Ok(match chunks {
                             Some(chunks) => answer.map_body(|_, body| chunks.held_with(body)),
                             None => answer,
@@ -107,5 +107,33 @@ impl Http {
             .disable_signals()
             .listen(listener)?;
         Ok(server.run())
+    }
+}
+
+/// Lets go of the headers of a request that is answered. actix-web keeps the last 128 requests of
+/// each thread to use them again, and every header keeps the whole piece that it was read into.
+fn without_headers(answer: ServiceResponse) -> ServiceResponse {
+    let (request, response) = answer.into_parts();
+    let mut request = ServiceRequest::from_request(request);
+    // Nobody else holds the request: its handler is over, and none of them keeps it for later.
+    request.head_mut().headers.clear();
+    ServiceResponse::new(request.into_parts().0, response)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::HttpResponse;
+    use actix_web::http::header::{AUTHORIZATION, SERVER};
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn an_answered_request_keeps_no_headers() {
+        let request = TestRequest::get().insert_header((AUTHORIZATION, "Bearer key"));
+        let response = HttpResponse::Ok().insert_header((SERVER, "ringback")).finish();
+        let answer = without_headers(request.to_srv_response(response));
+        assert!(answer.request().headers().is_empty());
+        assert_eq!(answer.headers().get(SERVER).unwrap(), "ringback");
     }
 }

@@ -59,7 +59,7 @@ impl Log for Recorder {
         first: EntryNumber,
         entries: Vec<Bytes>,
     ) -> PortFuture<'_, Result<(), StoreError>> {
-        // Only references to what the journal keeps for a while anyway.
+        // Only references: they are kept for what follows.
         let mut kept = self.entries.lock().expect("nobody panics while holding it");
         kept.extend(entries.iter().cloned());
         drop(kept);
@@ -80,6 +80,10 @@ impl Log for Recorder {
 
     fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>> {
         self.log.size_bytes()
+    }
+
+    fn may_lose(&self) -> bool {
+        self.log.may_lose()
     }
 }
 

@@ -125,11 +125,12 @@ impl StoreLink {
         resend_for: Duration,
         shared: Arc<Shared>,
     ) -> Self {
+        let keep_for = if log.may_lose() { resend_for } else { Duration::ZERO };
         Self {
             log,
             instance: taken.instance,
             durable: taken.last,
-            recent: Recent::new(resend_for),
+            recent: Recent::new(keep_for),
             shared,
         }
     }
@@ -161,7 +162,7 @@ impl StoreLink {
         }
     }
 
-    /// Drops what was kept for long enough.
+    /// Drops what was kept for long enough, which of a log that loses nothing is all.
     pub(in crate::engine) fn forget_old(&mut self) {
         self.recent.forget_old();
     }

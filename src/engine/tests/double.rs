@@ -50,6 +50,8 @@ pub(super) struct Stored {
     pub(super) batches: Vec<TableBatch>,
     /// Trimming drops nothing, as a log may choose to.
     pub(super) keeps_all: bool,
+    /// It says that it loses nothing.
+    pub(super) is_sure: bool,
     /// It failed over to a replica that lacked something.
     pub(super) has_gone_back: bool,
 }
@@ -80,6 +82,7 @@ impl World {
             appends: Vec::new(),
             batches: Vec::new(),
             keeps_all: false,
+            is_sure: false,
             has_gone_back: false,
         };
         let switch = || Arc::new(watch::Sender::new(Switch::On));
@@ -261,6 +264,10 @@ impl Log for DoubleLog {
             Ok(stored.entries.iter().map(|entry| entry.len() as u64).sum())
         }))
     }
+
+    fn may_lose(&self) -> bool {
+        !self.world.stored().is_sure
+    }
 }
 
 struct DoubleTables {
@@ -327,6 +334,10 @@ impl Tables for DoubleTables {
         Box::pin(
             self.world.pass(&self.world.reads, move |stored| Ok(plain_range(&stored.rows, &read))),
         )
+    }
+
+    fn may_lose(&self) -> bool {
+        !self.world.stored().is_sure
     }
 }
 

@@ -172,6 +172,29 @@ async fn a_long_outage_does_not_age_what_was_acknowledged_before_it() {
     assert_eq!(world.stored().last, 2);
 }
 
+/// What it can't lose need not be kept, by which a burst takes half as much memory.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_for_a_store_that_loses_nothing() {
+    for is_sure in [false, true] {
+        let world = World::new();
+        world.stored().is_sure = is_sure;
+        let mut desk = Desk::open(&world).await;
+        desk.write_some(3);
+        desk.until_durable().await;
+        desk.until_projected().await;
+        let first = desk.journal.shared().upgrade().expect("the journal runs").overlay.first();
+        assert_eq!(first, if is_sure { 4 } else { 1 }, "with the tables' rows, is_sure: {is_sure}");
+        world.lose_log_after(1);
+        if is_sure {
+            let lost = Lost::LogBehind { found: 1, durable: 3, kept_from: 4 };
+            assert_eq!(desk.event().await, JournalEvent::Lost(lost));
+        } else {
+            pass(2_000).await;
+            assert_eq!(world.stored().last, 3, "written again from memory");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_in_memory_any_more_is_lost_by_name() {
     let world = World::new();

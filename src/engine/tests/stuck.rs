@@ -50,6 +50,10 @@ impl Log for Stuck {
     fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>> {
         self.log.size_bytes()
     }
+
+    fn may_lose(&self) -> bool {
+        self.log.may_lose()
+    }
 }
 
 #[test]

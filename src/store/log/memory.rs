@@ -101,4 +101,8 @@ impl Log for MemoryLog {
             self.part.read(|kept| Ok(kept.entries.iter().map(|entry| entry.len() as u64).sum())),
         )
     }
+
+    fn may_lose(&self) -> bool {
+        false
+    }
 }

@@ -238,4 +238,8 @@ impl Log for RedisLog {
             Ok(total.unwrap_or(0).saturating_sub(before))
         })
     }
+
+    fn may_lose(&self) -> bool {
+        true
+    }
 }

@@ -138,6 +138,10 @@ impl Tables for EmbeddedTables {
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Rows, StoreError>> {
         self.run(move |inner| inner.range(&read))
     }
+
+    fn may_lose(&self) -> bool {
+        false
+    }
 }
 
 /// Opens fjall's files, or makes them: that is many steps, and of a process that was killed

@@ -92,4 +92,8 @@ impl Tables for MemoryTables {
             })
         }))
     }
+
+    fn may_lose(&self) -> bool {
+        false
+    }
 }

@@ -265,4 +265,8 @@ impl Tables for RedisTables {
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Rows, StoreError>> {
         Box::pin(self.read_range(read))
     }
+
+    fn may_lose(&self) -> bool {
+        true
+    }
 }

@@ -88,6 +88,10 @@ impl Log for VaultLog {
     fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>> {
         Box::pin(async { Ok(0) })
     }
+
+    fn may_lose(&self) -> bool {
+        true
+    }
 }
 
 /// Tables that keep nothing: recovery reads the whole log.
@@ -112,5 +116,9 @@ impl Tables for NoTables {
 
     fn range(&self, _: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn may_lose(&self) -> bool {
+        true
     }
 }

@@ -141,6 +141,10 @@ impl Log for EmbeddedLog {
     fn size_bytes(&mut self) -> PortFuture<'_, Result<u64, StoreError>> {
         self.run(|files| Ok(files.segments.iter().map(|segment| segment.end).sum()))
     }
+
+    fn may_lose(&self) -> bool {
+        false
+    }
 }
 
 impl Files {
