@@ -135,15 +135,19 @@ impl Sessions {
         let pending = callback.offer().map(|offer| offer.id);
         let accepted = callback.accepted_offer.as_deref().map(|(offer, _)| *offer);
         for offer in pending.into_iter().chain(accepted) {
-            if self.offered(agent, offer).is_some() {
-                continue;
-            }
-            let offers = self.offers.entry(agent.clone()).or_default();
-            if offers.len() == OFFERS_KEPT {
-                offers.pop_front();
-            }
-            offers.push_back((offer, callback.id));
+            self.remember_offer(agent, offer, callback.id);
         }
+    }
+
+    fn remember_offer(&mut self, agent: &AgentId, offer: OfferId, callback: CallbackId) {
+        if self.offered(agent, offer).is_some() {
+            return;
+        }
+        let offers = self.offers.entry(agent.clone()).or_default();
+        if offers.len() == OFFERS_KEPT {
+            offers.pop_front();
+        }
+        offers.push_back((offer, callback));
     }
 }
 
@@ -199,5 +203,21 @@ mod tests {
         assert!(matches!(sent.try_recv(), Ok(ToSession::Welcome(_))));
         assert_eq!(sessions.welcomed(|agent| *agent == mara), [session]);
         assert_eq!(sessions.welcomed(|agent| *agent != mara), []);
+    }
+
+    #[test]
+    fn the_offers_remembered_are_the_last() {
+        let mut sessions = Sessions::default();
+        let mara = AgentId::parse("mara").expect("a slug");
+        let offers: Vec<_> =
+            (0..=OFFERS_KEPT as u128).map(|it| (OfferId(it), CallbackId(it))).collect();
+        for (offer, callback) in &offers {
+            sessions.remember_offer(&mara, *offer, *callback);
+            sessions.remember_offer(&mara, *offer, *callback);
+        }
+        let ((first, _), others) = offers.split_first().expect("some");
+        assert_eq!(sessions.offered(&mara, *first), None);
+        let known = |(offer, callback)| sessions.offered(&mara, offer) == Some(callback);
+        assert!(others.iter().copied().all(known));
     }
 }

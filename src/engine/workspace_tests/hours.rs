@@ -1,10 +1,11 @@
-//! Bookings that are made in the moment in which their queue's hours change.
+//! What happens to callbacks in the moment in which their queue's hours change.
 
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::rig::{Rig, queue_id, scheduled, until};
+use super::rig::{Rig, asap, queue_id, scheduled, until};
+use crate::domain::callback::State;
 use crate::domain::civil::Weekday;
 use crate::domain::hours::{DayInterval, Hours};
 use crate::domain::policy::QueueSettings;
@@ -36,4 +37,24 @@ async fn what_was_decided_by_the_old_hours_is_told_to_lie_outside_the_new_ones()
     })
     .await;
     assert_eq!(rig.vault.callbacks().len(), made.len() + 1, "the others were refused");
+}
+
+/// A long line is told in several steps, and one of them panics.
+#[tokio::test]
+async fn whoever_waits_goes_at_a_closing_also_when_telling_them_panics_halfway() {
+    let rig = Rig::new().await;
+    for _ in 0..11 {
+        let taken = join_all((0..100).map(|_| rig.create(asap()))).await;
+        assert!(taken.iter().all(Result::is_ok));
+    }
+    assert!(rig.vault.callbacks().iter().all(|one| one.state() == State::Queued));
+    rig.handle.poison_after("queue", 1);
+    rig.handle.put_queue(mornings(), None).await.expect("replaced");
+    until("all have gone", || {
+        rig.time.advance(Span::millis(100));
+        rig.vault.callbacks().iter().all(|one| one.state() == State::Open)
+    })
+    .await;
+    assert_eq!(rig.handle.health().panics, 1);
+    rig.handle.antidote();
 }
