@@ -1,8 +1,8 @@
 //! `loadtest cycle`: whole callbacks a second through actors and journal, without HTTP.
 //!
 //! The engine runs in this process. Each of so many agents has one callback at a time: request,
-//! offer, accept, call, answered, end, close. What its log was given is kept, and beside the cycles
-//! stands the journal alone: the same entries, as many under way, onto a store of the same kind.
+//! offer, accept, call, answered, end, close. Beside the cycles stands the journal alone: the
+//! entries of such cycles, as many under way, onto a store of the same kind.
 
 mod entries;
 
@@ -75,7 +75,8 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
     Ok(report)
 }
 
-/// Cycles, and then the journal alone.
+/// Cycles, and then the journal alone. Its entries are those of other cycles, which nobody times:
+/// to keep them all costs memory that is new each time.
 pub(crate) async fn measure(args: &Args) -> Result<Cycles> {
     let folder = args.ground.folder()?;
     let redis = match args.ground.store {
@@ -83,49 +84,64 @@ pub(crate) async fn measure(args: &Args) -> Result<Cycles> {
         StoreKind::RedisEverysec => Some(Redis::start(folder.path(), Fsync::Everysec).await?),
         StoreKind::RedisAlways => Some(Redis::start(folder.path(), Fsync::Always).await?),
     };
-    let store = async |name: &str, workspace: &WorkspaceId| {
+    let store = async |name: &str| {
         let url = match &redis {
             Some(redis) => redis.url(),
             None => format!("embedded:{}", folder.path().join(name).display()),
         };
         let url: StoreUrl = url.parse().context("the store's URL")?;
-        url.open(workspace).await.context("opening the store")
+        let workspace = WorkspaceId::parse(name).context("an id")?;
+        url.open(&workspace).await.context("opening the store")
     };
-    let workspace = WorkspaceId::parse("main").context("an id")?;
-    let OpenStore { log, tables } = store("cycles", &workspace).await?;
+    let timed = cycles(args, store("timed").await?, || ()).await?;
+    let OpenStore { log, tables } = store("recorded").await?;
     let recorder = Recorder::new(log);
     let entries = recorder.entries();
-    let config = config(args.agents, workspace)?;
+    let taken = || std::mem::take(&mut *entries.lock().expect("nobody panics while holding it"));
+    // What comes before the first cycle isn't among them.
+    let others = OpenStore { log: Box::new(recorder), tables };
+    let others = cycles(args, others, || drop(taken())).await?;
+    let entries = taken();
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    let count = entries.len() as f64;
+    let fresh = store("commits").await?;
+    let alone = commit(fresh, entries, usize::try_from(args.agents)?).await?;
+    Ok(Cycles {
+        per_second: timed.count / timed.took.as_secs_f64(),
+        entries: count / others.count,
+        commits_alone: others.count / alone.as_secs_f64(),
+    })
+}
+
+/// How many cycles there were, and how long they took.
+struct Done {
+    count: f64,
+    took: Duration,
+}
+
+/// Runs cycles on an empty store; tells when they begin.
+async fn cycles(args: &Args, store: OpenStore, begins: impl FnOnce()) -> Result<Done> {
+    let OpenStore { log, tables } = store;
+    let config = config(args.agents, WorkspaceId::parse("main").context("an id")?)?;
     let library = Box::new(|rows| Arc::new(StoreLibrary::new(rows)) as Arc<_>);
-    let codec = Arc::new(RowCodec);
-    let started = Workspace::start(config, Box::new(recorder), tables, codec, library).await;
+    let started = Workspace::start(config, log, tables, Arc::new(RowCodec), library).await;
     let (handle, running) = started.context("starting the engine")?;
-    entries.lock().expect("nobody panics while holding it").clear();
+    begins();
     let began = clock::now();
     let ends = began + Duration::from_secs(args.seconds);
     let mut agents = JoinSet::new();
     for number in 1..=args.agents {
         agents.spawn(agent(handle.clone(), agent_id(number)?, ends));
     }
-    let mut cycles = 0_u64;
+    let mut count = 0_u32;
     while let Some(ended) = agents.join_next().await {
-        cycles += ended.context("an agent's task panicked")??;
+        count += ended.context("an agent's task panicked")??;
     }
-    let took = clock::now().duration_since(began).as_secs_f64();
+    let took = clock::now().duration_since(began);
     if running.drain().await != Ended::Drained {
         bail!("the engine didn't end in order");
     }
-    let entries = std::mem::take(&mut *entries.lock().expect("nobody panics while holding it"));
-    let other = WorkspaceId::parse("other").context("an id")?;
-    let fresh = store("commits", &other).await?;
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-    let (cycles, count) = (cycles as f64, entries.len() as f64);
-    let alone = commit(fresh, entries, usize::try_from(args.agents)?).await?;
-    Ok(Cycles {
-        per_second: cycles / took,
-        entries: count / cycles,
-        commits_alone: cycles / alone.as_secs_f64(),
-    })
+    Ok(Done { count: count.into(), took })
 }
 
 fn agent_id(number: u32) -> Result<AgentId> {
@@ -181,7 +197,7 @@ struct Session {
 
 /// Asks for a callback, serves what it is offered, and again until the time is over; says how
 /// many it has served.
-async fn agent(handle: Handle, id: AgentId, ends: Instant) -> Result<u64> {
+async fn agent(handle: Handle, id: AgentId, ends: Instant) -> Result<u32> {
     let (outlet, sent) = mpsc::unbounded_channel();
     let name = id.to_string();
     let session = handle.connect(id, Box::new(Outlet(Mutex::new(outlet)))).await?;
