@@ -6,10 +6,11 @@
 
 mod entries;
 
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::value_parser;
 use ringback::domain::agent::Presence;
 use ringback::domain::callback::{Channel, Customer, Origin, Outcome, Request};
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     /// Agents, each with one callback at a time
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) agents: u32,
-    /// How long
+    /// How long, each of two times
     #[arg(long, default_value_t = 8, value_parser = value_parser!(u64).range(1..=600))]
     pub(crate) seconds: u64,
     /// Print the report as JSON
@@ -90,6 +91,9 @@ pub(crate) async fn measure(args: &Args) -> Result<Cycles> {
             None => format!("embedded:{}", folder.path().join(name).display()),
         };
         let url: StoreUrl = url.parse().context("the store's URL")?;
+        // What the one before has left to write would be written meanwhile.
+        let status = Command::new("sync").status().context("running sync")?;
+        ensure!(status.success(), "sync ended with {status}");
         let workspace = WorkspaceId::parse(name).context("an id")?;
         url.open(&workspace).await.context("opening the store")
     };
@@ -107,20 +111,20 @@ pub(crate) async fn measure(args: &Args) -> Result<Cycles> {
     let fresh = store("commits").await?;
     let alone = commit(fresh, entries, usize::try_from(args.agents)?).await?;
     Ok(Cycles {
-        per_second: timed.count / timed.took.as_secs_f64(),
-        entries: count / others.count,
-        commits_alone: others.count / alone.as_secs_f64(),
+        per_second: timed.cycles / timed.took.as_secs_f64(),
+        entries: count / others.cycles,
+        commits_alone: others.cycles / alone.as_secs_f64(),
     })
 }
 
 /// How many cycles there were, and how long they took.
-struct Done {
-    count: f64,
+struct Served {
+    cycles: f64,
     took: Duration,
 }
 
 /// Runs cycles on an empty store; tells when they begin.
-async fn cycles(args: &Args, store: OpenStore, begins: impl FnOnce()) -> Result<Done> {
+async fn cycles(args: &Args, store: OpenStore, begins: impl FnOnce()) -> Result<Served> {
     let OpenStore { log, tables } = store;
     let config = config(args.agents, WorkspaceId::parse("main").context("an id")?)?;
     let library = Box::new(|rows| Arc::new(StoreLibrary::new(rows)) as Arc<_>);
@@ -133,15 +137,15 @@ async fn cycles(args: &Args, store: OpenStore, begins: impl FnOnce()) -> Result<
     for number in 1..=args.agents {
         agents.spawn(agent(handle.clone(), agent_id(number)?, ends));
     }
-    let mut count = 0_u32;
+    let mut cycles = 0_u32;
     while let Some(ended) = agents.join_next().await {
-        count += ended.context("an agent's task panicked")??;
+        cycles += ended.context("an agent's task panicked")??;
     }
     let took = clock::now().duration_since(began);
     if running.drain().await != Ended::Drained {
         bail!("the engine didn't end in order");
     }
-    Ok(Done { count: count.into(), took })
+    Ok(Served { cycles: cycles.into(), took })
 }
 
 fn agent_id(number: u32) -> Result<AgentId> {

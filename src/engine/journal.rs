@@ -113,7 +113,7 @@ pub struct JournalSettings {
     pub overlay_bytes: usize,
     /// The oldest group may be unacknowledged for so long: `store_stall_ms`.
     pub stall_after: Duration,
-    /// Acknowledged groups are kept in memory for so long: `resend_seconds`.
+    /// Groups that a log may lose are kept in memory for so long: `resend_seconds`.
     pub resend_for: Duration,
     /// What the log may hold: `log_max_mib`.
     pub log_max_bytes: u64,

@@ -1,10 +1,10 @@
 //! Reads that show the newest journaled state: the overlay merged with the tables.
 //!
-//! Separate from `overlay` because this waits for a store and that never does. It must never
-//! show an older value than was visible before, which rests on one order: **the overlay first,
-//! the tables after**. The projector drops a row from the overlay only when the tables have it
-//! durably. So if the overlay still had the row, that is the newest; and if it had been dropped
-//! already, the tables, which are asked later, have it. The other way round a row could be
+//! Separate from `overlay` because this waits for a store and that never does. It must never show
+//! an older value than was visible before, which rests on one order: **the overlay first, the
+//! tables after**. The projector drops a row from the overlay only when every read of the tables
+//! finds it there. So if the overlay still had the row, that is the newest; and if it had been
+//! dropped already, the tables, which are asked later, have it. The other way round a row could be
 //! missed by both: read the tables before the batch, and the overlay after the drop.
 //!
 //! What isn't promised: that all rows of one read belong to the same entry. An entry may be taken

@@ -1,4 +1,4 @@
-//! The overlay: rows that the journal has taken, until the tables have them durably.
+//! The overlay: rows that the journal has taken, at least until the tables have them.
 //!
 //! Separate from the journal because other threads read it while the workspace's thread writes it,
 //! and from `merged`, which knows how to read it together with the tables. It is a row of runs:
@@ -44,7 +44,7 @@ pub(super) struct Part {
     pub(super) is_last: bool,
 }
 
-/// Rows taken by the journal, until the tables have them durably.
+/// Rows taken by the journal, at least until the tables have them.
 #[derive(Debug)]
 pub(super) struct Overlay {
     inner: RwLock<Inner>,

@@ -2,8 +2,9 @@
 //!
 //! Separate from the writer because nobody waits for it: it lets some seconds pass, so that a
 //! callback which changes state eight times is written once. It follows durable entries only, in
-//! order, and lets them go from overlay and log when the tables have had them for a while. It must
-//! never write a row of an entry that isn't durable, nor drop one that the tables don't have.
+//! order, and lets them go from the log when the tables have had them for a while, and from the
+//! overlay then, too, or at once where the tables lose nothing. It must never write a row of an
+//! entry that isn't durable, nor drop one that the tables don't have.
 
 use std::sync::Arc;
 use std::time::Duration;

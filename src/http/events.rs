@@ -12,7 +12,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::call::Call;
 use super::reply::Reply;
@@ -43,6 +43,10 @@ const READ_AT_ONCE: usize = 256;
 /// After so long without an event comes a sign of life, which also tells how far was read.
 const QUIET: Span = Span::seconds(15);
 
+/// A client that has gone is noticed when something is written to it. Where its credential has all
+/// the streams that it may have, that is done at once, and the next one waits so long for a place.
+const LOOK: Span = Span::millis(500);
+
 /// How long clients wait before they come again, in milliseconds.
 const COME_AGAIN: &str = "retry: 1000\n\n";
 
@@ -65,10 +69,7 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
         // Nobody would read what comes, nor be seen to leave.
         return Ok(Reply::text(MEDIA_TYPE, ""));
     }
-    let of_caller = &call.shared.streams_of;
-    let place = of_caller
-        .take(call.caller.identity)
-        .ok_or_else(|| Problem::all_open(of_caller.most(), "streams with this credential"))?;
+    let place = place(call, &handle).await?;
     let permit = workspace.streams.clone().try_acquire_owned().map_err(|_full| {
         let detail = format!("{MAX_STREAMS} streams are open; close one, or try again later.");
         Problem::new(Kind::Overloaded, detail).retry_after(PLACE_SECONDS)
@@ -82,12 +83,26 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
         after,
         expires_at: call.caller.expires_at,
         key: call.caller.key.clone(),
+        identity: call.caller.identity,
+        asked: call.shared.streams_asked.subscribe(),
         _permit: permit,
         _place: place,
     };
     let first = futures_util::stream::iter([Ok(Bytes::from_static(COME_AGAIN.as_bytes()))]);
     let rest = futures_util::stream::unfold(following, Following::next);
     Ok(Reply::stream(MEDIA_TYPE, futures_util::StreamExt::chain(first, rest)))
+}
+
+/// One of the places that a credential has.
+async fn place(call: &Call<'_>, handle: &Handle) -> Result<Place<[u8; 32]>, Problem> {
+    let (places, identity) = (&call.shared.streams_of, call.caller.identity);
+    if let Some(place) = places.take(identity) {
+        return Ok(place);
+    }
+    call.shared.streams_asked.send_replace(identity);
+    handle.wait(LOOK).await;
+    let place = places.take(identity);
+    place.ok_or_else(|| Problem::all_open(places.most(), "streams with this credential"))
 }
 
 /// The id after which it begins: the client's last, or the newest now.
@@ -120,6 +135,10 @@ struct Following {
     expires_at: Option<Timestamp>,
     /// The key that it was opened with, if with one.
     key: Option<Arc<ApiKey>>,
+    /// Whoever it was opened with.
+    identity: [u8; 32],
+    /// Whose streams are to show whether they are there.
+    asked: watch::Receiver<[u8; 32]>,
     /// Held until the stream ends.
     _permit: OwnedSemaphorePermit,
     /// Of those that its credential may have; held as long.
@@ -136,10 +155,12 @@ impl Following {
             tokio::select! {
                 biased;
                 // First: others' events, which aren't shown, may come without a pause.
-                () = &mut self.quiet => {
-                    // An id without data is remembered and shown to nobody.
-                    let sign = format!(":\nid: {}\n\n", self.after);
-                    return Some(self.say(sign));
+                () = &mut self.quiet => return Some(self.show()),
+                Ok(()) = self.asked.changed() => {
+                    if *self.asked.borrow_and_update() == self.identity {
+                        return Some(self.show());
+                    }
+                    continue;
                 }
                 () = self.feed.more() => {}
                 () = self.feed.ended() => return None,
@@ -151,6 +172,13 @@ impl Following {
                 return Some(self.say(text));
             }
         }
+    }
+
+    /// A sign of life.
+    fn show(self) -> (Result<Bytes, Infallible>, Self) {
+        // An id without data is remembered and shown to nobody.
+        let sign = format!(":\nid: {}\n\n", self.after);
+        self.say(sign)
     }
 
     fn say(mut self, text: String) -> (Result<Bytes, Infallible>, Self) {

@@ -110,12 +110,13 @@ impl Http {
     }
 }
 
-/// Lets go of the headers of a request that is answered. actix-web keeps the last 128 requests of
-/// each thread to use them again, and every header keeps the whole piece that it was read into.
+/// Lets go of the headers of a request that is answered. actix-web keeps up to 128 of them for each
+/// thread, to use them again, and every header keeps the whole piece that it was read into.
 fn without_headers(answer: ServiceResponse) -> ServiceResponse {
     let (request, response) = answer.into_parts();
     let mut request = ServiceRequest::from_request(request);
-    // Nobody else holds the request: its handler is over, and none of them keeps it for later.
+    // Nobody else holds the request, or this would panic: its handler's future is gone, and none
+    // gives it to a task or to a body.
     request.head_mut().headers.clear();
     ServiceResponse::new(request.into_parts().0, response)
 }

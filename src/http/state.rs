@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::auth::{Credentials, Gate};
 use super::events::MAX_STREAMS;
@@ -99,6 +99,8 @@ pub(super) struct Shared {
     pub(super) phone_requests: Arc<PhoneRequests>,
     /// Streams of events, by whose they are.
     pub(super) streams_of: Arc<Places<[u8; 32]>>,
+    /// The credential whose streams are to show whether they are still there.
+    pub(super) streams_asked: watch::Sender<[u8; 32]>,
 }
 
 /// A workspace as handlers see it.
@@ -139,6 +141,7 @@ impl Shared {
             )),
             workspaces,
             streams_of: Places::new(state.limits.streams_per_credential),
+            streams_asked: watch::Sender::default(),
             limits: state.limits,
             public_url: state.public_url,
             own_site: state.own_site,

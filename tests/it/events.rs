@@ -299,13 +299,10 @@ fn a_credential_has_so_many_streams_and_leaves_the_others_theirs() {
     assert_eq!(refused.header("retry-after"), Some("5"));
     let _others = ["chat-key-1", "lead-key-1"].map(|key| Stream::open(&server, key, None));
     drop(first);
-    let deadline = now() + Duration::from_secs(30);
-    let mut number = 300_000;
+    // Nothing happens that would be written to it, and no sign of life is due for 15 s.
+    let deadline = now() + Duration::from_secs(10);
     while one_more().status() != 200 {
         assert!(now() < deadline, "the place of a stream that was closed isn't free");
-        // That nobody reads is noticed when something is written.
-        number += 1;
-        server.callback(&asap(&format!("030 {number}")));
     }
 }
 

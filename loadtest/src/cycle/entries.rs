@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Entries in their order.
 pub(super) type Entries = Arc<Mutex<Vec<Bytes>>>;
 
-/// A log that keeps a copy of what it is given.
+/// A log that keeps what it is given.
 pub(super) struct Recorder {
     log: Box<dyn Log>,
     entries: Entries,
@@ -59,7 +59,7 @@ impl Log for Recorder {
         first: EntryNumber,
         entries: Vec<Bytes>,
     ) -> PortFuture<'_, Result<(), StoreError>> {
-        // Only references: they are kept for what follows.
+        // References; what they point to stays in memory until it is committed again.
         let mut kept = self.entries.lock().expect("nobody panics while holding it");
         kept.extend(entries.iter().cloned());
         drop(kept);

@@ -2,9 +2,9 @@
 //! through meanwhile, or finds out that it never can be.
 //!
 //! Separate from the writer, which decides what is sent when. After every hitch it compares the
-//! store with what it left there: same instance, and an end that fits. Entries that
-//! the store had acknowledged and lost are written again from the last groups kept in memory. It
-//! must never send groups in another order, and never take an error for an acknowledgement.
+//! store with what it left there: same instance, and an end that fits. Entries that the store had
+//! acknowledged and lost are written again from the last groups, kept in memory where it may lose
+//! any. It must never send groups in another order, and never take an error for an acknowledgement.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
