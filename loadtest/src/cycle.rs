@@ -126,7 +126,7 @@ struct Served {
 /// Runs cycles on an empty store; tells when they begin.
 async fn cycles(args: &Args, store: OpenStore, begins: impl FnOnce()) -> Result<Served> {
     let OpenStore { log, tables } = store;
-    let config = config(args.agents, WorkspaceId::parse("main").context("an id")?)?;
+    let config = config(args.agents)?;
     let library = Box::new(|rows| Arc::new(StoreLibrary::new(rows)) as Arc<_>);
     let started = Workspace::start(config, log, tables, Arc::new(RowCodec), library).await;
     let (handle, running) = started.context("starting the engine")?;
@@ -156,7 +156,7 @@ fn queue_id() -> Result<QueueId> {
     QueueId::parse(house::QUEUE).context("an id")
 }
 
-fn config(agents: u32, workspace: WorkspaceId) -> Result<EngineConfig> {
+fn config(agents: u32) -> Result<EngineConfig> {
     let queue = queue_id()?;
     let agents: Result<Vec<AgentSettings>> = (1..=agents)
         .map(|number| {
@@ -170,7 +170,7 @@ fn config(agents: u32, workspace: WorkspaceId) -> Result<EngineConfig> {
         })
         .collect();
     Ok(EngineConfig {
-        workspace,
+        workspace: WorkspaceId::parse("main").context("an id")?,
         limits: Limits::default(),
         queues: vec![QueueSettings::new(queue)],
         agents: agents?,

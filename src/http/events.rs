@@ -83,10 +83,9 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
         after,
         expires_at: call.caller.expires_at,
         key: call.caller.key.clone(),
-        identity: call.caller.identity,
         asked: call.shared.streams_asked.subscribe(),
         _permit: permit,
-        _place: place,
+        place,
     };
     let first = futures_util::stream::iter([Ok(Bytes::from_static(COME_AGAIN.as_bytes()))]);
     let rest = futures_util::stream::unfold(following, Following::next);
@@ -135,14 +134,12 @@ struct Following {
     expires_at: Option<Timestamp>,
     /// The key that it was opened with, if with one.
     key: Option<Arc<ApiKey>>,
-    /// Whoever it was opened with.
-    identity: [u8; 32],
     /// Whose streams are to show whether they are there.
     asked: watch::Receiver<[u8; 32]>,
     /// Held until the stream ends.
     _permit: OwnedSemaphorePermit,
     /// Of those that its credential may have; held as long.
-    _place: Place<[u8; 32]>,
+    place: Place<[u8; 32]>,
 }
 
 impl Following {
@@ -157,7 +154,7 @@ impl Following {
                 // First: others' events, which aren't shown, may come without a pause.
                 () = &mut self.quiet => return Some(self.show()),
                 Ok(()) = self.asked.changed() => {
-                    if *self.asked.borrow_and_update() == self.identity {
+                    if *self.asked.borrow_and_update() == *self.place.key() {
                         return Some(self.show());
                     }
                     continue;

@@ -172,7 +172,7 @@ async fn a_long_outage_does_not_age_what_was_acknowledged_before_it() {
     assert_eq!(world.stored().last, 2);
 }
 
-/// What it can't lose need not be kept, by which a burst takes half as much memory.
+/// What it can't lose need not be kept, by which a burst takes a fifth less memory.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_kept_for_a_store_that_loses_nothing() {
     for is_sure in [false, true] {
