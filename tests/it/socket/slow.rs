@@ -133,8 +133,8 @@ fn who_reads_slowly_is_told_without_context() {
         assert_eq!(without, callback["context"].is_null(), "{number}");
         omitted.push(without);
     }
-    assert!(!omitted[0] && omitted[changes - 1], "{omitted:?}");
-    assert!(omitted.is_sorted(), "{omitted:?}");
+    // The last of them may be told when the first are read already, and be full again.
+    assert!(!omitted[0] && omitted.contains(&true), "{omitted:?}");
     // Read to the end, all is as before.
     change(&server, &made, 9_000);
     assert!(mara.expect("callback.updated")["callback"]["context"].is_object());
