@@ -5,9 +5,10 @@
 //! skills at levels 1–3. What no skill is asked for never waits here, or nobody would be idle.
 //!
 //! One cycle makes two assignments, one each way, and puts the world back as it was: a callback
-//! arrives and takes the best idle agent; that agent is done, finds nothing and reports idle
-//! again; a busy agent is done and takes the best of what waits; another callback arrives in its
-//! place and finds nobody. All of it is timed, the two assignments alone are counted.
+//! arrives in a queue where somebody is idle and takes the best of them; that agent is done, finds
+//! nothing and reports idle again; a busy agent is done and takes the best of what waits; another
+//! callback arrives in its place and finds nobody. All of it is timed, the two assignments alone
+//! are counted.
 //!
 //! Beside it stands a linear scan that finds the same answers, over all agents for a callback and
 //! over all that waits for an agent; that they are the same is asserted.
@@ -30,6 +31,10 @@ use ringback::domain::queue::Queue;
 use ringback::domain::rank::Rank;
 use ringback::domain::skills::{Held, Level, Preference, Requirement, Requirements, Skills};
 use ringback::domain::time::{Now, Span, Timestamp};
+
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const QUEUES: usize = 50;
 const SKILLS: usize = 200;
@@ -123,6 +128,8 @@ struct World {
     /// Everything again, for the scan; what waits with its signature.
     agents: Vec<AgentReport>,
     idle: Vec<bool>,
+    /// Signatures that ask for no skill, of queues where somebody is idle.
+    staffed: Vec<usize>,
     numbers: BTreeMap<AgentId, usize>,
     waiting: BTreeMap<CallbackId, (Work, usize)>,
     /// Agents who find work when they are done, and what they hold.
@@ -154,6 +161,7 @@ impl World {
         let mut world = Self {
             numbers: numbers.map(|(no, report)| (report.settings.id.clone(), no)).collect(),
             idle: vec![false; agents.len()],
+            staffed: Vec::new(),
             agents,
             dice,
             router: RouterMachine::new(RouterLimits::default()),
@@ -212,6 +220,8 @@ impl World {
                 self.step(RouterMessage::Hold { callback: held, agent, medium, size });
             }
         }
+        let staffed = (0..QUEUES).filter(|no| self.scan_agents(&self.signatures[*no].0).is_some());
+        self.staffed = staffed.collect();
         self.spent = Duration::ZERO;
     }
 
@@ -279,23 +289,17 @@ impl World {
         self.now = self.now + Span::millis(1);
         let [mut by_agents, mut by_work] = [Duration::ZERO; 2];
 
-        let signature = self.dice.roll(QUEUES);
+        let signature = self.staffed[self.dice.roll(self.staffed.len())];
         let queue = self.signatures[signature].0.clone();
         let expected = scan.is_some().then(|| timed(&mut by_agents, || self.scan_agents(&queue)));
         let found = self.enqueue(signature);
         assert!(expected.is_none_or(|expected| expected == found), "the scan finds the same");
         self.deciding[0] += self.last_spent;
-        if let Some(agent) = found {
-            assert_eq!(self.release(CallbackId(self.last_id), agent), None);
-            self.agents[agent].idle_since = self.now;
-            let report = self.agents[agent].clone();
-            assert_eq!(self.step(RouterMessage::PutAgent(Box::new(report))), None);
-        } else {
-            // Only with so few agents that a queue may have no idle one.
-            let id = CallbackId(self.last_id);
-            self.waiting.remove(&id);
-            self.step(RouterMessage::Withdraw(id));
-        }
+        let agent = found.expect("somebody is idle");
+        assert_eq!(self.release(CallbackId(self.last_id), agent), None);
+        self.agents[agent].idle_since = self.now;
+        let report = self.agents[agent].clone();
+        assert_eq!(self.step(RouterMessage::PutAgent(Box::new(report))), None);
 
         let place = self.dice.roll(self.takers.len());
         let (agent, held) = self.takers[place];
