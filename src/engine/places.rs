@@ -45,13 +45,6 @@ impl<K: Ord + Clone> Places<K> {
     }
 }
 
-impl<K: Ord> Place<K> {
-    /// Whose it is.
-    pub fn key(&self) -> &K {
-        &self.key
-    }
-}
-
 impl<K> Places<K> {
     fn held(&self) -> MutexGuard<'_, BTreeMap<K, usize>> {
         // What a panicking thread left behind is still a count.

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::call::Call;
 use super::reply::Reply;
+use super::state::Workspace;
 use crate::domain::callback::Channel;
 use crate::domain::event::Event;
 use crate::domain::ids::{CallbackId, WorkspaceId};
@@ -35,7 +36,7 @@ use crate::wire::role::Role;
 const MEDIA_TYPE: &str = "text/event-stream";
 
 /// Streams at once, per workspace: each reads every event.
-pub(super) const MAX_STREAMS: usize = 100;
+const MAX_STREAMS: usize = 100;
 
 /// Events read at once.
 const READ_AT_ONCE: usize = 256;
@@ -43,9 +44,13 @@ const READ_AT_ONCE: usize = 256;
 /// After so long without an event comes a sign of life, which also tells how far was read.
 const QUIET: Span = Span::seconds(15);
 
-/// A client that has gone is noticed when something is written to it. Where its credential has all
-/// the streams that it may have, that is done at once, and the next one waits so long for a place.
-const LOOK: Span = Span::millis(500);
+/// A client that has gone is noticed when something is written to it: one that closed its connection
+/// with the second write, for the first only makes its system answer. So where no place is left
+/// each open stream is written to this often, and whoever asks for one waits as long.
+const LOOKS: u32 = 5;
+
+/// Between two of them.
+const LOOK: Span = Span::millis(100);
 
 /// How long clients wait before they come again, in milliseconds.
 const COME_AGAIN: &str = "retry: 1000\n\n";
@@ -69,11 +74,7 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
         // Nobody would read what comes, nor be seen to leave.
         return Ok(Reply::text(MEDIA_TYPE, ""));
     }
-    let place = place(call, &handle).await?;
-    let permit = workspace.streams.clone().try_acquire_owned().map_err(|_full| {
-        let detail = format!("{MAX_STREAMS} streams are open; close one, or try again later.");
-        Problem::new(Kind::Overloaded, detail).retry_after(PLACE_SECONDS)
-    })?;
+    let seat = seat(call, workspace).await?;
     let following = Following {
         feed: EventFeed::new(handle.clone()),
         quiet: handle.wait(QUIET),
@@ -83,25 +84,41 @@ pub(super) async fn stream(call: &Call<'_>) -> Result<Reply, Problem> {
         after,
         expires_at: call.caller.expires_at,
         key: call.caller.key.clone(),
-        asked: call.shared.streams_asked.subscribe(),
-        _permit: permit,
-        place,
+        asked: workspace.streams.asked.subscribe(),
+        _seat: seat,
     };
     let first = futures_util::stream::iter([Ok(Bytes::from_static(COME_AGAIN.as_bytes()))]);
     let rest = futures_util::stream::unfold(following, Following::next);
     Ok(Reply::stream(MEDIA_TYPE, futures_util::StreamExt::chain(first, rest)))
 }
 
-/// One of the places that a credential has.
-async fn place(call: &Call<'_>, handle: &Handle) -> Result<Place<[u8; 32]>, Problem> {
-    let (places, identity) = (&call.shared.streams_of, call.caller.identity);
-    if let Some(place) = places.take(identity) {
-        return Ok(place);
+/// One of the places that a credential has, and one of the workspace's.
+async fn seat(call: &Call<'_>, workspace: &Workspace) -> Result<Seat, Problem> {
+    let streams = &workspace.streams;
+    for _ in 0..LOOKS {
+        if let Ok(seat) = take_seat(call, streams) {
+            return Ok(seat);
+        }
+        // One asks for all who wait.
+        let turn = streams.look.try_acquire();
+        if turn.is_ok() {
+            streams.asked.send_replace(());
+        }
+        workspace.handle.wait(LOOK).await;
     }
-    call.shared.streams_asked.send_replace(identity);
-    handle.wait(LOOK).await;
-    let place = places.take(identity);
-    place.ok_or_else(|| Problem::all_open(places.most(), "streams with this credential"))
+    take_seat(call, streams)
+}
+
+fn take_seat(call: &Call<'_>, streams: &Streams) -> Result<Seat, Problem> {
+    let places = &call.shared.streams_of;
+    let place = places.take(call.caller.identity);
+    let place =
+        place.ok_or_else(|| Problem::all_open(places.most(), "streams with this credential"))?;
+    let permit = streams.free.clone().try_acquire_owned().map_err(|_full| {
+        let detail = format!("{MAX_STREAMS} streams are open; close one, or try again later.");
+        Problem::new(Kind::Overloaded, detail).retry_after(PLACE_SECONDS)
+    })?;
+    Ok(Seat { _place: place, _permit: permit })
 }
 
 /// The id after which it begins: the client's last, or the newest now.
@@ -121,6 +138,30 @@ async fn begin(call: &Call<'_>, handle: &Handle) -> Result<u64, Problem> {
     Ok(last)
 }
 
+/// The streams of a workspace.
+pub(super) struct Streams {
+    /// How many may still be opened.
+    free: Arc<Semaphore>,
+    /// All of them are to show whether they are there.
+    asked: watch::Sender<()>,
+    /// Held by who has asked, until it is seen who was there.
+    look: Semaphore,
+}
+
+impl Streams {
+    /// None is open.
+    pub(super) fn new() -> Self {
+        let free = Arc::new(Semaphore::new(MAX_STREAMS));
+        Self { free, asked: watch::Sender::new(()), look: Semaphore::new(1) }
+    }
+}
+
+/// Held until the stream ends.
+struct Seat {
+    _place: Place<[u8; 32]>,
+    _permit: OwnedSemaphorePermit,
+}
+
 /// A stream that is open.
 struct Following {
     handle: Handle,
@@ -134,12 +175,8 @@ struct Following {
     expires_at: Option<Timestamp>,
     /// The key that it was opened with, if with one.
     key: Option<Arc<ApiKey>>,
-    /// Whose streams are to show whether they are there.
-    asked: watch::Receiver<[u8; 32]>,
-    /// Held until the stream ends.
-    _permit: OwnedSemaphorePermit,
-    /// Of those that its credential may have; held as long.
-    place: Place<[u8; 32]>,
+    asked: watch::Receiver<()>,
+    _seat: Seat,
 }
 
 impl Following {
@@ -153,12 +190,7 @@ impl Following {
                 biased;
                 // First: others' events, which aren't shown, may come without a pause.
                 () = &mut self.quiet => return Some(self.show()),
-                Ok(()) = self.asked.changed() => {
-                    if *self.asked.borrow_and_update() == *self.place.key() {
-                        return Some(self.show());
-                    }
-                    continue;
-                }
+                Ok(()) = self.asked.changed() => return Some(self.show()),
                 () = self.feed.more() => {}
                 () = self.feed.ended() => return None,
                 () = ended(&self.handle, self.expires_at) => continue,

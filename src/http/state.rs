@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
-
 use super::auth::{Credentials, Gate};
-use super::events::MAX_STREAMS;
+use super::events::Streams;
 use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
 use super::pages::PageSettings;
@@ -99,8 +97,6 @@ pub(super) struct Shared {
     pub(super) phone_requests: Arc<PhoneRequests>,
     /// Streams of events, by whose they are.
     pub(super) streams_of: Arc<Places<[u8; 32]>>,
-    /// The credential whose streams are to show whether they are still there.
-    pub(super) streams_asked: watch::Sender<[u8; 32]>,
 }
 
 /// A workspace as handlers see it.
@@ -112,8 +108,7 @@ pub(super) struct Workspace {
     pub(super) phone_requests_per_minute: u32,
     pub(super) signer: Signer,
     pub(super) desk_origins: BTreeSet<String>,
-    /// Streams of events that may still be opened.
-    pub(super) streams: Arc<Semaphore>,
+    pub(super) streams: Streams,
 }
 
 impl Shared {
@@ -129,7 +124,7 @@ impl Shared {
                 phone_requests_per_minute: access.phone_requests_per_minute,
                 signer: Signer::new(&access.credentials.secret),
                 desk_origins: access.desk_origins.into_iter().collect(),
-                streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+                streams: Streams::new(),
             });
             credentials.push(access.credentials);
         }
@@ -141,7 +136,6 @@ impl Shared {
             )),
             workspaces,
             streams_of: Places::new(state.limits.streams_per_credential),
-            streams_asked: watch::Sender::default(),
             limits: state.limits,
             public_url: state.public_url,
             own_site: state.own_site,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use rlimit::{INFINITY, Resource};
+use serde_json::{Value, json};
 
 use crate::redis::now;
-use crate::server::Server;
+use crate::server::{Server, asap, send};
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 
@@ -132,4 +133,52 @@ fn readiness_tells_alarms_beside_it() {
     let server = Server::start();
     let ready = server.get("/readyz", "");
     assert_eq!((ready.status, &ready.body["alarms"]), (200, &json!({})));
+}
+
+/// Waits until it is so.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = now() + std::time::Duration::from_mins(1);
+    while !is_so() {
+        assert!(now() < deadline, "{what}");
+    }
+}
+
+#[test]
+fn what_a_full_disk_holds_up_goes_on_once_there_is_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("embedded:{}", folder.path().join("data").display());
+    let server = Server::start_on(folder.path(), &store);
+    let first = server.callback(&asap("030 123456"));
+    let process = i32::try_from(server.id()).expect("small");
+    let bound = |bytes| {
+        let limits = Some((bytes, INFINITY));
+        rlimit::prlimit(process, Resource::FSIZE, limits, None).expect("it can be set");
+    };
+    // Nothing can be written any more. The tables notice when they settle at rest.
+    bound(1);
+    let failures = "ringback_tables_failures_total{workspace=\"main\"}";
+    until("the tables fail", || value(&metrics(&server), failures) > 0.0);
+    let ask = || {
+        let request = server.request("POST", "/v1/callbacks", "portal-key");
+        send(request.header("Idempotency-Key", "second").json(&asap("030 123457")))
+    };
+    let path = format!("/v1/callbacks/{}", first["id"].as_str().expect("an id"));
+    assert_eq!(server.get(&path, "admin-key").status, 200, "what there is can be read");
+    ask().is_problem(503, "unavailable");
+
+    bound(INFINITY);
+    until("it goes on", || ask().status == 201);
+    let seconds = "ringback_tables_failing_seconds{workspace=\"main\"}";
+    until("the tables are written", || value(&metrics(&server), seconds) <= 0.0);
+    until("no alarm is left", || server.get("/readyz", "").body["alarms"] == json!({}));
+    let listed = |server: &Server| -> Vec<Value> {
+        let list = server.get("/v1/callbacks?sort=created_at", "admin-key").body;
+        let items = list["items"].as_array().expect("a list");
+        items.iter().map(|item| item["id"].clone()).collect()
+    };
+    let all = listed(&server);
+    assert_eq!((all.len(), &all[0]), (2, &first["id"]));
+    server.kill_now();
+    drop(server);
+    assert_eq!(listed(&Server::start_on(folder.path(), &store)), all);
 }

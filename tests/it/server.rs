@@ -161,9 +161,11 @@ impl Server {
     fn launch(folder: &Path, store: &str, text: &str, settings: &[(&str, &str)]) -> Self {
         let config = folder.join("ringback.toml");
         std::fs::write(&config, text).expect("it is written");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ringback"))
+        // A write past a limit that a test sets to its files fails, and doesn't end the server.
+        let mut process = Command::new("/bin/sh")
             .env_clear()
             .envs(settings.iter().copied())
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_ringback")])
             .args(["serve", "--store", store, "--config"])
             .arg(&config)
             .stdin(Stdio::null())
