@@ -44,9 +44,9 @@ const READ_AT_ONCE: usize = 256;
 /// After so long without an event comes a sign of life, which also tells how far was read.
 const QUIET: Span = Span::seconds(15);
 
-/// A client that has gone is noticed when something is written to it: one that closed its connection
-/// with the second write, for the first only makes its system answer. So where no place is left
-/// each open stream is written to this often, and whoever asks for one waits as long.
+/// A client that has gone is noticed when something is written to it; one that closed its
+/// connection with the second write, for the first only makes its system answer. So where no place
+/// is left each open stream is written to this often, and whoever asks for one waits as long.
 const LOOKS: u32 = 5;
 
 /// Between two of them.

@@ -7,7 +7,8 @@
 //! PATH/WORKSPACE/lock      held by the one process that has it open
 //! PATH/WORKSPACE/head      epoch, instance and layout
 //! PATH/WORKSPACE/log/      segments of the log
-//! PATH/WORKSPACE/tables/   the tables' own files; `tables.new/` until they are made
+//! PATH/WORKSPACE/tables/   the tables' own files; `tables.new/` until they are made, and
+//!                          `tables.room` for as long as it is tried whether the disk has room
 //! ```
 
 use std::fs::{self, File, TryLockError};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::redis::now;
 use crate::server::{Server, asap, send};
+use crate::socket::wait_until;
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 
@@ -135,14 +136,6 @@ fn readiness_tells_alarms_beside_it() {
     assert_eq!((ready.status, &ready.body["alarms"]), (200, &json!({})));
 }
 
-/// Waits until it is so.
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = now() + std::time::Duration::from_mins(1);
-    while !is_so() {
-        assert!(now() < deadline, "{what}");
-    }
-}
-
 #[test]
 fn what_a_full_disk_holds_up_goes_on_once_there_is_room() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -154,10 +147,14 @@ fn what_a_full_disk_holds_up_goes_on_once_there_is_room() {
         let limits = Some((bytes, INFINITY));
         rlimit::prlimit(process, Resource::FSIZE, limits, None).expect("it can be set");
     };
-    // Nothing can be written any more. The tables notice when they settle at rest.
+    // Once the tables have it, nothing can be written any more: they notice when they settle at
+    // rest, and take nothing from then on.
+    let projected = "ringback_journal_projected{workspace=\"main\"}";
+    let durable = value(&metrics(&server), "ringback_journal_durable{workspace=\"main\"}");
+    wait_until("it is in the tables", || value(&metrics(&server), projected) >= durable);
     bound(1);
     let failures = "ringback_tables_failures_total{workspace=\"main\"}";
-    until("the tables fail", || value(&metrics(&server), failures) > 0.0);
+    wait_until("the tables fail", || value(&metrics(&server), failures) > 0.0);
     let ask = || {
         let request = server.request("POST", "/v1/callbacks", "portal-key");
         send(request.header("Idempotency-Key", "second").json(&asap("030 123457")))
@@ -167,10 +164,10 @@ fn what_a_full_disk_holds_up_goes_on_once_there_is_room() {
     ask().is_problem(503, "unavailable");
 
     bound(INFINITY);
-    until("it goes on", || ask().status == 201);
+    wait_until("it goes on", || ask().status == 201);
     let seconds = "ringback_tables_failing_seconds{workspace=\"main\"}";
-    until("the tables are written", || value(&metrics(&server), seconds) <= 0.0);
-    until("no alarm is left", || server.get("/readyz", "").body["alarms"] == json!({}));
+    wait_until("the tables are written", || value(&metrics(&server), seconds) <= 0.0);
+    wait_until("no alarm is left", || server.get("/readyz", "").body["alarms"] == json!({}));
     let listed = |server: &Server| -> Vec<Value> {
         let list = server.get("/v1/callbacks?sort=created_at", "admin-key").body;
         let items = list["items"].as_array().expect("a list");

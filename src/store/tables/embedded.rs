@@ -8,17 +8,13 @@
 //! row in fjall's cache would be read faster on the spot, but nobody can know before asking: one
 //! that isn't costs the caller's thread, on which a whole workspace may run, a disk's time. The hop
 //! costs some 10 µs.
-//!
-//! After a write that failed, as on a full disk, fjall refuses all others until it is opened again.
-//! That is done here as soon as the disk takes something, and counts if all is there that was:
-//! what isn't is in the log, from which a start brings it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::io;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{panic, thread};
 
 use bytes::Bytes;
@@ -27,14 +23,15 @@ use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
     Readable, Snapshot,
 };
-use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
 
+use self::files::{Files, ROOM_BYTES};
 use super::{holds_nothing, is_due};
 use crate::engine::ports::{
     EntryNumber, Epoch, PortFuture, RangeRead, RowKey, StoreError, Table, TableBatch, Tables,
 };
 use crate::store::directory::{self, Directory};
+
+mod files;
 
 /// Keyspace of the facts about the tables themselves; no table has this name.
 const FACTS: &str = "_facts";
@@ -56,29 +53,11 @@ const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 /// So many rows at most are left to be synchronised with those after them: a megabyte or two.
 const SYNC_ROWS: usize = 8_192;
 
-/// The disk takes something again when it has room for so much: as much as for a segment of the
-/// log, which fails with the tables.
-const ROOM_BYTES: u64 = 64 * 1024 * 1024;
-
 /// The tables of one workspace in a directory.
 pub(in crate::store) struct EmbeddedTables {
-    place: Arc<Place>,
+    files: Arc<Files>,
     /// The epoch taken; 0 before.
     epoch: AtomicU64,
-    /// Last, so that the lock outlives the database.
-    _directory: Arc<Directory>,
-}
-
-/// Where they are, and whether they are open.
-struct Place {
-    path: PathBuf,
-    state: RwLock<State>,
-}
-
-enum State {
-    Open(Inner),
-    /// They couldn't be opened again with all that they had, which is up to this watermark.
-    Closed(EntryNumber),
 }
 
 struct Inner {
@@ -92,6 +71,8 @@ struct Inner {
     settled: AtomicU64,
     /// Rows since something was synchronised.
     unsynced: AtomicUsize,
+    /// The disk has refused to synchronise, and not for want of room: what it has isn't known.
+    unsure: AtomicBool,
 }
 
 type Rows = Vec<(Bytes, Bytes)>;
@@ -105,86 +86,23 @@ impl EmbeddedTables {
             let (database, _facts) = open_at(path)?;
             database.persist(PersistMode::SyncAll).map_err(failed)
         })?;
-        let state = RwLock::new(State::Open(Inner::open(&path)?));
-        let place = Arc::new(Place { path, state });
-        Ok(Self { place, epoch: AtomicU64::new(0), _directory: directory })
+        let files = Arc::new(Files::open(path, directory)?);
+        Ok(Self { files, epoch: AtomicU64::new(0) })
     }
 
     fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Place) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Files) -> Result<T, StoreError> + Send + 'static,
     ) -> PortFuture<'static, Result<T, StoreError>> {
-        let place = Arc::clone(&self.place);
-        Box::pin(directory::blocking(move || work(&place)))
+        let files = Arc::clone(&self.files);
+        Box::pin(directory::blocking(move || work(&files)))
     }
-}
-
-impl Place {
-    fn read<T>(&self, work: impl FnOnce(&Inner) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Open(inner) => work(inner),
-            State::Closed(_) => Err(StoreError::Unavailable(
-                "the tables couldn't be opened again with all that they had; start again"
-                    .to_owned(),
-            )),
-        }
-    }
-
-    /// Does what fjall may refuse after a write that failed: then it is opened again and asked
-    /// once more, if the disk has room.
-    fn write<T>(&self, work: impl Fn(&Inner) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        match self.read(&work) {
-            Err(StoreError::Unavailable(_)) if self.is_refused() && has_room(&self.path) => {
-                self.open_again()?;
-                self.read(work)
-            }
-            done => done,
-        }
-    }
-
-    /// Whether nothing is taken until fjall is opened again.
-    fn is_refused(&self) -> bool {
-        self.read(|inner| Ok(inner.refuses())).unwrap_or(true)
-    }
-
-    /// Opens fjall again. Readers wait; they find all that was there, or the tables closed.
-    fn open_again(&self) -> Result<(), StoreError> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let had = match &*state {
-            State::Open(inner) => *lock(&inner.watermark),
-            State::Closed(had) => *had,
-        };
-        // Closed before they are opened: fjall locks its files.
-        *state = State::Closed(had);
-        let inner = Inner::open(&self.path)
-            .map_err(|error| StoreError::Unavailable(format!("opening the tables: {error}")))?;
-        let has = *lock(&inner.watermark);
-        if has != had {
-            let what = format!("the tables came back with entries up to {has} of {had}");
-            return Err(StoreError::Unavailable(what + "; start again"));
-        }
-        *state = State::Open(inner);
-        tracing::info!(path = %self.path.display(), "the tables are open again");
-        Ok(())
-    }
-}
-
-/// Whether the disk has room again, or can't say.
-fn has_room(path: &Path) -> bool {
-    let tried = path.with_extension("room");
-    let reserved = File::create(&tried).is_ok_and(|file| {
-        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, ROOM_BYTES) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => true,
-            Err(_) => false,
-        }
-    });
-    fs::remove_file(&tried).is_ok() && reserved
 }
 
 impl Tables for EmbeddedTables {
     fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>> {
         Box::pin(async move {
-            let watermark = self.run(move |place| place.write(|inner| inner.take(epoch))).await?;
+            let watermark = self.run(move |files| files.write(|inner| inner.take(epoch))).await?;
             self.epoch.store(epoch, Ordering::Relaxed);
             Ok(watermark)
         })
@@ -194,16 +112,16 @@ impl Tables for EmbeddedTables {
         let ours = self.epoch.load(Ordering::Relaxed);
         // On the spot, and always on the same thread: on whichever is free each would keep pieces
         // of rows for itself.
-        Box::pin(async move { self.place.write(|inner| inner.apply(ours, &batch)) })
+        Box::pin(async move { self.files.write(|inner| inner.apply(ours, &batch)) })
     }
 
     fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { self.place.write(Inner::settle) })
+        Box::pin(async { self.files.write(Inner::settle) })
     }
 
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
-        self.run(move |place| {
-            place.read(|inner| {
+        self.run(move |files| {
+            files.read(|inner| {
                 // One snapshot for all keys, so that no batch is seen by halves.
                 let snapshot = inner.database.snapshot();
                 keys.iter().map(|key| inner.get(&snapshot, key)).collect()
@@ -212,7 +130,7 @@ impl Tables for EmbeddedTables {
     }
 
     fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Rows, StoreError>> {
-        self.run(move |place| place.read(|inner| inner.range(&read)))
+        self.run(move |files| files.read(|inner| inner.range(&read)))
     }
 
     fn may_lose(&self) -> bool {
@@ -245,6 +163,7 @@ impl Inner {
             watermark: Mutex::new(watermark),
             settled: AtomicU64::new(watermark),
             unsynced: AtomicUsize::new(0),
+            unsure: AtomicBool::new(false),
         })
     }
 
@@ -306,7 +225,18 @@ impl Inner {
             return Ok(());
         }
         self.unsynced.store(0, Ordering::Relaxed);
-        self.database.persist(PersistMode::SyncData).map_err(failed)
+        self.sync(PersistMode::SyncData)
+    }
+
+    fn sync(&self, mode: PersistMode) -> Result<(), StoreError> {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let synced = self.database.persist(mode);
+        if let Err(fjall::Error::Io(error)) = &synced
+            && !matches!(error.kind(), FileTooLarge | QuotaExceeded | StorageFull)
+        {
+            self.unsure.store(true, Ordering::Relaxed);
+        }
+        synced.map_err(failed)
     }
 
     /// Synchronises. When nothing came since the last time, what is gathered in memory is written
@@ -321,7 +251,7 @@ impl Inner {
             self.facts.insert(WATERMARK, now.to_le_bytes().as_slice()).map_err(failed)?;
         }
         drop(watermark);
-        self.database.persist(PersistMode::SyncAll).map_err(failed)?;
+        self.sync(PersistMode::SyncAll)?;
         if !rests {
             return Ok(());
         }
@@ -422,7 +352,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn failed(error: fjall::Error) -> StoreError {
     match error {
         fjall::Error::Poisoned => StoreError::Unavailable(format!(
-            "the tables couldn't be written; they go on when the disk has room for {} MiB",
+            "the tables couldn't be written; with room for {} MiB they go on by themselves, \
+             else see to the disk and start again",
             ROOM_BYTES >> 20
         )),
         error => StoreError::Unavailable(format!("tables: {error}")),
@@ -435,47 +366,5 @@ fn opening(place: &str, error: fjall::Error) -> StoreError {
         fjall::Error::Locked => StoreError::Locked(place.to_owned()),
         fjall::Error::Io(error) => StoreError::Unavailable(format!("{place}: {error}")),
         error => StoreError::Damaged { place: place.to_owned(), what: error.to_string() },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::ports::RowWrite;
-
-    const TABLE: Table = Table::ordered(200, "things");
-
-    fn batch(number: EntryNumber) -> TableBatch {
-        let key = RowKey { table: TABLE, key: Bytes::from(number.to_be_bytes().to_vec()) };
-        let row = RowWrite { key, value: Some(Bytes::from_static(b"it")) };
-        TableBatch { from: number, to: number, rows: [row].into() }
-    }
-
-    #[tokio::test]
-    async fn they_are_opened_again_with_all_that_they_had_or_stay_closed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let directory = Directory::open(folder.path()).expect("it is locked");
-        let tables = EmbeddedTables::open(Arc::new(directory)).expect("they open");
-        tables.take(1).await.expect("taken");
-        tables.apply(batch(1)).await.expect("applied");
-        assert!(!tables.place.is_refused());
-        tables.place.open_again().expect("all is there");
-        tables.apply(batch(2)).await.expect("it goes on where it was");
-        let start = Bytes::new();
-        let read = RangeRead { table: TABLE, start, end: None, reverse: false, limit: 9 };
-        let all = || tables.range(read.clone());
-        assert_eq!(all().await.expect("they are open").len(), 2);
-
-        if let State::Open(inner) = &*tables.place.state.read().expect("whole") {
-            *lock(&inner.watermark) = 7;
-        }
-        for _ in 0..2 {
-            let lost = tables.place.open_again().expect_err("five entries are missing");
-            assert!(lost.to_string().contains("up to 2 of 7"), "{lost}");
-            assert!(tables.place.is_refused());
-        }
-        let closed = all().await.expect_err("what was read before might be missing");
-        assert!(closed.to_string().contains("start again"), "{closed}");
-        tables.apply(batch(8)).await.expect_err("nor is anything written");
     }
 }

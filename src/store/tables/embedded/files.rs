@@ -1,0 +1,185 @@
+//! Fjall's files, closed and opened again while the server goes on.
+//!
+//! After a write that failed, as on a full disk, fjall refuses all others until it is opened again.
+//! That is done here as soon as the disk has room. Where something is gone then, the workspace
+//! starts again as a whole, which brings it from the log.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, StatVfs};
+use rustix::io::Errno;
+
+use super::{Inner, lock};
+use crate::engine::ports::{EntryNumber, StoreError};
+use crate::store::directory::Directory;
+
+/// The disk takes something again when it has room for so much: as much as for a segment of the
+/// log, which fails with the tables.
+pub(super) const ROOM_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Extension of the file that is made to see that, and goes at once.
+const TRIED: &str = "room";
+
+/// Waited for between closing fjall and opening it again.
+const LETS_GO: Duration = Duration::from_millis(100);
+
+/// Where they are, and what is open of them.
+pub(super) struct Files {
+    path: PathBuf,
+    state: RwLock<State>,
+    /// Last, so that the lock outlives the database.
+    _directory: Arc<Directory>,
+}
+
+enum State {
+    Open(Inner),
+    /// They couldn't be opened again yet; what they had is up to this watermark.
+    Closed(EntryNumber),
+}
+
+impl Files {
+    /// Opens them in a locked directory.
+    pub(super) fn open(path: PathBuf, directory: Arc<Directory>) -> Result<Self, StoreError> {
+        // Of a process that was killed meanwhile; as a rule there is none.
+        let _ = fs::remove_file(path.with_extension(TRIED));
+        let state = RwLock::new(State::Open(Inner::open(&path)?));
+        Ok(Self { path, state, _directory: directory })
+    }
+
+    /// Does something with them while they are open.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(inner) => work(inner),
+            State::Closed(_) => {
+                Err(StoreError::Unavailable("the tables aren't open again yet".to_owned()))
+            }
+        }
+    }
+
+    /// Does what fjall may refuse after a write that failed: then it is opened again and asked
+    /// once more, if the disk has room.
+    pub(super) fn write<T>(
+        &self,
+        work: impl Fn(&Inner) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.read(&work) {
+            Err(StoreError::Unavailable(_)) if self.is_refused() && has_room(&self.path) => {
+                self.open_again()?;
+                self.read(work)
+            }
+            done => done,
+        }
+    }
+
+    /// Whether nothing is taken until fjall is opened again, and that would help.
+    fn is_refused(&self) -> bool {
+        self.read(|inner| Ok(inner.refuses() && !inner.unsure.load(Ordering::Relaxed)))
+            .unwrap_or(true)
+    }
+
+    /// Opens fjall again. Readers wait; they find all that was there, or the tables closed.
+    fn open_again(&self) -> Result<(), StoreError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let had = match &*state {
+            State::Open(inner) => *lock(&inner.watermark),
+            State::Closed(had) => *had,
+        };
+        // Closed before they are opened: fjall locks its files. Its threads let go of its journal,
+        // and write the rest of it, a moment after they count as ended.
+        *state = State::Closed(had);
+        thread::park_timeout(LETS_GO);
+        let inner = Inner::open(&self.path)
+            .map_err(|error| StoreError::Unavailable(format!("opening the tables: {error}")))?;
+        let has = *lock(&inner.watermark);
+        // More is right: a batch that failed may have been written as fjall closed.
+        if has < had {
+            let place = self.path.display().to_string();
+            let what = format!("opened again, it has entries up to {has} of {had}");
+            return Err(StoreError::Damaged { place, what });
+        }
+        *state = State::Open(inner);
+        tracing::info!(path = %self.path.display(), "the tables are open again");
+        Ok(())
+    }
+}
+
+/// Whether the disk has room again, or can't say.
+fn has_room(path: &Path) -> bool {
+    let room = |found: StatVfs| found.f_bavail.saturating_mul(found.f_frsize);
+    if rustix::fs::statvfs(path).is_ok_and(|found| room(found) < ROOM_BYTES) {
+        return false;
+    }
+    let tried = path.with_extension(TRIED);
+    let reserved = File::create(&tried).is_ok_and(|file| {
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, ROOM_BYTES) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => true,
+            Err(_) => false,
+        }
+    });
+    fs::remove_file(&tried).is_ok() && reserved
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::super::EmbeddedTables;
+    use super::*;
+    use crate::engine::ports::{RangeRead, RowKey, RowWrite, Table, TableBatch, Tables};
+
+    const TABLE: Table = Table::ordered(200, "things");
+
+    fn batch(number: EntryNumber) -> TableBatch {
+        let key = RowKey { table: TABLE, key: Bytes::from(number.to_be_bytes().to_vec()) };
+        let row = RowWrite { key, value: Some(Bytes::from_static(b"it")) };
+        TableBatch { from: number, to: number, rows: [row].into() }
+    }
+
+    #[tokio::test]
+    async fn they_are_opened_again_with_all_that_they_had_or_stay_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = Directory::open(folder.path()).expect("it is locked");
+        let tables = EmbeddedTables::open(Arc::new(directory)).expect("they open");
+        tables.take(1).await.expect("taken");
+        tables.apply(batch(1)).await.expect("applied");
+        assert!(!tables.files.is_refused());
+        tables.files.open_again().expect("all is there");
+        tables.apply(batch(2)).await.expect("it goes on where it was");
+        let start = Bytes::new();
+        let read = RangeRead { table: TABLE, start, end: None, reverse: false, limit: 9 };
+        let all = || tables.range(read.clone());
+        assert_eq!(all().await.expect("they are open").len(), 2);
+
+        let had = |watermark| {
+            if let State::Open(inner) = &*tables.files.state.read().expect("whole") {
+                *lock(&inner.watermark) = watermark;
+            }
+        };
+        had(1);
+        tables.files.open_again().expect("and what was under way");
+        tables.apply(batch(2)).await.expect("there already");
+        tables.apply(batch(3)).await.expect("the next one");
+
+        had(7);
+        for _ in 0..2 {
+            let lost = tables.files.open_again().expect_err("five entries are missing");
+            let is_known =
+                matches!(&lost, StoreError::Damaged { what, .. } if what.contains("3 of 7"));
+            assert!(is_known, "{lost}");
+            assert!(tables.files.is_refused());
+        }
+        let closed = all().await.expect_err("what was read before might be missing");
+        assert!(matches!(closed, StoreError::Unavailable(_)), "{closed}");
+        tables.apply(batch(8)).await.expect_err("nor is anything written");
+    }
+}
