@@ -11,7 +11,7 @@ mod redis;
 
 use bytes::Bytes;
 
-pub(super) use self::embedded::{EmbeddedLog, LogOptions};
+pub(super) use self::embedded::{EmbeddedLog, LogOptions, SEGMENT_BYTES};
 pub(super) use self::memory::MemoryLog;
 pub(super) use self::redis::RedisLog;
 use crate::engine::ports::{EntryNumber, StoreError};

@@ -30,7 +30,7 @@ use crate::store::keys::LAYOUT;
 
 /// Space of a segment: large enough that a new one is made every 130,000 small groups, small
 /// enough that trimming by whole segments keeps close to what is asked.
-const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+pub(in crate::store) const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How an embedded log is kept; tests make segments small and synchronising fail.
 #[derive(Debug)]

@@ -9,11 +9,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FallocateFlags;
-
 use super::frame::{SEGMENT_HEADER, SegmentHeader};
 use crate::engine::ports::{EntryNumber, StoreError};
-use crate::store::directory::{sync_directory, trouble};
+use crate::store::directory::{reserve, sync_directory, trouble};
 
 /// One place per this many bytes is remembered, so that a read needn't walk a whole segment:
 /// 1,024 places of 16 bytes for a full one.
@@ -191,17 +189,5 @@ impl SegmentFile {
             self.written = end + zeros.len() as u64;
         }
         sync.sync_data(&self.file)
-    }
-}
-
-/// Gives a file its space ahead, so that fdatasync needn't write sizes with every group.
-fn reserve(file: &File, capacity: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, capacity) {
-        Ok(()) => Ok(()),
-        // Some file systems can't; a sparse file of that size serves, more slowly.
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-            if file.metadata()?.len() < capacity { file.set_len(capacity) } else { Ok(()) }
-        }
-        Err(error) => Err(error.into()),
     }
 }

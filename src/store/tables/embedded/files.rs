@@ -11,16 +11,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, StatVfs};
-use rustix::io::Errno;
+use rustix::fs::StatVfs;
 
 use super::{Inner, lock};
 use crate::engine::ports::{EntryNumber, StoreError};
-use crate::store::directory::Directory;
+use crate::store::directory::{self, Directory};
+use crate::store::log::SEGMENT_BYTES;
 
 /// The disk takes something again when it has room for so much: as much as for a segment of the
 /// log, which fails with the tables.
-pub(super) const ROOM_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const ROOM_BYTES: u64 = SEGMENT_BYTES;
 
 /// Extension of the file that is made to see that, and goes at once.
 const TRIED: &str = "room";
@@ -118,13 +118,8 @@ fn has_room(path: &Path) -> bool {
         return false;
     }
     let tried = path.with_extension(TRIED);
-    let reserved = File::create(&tried).is_ok_and(|file| {
-        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, ROOM_BYTES) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => true,
-            Err(_) => false,
-        }
-    });
-    fs::remove_file(&tried).is_ok() && reserved
+    let reserved = File::create(&tried).and_then(|file| directory::reserve(&file, ROOM_BYTES));
+    fs::remove_file(&tried).and(reserved).is_ok()
 }
 
 #[cfg(test)]
