@@ -86,7 +86,7 @@ async fn the_log_in_memory_keeps_its_promises() {
     log_suite::check(Storage::memory).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn the_tables_in_memory_keep_their_promises() {
     tables_suite::check(Storage::memory).await;
 }
@@ -96,7 +96,7 @@ async fn the_embedded_log_keeps_its_promises() {
     log_suite::check(Storage::embedded).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn the_embedded_tables_keep_their_promises() {
     tables_suite::check(Storage::embedded).await;
 }
@@ -136,7 +136,7 @@ async fn the_log_in_redis_keeps_its_promises() {
     log_suite::check(|| Storage::redis(&server, "watermark")).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn the_tables_in_redis_keep_their_promises() {
     let server = RedisServer::start();
     tables_suite::check(|| Storage::redis(&server, "last")).await;

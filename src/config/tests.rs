@@ -24,7 +24,7 @@ fn the_defaults_are_a_good_configuration() {
     assert_eq!(settings.listen, "127.0.0.1:8080");
     assert!(matches!(settings.store, StoreUrl::Embedded(path) if path.ends_with("data")));
     assert_eq!(settings.limits.body_bytes, 64 << 10);
-    assert_eq!(settings.limits.overlay_bytes, 64 << 20);
+    assert_eq!(settings.limits.overlay_bytes, 256 << 20);
     assert_eq!(settings.limits.log_max_bytes, 1 << 30);
     assert_eq!(settings.limits.store_stall, Duration::from_millis(800));
     assert_eq!(settings.limits.heartbeat, Duration::from_secs(10));

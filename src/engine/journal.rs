@@ -122,7 +122,7 @@ pub struct JournalSettings {
 impl Default for JournalSettings {
     fn default() -> Self {
         Self {
-            overlay_bytes: 64 << 20,
+            overlay_bytes: 256 << 20,
             stall_after: Duration::from_millis(800),
             resend_for: Duration::from_secs(5),
             log_max_bytes: 1_024 << 20,

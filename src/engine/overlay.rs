@@ -20,10 +20,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use bytes::Bytes;
 use itertools::Itertools;
 
-#[cfg(test)]
-pub(super) use self::run::RUN_ROWS;
 use self::run::Sought;
-pub(super) use self::run::{Filling, Run};
+pub(super) use self::run::{Filling, RUN_ROWS, Run};
 use super::ports::{EntryNumber, RangeRead, RowKey, RowWrite};
 
 /// What the overlay knows of a row.
@@ -148,9 +146,10 @@ impl Overlay {
         }
     }
 
-    /// The next run that the tables don't have, if each of its entries is `durable`. The one that
-    /// is being filled ends here if it is the next.
-    pub(super) fn next_run(&self, durable: EntryNumber) -> Option<Arc<Run>> {
+    /// The next runs that the tables don't have and each of whose entries is `durable`, about as
+    /// many rows as given, but one at least if there is one. The one that is being filled ends here
+    /// if it is the next.
+    pub(super) fn next_runs(&self, durable: EntryNumber, rows: usize) -> Vec<Arc<Run>> {
         let mut inner = self.write();
         let watermark = inner.watermark;
         let next = inner.runs.partition_point(|run| run.to <= watermark);
@@ -158,9 +157,17 @@ impl Overlay {
         if is_filling_next && inner.filling.span.is_some_and(|(_, to)| to <= durable) {
             inner.seal();
         }
-        let run = inner.runs.get(next).filter(|run| run.to <= durable)?;
-        assert_eq!(run.from, watermark + 1, "the tables stand between two runs");
-        Some(Arc::clone(run))
+        let runs = inner.runs.range(next..).take_while(|run| run.to <= durable);
+        let mut count = 0;
+        let runs = runs.take_while(|run| {
+            let is_first = count == 0;
+            count += run.rows.len();
+            is_first || count <= rows
+        });
+        let runs: Vec<_> = runs.cloned().collect();
+        let stands = runs.first().is_none_or(|run| run.from == watermark + 1);
+        assert!(stands, "the tables stand between two runs");
+        runs
     }
 
     /// The tables have every entry up to `watermark` now, which may be less than they had.

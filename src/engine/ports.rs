@@ -3,6 +3,7 @@
 //! Implementations live in `store`; each port has one conformance suite that all of them pass.
 //! Nothing here knows what an entry or a row means: they are bytes.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -209,15 +210,58 @@ pub struct RowWrite {
     pub value: Option<Bytes>,
 }
 
-/// Rows that follow from the entries `from ..= to`, coalesced: each key at most once.
+/// Rows that follow from the entries `from ..= to`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableBatch {
     /// First entry covered: the tables' watermark + 1.
     pub from: EntryNumber,
     /// Last entry covered: the watermark afterwards.
     pub to: EntryNumber,
-    /// The rows, by table and key; shared with whoever goes on reading them.
-    pub rows: Arc<[RowWrite]>,
+    /// The rows, in runs of which a later one overrides the earlier; in each of them by table and
+    /// key, and each key at most once. Shared with whoever goes on reading them.
+    pub runs: Vec<Arc<[RowWrite]>>,
+}
+
+impl TableBatch {
+    /// The rows by table and key, each key once, as it is last.
+    pub fn rows(&self) -> Vec<&RowWrite> {
+        if let [run] = &*self.runs {
+            return run.iter().collect();
+        }
+        let mut tables: BTreeMap<u8, Vec<&[RowWrite]>> = BTreeMap::new();
+        for run in &self.runs {
+            for part in run.chunk_by(|row, next| row.key.table == next.key.table) {
+                tables.entry(part[0].key.table.number).or_default().push(part);
+            }
+        }
+        let mut rows = Vec::with_capacity(self.runs.iter().map(|run| run.len()).sum());
+        let mut sorted = Vec::new();
+        for parts in tables.into_values() {
+            let part = parts.into_iter().flatten();
+            sorted.extend(part.map(|row| (head(&row.key.key), row)));
+            // Stable: of one key the latest stays last. What is in order already it finds, and
+            // most is.
+            sorted.sort_by(|(head, row), (other, next)| {
+                head.cmp(other).then_with(|| row.key.key.cmp(&next.key.key))
+            });
+            let is_same = |one: &(u128, &RowWrite), next: &(u128, &RowWrite)| {
+                one.0 == next.0 && one.1.key.key == next.1.key.key
+            };
+            rows.extend(sorted.chunk_by(is_same).map(|same| same[same.len() - 1].1));
+            sorted.clear();
+        }
+        rows
+    }
+}
+
+/// The first 16 bytes of a key, with zeros behind a shorter one: numbers that sort as the keys do,
+/// but for keys that have them in common.
+pub fn head(key: &[u8]) -> u128 {
+    u128::from_be_bytes(key.first_chunk().copied().unwrap_or_else(|| {
+        let mut head = [0; 16];
+        head[..key.len()].copy_from_slice(key);
+        head
+    }))
 }
 
 /// A range of one table's keys.
@@ -244,11 +288,18 @@ pub trait Tables: Send + Sync {
     /// is in the tables.
     fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>>;
 
-    /// Writes a batch atomically, with its watermark, and returns when it can be read. Until
-    /// [`Tables::settle`] a crash may take it back, the newest first. A batch whose `to` is
-    /// at or below the watermark was applied before and is success; one whose `from` isn't
-    /// watermark + 1 otherwise is [`StoreError::Gap`] (`found` the watermark).
+    /// Writes a batch with its watermark, and returns when it can be read; before, no read shows
+    /// any of it. Until [`Tables::settle`] a crash may take it back, the newest first, or leave
+    /// some of its rows without the watermark: whoever reads after a start shows what the log has
+    /// beyond the watermark instead. A batch whose `to` is at or below the watermark was applied
+    /// before and is success; one whose `from` isn't watermark + 1 otherwise is
+    /// [`StoreError::Gap`] (`found` the watermark).
     fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// About how many rows a batch should have, where so many wait for the tables.
+    fn batch_rows(&self) -> usize {
+        512
+    }
 
     /// Makes durable what was applied, as far as the store is set to be. Only then may the log
     /// drop its entries.

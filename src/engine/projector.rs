@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::journal::{End, Errand, Failure, Lost, Pauses, Shared};
 use super::library::Codec;
-use super::overlay::{Filling, Run};
+use super::overlay::{Filling, RUN_ROWS, Run};
 use super::ports::{EntryNumber, Epoch, LogEntry, StoreError, TableBatch, Tables};
 
 /// Durable entries wait so long for their rows to be rewritten, unless the overlay fills up.
@@ -177,7 +177,7 @@ impl Projector {
                 return Ok(Progress::Moved(self.watermark));
             }
             let begun = Instant::now();
-            match self.step(target).await {
+            match self.step(target, until).await {
                 Ok(Progress::Moved(to)) => {
                     pauses = Pauses::new();
                     if until == Until::AllIsThereWithRests && to < target {
@@ -215,8 +215,11 @@ impl Projector {
         }
     }
 
-    async fn step(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
-        let progress = self.run_once(target).await?;
+    async fn step(&mut self, target: EntryNumber, until: Until) -> Result<Progress, Failure> {
+        let progress = match until {
+            Until::AllIsThereWithRests => self.advance(target, RUN_ROWS).await?,
+            Until::AllIsThere | Until::ThereIsRoom => self.run_once(target).await?,
+        };
         if self.is_trim_due() {
             self.trim(target).await?;
         }
@@ -226,6 +229,11 @@ impl Projector {
     /// Writes one batch of entries up to `target`, all of them durable, and drops them from the
     /// overlay; or, where there is a doubt, finds out where the tables stand, and goes there.
     pub(super) async fn run_once(&mut self, target: EntryNumber) -> Result<Progress, Failure> {
+        self.advance(target, self.tables.batch_rows()).await
+    }
+
+    /// The same, by about so many rows.
+    async fn advance(&mut self, target: EntryNumber, rows: usize) -> Result<Progress, Failure> {
         if self.shared.is_in_doubt() {
             let progress = self.look_again(target).await?;
             // Not before: what was lost must not be trimmed from the log meanwhile.
@@ -233,9 +241,14 @@ impl Projector {
             self.tell_complete(target);
             return Ok(progress);
         }
-        let Some(run) = self.shared.overlay.next_run(target) else { return Ok(Progress::Done) };
-        let to = run.to;
-        let batch = TableBatch { from: run.from, to, rows: Arc::clone(&run.rows) };
+        let runs = self.shared.overlay.next_runs(target, rows);
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
+            return Ok(Progress::Done);
+        };
+        let (from, to) = (first.from, last.to);
+        let rows = runs.iter().map(|run| Arc::clone(&run.rows)).collect();
+        drop(runs);
+        let batch = TableBatch { from, to, runs: rows };
         match self.tables.apply(batch).await {
             Ok(()) => {
                 self.tell_written();

@@ -185,11 +185,13 @@ async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     let row = |number| TableBatch {
         from: number,
         to: number,
-        rows: [RowWrite {
-            key: RowKey { table: TABLE, key: Bytes::from_static(b"k") },
-            value: Some(Bytes::new()),
-        }]
-        .into(),
+        runs: vec![
+            [RowWrite {
+                key: RowKey { table: TABLE, key: Bytes::from_static(b"k") },
+                value: Some(Bytes::new()),
+            }]
+            .into(),
+        ],
     };
     store.tables.apply(row(1)).await.expect("applied");
     server.restart_empty();
@@ -243,7 +245,7 @@ async fn full_it_is_unavailable_for_writes_and_still_read() {
 
 fn batch(from: EntryNumber, to: EntryNumber) -> TableBatch {
     let key = RowKey { table: TABLE, key: Bytes::from_static(b"k") };
-    TableBatch { from, to, rows: [RowWrite { key, value: Some(Bytes::new()) }].into() }
+    TableBatch { from, to, runs: vec![[RowWrite { key, value: Some(Bytes::new()) }].into()] }
 }
 
 #[tokio::test]

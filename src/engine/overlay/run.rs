@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table};
+use crate::engine::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table, head};
 
 /// What a row costs beside its bytes: its place in a run, and its buffers' own heads.
 const ROW_COST: usize = 192;
@@ -201,15 +201,7 @@ impl Filled {
 
 impl Key {
     fn new(whole: Bytes) -> Self {
-        Self { head: Self::head(&whole), whole }
-    }
-
-    fn head(whole: &[u8]) -> u128 {
-        u128::from_be_bytes(whole.first_chunk().copied().unwrap_or_else(|| {
-            let mut head = [0; 16];
-            head[..whole.len()].copy_from_slice(whole);
-            head
-        }))
+        Self { head: head(&whole), whole }
     }
 }
 
@@ -242,7 +234,7 @@ impl KeyFilter {
 
 impl<'a> Sought<'a> {
     pub(super) fn new(key: &'a RowKey) -> Self {
-        Self { key, head: Key::head(&key.key), hash: hash(key) }
+        Self { key, head: head(&key.key), hash: hash(key) }
     }
 }
 

@@ -300,11 +300,10 @@ impl Tables for DoubleTables {
                 return Err(StoreError::Gap { found: stored.watermark, first: batch.from });
             }
             assert!(batch.to <= stored.last, "an entry that isn't durable was projected");
-            let mut keys: Vec<_> = batch.rows.iter().map(|row| &row.key).collect();
-            keys.sort();
-            keys.dedup();
-            assert_eq!(keys.len(), batch.rows.len(), "each row comes once in a batch");
-            for row in batch.rows.iter().cloned() {
+            let rows = batch.rows();
+            let is_sorted = rows.is_sorted_by(|row, next| row.key < next.key);
+            assert!(is_sorted, "each row comes once in a batch, in its order");
+            for row in rows.into_iter().cloned() {
                 match row.value {
                     Some(value) => drop(stored.rows.insert(row.key, value)),
                     None => drop(stored.rows.remove(&row.key)),

@@ -23,7 +23,8 @@ async fn rows_are_written_once_as_they_are_last() {
     let stored = world.stored();
     let [batch] = stored.batches.as_slice() else { panic!("{:?}", stored.batches) };
     assert_eq!((batch.from, batch.to), (1, 4));
-    assert_eq!(*batch.rows, [put(0, b"a", b"3"), put(0, b"b", b"4"), delete(1, b"only")]);
+    let rows = [put(0, b"a", b"3"), put(0, b"b", b"4"), delete(1, b"only")];
+    assert_eq!(batch.rows(), rows.each_ref());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,11 @@
 //! the same checks. It must know no implementation.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 
 use crate::engine::ports::{
     EntryNumber, PortFuture, RangeRead, RowKey, RowWrite, StoreError, Table, TableBatch, Tables,
@@ -42,6 +43,7 @@ pub async fn check<S: TablesStorage>(mut fresh: impl FnMut() -> S) {
     a_stale_writer_is_fenced(&fresh()).await;
     a_batch_comes_before_a_taking_or_not_at_all(&fresh()).await;
     a_large_batch_is_one(&fresh()).await;
+    small_and_large_batches_override_one_another(&fresh()).await;
     readers_see_batches_whole(&fresh()).await;
 }
 
@@ -64,7 +66,7 @@ fn delete(table: Table, key: &[u8]) -> RowWrite {
 }
 
 async fn apply(tables: &Arc<dyn Tables>, from: EntryNumber, to: EntryNumber, rows: &[RowWrite]) {
-    let done = tables.apply(TableBatch { from, to, rows: rows.into() }).await;
+    let done = tables.apply(TableBatch { from, to, runs: vec![rows.into()] }).await;
     done.unwrap_or_else(|error| panic!("batch {from}..={to}: {error}"));
 }
 
@@ -205,7 +207,7 @@ async fn the_watermark_rules(storage: &impl TablesStorage) {
     assert_eq!(get(&tables, PLAIN, b"k").await.as_deref(), Some(&b"7"[..]));
     for (from, to) in [(9, 9), (7, 8), (1, 8)] {
         let rows = [put(PLAIN, b"k", b"gap")].into();
-        let refused = tables.apply(TableBatch { from, to, rows }).await;
+        let refused = tables.apply(TableBatch { from, to, runs: vec![rows] }).await;
         let Err(StoreError::Gap { found: 7, first }) = refused else {
             panic!("{from}..={to} must be refused: {refused:?}");
         };
@@ -254,7 +256,7 @@ async fn a_batch_comes_before_a_taking_or_not_at_all(storage: &impl TablesStorag
         let next = storage.open().await.expect("another one opens");
         let (number, key) = (watermark + 1, epoch.to_be_bytes());
         let rows = [put(PLAIN, &key, b"there")].into();
-        let batch = TableBatch { from: number, to: number, rows };
+        let batch = TableBatch { from: number, to: number, runs: vec![rows] };
         let (written, found) = join(holder.apply(batch), next.take(epoch)).await;
         let found = found.expect("taken");
         let is_there = get(&next, PLAIN, &key).await.is_some();
@@ -267,7 +269,7 @@ async fn a_batch_comes_before_a_taking_or_not_at_all(storage: &impl TablesStorag
 async fn a_stale_writer_is_fenced(storage: &impl TablesStorage) {
     let old = storage.open().await.expect("the storage opens");
     let rows = [put(PLAIN, b"k", b"untaken")].into();
-    let untaken = old.apply(TableBatch { from: 1, to: 1, rows }).await;
+    let untaken = old.apply(TableBatch { from: 1, to: 1, runs: vec![rows] }).await;
     assert!(matches!(untaken, Err(StoreError::Fenced { ours: 0, .. })), "{untaken:?}");
     old.take(4).await.expect("taken");
     apply(&old, 1, 1, &[put(PLAIN, b"k", b"old")]).await;
@@ -281,58 +283,95 @@ async fn a_stale_writer_is_fenced(storage: &impl TablesStorage) {
     // Neither a repetition nor a gap hides it.
     for (from, to) in [(2, 2), (1, 1), (9, 9)] {
         let rows = [put(PLAIN, b"k", b"stale")].into();
-        let stale = old.apply(TableBatch { from, to, rows }).await;
+        let stale = old.apply(TableBatch { from, to, runs: vec![rows] }).await;
         assert!(matches!(stale, Err(StoreError::Fenced { found: 5, ours: 4 })), "{stale:?}");
     }
     assert_eq!(get(&new, PLAIN, b"k").await.as_deref(), Some(&b"old"[..]));
     apply(&new, 2, 2, &[put(PLAIN, b"k", b"new")]).await;
 }
 
+/// In many runs, of which later ones override the earlier.
 async fn a_large_batch_is_one(storage: &impl TablesStorage) {
+    const KEYS: u32 = 12_000;
     let tables = open(storage).await;
     let key = |number: u32| number.to_be_bytes();
-    let rows: Vec<RowWrite> = (0..5_000)
-        .flat_map(|number| {
-            let text = number.to_string();
-            let value = if number % 2 == 0 { text.as_bytes() } else { b"" };
-            [put(ORDERED, &key(number), value), put(PLAIN, &key(number), &[7; 100])]
-        })
-        .collect();
-    apply(&tables, 1, 9_000, &rows).await;
+    let run = |numbers: Range<u32>| -> Arc<[RowWrite]> {
+        let end = numbers.end;
+        let row =
+            |number: u32| put(ORDERED, &key(number), (number.min(end) / 2).to_string().as_bytes());
+        let ordered = numbers.clone().map(row);
+        ordered.chain(numbers.map(|number| put(PLAIN, &key(number), &[7; 100]))).collect()
+    };
+    let older = [put(ORDERED, &key(4_998), b"older"), put(OTHER, b"k", b"once")].into();
+    let newer = [delete(ORDERED, &key(0)), put(ORDERED, &key(1), b"")].into();
+    let mut runs = vec![older];
+    runs.extend((0..KEYS / 500).map(|part| run(part * 500..part * 500 + 600)));
+    runs.push(newer);
+    tables.apply(TableBatch { from: 1, to: 9_000, runs }).await.expect("written");
     let found = range(&tables, &whole(ORDERED)).await;
-    assert_eq!(found.len(), 5_000);
+    assert_eq!(found.len(), KEYS as usize + 99);
     assert!(found.is_sorted());
-    assert_eq!(found[4_998].1, Bytes::from_static(b"4998"));
-    let asked = (0..5_000).map(|number| row_key(PLAIN, &key(number))).collect();
+    assert_eq!(found[0], (Bytes::copy_from_slice(&key(1)), Bytes::new()));
+    assert_eq!(found[4_997].1, Bytes::from_static(b"2499"));
+    assert_eq!(get(&tables, OTHER, b"k").await, Some(Bytes::from_static(b"once")));
+    let asked = (0..KEYS).map(|number| row_key(PLAIN, &key(number))).collect();
     let found = tables.get(asked).await.expect("readable");
     assert!(found.iter().all(|value| value.as_deref() == Some(&[7; 100])));
-    let rows: Vec<RowWrite> = (0..5_000)
-        .flat_map(|number| [delete(ORDERED, &key(number)), delete(PLAIN, &key(number))])
-        .collect();
+    let mut rows: Vec<RowWrite> =
+        (0..KEYS + 100).map(|number| delete(ORDERED, &key(number))).collect();
+    rows.extend((0..KEYS).map(|number| delete(PLAIN, &key(number))));
     apply(&tables, 9_001, 9_001, &rows).await;
     assert_eq!(range(&tables, &whole(ORDERED)).await, []);
     assert_eq!(get(&tables, PLAIN, &key(17)).await, None);
 }
 
-/// Ten rows change together, again and again; whoever reads them must find them equal.
+/// Each of them counts, whatever way it went in, also after a start.
+async fn small_and_large_batches_override_one_another(storage: &impl TablesStorage) {
+    let mut tables = open(storage).await;
+    let mut model = BTreeMap::new();
+    for number in 1..=24_u64 {
+        let mut rows = Vec::new();
+        for key in 0..20_u64 {
+            let at = key.to_be_bytes();
+            if (number * 7 + key * 5) % 4 == 0 {
+                rows.push(delete(ORDERED, &at));
+                model.remove(&at[..]);
+            } else if (number + key) % 3 > 0 {
+                let value = number.to_be_bytes();
+                rows.push(put(ORDERED, &at, &value));
+                model.insert(Bytes::copy_from_slice(&at), Bytes::copy_from_slice(&value));
+            }
+        }
+        if number % 3 != 1 {
+            rows.extend(many());
+        }
+        apply(&tables, number, number, &rows).await;
+        if number % 5 == 0 {
+            tables.settle().await.expect("settled");
+            drop(tables);
+            tables = storage.open().await.expect("opens again");
+            assert_eq!(tables.take(number).await.expect("taken"), number);
+        }
+        let found = range(&tables, &whole(ORDERED)).await;
+        assert_eq!(found, model.clone().into_iter().collect::<Vec<_>>(), "after {number}");
+    }
+}
+
+/// So many rows that a store may take the batch another way.
+fn many() -> impl Iterator<Item = RowWrite> {
+    (0..17_000_u32).map(|number| put(OTHER, &number.to_be_bytes(), b""))
+}
+
+/// Ten rows change together, again and again; whoever reads them must find them equal. Readers are
+/// tasks of their own, for a runtime of several threads: a store may write on the thread it is on.
 async fn readers_see_batches_whole(storage: &impl TablesStorage) {
     const BATCHES: u64 = 60;
     let tables = open(storage).await;
-    let keys: Vec<[u8; 1]> = (0..10).map(|key| [key]).collect();
-    let write = async {
-        for number in 1..=BATCHES {
-            let value = number.to_be_bytes();
-            let rows: Vec<_> = keys
-                .iter()
-                .flat_map(|key| [put(ORDERED, key, &value), put(PLAIN, key, &value)])
-                .collect();
-            apply(&tables, number, number, &rows).await;
-        }
-    };
-    let read = async || {
+    let keys = (0..10).map(|key| [key]);
+    let read = async |tables: Arc<dyn Tables>| {
         let mut seen = Bytes::new();
         while seen.as_ref() != BATCHES.to_be_bytes() {
-            let asked = keys.iter().flat_map(|key| [row_key(ORDERED, key), row_key(PLAIN, key)]);
+            let asked = (0..10).flat_map(|key| [row_key(ORDERED, &[key]), row_key(PLAIN, &[key])]);
             let values = tables.get(asked.collect()).await.expect("readable");
             assert!(values.iter().all(|value| value == &values[0]), "half a batch: {values:?}");
             let rows = range(&tables, &whole(ORDERED)).await;
@@ -342,5 +381,17 @@ async fn readers_see_batches_whole(storage: &impl TablesStorage) {
             seen = now;
         }
     };
-    join(write, join_all((0..3).map(|_| read()))).await;
+    let readers: Vec<_> = (0..3).map(|_| tokio::spawn(read(Arc::clone(&tables)))).collect();
+    for number in 1..=BATCHES {
+        let value = number.to_be_bytes();
+        let mut rows: Vec<_> = keys.clone().map(|key| put(ORDERED, &key, &value)).collect();
+        if number % 10 == 0 {
+            rows.extend(many());
+        }
+        rows.extend(keys.clone().map(|key| put(PLAIN, &key, &value)));
+        apply(&tables, number, number, &rows).await;
+    }
+    for reader in readers {
+        reader.await.expect("batches are whole");
+    }
 }

@@ -53,7 +53,7 @@ impl Tables for MemoryTables {
             if !is_due(kept.watermark, batch.from, batch.to)? {
                 return Ok(());
             }
-            for RowWrite { key: RowKey { table, key }, value } in &*batch.rows {
+            for RowWrite { key: RowKey { table, key }, value } in batch.rows() {
                 let rows = kept.tables.entry(*table).or_default();
                 // Copied: as a part of its entry's bytes a row would keep all of them.
                 match value {

@@ -116,7 +116,7 @@ impl RedisTables {
         let mut commands = redis::pipe();
         commands.atomic();
         let (mut hashes, mut sorted_sets) = (Vec::new(), Vec::new());
-        for (table, part) in sorted(&batch.rows) {
+        for (table, part) in sorted(&batch.rows()) {
             let (values, order) = (self.keys.values(table), self.keys.order(table));
             let has_values = table.holds != Holds::Keys;
             if has_values && !part.set.is_empty() {
@@ -225,8 +225,8 @@ fn check(facts: Facts, ours: Epoch, batch: &TableBatch) -> Result<bool, StoreErr
 }
 
 /// Rows by table and by what is to be done with them.
-fn sorted(rows: &[RowWrite]) -> BTreeMap<Table, Part<'_>> {
-    let mut parts: BTreeMap<Table, Part<'_>> = BTreeMap::new();
+fn sorted<'a>(rows: &[&'a RowWrite]) -> BTreeMap<Table, Part<'a>> {
+    let mut parts: BTreeMap<Table, Part<'a>> = BTreeMap::new();
     for RowWrite { key: RowKey { table, key }, value } in rows {
         let part = parts.entry(*table).or_default();
         match value {

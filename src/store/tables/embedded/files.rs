@@ -137,7 +137,7 @@ mod tests {
     fn batch(number: EntryNumber) -> TableBatch {
         let key = RowKey { table: TABLE, key: Bytes::from(number.to_be_bytes().to_vec()) };
         let row = RowWrite { key, value: Some(Bytes::from_static(b"it")) };
-        TableBatch { from: number, to: number, rows: [row].into() }
+        TableBatch { from: number, to: number, runs: vec![[row].into()] }
     }
 
     #[tokio::test]
