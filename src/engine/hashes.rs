@@ -2,8 +2,8 @@
 //!
 //! Separate because contacts and used keys are both remembered in it, of millions of callbacks: an
 //! ordered map takes three to six times as much, and a hash map stops the thread for 50 ms when it
-//! grows. This is split by the first bits of a hash into sorted lists, each of which stays short: where
-//! they become long, those of one part of 256 are halved at a time.
+//! grows. This is split by the first bits of a hash into sorted lists, each of which stays short:
+//! where they become long, those of one part of 256 are halved at a time.
 
 /// Bits by which a hash finds its part. With more of them there are more pieces of memory from the
 /// first hashes on.
