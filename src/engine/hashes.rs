@@ -3,18 +3,18 @@
 //! Separate because contacts and used keys are both remembered in it, of millions of callbacks: an
 //! ordered map takes three to six times as much, and a hash map stops the thread for 50 ms when it
 //! grows. This is split by the first bits of a hash into sorted lists, each of which stays short:
-//! where they become long, those of one part of 256 are halved at a time.
+//! when those of one of the 256 parts become long, each of them is made two.
 
 /// Bits by which a hash finds its part. With more of them there are more pieces of memory from the
 /// first hashes on.
 const PART_BITS: u32 = 8;
 
-/// A part has twice as many lists when they have so many hashes on average: what comes in moves
-/// half a list.
-const LIST: usize = 512;
+/// When a part has so many hashes for each of its lists, it gets twice as many lists: what comes in
+/// moves half a list, 1 KiB.
+const LIST_HASHES: usize = 512;
 
-/// Nearly all hashes are so near to where they should be: three times the standard deviation of
-/// the longest lists.
+/// Nearly all hashes are so near to where they should be. A place in a list of n, spread evenly, is
+/// binomial: its standard deviation is at most √n / 2, 11 with 512.
 const NEAR: usize = 32;
 
 /// A list that is full gets room for one in so many more; twice as much, as a list does by itself,
@@ -33,7 +33,8 @@ pub(super) struct Hashes {
 /// Those that begin with the same bits.
 #[derive(Debug, Default)]
 struct Part {
-    /// A power of two; by the next bits. Each sorted. None of them before the first hash.
+    /// A power of two; by the next bits. Each sorted. None of them before the first hash. They don't
+    /// become fewer again; an empty one costs 24 bytes.
     lists: Vec<Vec<u32>>,
     count: usize,
 }
@@ -90,7 +91,7 @@ impl Part {
     }
 
     /// The number of a hash's list, and its place there, or where it would be put. Hashes are
-    /// spread evenly, so it is looked for where it should be about: each half of a binary search
+    /// spread evenly, so it is looked for where it should be about: each step of a binary search
     /// would be another line of memory that isn't in the processor's cache.
     fn find(&self, hash: u32) -> (usize, Result<usize, usize>) {
         let number = self.list(hash);
@@ -106,7 +107,7 @@ impl Part {
     }
 
     fn insert(&mut self, hash: u32) -> bool {
-        if self.count >= self.lists.len() * LIST {
+        if self.count >= self.lists.len() * LIST_HASHES {
             self.split();
         }
         let (number, Err(at)) = self.find(hash) else { return false };

@@ -223,24 +223,25 @@ pub struct TableBatch {
 }
 
 impl TableBatch {
-    /// The rows by table and key, each key once, as it is last.
+    /// The rows by table and key, each key once, as it is last. Sorted table by table and by the
+    /// keys' heads, which lie in the list itself: whole keys lie elsewhere in memory.
     pub fn rows(&self) -> Vec<&RowWrite> {
         if let [run] = &*self.runs {
             return run.iter().collect();
         }
-        let mut tables: BTreeMap<u8, Vec<&[RowWrite]>> = BTreeMap::new();
+        let mut tables: BTreeMap<Table, Vec<&[RowWrite]>> = BTreeMap::new();
         for run in &self.runs {
             for part in run.chunk_by(|row, next| row.key.table == next.key.table) {
-                tables.entry(part[0].key.table.number).or_default().push(part);
+                tables.entry(part[0].key.table).or_default().push(part);
             }
         }
         let mut rows = Vec::with_capacity(self.runs.iter().map(|run| run.len()).sum());
         let mut sorted = Vec::new();
         for parts in tables.into_values() {
             let part = parts.into_iter().flatten();
-            sorted.extend(part.map(|row| (head(&row.key.key), row)));
-            // Stable: of one key the latest stays last. What is in order already it finds, and
-            // most is.
+            sorted.extend(part.map(|row| (key_head(&row.key.key), row)));
+            // Stable: of one key the latest stays last. Most of it is in order already, which the
+            // sort finds.
             sorted.sort_by(|(head, row), (other, next)| {
                 head.cmp(other).then_with(|| row.key.key.cmp(&next.key.key))
             });
@@ -256,7 +257,7 @@ impl TableBatch {
 
 /// The first 16 bytes of a key, with zeros behind a shorter one: numbers that sort as the keys do,
 /// but for keys that have them in common.
-pub fn head(key: &[u8]) -> u128 {
+pub(super) fn key_head(key: &[u8]) -> u128 {
     u128::from_be_bytes(key.first_chunk().copied().unwrap_or_else(|| {
         let mut head = [0; 16];
         head[..key.len()].copy_from_slice(key);
@@ -296,9 +297,10 @@ pub trait Tables: Send + Sync {
     /// [`StoreError::Gap`] (`found` the watermark).
     fn apply(&self, batch: TableBatch) -> PortFuture<'_, Result<(), StoreError>>;
 
-    /// About how many rows a batch should have, where so many wait for the tables.
+    /// How many rows a batch may have where so many wait for the tables; a single run is always
+    /// taken, whatever it has. 1: one run at a time, for a store that does nothing else meanwhile.
     fn batch_rows(&self) -> usize {
-        512
+        1
     }
 
     /// Makes durable what was applied, as far as the store is set to be. Only then may the log

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::journal::{End, Errand, Failure, Lost, Pauses, Shared};
 use super::library::Codec;
-use super::overlay::{Filling, RUN_ROWS, Run};
+use super::overlay::{Filling, Run};
 use super::ports::{EntryNumber, Epoch, LogEntry, StoreError, TableBatch, Tables};
 
 /// Durable entries wait so long for their rows to be rewritten, unless the overlay fills up.
@@ -55,9 +55,9 @@ enum Until {
     /// The same, with rests in between: nobody waits for it, and whoever wants a processor
     /// meanwhile would wait for as long as all of it takes.
     AllIsThereWithRests,
-    /// Until the overlay has some room again. Under load a few batches go now and then: dozens at
-    /// once would keep a processor, or Redis, for the time of hundreds of commands, and one at a
-    /// time would find nothing of the tables in the processor's cache.
+    /// Until the overlay has some room again. Under load some batches go now and then: all that
+    /// waits would keep Redis for the time of hundreds of commands, and one at a time would find
+    /// nothing of the tables in the processor's cache. Embedded tables take all of it as one batch.
     ThereIsRoom,
 }
 
@@ -217,7 +217,8 @@ impl Projector {
 
     async fn step(&mut self, target: EntryNumber, until: Until) -> Result<Progress, Failure> {
         let progress = match until {
-            Until::AllIsThereWithRests => self.advance(target, RUN_ROWS).await?,
+            // One run at a time: whoever wants a processor meanwhile waits for no more.
+            Until::AllIsThereWithRests => self.advance(target, 1).await?,
             Until::AllIsThere | Until::ThereIsRoom => self.run_once(target).await?,
         };
         if self.is_trim_due() {
@@ -232,7 +233,7 @@ impl Projector {
         self.advance(target, self.tables.batch_rows()).await
     }
 
-    /// The same, by about so many rows.
+    /// The same, by at most so many rows, or one run.
     async fn advance(&mut self, target: EntryNumber, rows: usize) -> Result<Progress, Failure> {
         if self.shared.is_in_doubt() {
             let progress = self.look_again(target).await?;
@@ -246,9 +247,8 @@ impl Projector {
             return Ok(Progress::Done);
         };
         let (from, to) = (first.from, last.to);
-        let rows = runs.iter().map(|run| Arc::clone(&run.rows)).collect();
-        drop(runs);
-        let batch = TableBatch { from, to, runs: rows };
+        let runs = runs.iter().map(|run| Arc::clone(&run.rows)).collect();
+        let batch = TableBatch { from, to, runs };
         match self.tables.apply(batch).await {
             Ok(()) => {
                 self.tell_written();

@@ -182,17 +182,7 @@ async fn emptied_it_is_noticed_by_the_next_write_and_by_its_instance() {
     let mut store = taken(&server).await;
     let before = store.log.state().await.expect("a state");
     store.log.append(1, vec![entry(1)]).await.expect("written");
-    let row = |number| TableBatch {
-        from: number,
-        to: number,
-        runs: vec![
-            [RowWrite {
-                key: RowKey { table: TABLE, key: Bytes::from_static(b"k") },
-                value: Some(Bytes::new()),
-            }]
-            .into(),
-        ],
-    };
+    let row = |number| batch(number, number);
     store.tables.apply(row(1)).await.expect("applied");
     server.restart_empty();
     assert_reads_nothing(&store).await;

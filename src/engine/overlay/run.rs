@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table, head};
+use crate::engine::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table, key_head};
 
 /// What a row costs beside its bytes: its place in a run, and its buffers' own heads.
 const ROW_COST: usize = 192;
 
-/// A run ends with the entry that brings it to so many rows or bytes. It is one batch for the
-/// tables: Redis does nothing else while it writes one, and appends wait behind it.
+/// A run ends with the entry that brings it to so many rows or bytes. On Redis it is one batch:
+/// nothing else is done there while one is written, and appends wait behind it.
 pub(in crate::engine) const RUN_ROWS: usize = 512;
 const RUN_BYTES: usize = 1 << 20;
 
@@ -63,8 +63,7 @@ struct Filled {
 /// A key behind its first bytes: nearly always two keys differ in these.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    /// The first 16 bytes, with zeros behind a shorter key: numbers that sort as the keys do, but
-    /// for keys that have them in common.
+    /// See [`key_head`].
     head: u128,
     whole: Bytes,
 }
@@ -201,7 +200,7 @@ impl Filled {
 
 impl Key {
     fn new(whole: Bytes) -> Self {
-        Self { head: head(&whole), whole }
+        Self { head: key_head(&whole), whole }
     }
 }
 
@@ -234,7 +233,7 @@ impl KeyFilter {
 
 impl<'a> Sought<'a> {
     pub(super) fn new(key: &'a RowKey) -> Self {
-        Self { key, head: head(&key.key), hash: hash(key) }
+        Self { key, head: key_head(&key.key), hash: hash(key) }
     }
 }
 

@@ -300,10 +300,10 @@ impl Tables for DoubleTables {
                 return Err(StoreError::Gap { found: stored.watermark, first: batch.from });
             }
             assert!(batch.to <= stored.last, "an entry that isn't durable was projected");
-            let rows = batch.rows();
-            let is_sorted = rows.is_sorted_by(|row, next| row.key < next.key);
-            assert!(is_sorted, "each row comes once in a batch, in its order");
-            for row in rows.into_iter().cloned() {
+            let is_sorted =
+                |run: &Arc<[RowWrite]>| run.is_sorted_by(|row, next| row.key < next.key);
+            assert!(batch.runs.iter().all(is_sorted), "each row comes once in a run, in its order");
+            for row in batch.rows().into_iter().cloned() {
                 match row.value {
                     Some(value) => drop(stored.rows.insert(row.key, value)),
                     None => drop(stored.rows.remove(&row.key)),

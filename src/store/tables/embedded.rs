@@ -1,10 +1,11 @@
 //! The tables of the embedded store: fjall, one keyspace per table.
 //!
-//! Behind the log, so that an LSM store's flushes and compactions hit no acknowledgement. A batch
-//! goes in with its watermark as one write of fjall's. Some of these are synchronised together, and
-//! all before the log drops what they have, so that the disk is left to the log's own writes. Under
-//! load it is large, and goes in as sorted files: the log has it already, the overlay is where it
-//! was gathered, and neither is done twice.
+//! Behind the log, so that an LSM store's flushes and compactions hit no acknowledgement. A small
+//! batch goes in with its watermark as one write of fjall's. Some of these are synchronised
+//! together, and all before the log drops what they have, so that the disk is left to the log's own
+//! writes. A large one, which comes under load, goes in as a sorted file for each table,
+//! synchronised when it is whole: what fjall's journal would keep the log has, and what its memory
+//! would gather the overlay has gathered.
 //!
 //! Writes keep the thread of their caller, who does nothing else. Reads run on blocking threads. A
 //! row in fjall's cache would be read faster on the spot, but nobody can know before asking: one
@@ -22,19 +23,17 @@ use std::{panic, thread};
 use bytes::Bytes;
 use fjall::compaction::Leveled;
 use fjall::config::PinningPolicy;
-use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, PersistMode,
-    Readable, Snapshot,
-};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
+use self::batches::{BATCH_ROWS, BULK_ROWS};
 use self::files::{Files, ROOM_BYTES};
 use super::{holds_nothing, is_due};
 use crate::engine::ports::{
-    EntryNumber, Epoch, PortFuture, RangeRead, RowKey, RowWrite, StoreError, Table, TableBatch,
-    Tables,
+    EntryNumber, Epoch, PortFuture, RangeRead, RowKey, StoreError, Table, TableBatch, Tables,
 };
 use crate::store::directory::{self, Directory};
 
+mod batches;
 mod files;
 
 /// Keyspace of the facts about the tables themselves; no table has this name.
@@ -45,32 +44,21 @@ const EPOCH: &[u8] = b"epoch";
 /// Blocks kept in memory, for all tables together.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What each table gathers in memory before it is written out. A quarter of fjall's default,
-/// because there are twenty tables, and each may have one full and one being written. With less
-/// the compactions of a minute at full speed cost more than is gained.
-const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
-
 /// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
 /// facts again, so there is no reason to keep more.
 const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
 
-/// A batch of so many rows goes in as sorted files, one for each table: that takes a third of the
-/// time that fjall's journal, its memory and writing that out take. With fewer the files would be
-/// so small that merging them costs more.
-const BULK_ROWS: usize = 16_384;
-
-/// About so many rows are taken at once, if so many wait: 64 MiB in the overlay.
-const BATCH_ROWS: usize = 262_144;
-
-/// So many files of a table are merged at once, twice as many as is fjall's default: they come
-/// often under load, and each merge writes what it merges with anew.
+/// When a table has so many new files they are merged, twice as many as is fjall's default: they
+/// come often under load, and each merge writes anew what it merges them with. A table keeps what
+/// it was made with.
 const MERGED_FILES: u8 = 8;
 
-/// Past so many that aren't merged yet a batch goes the usual way, for which fjall lets wait.
-const MOST_FILES: usize = 20;
+/// How long a merged file gets, half of fjall's default: what the merged files of a table may come
+/// to is this times [`MERGED_FILES`].
+const MERGED_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Threads that merge files. With two or more, one of them spins while another one merges: it is
-/// kept free for what was gathered in memory, which is little here.
+/// fjall's threads, which write out what was gathered in memory and merge files. Of two or more it
+/// keeps one for the former, and while another one merges, that one spins (docs/benchmarks.md).
 const WORKERS: usize = 1;
 
 /// So many rows at most are left to be synchronised with those after them: a megabyte or two.
@@ -94,12 +82,14 @@ struct Inner {
     settled: AtomicU64,
     /// Rows since something was synchronised.
     unsynced: AtomicUsize,
+    /// What each table has gathered in memory, in bytes.
+    gathered: Mutex<BTreeMap<&'static str, u64>>,
     /// The disk has refused to synchronise, and not for want of room: what it has isn't known.
     unsure: AtomicBool,
     /// What reads show while a batch goes in table by table.
     before: Mutex<Option<Snapshot>>,
-    /// That is under way, or has failed halfway.
-    is_broken: AtomicBool,
+    /// A batch is going in table by table, or has failed halfway: nothing else is taken meanwhile.
+    is_halfway: AtomicBool,
 }
 
 type Rows = Vec<(Bytes, Bytes)>;
@@ -195,16 +185,24 @@ impl Inner {
             watermark: Mutex::new(watermark),
             settled: AtomicU64::new(watermark),
             unsynced: AtomicUsize::new(0),
+            gathered: Mutex::new(BTreeMap::new()),
             unsure: AtomicBool::new(false),
             before: Mutex::new(None),
-            is_broken: AtomicBool::new(false),
+            is_halfway: AtomicBool::new(false),
         })
     }
 
     /// Whether a write has failed, so that no other is taken.
     fn refuses(&self) -> bool {
-        self.is_broken.load(Ordering::Relaxed)
-            || matches!(self.database.persist(PersistMode::Buffer), Err(fjall::Error::Poisoned))
+        matches!(self.check(), Err(fjall::Error::Poisoned))
+    }
+
+    /// An error if a write has failed, be it of files, of which fjall doesn't know.
+    fn check(&self) -> Result<(), fjall::Error> {
+        if self.is_halfway.load(Ordering::Relaxed) {
+            return Err(fjall::Error::Poisoned);
+        }
+        self.database.persist(PersistMode::Buffer)
     }
 
     fn take(&self, epoch: Epoch) -> Result<EntryNumber, StoreError> {
@@ -214,9 +212,9 @@ impl Inner {
             return Err(StoreError::Fenced { found, ours: epoch });
         }
         if found == epoch {
-            // Only asked again, and perhaps because the disk is full: fjall takes nothing more
-            // after a write that failed. Whether there was one it says here, too.
-            self.database.persist(PersistMode::Buffer).map_err(failed)?;
+            // Only asked again, and perhaps because the disk is full: nothing more is taken after
+            // a write that failed. Whether there was one it says here, too.
+            self.check().map_err(failed)?;
             return Ok(*watermark);
         }
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
@@ -234,70 +232,14 @@ impl Inner {
         if !is_due(*watermark, batch.from, batch.to)? {
             return Ok(());
         }
-        if self.is_broken.load(Ordering::Relaxed) {
-            return Err(failed(fjall::Error::Poisoned));
-        }
+        self.check().map_err(failed)?;
         let rows = batch.rows();
-        if rows.len() >= BULK_ROWS && self.takes_files(&rows)? {
+        if rows.len() >= BULK_ROWS && self.awaits_merges(&rows)? {
             self.put_files(&rows, batch.to)?;
         } else {
             self.put_rows(&rows, batch.to)?;
         }
         *watermark = batch.to;
-        Ok(())
-    }
-
-    /// Puts rows in as one write of fjall's, through its journal and its memory.
-    fn put_rows(&self, rows: &[&RowWrite], to: EntryNumber) -> Result<(), StoreError> {
-        let mut write = WriteBatch::with_capacity(self.database.clone(), rows.len() + 1)
-            .durability(Some(PersistMode::Buffer));
-        for rows in rows.chunk_by(|one, next| one.key.table == next.key.table) {
-            let table = self.make_table(rows[0].key.table)?;
-            for RowWrite { key: RowKey { key, .. }, value } in rows {
-                match value {
-                    Some(value) => write.insert(&table, &key[..], &value[..]),
-                    None => write.remove(&table, &key[..]),
-                }
-            }
-        }
-        write.insert(&self.facts, WATERMARK, to.to_le_bytes().as_slice());
-        write.commit().map_err(failed)?;
-        self.sync_now_and_then(rows.len())
-    }
-
-    /// Whether each table has few enough files that another one may be added, however far behind
-    /// fjall's compactions are.
-    fn takes_files(&self, rows: &[&RowWrite]) -> Result<bool, StoreError> {
-        let mut tables = rows.chunk_by(|one, next| one.key.table == next.key.table);
-        tables.try_fold(true, |all, rows| {
-            let table = self.make_table(rows[0].key.table)?;
-            Ok(all && table.l0_table_count() < MOST_FILES)
-        })
-    }
-
-    /// Puts rows in as a file for each table, and the watermark at last. Meanwhile reads show what
-    /// was before; after a crash there may be rows of entries beyond the watermark, which the log
-    /// has and brings again.
-    fn put_files(&self, rows: &[&RowWrite], to: EntryNumber) -> Result<(), StoreError> {
-        *lock(&self.before) = Some(self.database.snapshot());
-        // If this fails, what was written of a file stays on the disk until fjall is opened again,
-        // and rows stay that mustn't be shown without the others.
-        self.is_broken.store(true, Ordering::Relaxed);
-        for rows in rows.chunk_by(|one, next| one.key.table == next.key.table) {
-            let table = self.make_table(rows[0].key.table)?;
-            let mut file = table.start_ingestion().map_err(failed)?;
-            for RowWrite { key: RowKey { key, .. }, value } in rows {
-                match value {
-                    Some(value) => file.write(&key[..], &value[..]),
-                    None => file.write_tombstone(&key[..]),
-                }
-                .map_err(failed)?;
-            }
-            file.finish().map_err(failed)?;
-        }
-        self.facts.insert(WATERMARK, to.to_le_bytes().as_slice()).map_err(failed)?;
-        self.is_broken.store(false, Ordering::Relaxed);
-        *lock(&self.before) = None;
         Ok(())
     }
 
@@ -351,6 +293,7 @@ impl Inner {
 
     /// Has what is gathered in memory written out, and what was written before forgotten.
     fn rotate(&self) -> Result<(), StoreError> {
+        lock(&self.gathered).clear();
         for name in self.database.list_keyspace_names() {
             let keyspace = self.database.keyspace(&name, table_options).map_err(failed)?;
             keyspace.rotate_memtable().map_err(failed)?;
@@ -382,7 +325,9 @@ impl Inner {
 
     /// What reads show.
     fn snapshot(&self) -> Snapshot {
-        lock(&self.before).clone().unwrap_or_else(|| self.database.snapshot())
+        // Held until there is a snapshot: in between a batch could begin, and be seen by halves.
+        let before = lock(&self.before);
+        before.clone().unwrap_or_else(|| self.database.snapshot())
     }
 
     fn get(&self, snapshot: &Snapshot, key: &RowKey) -> Result<Option<Bytes>, StoreError> {
@@ -414,9 +359,10 @@ impl Inner {
 /// Indexes and filters of what is stored go through the cache like the rest: pinned ones would
 /// grow with what waits.
 fn table_options() -> KeyspaceCreateOptions {
+    let merging = Leveled::default();
+    let merging = merging.with_l0_threshold(MERGED_FILES).with_table_target_size(MERGED_BYTES);
     KeyspaceCreateOptions::default()
-        .max_memtable_size(MEMTABLE_BYTES)
-        .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(MERGED_FILES)))
+        .compaction_strategy(Arc::new(merging))
         .index_block_pinning_policy(PinningPolicy::disabled())
         .filter_block_pinning_policy(PinningPolicy::disabled())
 }

@@ -1,6 +1,6 @@
 //! Fjall's files, closed and opened again while the server goes on.
 //!
-//! After a write that failed, as on a full disk, fjall refuses all others until it is opened again.
+//! After a write that failed, as on a full disk, nothing more is taken until fjall is opened again.
 //! That is done here as soon as the disk has room. Where something is gone then, the workspace
 //! starts again as a whole, which brings it from the log.
 
@@ -31,12 +31,12 @@ const LETS_GO: Duration = Duration::from_millis(100);
 /// Where they are, and what is open of them.
 pub(super) struct Files {
     path: PathBuf,
-    state: RwLock<State>,
+    pub(super) state: RwLock<State>,
     /// Last, so that the lock outlives the database.
     _directory: Arc<Directory>,
 }
 
-enum State {
+pub(super) enum State {
     Open(Inner),
     /// They couldn't be opened again yet; what they had is up to this watermark.
     Closed(EntryNumber),
@@ -64,7 +64,7 @@ impl Files {
         }
     }
 
-    /// Does what fjall may refuse after a write that failed: then it is opened again and asked
+    /// Does what may be refused after a write that failed: then fjall is opened again and asked
     /// once more, if the disk has room.
     pub(super) fn write<T>(
         &self,
@@ -86,7 +86,7 @@ impl Files {
     }
 
     /// Opens fjall again. Readers wait; they find all that was there, or the tables closed.
-    fn open_again(&self) -> Result<(), StoreError> {
+    pub(super) fn open_again(&self) -> Result<(), StoreError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let had = match &*state {
             State::Open(inner) => *lock(&inner.watermark),
