@@ -33,8 +33,8 @@ pub(super) struct Hashes {
 /// Those that begin with the same bits.
 #[derive(Debug, Default)]
 struct Part {
-    /// A power of two; by the next bits. Each sorted. None of them before the first hash. They don't
-    /// become fewer again; an empty one costs 24 bytes.
+    /// A power of two; by the next bits. Each sorted. None of them before the first hash. They
+    /// don't become fewer again; an empty one costs 24 bytes.
     lists: Vec<Vec<u32>>,
     count: usize,
 }

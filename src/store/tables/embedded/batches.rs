@@ -1,8 +1,8 @@
 //! How a batch gets into the tables: as one write of fjall's, or, if it is large, as files.
 //!
 //! Separate from the tables because here fjall is helped: it looks after its memory and its journal
-//! only when it writes out memory by itself, and takes files without looking after anything. Nothing
-//! here may let a start bring back what a batch has deleted; see [`Inner::put_files`].
+//! only when it writes out memory by itself, and takes files without looking after anything.
+//! Nothing here may let a start bring back what a batch has deleted; see [`Inner::put_files`].
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -43,8 +43,8 @@ const FILE_ROWS: usize = 1_024;
 /// each, a quarter of `overlay_mib`'s default.
 pub(super) const BATCH_ROWS: usize = 262_144;
 
-/// With so many files of a table that aren't merged yet, a large batch waits: fjall takes any number
-/// of files.
+/// With so many files of a table that aren't merged yet, a large batch waits: fjall takes any
+/// number of files.
 const MOST_FILES: usize = 20;
 
 /// Looked at so often meanwhile.
