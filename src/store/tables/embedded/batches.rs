@@ -29,7 +29,7 @@ const ROW_BYTES: u64 = 100;
 /// a memtable by itself.
 const JOURNAL_FILE_BYTES: u64 = 64_000_000;
 
-/// A batch of so many rows goes in as sorted files, one for each table: that takes a third of the
+/// A batch of so many rows goes in as sorted files, one for each table: that takes half of the
 /// time that fjall's journal, its memory and writing that out take (docs/benchmarks.md). With fewer
 /// the files would be so small that merging them costs more.
 pub(super) const BULK_ROWS: usize = 16_384;
