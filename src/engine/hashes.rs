@@ -84,10 +84,14 @@ impl Hashes {
 }
 
 impl Part {
+    /// Bits by which a hash finds its list.
+    fn bits(&self) -> u32 {
+        self.lists.len().checked_ilog2().unwrap_or_default()
+    }
+
     /// The number of a hash's list.
     fn list(&self, hash: u32) -> usize {
-        let bits = self.lists.len().checked_ilog2().unwrap_or_default();
-        hash.checked_shr(u32::BITS - bits).unwrap_or_default() as usize
+        hash.checked_shr(u32::BITS - self.bits()).unwrap_or_default() as usize
     }
 
     /// The number of a hash's list, and its place there, or where it would be put. Hashes are
@@ -96,8 +100,7 @@ impl Part {
     fn find(&self, hash: u32) -> (usize, Result<usize, usize>) {
         let number = self.list(hash);
         let Some(list) = self.lists.get(number) else { return (number, Err(0)) };
-        let bits = self.lists.len().ilog2();
-        let rest = u64::from(hash.checked_shl(bits).unwrap_or_default());
+        let rest = u64::from(hash.checked_shl(self.bits()).unwrap_or_default());
         let about = ((rest * list.len() as u64) >> u32::BITS) as usize;
         let (from, to) = (about.saturating_sub(NEAR), (about + NEAR).min(list.len()));
         let is_near = (from == 0 || list[from - 1] < hash) && (to == list.len() || list[to] > hash);
