@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::hashes::Hashes;
+use super::hashes::{Gathered, Hashes};
 use crate::domain::callback::{Callback, ContactKey};
 use crate::domain::effect::Change;
 
@@ -21,9 +21,27 @@ pub(crate) struct Contacts {
     further: BTreeMap<u64, u32>,
 }
 
-impl Contacts {
+/// The keys of all callbacks that aren't final, as a start reads them.
+#[derive(Debug, Default)]
+pub struct Found(Gathered);
+
+impl Found {
     /// A callback is found under this key.
-    pub(crate) fn add(&mut self, key: ContactKey) {
+    pub fn add(&mut self, key: ContactKey) {
+        self.0.add(hash(key));
+    }
+}
+
+impl Contacts {
+    /// All that were found.
+    pub(crate) fn of(found: Found) -> Self {
+        let mut further = BTreeMap::new();
+        let some = Hashes::of(found.0, |kept| *further.entry(kept).or_default() += 1);
+        Self { some, further }
+    }
+
+    /// A callback is found under this key.
+    fn add(&mut self, key: ContactKey) {
         let hash = hash(key);
         if !self.some.insert(hash) {
             *self.further.entry(Hashes::kept(hash)).or_default() += 1;
@@ -78,6 +96,23 @@ fn hash(key: ContactKey) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_found_at_a_start_count_like_those_that_come_later() {
+        let [one, other, third] = ["anna", "ben", "+4930123456"].map(ContactKey::told_by);
+        let (mut found, mut counted) = (Found::default(), Contacts::default());
+        for key in [one, other, one, third, one] {
+            found.add(key);
+            counted.add(key);
+        }
+        let mut contacts = Contacts::of(found);
+        assert_eq!(contacts.further, counted.further);
+        for key in [one, one, other, third] {
+            assert!(contacts.maybe(key));
+            contacts.remove(key);
+        }
+        assert!(contacts.maybe(one) && !contacts.maybe(other) && !contacts.maybe(third));
+    }
 
     #[test]
     fn a_key_is_there_as_long_as_it_has_a_callback() {

@@ -30,6 +30,13 @@ pub(super) struct Hashes {
     count: usize,
 }
 
+/// Hashes that come at once, to be made a set when all are there: none is moved for another one.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// As they came, by the bits that they begin with. None of them before the first hash.
+    parts: Vec<Vec<u32>>,
+}
+
 /// Those that begin with the same bits.
 #[derive(Debug, Default)]
 struct Part {
@@ -46,6 +53,20 @@ impl Hashes {
     pub(super) fn kept(hash: u64) -> u64 {
         let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed >> (64 - PART_BITS - u32::BITS)
+    }
+
+    /// The set of these; tells what is kept of each that was there already.
+    pub(super) fn of(gathered: Gathered, mut again: impl FnMut(u64)) -> Self {
+        let mut hashes = Self::default();
+        for (number, mut part) in (0_u64..).zip(gathered.parts) {
+            part.sort_unstable();
+            let repeated = part.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+            repeated.for_each(|hash| again(number << u32::BITS | u64::from(hash)));
+            part.dedup();
+            hashes.count += part.len();
+            hashes.parts.push(Part::of(&part));
+        }
+        hashes
     }
 
     /// How many there are.
@@ -83,7 +104,35 @@ impl Hashes {
     }
 }
 
+impl Gathered {
+    /// Puts one down.
+    pub(super) fn add(&mut self, hash: u64) {
+        if self.parts.is_empty() {
+            self.parts.resize_with(1 << PART_BITS, Vec::new);
+        }
+        let (part, hash) = place(hash);
+        self.parts[part].push(hash);
+    }
+}
+
 impl Part {
+    /// With all of these, which are sorted.
+    fn of(mut hashes: &[u32]) -> Self {
+        let count = hashes.len();
+        let mut part = Self { lists: Vec::new(), count };
+        if count > 0 {
+            let lists = count.div_ceil(LIST_HASHES).next_power_of_two();
+            part.lists.resize_with(lists, Vec::new);
+        }
+        for number in 0..part.lists.len() {
+            let (list, rest) =
+                hashes.split_at(hashes.partition_point(|hash| part.list(*hash) == number));
+            part.lists[number] = list.to_vec();
+            hashes = rest;
+        }
+        part
+    }
+
     /// Bits by which a hash finds its list.
     fn bits(&self) -> u32 {
         self.lists.len().checked_ilog2().unwrap_or_default()
@@ -185,6 +234,30 @@ mod tests {
             hashes.remove(*hash);
         }
         assert!(hashes.is_empty() && !model.is_empty());
+    }
+
+    #[test]
+    fn gathered_ones_make_the_same_set_as_one_after_the_other() {
+        for count in [0, 1, 2, 300, 131_072, 131_073, 200_000] {
+            let (mut hashes, mut gathered) = (Hashes::default(), Gathered::default());
+            let mut repeated = Vec::new();
+            for hash in 0..count + count / 4 {
+                let hash = hash % count;
+                gathered.add(hash);
+                if !hashes.insert(hash) {
+                    repeated.push(Hashes::kept(hash));
+                }
+            }
+            let mut again = Vec::new();
+            let all = Hashes::of(gathered, |kept| again.push(kept));
+            again.sort_unstable();
+            repeated.sort_unstable();
+            assert_eq!(again, repeated);
+            assert_eq!(all.len(), hashes.len());
+            assert!(lists(&all).flatten().eq(lists(&hashes).flatten()), "{count}");
+            // One that comes again may have had lists split already.
+            assert!(lists(&all).count() <= lists(&hashes).count(), "{count}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::contacts::Found;
 use super::entry::{Entry, IdempotencyKey, Kept};
 use super::ports::{EntryNumber, PortFuture, RowWrite, StoreError};
 use crate::domain::agent::Agent;
@@ -365,12 +366,8 @@ pub trait Library: Send + Sync {
         limit: usize,
     ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>>;
 
-    /// The keys under which such callbacks are found, each with its callback, in their order.
-    fn contacts(
-        &self,
-        after: Option<(ContactKey, CallbackId)>,
-        limit: usize,
-    ) -> PortFuture<'_, Result<Vec<(ContactKey, CallbackId)>, StoreError>>;
+    /// All keys under which such callbacks are found, once per callback.
+    fn contacts(&self) -> PortFuture<'_, Result<Found, StoreError>>;
 
     /// What is taken of each queue by callbacks that aren't final, counted once over all of them.
     fn seats(&self) -> PortFuture<'_, Result<BTreeMap<QueueId, Bookings>, StoreError>>;

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::agent_actor::AgentActor;
 use super::callback_actor::CallbackActor;
+use super::contacts::Contacts;
 use super::door::Phase;
 use super::door_actor::DoorActor;
 use super::entry::Secret;
@@ -41,9 +42,6 @@ use crate::domain::time::{Span, Timestamp};
 
 /// Live callbacks are read in pages of so many; tests have few.
 const PAGE: usize = if cfg!(test) { 8 } else { 1_000 };
-
-/// Keys of contacts in pages of so many: they are 32 bytes each.
-const CONTACTS_PAGE: usize = 10_000;
 
 /// A drain waits so long for what is going out.
 const ON_ITS_WAY: Span = Span::seconds(2);
@@ -338,7 +336,10 @@ async fn restore(
 ) -> Result<(), StoreError> {
     let library = Arc::clone(&office.library);
     let seats = ahead(background, async move { library.seats().await });
-    know_contacts(office, background).await?;
+    let library = Arc::clone(&office.library);
+    let contacts = ahead(background, async move { library.contacts().await });
+    // Before anything changes.
+    office.intake.borrow_mut().contacts = Contacts::of(contacts.await?);
     let mut seats = seats.await?;
     let queues = inventory.queues.iter().cloned().map(Change::Queue);
     let agents = inventory.agents.iter().cloned().map(Change::Agent);
@@ -419,24 +420,6 @@ fn ahead<T: Send + 'static>(
     async move {
         let stopped = |ended| StoreError::Unavailable(format!("a read was stopped: {ended}"));
         reading.wait().await.map_err(stopped)?
-    }
-}
-
-/// Fills in which contacts have something that isn't final, before anything changes.
-async fn know_contacts(office: &Rc<Office>, background: &Handle) -> Result<(), StoreError> {
-    let read = |after| {
-        let library = Arc::clone(&office.library);
-        ahead(background, async move { library.contacts(after, CONTACTS_PAGE).await })
-    };
-    let mut page = read(None).await?;
-    loop {
-        let last = page.last().filter(|_| page.len() == CONTACTS_PAGE);
-        let following = last.map(|last| read(Some(*last)));
-        for (contact, _) in &page {
-            office.intake.borrow_mut().contacts.add(*contact);
-        }
-        let Some(following) = following else { return Ok(()) };
-        page = following.await?;
     }
 }
 

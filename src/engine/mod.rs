@@ -7,7 +7,7 @@ pub mod background;
 mod boards;
 mod callback_actor;
 pub mod clock;
-mod contacts;
+pub mod contacts;
 mod directory;
 mod dispatcher;
 mod door;

@@ -24,6 +24,7 @@ use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
+use crate::engine::contacts::Found;
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
     BookedRead, Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace,
@@ -348,18 +349,12 @@ impl Library for VaultLibrary {
         }))
     }
 
-    fn contacts(
-        &self,
-        after: Option<(ContactKey, CallbackId)>,
-        limit: usize,
-    ) -> PortFuture<'_, Result<Vec<(ContactKey, CallbackId)>, StoreError>> {
-        Box::pin(self.0.read(move |world| {
+    fn contacts(&self) -> PortFuture<'_, Result<Found, StoreError>> {
+        Box::pin(self.0.read(|world| {
+            let mut found = Found::default();
             let active = world.callbacks.values().filter(|one| !one.state().is_final());
-            let keys = active.flat_map(|one| one.reach.keys().map(move |key| (key, one.id)));
-            let mut keys: Vec<_> = keys.filter(|key| Some(*key) > after).collect();
-            keys.sort_unstable();
-            keys.truncate(limit);
-            keys
+            active.flat_map(|one| one.reach.keys()).for_each(|key| found.add(key));
+            found
         }))
     }
 

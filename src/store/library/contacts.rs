@@ -9,6 +9,7 @@ use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, ContactKey, State};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::time::Timestamp;
+use crate::engine::contacts::Found;
 use crate::engine::ports::{RangeRead, StoreError};
 use crate::store::keys;
 
@@ -27,19 +28,19 @@ impl StoreLibrary {
         Ok(found.filter(|callback| !callback.state().is_final()).collect())
     }
 
-    /// All keys under which something is found, once per callback, after `after`.
-    pub(super) async fn all_active(
-        &self,
-        after: Option<(ContactKey, CallbackId)>,
-        limit: usize,
-    ) -> Result<Vec<(ContactKey, CallbackId)>, StoreError> {
-        let after = after.map(|(contact, id)| keys::with_id(&contact.0, id));
-        let rows = self.range(keys::ACTIVE, &[], after.as_deref(), limit).await?;
+    /// All keys under which something is found, once per callback.
+    pub(super) async fn all_active(&self) -> Result<Found, StoreError> {
+        let mut found = Found::default();
         let read = |key: &[u8]| {
             let contact = ContactKey(*key.first_chunk::<16>()?);
-            (key.len() == 32).then_some((contact, keys::id_at_end(key)?))
+            (key.len() == 32).then_some(contact)
         };
-        rows.iter().map(|(key, _)| part(keys::ACTIVE, key, read)).collect()
+        self.each_key(keys::ACTIVE, |key| {
+            found.add(part(keys::ACTIVE, key, read)?);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
     }
 
     /// Those of a queue that wait for a time, by id, after `after`.

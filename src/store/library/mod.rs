@@ -25,6 +25,7 @@ use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
+use crate::engine::contacts::Found;
 use crate::engine::entry::{IdempotencyKey, Kept};
 use crate::engine::library::{
     BookedRead, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace, Page,
@@ -36,6 +37,9 @@ use crate::engine::ports::{
 
 /// Rows of one round trip where all of a table is read.
 const CHUNK: usize = 1_000;
+
+/// Keys of one round trip where all of a table is looked at, which is while nobody is served yet.
+const AT_ONCE: usize = if cfg!(test) { 3 } else { 10_000 };
 
 /// A workspace's records and indexes.
 pub struct StoreLibrary {
@@ -84,6 +88,24 @@ impl StoreLibrary {
         };
         let end = if front.is_empty() { None } else { keys::past(front) };
         self.rows.range(RangeRead { table, start, end, reverse: false, limit }).await
+    }
+
+    /// Looks at each key of a table, in their order, while the next ones are read.
+    async fn each_key(
+        &self,
+        table: Table,
+        mut look: impl FnMut(&Bytes) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut rows = self.range(table, &[], None, AT_ONCE).await?;
+        loop {
+            let last = rows.last().filter(|_| rows.len() == AT_ONCE).map(|(key, _)| key.clone());
+            let mut look_at_all = || rows.iter().try_for_each(|(key, _)| look(key));
+            let Some(last) = last else { return look_at_all() };
+            let following = self.range(table, &[], Some(&last), AT_ONCE);
+            let (following, looked) = tokio::join!(biased; following, async { look_at_all() });
+            looked?;
+            rows = following?;
+        }
     }
 
     /// All records of a table.
@@ -378,12 +400,8 @@ impl Library for StoreLibrary {
         Box::pin(self.active_of(contact, limit))
     }
 
-    fn contacts(
-        &self,
-        after: Option<(ContactKey, CallbackId)>,
-        limit: usize,
-    ) -> PortFuture<'_, Result<Vec<(ContactKey, CallbackId)>, StoreError>> {
-        Box::pin(self.all_active(after, limit))
+    fn contacts(&self) -> PortFuture<'_, Result<Found, StoreError>> {
+        Box::pin(self.all_active())
     }
 
     fn seats(&self) -> PortFuture<'_, Result<BTreeMap<QueueId, Bookings>, StoreError>> {

@@ -12,9 +12,6 @@ use crate::engine::library::BookedRead;
 use crate::engine::ports::{RangeRead, StoreError};
 use crate::store::keys;
 
-/// Rows of one round trip: all of them are read while nobody is served yet.
-const AT_ONCE: usize = 10_000;
-
 /// A callback's id, which a key ends with.
 const ID: usize = 16;
 
@@ -24,24 +21,19 @@ impl StoreLibrary {
     pub(super) async fn all_seats(&self) -> Result<BTreeMap<QueueId, Bookings>, StoreError> {
         let mut all: BTreeMap<QueueId, Bookings> = BTreeMap::new();
         let mut run = Run::default();
-        let mut after: Option<Bytes> = None;
-        loop {
-            let rows = self.range(keys::SEAT, &[], after.as_deref(), AT_ONCE).await?;
-            for (key, _) in &rows {
-                let front = key.len().saturating_sub(ID);
-                if run.count > 0 && run.key[..run.front] == key[..front] {
-                    run.count += 1;
-                    continue;
-                }
-                run.end(&mut all)?;
-                run = Run { key: key.clone(), front, count: 1 };
+        self.each_key(keys::SEAT, |key| {
+            let front = key.len().saturating_sub(ID);
+            if run.count > 0 && run.key[..run.front] == key[..front] {
+                run.count += 1;
+                return Ok(());
             }
-            after = rows.last().map(|(key, _)| key.clone());
-            if rows.len() < AT_ONCE {
-                run.end(&mut all)?;
-                return Ok(all);
-            }
-        }
+            run.end(&mut all)?;
+            run = Run { key: key.clone(), front, count: 1 };
+            Ok(())
+        })
+        .await?;
+        run.end(&mut all)?;
+        Ok(all)
     }
 }
 
