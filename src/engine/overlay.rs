@@ -149,8 +149,8 @@ impl Overlay {
     }
 
     /// The next runs that the tables don't have and each of whose entries is `durable`: with at
-    /// most `rows` rows together, or the first one alone. The run that is being filled ends here if
-    /// it is the next.
+    /// most `rows` rows and a quarter of the bound together, or the first one alone. The run that
+    /// is being filled ends here if it is the next.
     pub(super) fn next_runs(&self, durable: EntryNumber, rows: usize) -> Vec<Arc<Run>> {
         let mut inner = self.write();
         let watermark = inner.watermark;
@@ -160,11 +160,12 @@ impl Overlay {
             inner.seal();
         }
         let runs = inner.runs.range(next..).take_while(|run| run.to <= durable);
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         let runs = runs.take_while(|run| {
             let is_first = count == 0;
             count += run.rows.len();
-            is_first || count <= rows
+            bytes += run.cost;
+            is_first || (count <= rows && bytes <= self.bound / 4)
         });
         let runs: Vec<_> = runs.cloned().collect();
         if let Some(first) = runs.first() {
@@ -304,6 +305,22 @@ mod tests {
         overlay.set_watermark(3 * run);
         assert!(next(3 * run, usize::MAX).is_empty());
         assert_eq!(next(3 * run + 1, usize::MAX), [3 * run + 1], "the one being filled");
+    }
+
+    #[test]
+    fn the_next_runs_have_at_most_a_quarter_of_what_there_is_room_for() {
+        let bound = 64 << 20;
+        let overlay = Overlay::new(0, bound);
+        for number in 1.. {
+            let value = Some(Bytes::from(vec![7; 100_000]));
+            overlay.put(number, vec![RowWrite { key: key(TABLES[0], number), value }]);
+            if overlay.is_full() {
+                break;
+            }
+        }
+        let runs = overlay.next_runs(overlay.newest(), usize::MAX);
+        let bytes: usize = runs.iter().map(|run| run.cost).sum();
+        assert!(bytes <= bound / 4 && bytes > bound / 5, "{bytes} bytes in {} runs", runs.len());
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::store::directory::{self, Directory};
 
 mod batches;
 mod files;
+mod upkeep;
 
 /// Keyspace of the facts about the tables themselves; no table has this name.
 const FACTS: &str = "_facts";
@@ -46,7 +47,7 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
 /// facts again, so there is no reason to keep more.
-const JOURNAL_BYTES: u64 = 256 * 1024 * 1024;
+const JOURNAL_BYTES: u64 = if cfg!(test) { 128 } else { 256 } * 1024 * 1024;
 
 /// When a table has so many new files they are merged, twice as many as is fjall's default: they
 /// come often under load, and each merge writes anew what it merges them with. A table keeps what
@@ -84,9 +85,14 @@ struct Inner {
     unsynced: AtomicUsize,
     /// What each table has gathered in memory, in bytes.
     gathered: Mutex<BTreeMap<&'static str, u64>>,
+    /// What went into fjall's journal since that was last looked after, in bytes.
+    journaled: AtomicU64,
+    /// What the opening read of the journal has been written out.
+    is_anew: AtomicBool,
     /// The disk has refused to synchronise, and not for want of room: what it has isn't known.
     unsure: AtomicBool,
-    /// What reads show while a batch goes in table by table.
+    /// What reads show while a batch goes in: not even one write of fjall's is always seen as a
+    /// whole.
     before: Mutex<Option<Snapshot>>,
     /// A batch is going in table by table, or has failed halfway: nothing else is taken meanwhile.
     is_halfway: AtomicBool,
@@ -186,6 +192,8 @@ impl Inner {
             settled: AtomicU64::new(watermark),
             unsynced: AtomicUsize::new(0),
             gathered: Mutex::new(BTreeMap::new()),
+            journaled: AtomicU64::new(0),
+            is_anew: AtomicBool::new(false),
             unsure: AtomicBool::new(false),
             before: Mutex::new(None),
             is_halfway: AtomicBool::new(false),
@@ -232,13 +240,16 @@ impl Inner {
         if !is_due(*watermark, batch.from, batch.to)? {
             return Ok(());
         }
-        self.check().map_err(failed)?;
+        self.look_after_journal()?;
         let rows = batch.rows();
-        if rows.len() >= BULK_ROWS && self.awaits_merges(&rows)? {
+        self.awaits_turn(&rows)?;
+        *lock(&self.before) = Some(self.database.snapshot());
+        if rows.len() >= BULK_ROWS {
             self.put_files(&rows, batch.to)?;
         } else {
             self.put_rows(&rows, batch.to)?;
         }
+        *lock(&self.before) = None;
         *watermark = batch.to;
         Ok(())
     }
@@ -273,11 +284,13 @@ impl Inner {
         let now = *watermark;
         let rests = self.settled.swap(now, Ordering::Relaxed) == now;
         if rests {
+            self.awaits_turn(&[])?;
             self.facts.insert(WATERMARK, now.to_le_bytes().as_slice()).map_err(failed)?;
         }
         drop(watermark);
         self.sync(PersistMode::SyncAll)?;
-        if !rests {
+        let is_anew = self.is_anew.load(Ordering::Relaxed);
+        if !rests && is_anew {
             return Ok(());
         }
         // On a thread that ends with it. The allocator keeps some of what a thread has freed for
@@ -285,19 +298,12 @@ impl Inner {
         // a thread of tokio's that lived on kept 10 MB so.
         thread::scope(|scope| {
             let thread = thread::Builder::new().name("tables-rest".to_owned());
-            let rotating = thread.spawn_scoped(scope, || self.rotate());
+            let work = || if is_anew { self.rotate() } else { self.write_anew() };
+            let rotating = thread.spawn_scoped(scope, work);
             let rotating = rotating.map_err(|error| StoreError::Unavailable(error.to_string()))?;
             rotating.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
-        })
-    }
-
-    /// Has what is gathered in memory written out, and what was written before forgotten.
-    fn rotate(&self) -> Result<(), StoreError> {
-        lock(&self.gathered).clear();
-        for name in self.database.list_keyspace_names() {
-            let keyspace = self.database.keyspace(&name, table_options).map_err(failed)?;
-            keyspace.rotate_memtable().map_err(failed)?;
-        }
+        })?;
+        self.is_anew.store(true, Ordering::Relaxed);
         Ok(())
     }
 

@@ -1,32 +1,13 @@
 //! How a batch gets into the tables: as one write of fjall's, or, if it is large, as files.
 //!
-//! Separate from the tables because here fjall is helped: it looks after its memory and its journal
-//! only when it writes out memory by itself, and takes files without looking after anything.
 //! Nothing here may let a start bring back what a batch has deleted; see [`Inner::put_files`].
 
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
-use bytes::Bytes;
 use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
 
 use super::{Inner, WATERMARK, failed, lock};
 use crate::engine::ports::{EntryNumber, RowKey, RowWrite, StoreError, Table};
-
-/// What each table gathers in memory before it is written out, by [`Inner::gather`]: fjall would
-/// have its only thread begin that, which then may wait for itself. A quarter of fjall's default,
-/// because there are twenty tables, and each may have one full and one being written. With less, a
-/// minute at full speed cost more in compactions than was gained, when all rows still went through
-/// here.
-const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// What a row costs in memory beside its bytes, about.
-const ROW_BYTES: u64 = 100;
-
-/// Past this it may begin another journal, but looks whether it should only when it has written out
-/// a memtable by itself.
-const JOURNAL_FILE_BYTES: u64 = 64_000_000;
 
 /// A batch of so many rows goes in as sorted files, one for each table: that takes half of the
 /// time that fjall's journal, its memory and writing that out take (docs/benchmarks.md). With fewer
@@ -39,16 +20,6 @@ const FILE_ROWS: usize = 1_024;
 /// So many rows at most are taken at once, if they wait: 64 MiB in the overlay at some 250 bytes
 /// each, a quarter of `overlay_mib`'s default.
 pub(super) const BATCH_ROWS: usize = 262_144;
-
-/// With so many files of a table that aren't merged yet, a large batch waits: fjall takes any
-/// number of files.
-const MOST_FILES: usize = 20;
-
-/// Looked at so often meanwhile.
-const LOOK: Duration = Duration::from_millis(10);
-
-/// After so many looks a batch waits no longer, and goes the way of small ones.
-const LOOKS: u32 = 500;
 
 impl Inner {
     /// Puts rows in as one write of fjall's, through its journal and its memory.
@@ -70,56 +41,14 @@ impl Inner {
         self.sync_now_and_then(rows.len())
     }
 
-    /// Has tables written out that have gathered much.
-    fn gather(&self, rows: &[&RowWrite]) -> Result<(), StoreError> {
-        let mut gathered = lock(&self.gathered);
-        for (table, rows) in by_table(rows) {
-            let bytes =
-                |row: &RowWrite| row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len);
-            let bytes: usize = rows.iter().map(|row| bytes(row)).sum();
-            let all = gathered.entry(table.name).or_default();
-            *all += bytes as u64 + rows.len() as u64 * ROW_BYTES;
-            if *all >= MEMTABLE_BYTES {
-                *all = 0;
-                self.make_table(table)?.rotate_memtable().map_err(failed)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for fjall to merge files where a table has too many; false: it takes too long.
-    pub(super) fn awaits_merges(&self, rows: &[&RowWrite]) -> Result<bool, StoreError> {
-        for _ in 0..LOOKS {
-            if self.takes_files(rows)? {
-                return Ok(true);
-            }
-            self.check().map_err(failed)?;
-            thread::park_timeout(LOOK);
-        }
-        Ok(false)
-    }
-
-    /// Whether each table has so few files to be merged that it may get another one: fjall itself
-    /// holds nobody back who brings files. (It hides the count from its documentation: look here
-    /// when it is upgraded.)
-    fn takes_files(&self, rows: &[&RowWrite]) -> Result<bool, StoreError> {
-        for (table, _) in by_table(rows) {
-            if self.make_table(table)?.l0_table_count() >= MOST_FILES {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Puts new values in as a file for each table that has many of them, and what is left last,
-    /// with the watermark. Meanwhile reads show what was before; after a crash there may be rows of
-    /// entries beyond the watermark, which the log has and brings again.
+    /// with the watermark. After a crash, or when fjall was opened again, there may be rows of
+    /// entries beyond the watermark: until the log has brought them again, the overlay shows them.
     ///
     /// Deletions never stand in a file. What fjall reads again of its journal at a start is what is
     /// newer than all that the table's files have. Had the journal an older value, and a file its
     /// deletion, and were both merged away, the value would be there again.
     pub(super) fn put_files(&self, rows: &[&RowWrite], to: EntryNumber) -> Result<(), StoreError> {
-        *lock(&self.before) = Some(self.database.snapshot());
         // If this fails, what was written of a file stays on the disk until fjall is opened again,
         // and rows stay that mustn't be shown without the others.
         self.is_halfway.store(true, Ordering::Relaxed);
@@ -143,23 +72,21 @@ impl Inner {
             lock(&self.gathered).remove(table.name);
         }
         self.put_rows(&rest, to)?;
-        if self.database.journal_disk_space().map_err(failed)? > JOURNAL_FILE_BYTES {
-            self.facts.rotate_memtable().map_err(failed)?;
-        }
         self.is_halfway.store(false, Ordering::Relaxed);
-        *lock(&self.before) = None;
         Ok(())
     }
 }
 
 /// Rows come table by table.
-fn by_table<'a>(rows: &'a [&'a RowWrite]) -> impl Iterator<Item = (Table, &'a [&'a RowWrite])> {
+pub(super) fn by_table<'a>(
+    rows: &'a [&'a RowWrite],
+) -> impl Iterator<Item = (Table, &'a [&'a RowWrite])> {
     let tables = rows.chunk_by(|one, next| one.key.table == next.key.table);
     tables.map(|rows| (rows[0].key.table, rows))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
@@ -176,40 +103,48 @@ mod tests {
     const _: () =
         assert!(BULK_ROWS <= conformance::MANY_ROWS as usize, "the checks have large batches");
 
-    const FEW: Table = Table::ordered(200, "few");
-    const MANY: Table = Table::ordered(201, "many");
+    pub(in super::super) const FEW: Table = Table::ordered(200, "few");
+    pub(in super::super) const MANY: Table = Table::ordered(201, "many");
 
-    fn row(table: Table, key: usize, value: Option<&'static [u8]>) -> RowWrite {
+    pub(in super::super) fn row(
+        table: Table,
+        key: usize,
+        value: Option<&'static [u8]>,
+    ) -> RowWrite {
         let key = RowKey { table, key: Bytes::from(key.to_be_bytes().to_vec()) };
         RowWrite { key, value: value.map(Bytes::from_static) }
     }
 
     /// What is there, and so many rows of another table.
-    fn batch(number: EntryNumber, rows: Vec<RowWrite>, many: usize) -> TableBatch {
+    pub(in super::super) fn batch(
+        number: EntryNumber,
+        rows: Vec<RowWrite>,
+        many: usize,
+    ) -> TableBatch {
         let many = (0..many).map(|key| row(MANY, key, Some(b"")));
         TableBatch { from: number, to: number, runs: vec![rows.into_iter().chain(many).collect()] }
     }
 
-    async fn open(folder: &Path) -> EmbeddedTables {
+    pub(in super::super) async fn open(folder: &Path) -> EmbeddedTables {
         let directory = Directory::open(folder).expect("it is locked");
         let tables = EmbeddedTables::open(Arc::new(directory)).expect("they open");
         tables.take(1).await.expect("taken");
         tables
     }
 
-    async fn get(tables: &EmbeddedTables, key: usize) -> Option<Bytes> {
+    pub(in super::super) async fn get(tables: &EmbeddedTables, key: usize) -> Option<Bytes> {
         let found = tables.get(vec![row(FEW, key, None).key]).await.expect("readable");
         found.into_iter().next().flatten()
     }
 
-    fn inner<T>(tables: &EmbeddedTables, look: impl FnOnce(&Inner) -> T) -> T {
+    pub(in super::super) fn inner<T>(tables: &EmbeddedTables, look: impl FnOnce(&Inner) -> T) -> T {
         let State::Open(inner) = &*tables.files.state.read().expect("whole") else {
             panic!("they are closed")
         };
         look(inner)
     }
 
-    fn files_of(tables: &EmbeddedTables, table: Table) -> usize {
+    pub(in super::super) fn files_of(tables: &EmbeddedTables, table: Table) -> usize {
         inner(tables, |inner| inner.make_table(table).expect("it is there").table_count())
     }
 

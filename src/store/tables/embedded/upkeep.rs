@@ -1,0 +1,336 @@
+//! What fjall's memory, its files and its journal need of us.
+//!
+//! Separate because here fjall is helped: it looks after its journal only when its thread writes
+//! out memory, takes sorted files without looking after anything, and waits for its thread without
+//! looking whether that still lives.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fjall::Keyspace;
+
+use super::batches::by_table;
+use super::{Inner, JOURNAL_BYTES, failed, lock, table_options};
+use crate::engine::ports::{RowWrite, StoreError};
+
+/// What each table gathers in memory before it is written out: fjall would have its only thread
+/// begin that, which then may wait for itself. A quarter of fjall's default, because there are
+/// twenty tables, and each may have some full ones that wait to be written. With less, a minute at
+/// full speed cost more in compactions than was gained, when all rows still went through here.
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What a row costs in memory beside its bytes, about.
+const ROW_BYTES: u64 = 100;
+
+/// A table may have so many memtables that wait to be written out when a batch comes, which may add
+/// one, as fjall's thread may. With four fjall itself holds the batch back, for ever if its thread
+/// has ended meanwhile.
+const MOST_SEALED: usize = 2;
+
+/// With so many files of a table that aren't merged yet a batch waits. Of sorted files fjall takes
+/// any number; where it writes itself it holds back at so many, and at 30 like above.
+const MOST_FILES: usize = 20;
+
+/// Looked at so often meanwhile: fjall tells nobody.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// After so many looks, half a minute, it isn't waited for any longer.
+const LOOKS: u32 = 3_000;
+
+/// When the journal has got so much more, fjall is to look whether it should begin another file,
+/// which it does past 64,000,000 bytes.
+const JOURNAL_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// With so much journal, some table keeps fjall from dropping any: what it drops must be in files,
+/// and it takes that from the newest row in a table's files. A table that was emptied has no row.
+const STUCK_JOURNAL_BYTES: u64 = JOURNAL_BYTES + 2 * JOURNAL_FILE_BYTES;
+
+/// No row has it. A deletion of it gives a table a newest row.
+const NO_KEY: &[u8] = &[0];
+
+impl Inner {
+    /// Waits until fjall takes a batch with these rows without holding it back.
+    pub(super) fn awaits_turn(&self, rows: &[&RowWrite]) -> Result<(), StoreError> {
+        let mut touched = vec![self.facts.clone()];
+        for (table, _) in by_table(rows) {
+            touched.push(self.make_table(table)?);
+        }
+        self.awaits(|| touched.iter().all(keeps_up))
+    }
+
+    fn awaits(&self, is_done: impl Fn() -> bool) -> Result<(), StoreError> {
+        for _ in 0..LOOKS {
+            self.check().map_err(failed)?;
+            if is_done() {
+                return Ok(());
+            }
+            thread::park_timeout(LOOK);
+        }
+        let seconds = (LOOK * LOOKS).as_secs();
+        Err(StoreError::Unavailable(format!(
+            "the tables take nothing: for {seconds} s they have been writing out and merging what \
+             they have; see whether the disk is slow"
+        )))
+    }
+
+    /// Has tables written out that have gathered much.
+    pub(super) fn gather(&self, rows: &[&RowWrite]) -> Result<(), StoreError> {
+        let mut gathered = lock(&self.gathered);
+        for (table, rows) in by_table(rows) {
+            let bytes =
+                |row: &RowWrite| row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len);
+            let bytes = rows.iter().map(|row| bytes(row)).sum::<usize>() as u64;
+            self.journaled.fetch_add(bytes, Ordering::Relaxed);
+            let all = gathered.entry(table.name).or_default();
+            *all += bytes + rows.len() as u64 * ROW_BYTES;
+            if *all >= MEMTABLE_BYTES {
+                *all = 0;
+                self.make_table(table)?.rotate_memtable().map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks after fjall's journal when it has got much.
+    pub(super) fn look_after_journal(&self) -> Result<(), StoreError> {
+        if self.journaled.load(Ordering::Relaxed) < JOURNAL_FILE_BYTES {
+            return Ok(());
+        }
+        self.shorten_journal()?;
+        self.journaled.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Has fjall begin another file of its journal if it should, and drop those that it can.
+    fn shorten_journal(&self) -> Result<(), StoreError> {
+        let journal = self.database.journal_disk_space().map_err(failed)?;
+        if journal < STUCK_JOURNAL_BYTES {
+            // There is always the watermark to write out.
+            return self.facts.rotate_memtable().map(drop).map_err(failed);
+        }
+        tracing::info!(journal, "the tables' journal is long: all tables are written out");
+        for keyspace in self.keyspaces()? {
+            self.awaits(|| keeps_up(&keyspace))?;
+            keyspace.remove(NO_KEY).map_err(failed)?;
+        }
+        self.rotate()
+    }
+
+    /// Has what is gathered in memory written out, and what was written before forgotten.
+    pub(super) fn rotate(&self) -> Result<(), StoreError> {
+        lock(&self.gathered).clear();
+        for keyspace in self.keyspaces()? {
+            keyspace.rotate_memtable().map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Writes out what an opening has read of the journal, so that it is known to be on the disk:
+    /// of what the disk has refused to fjall's thread nobody else is told, and a file shows it as
+    /// written until the machine stops.
+    pub(super) fn write_anew(&self) -> Result<(), StoreError> {
+        self.rotate()?;
+        let keyspaces = self.keyspaces()?;
+        let is_written = |keyspace: &Keyspace| keyspace.sealed_memtable_count() == 0;
+        self.awaits(|| keyspaces.iter().all(is_written))
+    }
+
+    fn keyspaces(&self) -> Result<Vec<Keyspace>, StoreError> {
+        let names = self.database.list_keyspace_names().into_iter();
+        names.map(|name| self.database.keyspace(&name, table_options).map_err(failed)).collect()
+    }
+}
+
+/// Whether fjall's thread has little to do for a table. (fjall hides both from its documentation:
+/// look here when it is upgraded.)
+fn keeps_up(table: &Keyspace) -> bool {
+    table.sealed_memtable_count() <= MOST_SEALED && table.l0_table_count() < MOST_FILES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc;
+
+    use fjall::AbstractTree;
+
+    use super::super::EmbeddedTables;
+    use super::super::batches::BULK_ROWS;
+    use super::super::batches::tests::{FEW, MANY, batch, files_of, get, inner, open, row};
+    use super::*;
+    use crate::engine::ports::{EntryNumber, Table, TableBatch, Tables};
+
+    fn keyspace(tables: &EmbeddedTables, table: Table) -> Keyspace {
+        inner(tables, |inner| inner.make_table(table).expect("it is there"))
+    }
+
+    fn facts(tables: &EmbeddedTables) -> Keyspace {
+        inner(tables, |inner| inner.facts.clone())
+    }
+
+    /// A mebibyte that nothing can make shorter: by Marsaglia's xorshift.
+    fn mebibyte() -> Bytes {
+        let mut state = 1_u64;
+        let next = |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        };
+        (0..1 << 17).flat_map(next).collect()
+    }
+
+    #[tokio::test]
+    #[expect(clippy::await_holding_lock, reason = "nobody else in here asks for it")]
+    async fn a_batch_that_waits_for_fjalls_thread_ends_when_that_has_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = Arc::new(open(folder.path()).await);
+        tables.apply(batch(1, vec![row(FEW, 1, Some(b"it"))], 0)).await.expect("applied");
+        let (few, facts) = (keyspace(&tables, FEW), facts(&tables));
+        // The thread stands before this table, and can't write the facts out.
+        let busy = few.tree.get_flush_lock();
+        few.rotate_memtable().expect("rotated");
+        for number in 2_u64.. {
+            tables.apply(batch(number, vec![], 1)).await.expect("applied");
+            facts.rotate_memtable().expect("rotated");
+            if !keeps_up(&facts) {
+                break;
+            }
+        }
+        assert_eq!(facts.sealed_memtable_count(), MOST_SEALED + 1, "fjall waits with one more");
+        let number = MOST_SEALED as u64 + 3;
+        let (done, told) = mpsc::channel();
+        let writer = Arc::clone(&tables);
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("one");
+            let applied = runtime.block_on(writer.apply(batch(number, vec![], 1)));
+            done.send(applied).expect("somebody waits");
+        });
+        let there = few.path().join("tables");
+        fs::remove_dir(&there).expect("it is empty");
+        drop(busy);
+        drop((few, facts));
+        // Whether they could be opened again at once or couldn't.
+        let _applied = told.recv_timeout(Duration::from_mins(1)).expect("it ends");
+        thread.join().expect("no panic");
+        tables.apply(batch(number, vec![], 1)).await.expect("opened again, and applied");
+        assert_eq!(get(&tables, 1).await, Some(Bytes::from_static(b"it")));
+    }
+
+    #[tokio::test]
+    async fn the_facts_are_written_out_when_the_journal_has_got_much_and_not_with_each_batch() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = open(folder.path()).await;
+        let facts = facts(&tables);
+        let written = || facts.sealed_memtable_count() + facts.table_count();
+        for number in 1..=5 {
+            tables.apply(batch(number, vec![], BULK_ROWS)).await.expect("applied");
+        }
+        assert_eq!(written(), 0);
+        let got = |bytes| inner(&tables, |inner| inner.journaled.swap(bytes, Ordering::Relaxed));
+        got(JOURNAL_FILE_BYTES - 1);
+        tables.apply(batch(6, vec![], 1)).await.expect("applied");
+        assert_eq!((written(), got(JOURNAL_FILE_BYTES)), (0, JOURNAL_FILE_BYTES + 7));
+        tables.apply(batch(7, vec![], 1)).await.expect("applied");
+        assert_eq!((written(), got(0)), (1, 8));
+    }
+
+    /// fjall keeps a journal until each table of it has a row in its files that is as new as what
+    /// the journal has of it.
+    #[tokio::test]
+    async fn a_table_that_was_emptied_keeps_no_journal() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = open(folder.path()).await;
+        let journal = || inner(&tables, |inner| inner.database.journal_disk_space().expect("it"));
+        tables.apply(batch(1, vec![row(FEW, 7, Some(b"it"))], 0)).await.expect("applied");
+        tables.apply(batch(2, vec![row(FEW, 7, None)], 0)).await.expect("applied");
+        let (value, mut number, mut longest) = (mebibyte(), 2, 0);
+        let mut more = async |mib: u64| {
+            for _ in 0..mib / 16 {
+                number += 1;
+                let key = |key| row(MANY, key, None).key;
+                let row = |number| RowWrite { key: key(number), value: Some(value.clone()) };
+                let runs = vec![(0..16).map(row).collect()];
+                let batch = TableBatch { from: number, to: number, runs };
+                tables.apply(batch).await.expect("applied");
+                inner(&tables, |inner| {
+                    let many = inner.make_table(MANY).expect("it is there");
+                    inner.awaits(|| many.sealed_memtable_count() == 0).expect("written out");
+                });
+                longest = longest.max(journal());
+            }
+        };
+        // The first journal ends before the table is written out, and stays for the facts.
+        more(64).await;
+        let few = keyspace(&tables, FEW);
+        few.rotate_memtable_and_wait().expect("written out");
+        few.major_compact().expect("merged");
+        assert_eq!(few.table_count(), 0, "nothing is left of it");
+        let bound = STUCK_JOURNAL_BYTES + 2 * JOURNAL_FILE_BYTES;
+        more((bound + JOURNAL_FILE_BYTES) >> 20).await;
+        assert!(longest > STUCK_JOURNAL_BYTES, "{} MiB: it was never stuck", longest >> 20);
+        assert!(longest <= bound, "{} MiB", longest >> 20);
+        assert_eq!(get(&tables, 7).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_an_opening_has_read_of_the_journal_is_in_files_before_it_counts_as_settled() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = open(folder.path()).await;
+        tables.settle().await.expect("settled");
+        tables.apply(batch(1, vec![row(FEW, 1, Some(b"it"))], 0)).await.expect("applied");
+        tables.settle().await.expect("settled");
+        assert_eq!(files_of(&tables, FEW), 0, "only synchronised");
+        tables.files.open_again().expect("all is there");
+        tables.apply(batch(2, vec![row(MANY, 1, Some(b"it"))], 0)).await.expect("applied");
+        assert_eq!(files_of(&tables, FEW), 0);
+        tables.settle().await.expect("settled");
+        assert_eq!(files_of(&tables, FEW), 1);
+        tables.apply(batch(3, vec![row(FEW, 2, Some(b"it"))], 0)).await.expect("applied");
+        tables.settle().await.expect("settled");
+        assert_eq!((files_of(&tables, FEW), files_of(&tables, MANY)), (1, 1), "once is enough");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_batch_is_seen_by_halves_while_others_are_written_out() {
+        const ROWS: usize = 2_000;
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = Arc::new(open(folder.path()).await);
+        let write = |number: EntryNumber| {
+            let row = |key: usize| RowWrite {
+                key: row(MANY, key, None).key,
+                value: Some(Bytes::copy_from_slice(&number.to_be_bytes())),
+            };
+            TableBatch { from: number, to: number, runs: vec![(0..ROWS).map(row).collect()] }
+        };
+        tables.apply(write(1)).await.expect("applied");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let readers = [(); 2].map(|()| {
+            let (tables, is_over) = (Arc::clone(&tables), Arc::clone(&is_over));
+            tokio::spawn(async move {
+                let mut reads = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let keys = [0, ROWS - 1].map(|key| row(MANY, key, None).key);
+                    let found = tables.get(keys.to_vec()).await.expect("readable");
+                    assert_eq!(found[0], found[1]);
+                    reads += 1;
+                }
+                reads
+            })
+        });
+        for number in 2..200 {
+            tables.apply(write(number)).await.expect("applied");
+            if number % 4 == 0 {
+                keyspace(&tables, MANY).rotate_memtable().expect("rotated");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        for reader in readers {
+            assert!(reader.await.expect("none by halves") > 0);
+        }
+    }
+}
