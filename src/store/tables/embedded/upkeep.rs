@@ -222,6 +222,38 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::await_holding_lock, reason = "nobody else in here asks for it")]
+    async fn a_batch_waits_until_a_table_has_fewer_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = Arc::new(open(folder.path()).await);
+        tables.apply(batch(1, vec![row(FEW, 1, Some(b"it"))], 0)).await.expect("applied");
+        let few = keyspace(&tables, FEW);
+        // The thread stands before this table, and merges nothing.
+        let busy = few.tree.get_flush_lock();
+        few.rotate_memtable().expect("rotated");
+        let most = MOST_FILES as u64;
+        for number in 2..2 + most {
+            tables.apply(batch(number, vec![], BULK_ROWS)).await.expect("applied");
+        }
+        assert_eq!(files_of(&tables, MANY), MOST_FILES);
+        assert!(!keeps_up(&keyspace(&tables, MANY)));
+        let (done, told) = mpsc::channel();
+        let writer = Arc::clone(&tables);
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("one");
+            let applied = runtime.block_on(writer.apply(batch(2 + most, vec![], 1)));
+            done.send(applied).expect("somebody waits");
+        });
+        let waits = told.recv_timeout(LOOK * 5);
+        assert!(waits.is_err(), "{waits:?}");
+        drop(busy);
+        let applied = told.recv_timeout(Duration::from_mins(1)).expect("it ends");
+        applied.expect("applied");
+        thread.join().expect("no panic");
+        assert!(files_of(&tables, MANY) < MOST_FILES, "they were merged");
+    }
+
+    #[tokio::test]
     async fn the_facts_are_written_out_when_the_journal_has_got_much_and_not_with_each_batch() {
         let folder = tempfile::tempdir().expect("a folder");
         let tables = open(folder.path()).await;
