@@ -23,9 +23,9 @@ pub(crate) struct Contacts {
 
 /// The keys of all callbacks that aren't final, as a start reads them.
 #[derive(Debug, Default)]
-pub struct Found(Gathered);
+pub struct ActiveKeys(Gathered);
 
-impl Found {
+impl ActiveKeys {
     /// A callback is found under this key.
     pub fn add(&mut self, key: ContactKey) {
         self.0.add(hash(key));
@@ -34,7 +34,7 @@ impl Found {
 
 impl Contacts {
     /// All that were found.
-    pub(crate) fn of(found: Found) -> Self {
+    pub(crate) fn of(found: ActiveKeys) -> Self {
         let mut further = BTreeMap::new();
         let some = Hashes::of(found.0, |kept| *further.entry(kept).or_default() += 1);
         Self { some, further }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn those_found_at_a_start_count_like_those_that_come_later() {
         let [one, other, third] = ["anna", "ben", "+4930123456"].map(ContactKey::told_by);
-        let (mut found, mut counted) = (Found::default(), Contacts::default());
+        let (mut found, mut counted) = (ActiveKeys::default(), Contacts::default());
         for key in [one, other, one, third, one] {
             found.add(key);
             counted.add(key);

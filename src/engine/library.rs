@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::contacts::Found;
+use super::contacts::ActiveKeys;
 use super::entry::{Entry, IdempotencyKey, Kept};
 use super::ports::{EntryNumber, PortFuture, RowWrite, StoreError};
 use crate::domain::agent::Agent;
@@ -367,7 +367,7 @@ pub trait Library: Send + Sync {
     ) -> PortFuture<'_, Result<Vec<Arc<Callback>>, StoreError>>;
 
     /// All keys under which such callbacks are found, once per callback.
-    fn contacts(&self) -> PortFuture<'_, Result<Found, StoreError>>;
+    fn contacts(&self) -> PortFuture<'_, Result<ActiveKeys, StoreError>>;
 
     /// What is taken of each queue by callbacks that aren't final, counted once over all of them.
     fn seats(&self) -> PortFuture<'_, Result<BTreeMap<QueueId, Bookings>, StoreError>>;

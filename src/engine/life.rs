@@ -338,7 +338,7 @@ async fn restore(
     let seats = ahead(background, async move { library.seats().await });
     let library = Arc::clone(&office.library);
     let contacts = ahead(background, async move { library.contacts().await });
-    // Before anything changes.
+    // Before anything changes: that would be lost with what is replaced here.
     office.intake.borrow_mut().contacts = Contacts::of(contacts.await?);
     let mut seats = seats.await?;
     let queues = inventory.queues.iter().cloned().map(Change::Queue);

@@ -311,8 +311,9 @@ mod tests {
     fn the_next_runs_have_at_most_a_quarter_of_what_there_is_room_for() {
         let bound = 64 << 20;
         let overlay = Overlay::new(0, bound);
+        let value = Some(Bytes::from(vec![7; 100_000]));
         for number in 1.. {
-            let value = Some(Bytes::from(vec![7; 100_000]));
+            let value = value.clone();
             overlay.put(number, vec![RowWrite { key: key(TABLES[0], number), value }]);
             if overlay.is_full() {
                 break;

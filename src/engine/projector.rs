@@ -57,7 +57,8 @@ enum Until {
     AllIsThereWithRests,
     /// Until the overlay has some room again. Under load some batches go now and then: all that
     /// waits would keep Redis for the time of hundreds of commands, and one at a time would find
-    /// nothing of the tables in the processor's cache. Embedded tables take all of it as one batch.
+    /// nothing of the tables in the processor's cache. Embedded tables take up to a quarter of the
+    /// overlay's bound as one batch.
     ThereIsRoom,
 }
 

@@ -24,6 +24,9 @@ use crate::engine::ports::{RowKey, Table};
 
 mod texts;
 
+/// No row of any table has it. It may be deleted where a table needs something new to write.
+pub const NO_KEY: &[u8] = &[0];
+
 pub use self::texts::{TextKind, by_prefix, by_text, external, hash, lower_case, whole_word};
 
 /// callback id → where it stands. All of them, in the order of creation, are those of each state

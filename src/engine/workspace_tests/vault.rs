@@ -24,7 +24,7 @@ use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
-use crate::engine::contacts::Found;
+use crate::engine::contacts::ActiveKeys;
 use crate::engine::entry::{Entry, IdempotencyKey, Kept};
 use crate::engine::library::{
     BookedRead, Codec, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace,
@@ -349,9 +349,9 @@ impl Library for VaultLibrary {
         }))
     }
 
-    fn contacts(&self) -> PortFuture<'_, Result<Found, StoreError>> {
+    fn contacts(&self) -> PortFuture<'_, Result<ActiveKeys, StoreError>> {
         Box::pin(self.0.read(|world| {
-            let mut found = Found::default();
+            let mut found = ActiveKeys::default();
             let active = world.callbacks.values().filter(|one| !one.state().is_final());
             active.flat_map(|one| one.reach.keys()).for_each(|key| found.add(key));
             found

@@ -9,7 +9,7 @@ use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, ContactKey, State};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::time::Timestamp;
-use crate::engine::contacts::Found;
+use crate::engine::contacts::ActiveKeys;
 use crate::engine::ports::{RangeRead, StoreError};
 use crate::store::keys;
 
@@ -29,8 +29,8 @@ impl StoreLibrary {
     }
 
     /// All keys under which something is found, once per callback.
-    pub(super) async fn all_active(&self) -> Result<Found, StoreError> {
-        let mut found = Found::default();
+    pub(super) async fn all_active(&self) -> Result<ActiveKeys, StoreError> {
+        let mut found = ActiveKeys::default();
         let read = |key: &[u8]| {
             let contact = ContactKey(*key.first_chunk::<16>()?);
             (key.len() == 32).then_some(contact)

@@ -25,7 +25,7 @@ use crate::domain::measure::Measured;
 use crate::domain::slots::Bookings;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Progress;
-use crate::engine::contacts::Found;
+use crate::engine::contacts::ActiveKeys;
 use crate::engine::entry::{IdempotencyKey, Kept};
 use crate::engine::library::{
     BookedRead, FullCallback, Inventory, Lapsed, Lapsing, Library, ListRead, OutboxPlace, Page,
@@ -38,7 +38,7 @@ use crate::engine::ports::{
 /// Rows of one round trip where all of a table is read.
 const CHUNK: usize = 1_000;
 
-/// Keys of one round trip where all of a table is looked at, which is while nobody is served yet.
+/// The same where only keys are looked at, and nobody is served meanwhile; tests have few.
 const AT_ONCE: usize = if cfg!(test) { 3 } else { 10_000 };
 
 /// A workspace's records and indexes.
@@ -400,7 +400,7 @@ impl Library for StoreLibrary {
         Box::pin(self.active_of(contact, limit))
     }
 
-    fn contacts(&self) -> PortFuture<'_, Result<Found, StoreError>> {
+    fn contacts(&self) -> PortFuture<'_, Result<ActiveKeys, StoreError>> {
         Box::pin(self.all_active())
     }
 

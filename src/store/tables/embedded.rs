@@ -46,7 +46,7 @@ const EPOCH: &[u8] = b"epoch";
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Past this, fjall writes memtables out to be able to drop journals. The log holds the same
-/// facts again, so there is no reason to keep more.
+/// facts again, so there is no reason to keep more. Tests have less to write.
 const JOURNAL_BYTES: u64 = if cfg!(test) { 128 } else { 256 } * 1024 * 1024;
 
 /// When a table has so many new files they are merged, twice as many as is fjall's default: they
@@ -88,7 +88,7 @@ struct Inner {
     /// What went into fjall's journal since that was last looked after, in bytes.
     journaled: AtomicU64,
     /// What the opening read of the journal has been written out.
-    is_anew: AtomicBool,
+    is_written_anew: AtomicBool,
     /// The disk has refused to synchronise, and not for want of room: what it has isn't known.
     unsure: AtomicBool,
     /// What reads show while a batch goes in: not even one write of fjall's is always seen as a
@@ -193,7 +193,7 @@ impl Inner {
             unsynced: AtomicUsize::new(0),
             gathered: Mutex::new(BTreeMap::new()),
             journaled: AtomicU64::new(0),
-            is_anew: AtomicBool::new(false),
+            is_written_anew: AtomicBool::new(false),
             unsure: AtomicBool::new(false),
             before: Mutex::new(None),
             is_halfway: AtomicBool::new(false),
@@ -225,6 +225,7 @@ impl Inner {
             self.check().map_err(failed)?;
             return Ok(*watermark);
         }
+        self.awaits_turn(&[])?;
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(&self.facts, EPOCH, epoch.to_le_bytes().as_slice());
         batch.commit().map_err(failed)?;
@@ -232,6 +233,10 @@ impl Inner {
     }
 
     fn apply(&self, ours: Epoch, batch: &TableBatch) -> Result<(), StoreError> {
+        // Before the watermark is held: another epoch doesn't wait for this one's batch.
+        let rows = batch.rows();
+        self.look_after_journal()?;
+        self.awaits_turn(&rows)?;
         let mut watermark = lock(&self.watermark);
         let found = number(&self.facts, EPOCH)?;
         if ours == 0 || found > ours {
@@ -240,9 +245,7 @@ impl Inner {
         if !is_due(*watermark, batch.from, batch.to)? {
             return Ok(());
         }
-        self.look_after_journal()?;
-        let rows = batch.rows();
-        self.awaits_turn(&rows)?;
+        self.check().map_err(failed)?;
         *lock(&self.before) = Some(self.database.snapshot());
         if rows.len() >= BULK_ROWS {
             self.put_files(&rows, batch.to)?;
@@ -275,36 +278,25 @@ impl Inner {
         synced.map_err(failed)
     }
 
-    /// Synchronises. When nothing came since the last time, what is gathered in memory is written
-    /// out too: what then waits for hours is on disk alone, and a start has little to read again.
-    /// Only a later rotation drops it from memory: fjall keeps what older snapshots could read, and
-    /// looks through that when it rotates anything. So there is always the watermark to rotate.
+    /// Synchronises, and the first time writes out what the opening has read of the journal. When
+    /// nothing came since the last time, what is gathered in memory is written out too: what then
+    /// waits for hours is on disk alone, and a start has little to read again. Only a later
+    /// rotation drops it from memory: fjall keeps what older snapshots could read, and looks
+    /// through that when it rotates anything. So there is always the watermark to rotate.
     fn settle(&self) -> Result<(), StoreError> {
-        let watermark = lock(&self.watermark);
-        let now = *watermark;
+        let now = *lock(&self.watermark);
         let rests = self.settled.swap(now, Ordering::Relaxed) == now;
         if rests {
             self.awaits_turn(&[])?;
-            self.facts.insert(WATERMARK, now.to_le_bytes().as_slice()).map_err(failed)?;
+            let watermark = lock(&self.watermark);
+            self.facts.insert(WATERMARK, watermark.to_le_bytes().as_slice()).map_err(failed)?;
         }
-        drop(watermark);
         self.sync(PersistMode::SyncAll)?;
-        let is_anew = self.is_anew.load(Ordering::Relaxed);
-        if !rests && is_anew {
-            return Ok(());
+        if !self.is_written_anew.load(Ordering::Relaxed) {
+            on_a_thread_of_its_own(|| self.write_anew())?;
+            self.is_written_anew.store(true, Ordering::Relaxed);
         }
-        // On a thread that ends with it. The allocator keeps some of what a thread has freed for
-        // that thread, and each of these rows keeps the pages around it: after 100,000 callbacks
-        // a thread of tokio's that lived on kept 10 MB so.
-        thread::scope(|scope| {
-            let thread = thread::Builder::new().name("tables-rest".to_owned());
-            let work = || if is_anew { self.rotate() } else { self.write_anew() };
-            let rotating = thread.spawn_scoped(scope, work);
-            let rotating = rotating.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-            rotating.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
-        })?;
-        self.is_anew.store(true, Ordering::Relaxed);
-        Ok(())
+        if rests { on_a_thread_of_its_own(|| self.rotate()) } else { Ok(()) }
     }
 
     /// The keyspace of a table, made when it isn't there.
@@ -362,13 +354,30 @@ impl Inner {
     }
 }
 
+/// On a thread that ends with it. The allocator keeps some of what a thread has freed for that
+/// thread, and each of the rows that are written out keeps the pages around it: after 100,000
+/// callbacks a thread of tokio's that lived on kept 10 MB so.
+fn on_a_thread_of_its_own(
+    work: impl FnOnce() -> Result<(), StoreError> + Send,
+) -> Result<(), StoreError> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("tables-rest".to_owned());
+        let working = thread.spawn_scoped(scope, work);
+        let working = working.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        working.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    })
+}
+
+/// How a table's files are merged.
+fn merging() -> Leveled {
+    Leveled::default().with_l0_threshold(MERGED_FILES).with_table_target_size(MERGED_BYTES)
+}
+
 /// Indexes and filters of what is stored go through the cache like the rest: pinned ones would
 /// grow with what waits.
 fn table_options() -> KeyspaceCreateOptions {
-    let merging = Leveled::default();
-    let merging = merging.with_l0_threshold(MERGED_FILES).with_table_target_size(MERGED_BYTES);
     KeyspaceCreateOptions::default()
-        .compaction_strategy(Arc::new(merging))
+        .compaction_strategy(Arc::new(merging()))
         .index_block_pinning_policy(PinningPolicy::disabled())
         .filter_block_pinning_policy(PinningPolicy::disabled())
 }

@@ -1,6 +1,8 @@
 //! How a batch gets into the tables: as one write of fjall's, or, if it is large, as files.
 //!
-//! Nothing here may let a start bring back what a batch has deleted; see [`Inner::put_files`].
+//! Separate from `upkeep` because here is decided what a batch becomes; what fjall needs for it
+//! stands there. Nothing here may let a start bring back what a batch has deleted; see
+//! [`Inner::put_files`].
 
 use std::sync::atomic::Ordering;
 

@@ -4,16 +4,18 @@
 //! out memory, takes sorted files without looking after anything, and waits for its thread without
 //! looking whether that still lives.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::Keyspace;
+use fjall::{AbstractTree, Keyspace, LsmError};
 
 use super::batches::by_table;
-use super::{Inner, JOURNAL_BYTES, failed, lock, table_options};
+use super::{Inner, JOURNAL_BYTES, failed, lock, merging, table_options};
 use crate::engine::ports::{RowWrite, StoreError};
+use crate::store::keys::NO_KEY;
 
 /// What each table gathers in memory before it is written out: fjall would have its only thread
 /// begin that, which then may wait for itself. A quarter of fjall's default, because there are
@@ -24,31 +26,37 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// What a row costs in memory beside its bytes, about.
 const ROW_BYTES: u64 = 100;
 
-/// A table may have so many memtables that wait to be written out when a batch comes, which may add
-/// one, as fjall's thread may. With four fjall itself holds the batch back, for ever if its thread
+/// When a batch comes, a table may have so many memtables that wait to be written out. Until fjall
+/// looks itself, its thread may add one. With four it holds the batch back, for ever if its thread
 /// has ended meanwhile.
 const MOST_SEALED: usize = 2;
 
-/// With so many files of a table that aren't merged yet a batch waits. Of sorted files fjall takes
-/// any number; where it writes itself it holds back at so many, and at 30 like above.
+/// With so many files of a table that aren't merged yet a batch waits: fjall takes any number of
+/// sorted ones. What it writes out itself it slows down at so many, and stops at 30.
 const MOST_FILES: usize = 20;
 
 /// Looked at so often meanwhile: fjall tells nobody.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// After so many looks, half a minute, it isn't waited for any longer.
-const LOOKS: u32 = 3_000;
+/// After so many looks, a minute, a batch doesn't wait any longer now. Tests have less time.
+const LOOKS: usize = if cfg!(test) { 300 } else { 6_000 };
+
+/// Between so many looks, five seconds, a table that has too many files is merged here: fjall
+/// merges once for each file that comes, perhaps other ones, and none comes meanwhile.
+const LOOKS_TO_MERGE: usize = if cfg!(test) { 20 } else { 500 };
 
 /// When the journal has got so much more, fjall is to look whether it should begin another file,
 /// which it does past 64,000,000 bytes.
 const JOURNAL_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// With so much journal, some table keeps fjall from dropping any: what it drops must be in files,
-/// and it takes that from the newest row in a table's files. A table that was emptied has no row.
+/// With so much journal, as a rule some table keeps fjall from dropping any: what it drops must be
+/// in files, and it takes that from the newest row in a table's files. A table that was emptied has
+/// no row.
 const STUCK_JOURNAL_BYTES: u64 = JOURNAL_BYTES + 2 * JOURNAL_FILE_BYTES;
 
-/// No row has it. A deletion of it gives a table a newest row.
-const NO_KEY: &[u8] = &[0];
+/// What is older than this can be forgotten, if there is something newer: nothing is. fjall knows
+/// what its snapshots show, and tells nobody.
+const KEEP_ALL: u64 = 0;
 
 impl Inner {
     /// Waits until fjall takes a batch with these rows without holding it back.
@@ -57,22 +65,27 @@ impl Inner {
         for (table, _) in by_table(rows) {
             touched.push(self.make_table(table)?);
         }
-        self.awaits(|| touched.iter().all(keeps_up))
+        self.awaits(&touched)
     }
 
-    fn awaits(&self, is_done: impl Fn() -> bool) -> Result<(), StoreError> {
-        for _ in 0..LOOKS {
+    fn awaits(&self, tables: &[Keyspace]) -> Result<(), StoreError> {
+        for look in 1..=LOOKS {
             self.check().map_err(failed)?;
-            if is_done() {
+            if tables.iter().all(keeps_up) {
                 return Ok(());
+            }
+            if look % LOOKS_TO_MERGE == 0 {
+                for table in tables.iter().filter(|table| table.l0_table_count() >= MOST_FILES) {
+                    merge(table).map_err(|error| failed(error.into()))?;
+                }
             }
             thread::park_timeout(LOOK);
         }
-        let seconds = (LOOK * LOOKS).as_secs();
-        Err(StoreError::Unavailable(format!(
-            "the tables take nothing: for {seconds} s they have been writing out and merging what \
-             they have; see whether the disk is slow"
-        )))
+        Err(StoreError::Unavailable(
+            "the tables take nothing: what they have isn't written out and merged yet; see whether \
+             the disk is slow"
+                .to_owned(),
+        ))
     }
 
     /// Has tables written out that have gathered much.
@@ -98,21 +111,22 @@ impl Inner {
         if self.journaled.load(Ordering::Relaxed) < JOURNAL_FILE_BYTES {
             return Ok(());
         }
-        self.shorten_journal()?;
+        // If it fails, it is tried again when there is as much more.
         self.journaled.store(0, Ordering::Relaxed);
-        Ok(())
+        self.shorten_journal()
     }
 
     /// Has fjall begin another file of its journal if it should, and drop those that it can.
     fn shorten_journal(&self) -> Result<(), StoreError> {
         let journal = self.database.journal_disk_space().map_err(failed)?;
         if journal < STUCK_JOURNAL_BYTES {
-            // There is always the watermark to write out.
+            // As a rule there is a watermark to write out.
             return self.facts.rotate_memtable().map(drop).map_err(failed);
         }
-        tracing::info!(journal, "the tables' journal is long: all tables are written out");
-        for keyspace in self.keyspaces()? {
-            self.awaits(|| keeps_up(&keyspace))?;
+        tracing::info!(bytes = journal, "the tables' journal is long");
+        let keyspaces = self.keyspaces()?;
+        self.awaits(&keyspaces)?;
+        for keyspace in &keyspaces {
             keyspace.remove(NO_KEY).map_err(failed)?;
         }
         self.rotate()
@@ -120,27 +134,34 @@ impl Inner {
 
     /// Has what is gathered in memory written out, and what was written before forgotten.
     pub(super) fn rotate(&self) -> Result<(), StoreError> {
-        lock(&self.gathered).clear();
         for keyspace in self.keyspaces()? {
             keyspace.rotate_memtable().map_err(failed)?;
+            lock(&self.gathered).remove(&**keyspace.name());
         }
         Ok(())
     }
 
     /// Writes out what an opening has read of the journal, so that it is known to be on the disk:
     /// of what the disk has refused to fjall's thread nobody else is told, and a file shows it as
-    /// written until the machine stops.
+    /// written until the machine stops. Here and now, since that thread may have much to merge.
     pub(super) fn write_anew(&self) -> Result<(), StoreError> {
         self.rotate()?;
-        let keyspaces = self.keyspaces()?;
-        let is_written = |keyspace: &Keyspace| keyspace.sealed_memtable_count() == 0;
-        self.awaits(|| keyspaces.iter().all(is_written))
+        for keyspace in self.keyspaces()? {
+            let tree = &keyspace.tree;
+            tree.flush(&tree.get_flush_lock(), KEEP_ALL).map_err(|error| failed(error.into()))?;
+        }
+        Ok(())
     }
 
     fn keyspaces(&self) -> Result<Vec<Keyspace>, StoreError> {
         let names = self.database.list_keyspace_names().into_iter();
         names.map(|name| self.database.keyspace(&name, table_options).map_err(failed)).collect()
     }
+}
+
+/// Merges what should be merged first.
+fn merge(table: &Keyspace) -> Result<(), LsmError> {
+    table.tree.compact(Arc::new(merging()), KEEP_ALL)
 }
 
 /// Whether fjall's thread has little to do for a table. (fjall hides both from its documentation:
@@ -184,8 +205,29 @@ mod tests {
         (0..1 << 17).flat_map(next).collect()
     }
 
+    type Applied = Result<(), StoreError>;
+
+    /// Applies a batch of one row on another thread, which says how that went.
+    fn begin(tables: &Arc<EmbeddedTables>, number: EntryNumber) -> mpsc::Receiver<Applied> {
+        let (done, told) = mpsc::channel();
+        let tables = Arc::clone(tables);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("one");
+            done.send(runtime.block_on(tables.apply(batch(number, vec![], 1))))
+        });
+        told
+    }
+
+    fn waits(told: &mpsc::Receiver<Applied>) {
+        let now = told.recv_timeout(LOOK * 5);
+        assert!(now.is_err(), "it should wait, and was {now:?}");
+    }
+
+    fn ends(told: &mpsc::Receiver<Applied>) -> Applied {
+        told.recv_timeout(Duration::from_secs(20)).expect("it ends")
+    }
+
     #[tokio::test]
-    #[expect(clippy::await_holding_lock, reason = "nobody else in here asks for it")]
     async fn a_batch_that_waits_for_fjalls_thread_ends_when_that_has_ended() {
         let folder = tempfile::tempdir().expect("a folder");
         let tables = Arc::new(open(folder.path()).await);
@@ -194,36 +236,28 @@ mod tests {
         // The thread stands before this table, and can't write the facts out.
         let busy = few.tree.get_flush_lock();
         few.rotate_memtable().expect("rotated");
-        for number in 2_u64.. {
-            tables.apply(batch(number, vec![], 1)).await.expect("applied");
+        for count in 1..=4 {
+            facts.insert("sealed", "").expect("inserted");
             facts.rotate_memtable().expect("rotated");
-            if !keeps_up(&facts) {
-                break;
-            }
+            assert_eq!(keeps_up(&facts), count <= MOST_SEALED);
         }
-        assert_eq!(facts.sealed_memtable_count(), MOST_SEALED + 1, "fjall waits with one more");
-        let number = MOST_SEALED as u64 + 3;
-        let (done, told) = mpsc::channel();
-        let writer = Arc::clone(&tables);
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("one");
-            let applied = runtime.block_on(writer.apply(batch(number, vec![], 1)));
-            done.send(applied).expect("somebody waits");
-        });
-        let there = few.path().join("tables");
-        fs::remove_dir(&there).expect("it is empty");
+        let too_late = ends(&begin(&tables, 2)).expect_err("it waited long enough");
+        assert!(too_late.to_string().contains("merged yet"), "{too_late}");
+        let told = begin(&tables, 2);
+        waits(&told);
+        fs::remove_dir(few.path().join("tables")).expect("it is empty");
         drop(busy);
         drop((few, facts));
-        // Whether they could be opened again at once or couldn't.
-        let _applied = told.recv_timeout(Duration::from_mins(1)).expect("it ends");
-        thread.join().expect("no panic");
-        tables.apply(batch(number, vec![], 1)).await.expect("opened again, and applied");
+        // They could be opened again at once or couldn't.
+        let ended = ends(&told).map_err(|error| error.to_string());
+        assert!(!matches!(&ended, Err(error) if error.contains("merged yet")), "{ended:?}");
+        tables.apply(batch(2, vec![], 1)).await.expect("opened again, and applied");
         assert_eq!(get(&tables, 1).await, Some(Bytes::from_static(b"it")));
     }
 
     #[tokio::test]
     #[expect(clippy::await_holding_lock, reason = "nobody else in here asks for it")]
-    async fn a_batch_waits_until_a_table_has_fewer_files() {
+    async fn a_batch_waits_while_a_table_has_many_files_and_merges_them_if_nobody_does() {
         let folder = tempfile::tempdir().expect("a folder");
         let tables = Arc::new(open(folder.path()).await);
         tables.apply(batch(1, vec![row(FEW, 1, Some(b"it"))], 0)).await.expect("applied");
@@ -236,21 +270,12 @@ mod tests {
             tables.apply(batch(number, vec![], BULK_ROWS)).await.expect("applied");
         }
         assert_eq!(files_of(&tables, MANY), MOST_FILES);
-        assert!(!keeps_up(&keyspace(&tables, MANY)));
-        let (done, told) = mpsc::channel();
-        let writer = Arc::clone(&tables);
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("one");
-            let applied = runtime.block_on(writer.apply(batch(2 + most, vec![], 1)));
-            done.send(applied).expect("somebody waits");
-        });
-        let waits = told.recv_timeout(LOOK * 5);
-        assert!(waits.is_err(), "{waits:?}");
-        drop(busy);
-        let applied = told.recv_timeout(Duration::from_mins(1)).expect("it ends");
-        applied.expect("applied");
-        thread.join().expect("no panic");
+        let told = begin(&tables, 2 + most);
+        waits(&told);
+        ends(&told).expect("applied");
         assert!(files_of(&tables, MANY) < MOST_FILES, "they were merged");
+        drop(busy);
+        tables.apply(batch(3 + most, vec![], BULK_ROWS)).await.expect("applied");
     }
 
     #[tokio::test]
@@ -289,10 +314,8 @@ mod tests {
                 let runs = vec![(0..16).map(row).collect()];
                 let batch = TableBatch { from: number, to: number, runs };
                 tables.apply(batch).await.expect("applied");
-                inner(&tables, |inner| {
-                    let many = inner.make_table(MANY).expect("it is there");
-                    inner.awaits(|| many.sealed_memtable_count() == 0).expect("written out");
-                });
+                let many = keyspace(&tables, MANY);
+                many.tree.flush(&many.tree.get_flush_lock(), KEEP_ALL).expect("written out");
                 longest = longest.max(journal());
             }
         };
