@@ -13,7 +13,7 @@ use crate::domain::callback::{Callback, ContactKey};
 use crate::domain::effect::Change;
 
 /// The counts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contacts {
     /// Keys with a callback.
     some: Hashes,
@@ -29,6 +29,11 @@ impl ActiveKeys {
     /// A callback is found under this key.
     pub fn add(&mut self, key: ContactKey) {
         self.0.add(hash(key));
+    }
+
+    /// These, too.
+    pub fn append(&mut self, others: Self) {
+        self.0.append(others.0);
     }
 }
 

@@ -23,7 +23,7 @@ const GROWTH: usize = 16;
 
 /// The hashes, of which it keeps 40 bits: of a million others, one is taken for one that is there
 /// when there are a million.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hashes {
     /// None of them before the first hash.
     parts: Vec<Part>,
@@ -38,7 +38,7 @@ pub(super) struct Gathered {
 }
 
 /// Those that begin with the same bits.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Part {
     /// A power of two; by the next bits. Each sorted. None of them before the first hash. They
     /// don't become fewer again; an empty one costs 24 bytes.
@@ -112,6 +112,17 @@ impl Gathered {
         }
         let (part, hash) = place(hash);
         self.parts[part].push(hash);
+    }
+
+    /// Puts these down, too.
+    pub(super) fn append(&mut self, others: Self) {
+        if self.parts.is_empty() {
+            *self = others;
+            return;
+        }
+        for (part, mut other) in self.parts.iter_mut().zip(others.parts) {
+            part.append(&mut other);
+        }
     }
 }
 
@@ -240,16 +251,21 @@ mod tests {
     fn gathered_ones_make_the_same_set_as_one_after_the_other() {
         for count in [0, 1, 2, 300, 131_072, 131_073, 200_000] {
             let (mut hashes, mut gathered) = (Hashes::default(), Gathered::default());
-            let mut repeated = Vec::new();
+            let (mut others, mut repeated) = (Gathered::default(), Vec::new());
             for hash in 0..count + count / 4 {
                 let hash = hash % count;
-                gathered.add(hash);
+                let half = if hash % 3 == 0 { &mut gathered } else { &mut others };
+                half.add(hash);
                 if !hashes.insert(hash) {
                     repeated.push(Hashes::kept(hash));
                 }
             }
             let mut again = Vec::new();
-            let all = Hashes::of(gathered, |kept| again.push(kept));
+            let (mut all, none) = (Gathered::default(), Gathered::default());
+            all.append(others);
+            all.append(gathered);
+            all.append(none);
+            let all = Hashes::of(all, |kept| again.push(kept));
             again.sort_unstable();
             repeated.sort_unstable();
             assert_eq!(again, repeated);

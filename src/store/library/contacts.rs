@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::join;
 
+use super::walk::halves;
 use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, ContactKey, State};
 use crate::domain::ids::{CallbackId, QueueId};
@@ -28,19 +30,31 @@ impl StoreLibrary {
         Ok(found.filter(|callback| !callback.state().is_final()).collect())
     }
 
-    /// All keys under which something is found, once per callback.
+    /// All keys under which something is found, once per callback. Two readers at once: reading
+    /// them takes longest of all that a start does.
     pub(super) async fn all_active(&self) -> Result<ActiveKeys, StoreError> {
-        let mut found = ActiveKeys::default();
+        let Some(middle) = self.middle(keys::ACTIVE).await? else {
+            return Ok(ActiveKeys::default());
+        };
+        let [low, high] = halves(keys::ACTIVE, middle);
+        let (low, high) = join!(self.active_in(low), self.active_in(high));
+        let mut active = low?;
+        active.append(high?);
+        Ok(active)
+    }
+
+    async fn active_in(&self, range: RangeRead) -> Result<ActiveKeys, StoreError> {
+        let mut active = ActiveKeys::default();
         let read = |key: &[u8]| {
             let contact = ContactKey(*key.first_chunk::<16>()?);
             (key.len() == 32).then_some(contact)
         };
-        self.each_key(keys::ACTIVE, |key| {
-            found.add(part(keys::ACTIVE, key, read)?);
+        self.each_key(range, |key| {
+            active.add(part(keys::ACTIVE, key, read)?);
             Ok(())
         })
         .await?;
-        Ok(found)
+        Ok(active)
     }
 
     /// Those of a queue that wait for a time, by id, after `after`.

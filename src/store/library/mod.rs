@@ -10,6 +10,7 @@ mod outbox;
 mod seats;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,9 +38,6 @@ use crate::engine::ports::{
 
 /// Rows of one round trip where all of a table is read.
 const CHUNK: usize = 1_000;
-
-/// The same where only keys are looked at, and nobody is served meanwhile; tests have few.
-const AT_ONCE: usize = if cfg!(test) { 3 } else { 10_000 };
 
 /// A workspace's records and indexes.
 pub struct StoreLibrary {
@@ -88,24 +86,6 @@ impl StoreLibrary {
         };
         let end = if front.is_empty() { None } else { keys::past(front) };
         self.rows.range(RangeRead { table, start, end, reverse: false, limit }).await
-    }
-
-    /// Looks at each key of a table, in their order, while the next ones are read.
-    async fn each_key(
-        &self,
-        table: Table,
-        mut look: impl FnMut(&Bytes) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let mut rows = self.range(table, &[], None, AT_ONCE).await?;
-        loop {
-            let last = rows.last().filter(|_| rows.len() == AT_ONCE).map(|(key, _)| key.clone());
-            let mut look_at_all = || rows.iter().try_for_each(|(key, _)| look(key));
-            let Some(last) = last else { return look_at_all() };
-            let following = self.range(table, &[], Some(&last), AT_ONCE);
-            let (following, looked) = tokio::join!(biased; following, async { look_at_all() });
-            looked?;
-            rows = following?;
-        }
     }
 
     /// All records of a table.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::walk::all;
 use super::{StoreLibrary, part};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::slots::{Bookings, Seat};
@@ -19,21 +20,21 @@ impl StoreLibrary {
     /// Counts all seats. Those of one start stand beside each other, so that a key is only looked
     /// into where it differs from the one before.
     pub(super) async fn all_seats(&self) -> Result<BTreeMap<QueueId, Bookings>, StoreError> {
-        let mut all: BTreeMap<QueueId, Bookings> = BTreeMap::new();
+        let mut taken: BTreeMap<QueueId, Bookings> = BTreeMap::new();
         let mut run = Run::default();
-        self.each_key(keys::SEAT, |key| {
+        self.each_key(all(keys::SEAT), |key| {
             let front = key.len().saturating_sub(ID);
             if run.count > 0 && run.key[..run.front] == key[..front] {
                 run.count += 1;
                 return Ok(());
             }
-            run.end(&mut all)?;
+            run.end(&mut taken)?;
             run = Run { key: key.clone(), front, count: 1 };
             Ok(())
         })
         .await?;
-        run.end(&mut all)?;
-        Ok(all)
+        run.end(&mut taken)?;
+        Ok(taken)
     }
 }
 
