@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::join;
 
-use super::walk::halves;
+use super::walk::{all, halves};
 use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, ContactKey, State};
 use crate::domain::ids::{CallbackId, QueueId};
@@ -34,7 +34,7 @@ impl StoreLibrary {
     /// them takes longest of all that a start does.
     pub(super) async fn all_active(&self) -> Result<ActiveKeys, StoreError> {
         let Some(middle) = self.middle(keys::ACTIVE).await? else {
-            return Ok(ActiveKeys::default());
+            return self.active_in(all(keys::ACTIVE)).await;
         };
         let [low, high] = halves(keys::ACTIVE, middle);
         let (low, high) = join!(self.active_in(low), self.active_in(high));

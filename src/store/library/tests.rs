@@ -314,6 +314,8 @@ fn all_contacts_and_all_seats_are_found_however_many_are_read_at_once() {
         let found = now(library.contacts()).expect("no damage");
         assert_eq!(Contacts::of(found), Contacts::of(active));
         assert_eq!(now(library.seats()).expect("no damage"), seats);
+        rows.put(RowKey { table: keys::ACTIVE, key: Bytes::from_static(b"short") });
+        is_damaged(now(library.contacts()), keys::ACTIVE.name);
     }
 }
 

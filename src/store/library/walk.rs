@@ -48,7 +48,7 @@ impl StoreLibrary {
     }
 
     /// About the middle of a table's keys, by the number that their first bytes are; none: there
-    /// is no key.
+    /// is no key, or one that is too short.
     pub(super) async fn middle(&self, table: Table) -> Result<Option<Bytes>, StoreError> {
         let end = |reverse| self.rows.range(RangeRead { reverse, limit: 1, ..all(table) });
         let (first, last) = join!(end(false), end(true));

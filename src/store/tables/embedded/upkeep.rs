@@ -173,11 +173,8 @@ fn keeps_up(table: &Keyspace) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
-
-    use fjall::AbstractTree;
 
     use super::super::EmbeddedTables;
     use super::super::batches::BULK_ROWS;
