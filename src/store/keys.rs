@@ -24,10 +24,10 @@ use crate::engine::ports::{RowKey, Table};
 
 mod texts;
 
+pub use self::texts::{TextKind, by_prefix, by_text, external, hash, lower_case, whole_word};
+
 /// No row of any table has it. It may be deleted where a table needs something new to write.
 pub const NO_KEY: &[u8] = &[0];
-
-pub use self::texts::{TextKind, by_prefix, by_text, external, hash, lower_case, whole_word};
 
 /// callback id → where it stands. All of them, in the order of creation, are those of each state
 /// in [`BY_STATE`]. Redis may have a sorted set of this name from a store of layout 1: nothing
@@ -421,6 +421,11 @@ pub fn seat_of(key: &[u8]) -> Option<(QueueId, Seat)> {
 /// The front of [`BY_AGENT`].
 pub fn by_agent(agent: &AgentId) -> Vec<u8> {
     [agent.as_str().as_bytes(), &[0]].concat()
+}
+
+/// The first key behind one in byte order.
+pub fn behind(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
 }
 
 /// The first key that no key beginning with `front` reaches; none where all bytes are the last.

@@ -39,6 +39,7 @@ fn apply(rows: Vec<RowWrite>, tables: &mut BTreeMap<RowKey, Bytes>) {
     for row in rows {
         match row.value {
             Some(value) => {
+                assert_ne!(row.key.key, keys::NO_KEY, "it may be deleted at any time");
                 tables.insert(row.key, value);
             }
             None => {

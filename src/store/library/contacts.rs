@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::join;
 
-use super::walk::{all, halves};
+use super::walk::{From, Unread};
 use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, ContactKey, State};
 use crate::domain::ids::{CallbackId, QueueId};
@@ -33,23 +33,21 @@ impl StoreLibrary {
     /// All keys under which something is found, once per callback. Two readers at once: reading
     /// them takes longest of all that a start does.
     pub(super) async fn all_active(&self) -> Result<ActiveKeys, StoreError> {
-        let Some(middle) = self.middle(keys::ACTIVE).await? else {
-            return self.active_in(all(keys::ACTIVE)).await;
-        };
-        let [low, high] = halves(keys::ACTIVE, middle);
-        let (low, high) = join!(self.active_in(low), self.active_in(high));
-        let mut active = low?;
-        active.append(high?);
+        let unread = Unread::all_of(keys::ACTIVE);
+        let read = |from| self.active_in(&unread, from);
+        let (first, last) = join!(read(From::First), read(From::Last));
+        let mut active = first?;
+        active.append(last?);
         Ok(active)
     }
 
-    async fn active_in(&self, range: RangeRead) -> Result<ActiveKeys, StoreError> {
+    async fn active_in(&self, unread: &Unread, from: From) -> Result<ActiveKeys, StoreError> {
         let mut active = ActiveKeys::default();
         let read = |key: &[u8]| {
             let contact = ContactKey(*key.first_chunk::<16>()?);
             (key.len() == 32).then_some(contact)
         };
-        self.each_key(range, |key| {
+        self.each_key(unread, from, |key| {
             active.add(part(keys::ACTIVE, key, read)?);
             Ok(())
         })
@@ -78,8 +76,7 @@ impl StoreLibrary {
         limit: usize,
     ) -> Result<Vec<(Timestamp, CallbackId)>, StoreError> {
         let start = after.map_or_else(Bytes::new, |(at, id)| {
-            let whole = keys::with_id(&keys::instant(at), id);
-            Bytes::from([whole.as_slice(), &[0]].concat())
+            keys::behind(&keys::with_id(&keys::instant(at), id))
         });
         let end = keys::past(&keys::instant(until));
         let read = RangeRead { table: keys::DUE, start, end, reverse: false, limit };

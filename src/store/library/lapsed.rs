@@ -58,10 +58,8 @@ impl StoreLibrary {
         limit: usize,
     ) -> Result<Vec<(Timestamp, Lapsed)>, StoreError> {
         let table = table(kind);
-        let start = after.map_or_else(Bytes::new, |(at, lapsed)| {
-            // The first key behind it in byte order.
-            Bytes::from([&place(at, lapsed).key[..], &[0]].concat())
-        });
+        let behind = |(at, lapsed)| keys::behind(&place(at, lapsed).key);
+        let start = after.map_or_else(Bytes::new, behind);
         let end = keys::past(&keys::instant(until));
         let read = RangeRead { table, start, end, reverse: false, limit };
         let rows = self.rows.range(read).await?;

@@ -343,15 +343,10 @@ impl StoreLibrary {
         let behind = after.map(|after| [front.as_slice(), after].concat());
         let past = keys::past(front);
         let (start, end) = match (behind, descending) {
-            (Some(mut behind), false) => {
-                // The first key behind it in byte order.
-                behind.push(0);
-                (behind, past)
-            }
-            (Some(behind), true) => (front.clone(), Some(behind.into())),
-            (None, _) => (front.clone(), past),
+            (Some(behind), false) => (keys::behind(&behind), past),
+            (Some(behind), true) => (front.clone().into(), Some(behind.into())),
+            (None, _) => (front.clone().into(), past),
         };
-        let start = start.into();
         let range = RangeRead { table: *table, start, end, reverse: descending, limit };
         let rows = self.rows.range(range).await?;
         Ok(rows.into_iter().map(|(key, _)| key.slice(front.len()..)).collect())

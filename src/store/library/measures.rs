@@ -24,7 +24,7 @@ impl StoreLibrary {
             let full = rows.len() == CHUNK;
             for (key, value) in rows {
                 let place = part(table, &key, keys::measure_of)?;
-                read.start = [&key[..], &[0]].concat().into();
+                read.start = keys::behind(&key);
                 all.push(measured_of(&RowKey { table, key }, place, &value)?);
             }
             if !full {

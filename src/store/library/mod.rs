@@ -80,8 +80,7 @@ impl StoreLibrary {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         let start = match after {
-            // The first key behind it in byte order.
-            Some(after) => Bytes::from([after, &[0]].concat()),
+            Some(after) => keys::behind(after),
             None => Bytes::copy_from_slice(front),
         };
         let end = if front.is_empty() { None } else { keys::past(front) };
@@ -138,7 +137,7 @@ fn must_be<R: Record>(row: Option<(&RowKey, Option<Bytes>)>) -> Result<R, StoreE
 fn part<T>(table: Table, key: &Bytes, read: impl Fn(&[u8]) -> Option<T>) -> Result<T, StoreError> {
     let bad = || {
         let key = RowKey { table, key: key.clone() };
-        damaged(&key, "the key is too short".to_owned())
+        damaged(&key, "its key isn't one of this table".to_owned())
     };
     read(key).ok_or_else(bad)
 }

@@ -27,9 +27,7 @@ impl StoreLibrary {
         let start = after.map_or_else(
             || Bytes::copy_from_slice(&front),
             |OutboxPlace { at, id, callback }| {
-                let place = keys::outbox_due(carrier, at, id, callback);
-                // The first key behind it in byte order.
-                Bytes::from([&place.key[..], &[0]].concat())
+                keys::behind(&keys::outbox_due(carrier, at, id, callback).key)
             },
         );
         let end = keys::past(&[&front[..], &keys::instant(until)].concat());

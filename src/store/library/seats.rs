@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::walk::all;
+use super::walk::{From, Unread};
 use super::{StoreLibrary, part};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::slots::{Bookings, Seat};
@@ -22,7 +22,7 @@ impl StoreLibrary {
     pub(super) async fn all_seats(&self) -> Result<BTreeMap<QueueId, Bookings>, StoreError> {
         let mut taken: BTreeMap<QueueId, Bookings> = BTreeMap::new();
         let mut run = Run::default();
-        self.each_key(all(keys::SEAT), |key| {
+        self.each_key(&Unread::all_of(keys::SEAT), From::First, |key| {
             let front = key.len().saturating_sub(ID);
             if run.count > 0 && run.key[..run.front] == key[..front] {
                 run.count += 1;
@@ -46,14 +46,11 @@ impl StoreLibrary {
         let BookedRead { queue, medium, after, from, until, limit } = read;
         let at = |start| keys::seat(&queue, Seat { medium, start: Some(start) });
         let start = after.map_or_else(
-            || at(from),
-            |(start, id)| {
-                // The first key behind it in byte order.
-                [keys::with_id(&at(start), id).as_slice(), &[0]].concat()
-            },
+            || at(from).into(),
+            |(start, id)| keys::behind(&keys::with_id(&at(start), id)),
         );
         let end = Some(at(until).into());
-        let read = RangeRead { table: keys::SEAT, start: start.into(), end, reverse: false, limit };
+        let read = RangeRead { table: keys::SEAT, start, end, reverse: false, limit };
         let rows = self.rows.range(read).await?;
         let row = |key: &[u8]| {
             let (_, seat) = keys::seat_of(key)?;
@@ -72,12 +69,12 @@ struct Run {
 }
 
 impl Run {
-    fn end(&self, all: &mut BTreeMap<QueueId, Bookings>) -> Result<(), StoreError> {
+    fn end(&self, taken: &mut BTreeMap<QueueId, Bookings>) -> Result<(), StoreError> {
         if self.count == 0 {
             return Ok(());
         }
         let (queue, seat): (QueueId, Seat) = part(keys::SEAT, &self.key, keys::seat_of)?;
-        all.entry(queue).or_default().take_many(seat, self.count);
+        taken.entry(queue).or_default().take_many(seat, self.count);
         Ok(())
     }
 }

@@ -314,8 +314,12 @@ fn all_contacts_and_all_seats_are_found_however_many_are_read_at_once() {
         let found = now(library.contacts()).expect("no damage");
         assert_eq!(Contacts::of(found), Contacts::of(active));
         assert_eq!(now(library.seats()).expect("no damage"), seats);
-        rows.put(RowKey { table: keys::ACTIVE, key: Bytes::from_static(b"short") });
-        is_damaged(now(library.contacts()), keys::ACTIVE.name);
+        for short in [&[0], &b"short"[..], &[0xff]] {
+            let short = RowKey { table: keys::ACTIVE, key: Bytes::from_static(short) };
+            rows.put(short.clone());
+            is_damaged(now(library.contacts()), keys::ACTIVE.name);
+            rows.drop_row(short);
+        }
     }
 }
 

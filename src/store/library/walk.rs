@@ -3,60 +3,105 @@
 //! Separate because nothing else reads whole tables of a row for each callback: what counts is how
 //! soon a start is over.
 
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 use tokio::join;
 
 use super::StoreLibrary;
 use crate::engine::ports::{RangeRead, StoreError, Table};
+use crate::store::keys;
 
 /// Keys of one round trip; tests have few.
 pub(super) const AT_ONCE: usize = if cfg!(test) { 3 } else { 10_000 };
 
-/// Both halves of a table's keys.
-pub(super) fn halves(table: Table, middle: Bytes) -> [RangeRead; 2] {
-    let [mut low, mut high] = [all(table), all(table)];
-    low.end = Some(middle.clone());
-    high.start = middle;
-    [low, high]
+/// From which end a reader comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    First,
+    Last,
 }
 
-/// All keys of a table.
-pub(super) fn all(table: Table) -> RangeRead {
-    RangeRead { table, start: Bytes::new(), end: None, reverse: false, limit: AT_ONCE }
+/// What nobody has taken yet of a table's keys. Two readers that come from both ends meet wherever
+/// the slower one has come: where a table's middle is nobody knows before it's read.
+pub(super) struct Unread {
+    table: Table,
+    bounds: Mutex<(Bytes, Option<Bytes>)>,
+}
+
+impl Unread {
+    /// All keys of a table.
+    pub(super) fn all_of(table: Table) -> Self {
+        Self { table, bounds: Mutex::default() }
+    }
+
+    fn read(&self, from: From) -> RangeRead {
+        let (start, end) = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reverse = from == From::Last;
+        RangeRead { table: self.table, start, end, reverse, limit: AT_ONCE }
+    }
+
+    /// Takes of a page what the other reader hasn't taken meanwhile: so many from its beginning.
+    fn take(&self, from: From, page: &[(Bytes, Bytes)]) -> usize {
+        let mut bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, end) = &mut *bounds;
+        let is_left = |key: &Bytes| key >= start && end.as_ref().is_none_or(|end| key < end);
+        let count = page.partition_point(|(key, _)| is_left(key));
+        if let Some((last, _)) = page[..count].last() {
+            match from {
+                From::First => *start = keys::behind(last),
+                From::Last => *end = Some(last.clone()),
+            }
+        }
+        count
+    }
 }
 
 impl StoreLibrary {
-    /// Looks at each key of a range, in their order, while the next ones are read.
+    /// Takes what is unread from one end on, and looks at each key while the next ones are read.
     pub(super) async fn each_key(
         &self,
-        mut read: RangeRead,
+        unread: &Unread,
+        from: From,
         mut look: impl FnMut(&Bytes) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut rows = self.rows.range(read.clone()).await?;
+        let mut page = self.rows.range(unread.read(from)).await?;
         loop {
-            let last = rows.last().filter(|_| rows.len() == AT_ONCE);
-            // The first key behind it in byte order.
-            let next = last.map(|(last, _)| [&last[..], &[0]].concat().into());
-            let mut look_at_all = || rows.iter().try_for_each(|(key, _)| look(key));
-            let Some(next) = next else { return look_at_all() };
-            read.start = next;
-            let following = self.rows.range(read.clone());
+            let taken = &page[..unread.take(from, &page)];
+            let mut look_at_all = || taken.iter().try_for_each(|(key, _)| look(key));
+            if taken.len() < AT_ONCE {
+                return look_at_all();
+            }
+            let following = self.rows.range(unread.read(from));
             let (following, looked) = join!(biased; following, async { look_at_all() });
             looked?;
-            rows = following?;
+            page = following?;
         }
     }
+}
 
-    /// About the middle of a table's keys, by the number that their first bytes are; none: there
-    /// is no key, or one that is too short.
-    pub(super) async fn middle(&self, table: Table) -> Result<Option<Bytes>, StoreError> {
-        let end = |reverse| self.rows.range(RangeRead { reverse, limit: 1, ..all(table) });
-        let (first, last) = join!(end(false), end(true));
-        let number = |rows: &[(Bytes, Bytes)]| {
-            let head: &[u8; 16] = rows.first()?.0.first_chunk()?;
-            Some(u128::from_be_bytes(*head))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_both_readers_have_read_is_taken_once() {
+        let page = |keys: &[u8]| -> Vec<(Bytes, Bytes)> {
+            keys.iter().map(|key| (Bytes::copy_from_slice(&[*key]), Bytes::new())).collect()
         };
-        let Some((first, last)) = number(&first?).zip(number(&last?)) else { return Ok(None) };
-        Ok(Some(Bytes::copy_from_slice(&first.midpoint(last).to_be_bytes())))
+        let unread = Unread::all_of(keys::ACTIVE);
+        assert_eq!(unread.take(From::First, &page(&[1, 2, 3])), 3);
+        assert_eq!(unread.take(From::Last, &page(&[9, 7, 6])), 3);
+        let bounds = |from| (unread.read(from).start, unread.read(from).end);
+        let left = (keys::behind(&[3]), Some(Bytes::from_static(&[6])));
+        assert_eq!((bounds(From::First), bounds(From::Last)), (left.clone(), left));
+        // Both read all that is left, and the last reader is told first.
+        assert_eq!(unread.take(From::Last, &page(&[5, 4])), 2);
+        assert_eq!(unread.take(From::First, &page(&[4, 5])), 0);
+
+        let unread = Unread::all_of(keys::ACTIVE);
+        assert_eq!(unread.take(From::First, &page(&[1, 2, 3])), 3);
+        assert_eq!(unread.take(From::Last, &page(&[5, 4, 3])), 2);
+        assert_eq!(unread.take(From::Last, &page(&[])), 0);
     }
 }

@@ -94,7 +94,8 @@ struct Inner {
     /// What reads show while a batch goes in: not even one write of fjall's is always seen as a
     /// whole.
     before: Mutex<Option<Snapshot>>,
-    /// A batch is going in table by table, or has failed halfway: nothing else is taken meanwhile.
+    /// A batch is going in table by table, or something has failed halfway that leaves files
+    /// behind: nothing else is taken meanwhile.
     is_halfway: AtomicBool,
 }
 
@@ -214,6 +215,9 @@ impl Inner {
     }
 
     fn take(&self, epoch: Epoch) -> Result<EntryNumber, StoreError> {
+        if number(&self.facts, EPOCH)? < epoch {
+            self.awaits_turn(&[])?;
+        }
         let watermark = lock(&self.watermark);
         let found = number(&self.facts, EPOCH)?;
         if found > epoch {
@@ -225,7 +229,6 @@ impl Inner {
             self.check().map_err(failed)?;
             return Ok(*watermark);
         }
-        self.awaits_turn(&[])?;
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(&self.facts, EPOCH, epoch.to_le_bytes().as_slice());
         batch.commit().map_err(failed)?;
@@ -278,8 +281,8 @@ impl Inner {
         synced.map_err(failed)
     }
 
-    /// Synchronises, and the first time writes out what the opening has read of the journal. When
-    /// nothing came since the last time, what is gathered in memory is written out too: what then
+    /// Synchronises, and the first time writes out all that is gathered in memory, and so what the
+    /// opening has read of the journal. So it does when nothing came since the last time: what then
     /// waits for hours is on disk alone, and a start has little to read again. Only a later
     /// rotation drops it from memory: fjall keeps what older snapshots could read, and looks
     /// through that when it rotates anything. So there is always the watermark to rotate.
@@ -295,8 +298,10 @@ impl Inner {
         if !self.is_written_anew.load(Ordering::Relaxed) {
             on_a_thread_of_its_own(|| self.write_anew())?;
             self.is_written_anew.store(true, Ordering::Relaxed);
+        } else if rests {
+            on_a_thread_of_its_own(|| self.rotate())?;
         }
-        if rests { on_a_thread_of_its_own(|| self.rotate()) } else { Ok(()) }
+        Ok(())
     }
 
     /// The keyspace of a table, made when it isn't there.

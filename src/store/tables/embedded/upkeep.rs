@@ -32,18 +32,15 @@ const ROW_BYTES: u64 = 100;
 const MOST_SEALED: usize = 2;
 
 /// With so many files of a table that aren't merged yet a batch waits: fjall takes any number of
-/// sorted ones. What it writes out itself it slows down at so many, and stops at 30.
+/// sorted ones. What it writes out itself it slows down at so many batches' files, and stops at 30.
 const MOST_FILES: usize = 20;
 
 /// Looked at so often meanwhile: fjall tells nobody.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// After so many looks, a minute, a batch doesn't wait any longer now. Tests have less time.
-const LOOKS: usize = if cfg!(test) { 300 } else { 6_000 };
-
-/// Between so many looks, five seconds, a table that has too many files is merged here: fjall
-/// merges once for each file that comes, perhaps other ones, and none comes meanwhile.
-const LOOKS_TO_MERGE: usize = if cfg!(test) { 20 } else { 500 };
+/// After so many looks, five seconds, whoever waits merges what nobody merges, or is told to try
+/// again. Tests have less time.
+const LOOKS: usize = if cfg!(test) { 200 } else { 500 };
 
 /// When the journal has got so much more, fjall is to look whether it should begin another file,
 /// which it does past 64,000,000 bytes.
@@ -69,23 +66,42 @@ impl Inner {
     }
 
     fn awaits(&self, tables: &[Keyspace]) -> Result<(), StoreError> {
-        for look in 1..=LOOKS {
+        let files = || tables.iter().map(Keyspace::l0_table_count);
+        let had: Vec<usize> = files().collect();
+        for _ in 0..LOOKS {
             self.check().map_err(failed)?;
             if tables.iter().all(keeps_up) {
                 return Ok(());
             }
-            if look % LOOKS_TO_MERGE == 0 {
-                for table in tables.iter().filter(|table| table.l0_table_count() >= MOST_FILES) {
-                    merge(table).map_err(|error| failed(error.into()))?;
-                }
-            }
             thread::park_timeout(LOOK);
+        }
+        // fjall merges once for each file that comes, perhaps other ones, and none comes meanwhile.
+        for ((table, had), has) in tables.iter().zip(had).zip(files()) {
+            if has >= MOST_FILES && has >= had {
+                self.merge(table)?;
+            }
+        }
+        if tables.iter().all(keeps_up) {
+            return Ok(());
         }
         Err(StoreError::Unavailable(
             "the tables take nothing: what they have isn't written out and merged yet; see whether \
              the disk is slow"
                 .to_owned(),
         ))
+    }
+
+    /// Merges what should be merged first.
+    fn merge(&self, table: &Keyspace) -> Result<(), StoreError> {
+        self.or_open_again(table.tree.compact(Arc::new(merging()), KEEP_ALL))
+    }
+
+    /// What was written of a file when that failed stays on the disk until fjall is opened again.
+    fn or_open_again<T>(&self, done: Result<T, LsmError>) -> Result<T, StoreError> {
+        if done.is_err() {
+            self.is_halfway.store(true, Ordering::Relaxed);
+        }
+        done.map_err(|error| failed(error.into()))
     }
 
     /// Has tables written out that have gathered much.
@@ -148,7 +164,7 @@ impl Inner {
         self.rotate()?;
         for keyspace in self.keyspaces()? {
             let tree = &keyspace.tree;
-            tree.flush(&tree.get_flush_lock(), KEEP_ALL).map_err(|error| failed(error.into()))?;
+            self.or_open_again(tree.flush(&tree.get_flush_lock(), KEEP_ALL))?;
         }
         Ok(())
     }
@@ -157,11 +173,6 @@ impl Inner {
         let names = self.database.list_keyspace_names().into_iter();
         names.map(|name| self.database.keyspace(&name, table_options).map_err(failed)).collect()
     }
-}
-
-/// Merges what should be merged first.
-fn merge(table: &Keyspace) -> Result<(), LsmError> {
-    table.tree.compact(Arc::new(merging()), KEEP_ALL)
 }
 
 /// Whether fjall's thread has little to do for a table. (fjall hides both from its documentation:
@@ -174,7 +185,7 @@ fn keeps_up(table: &Keyspace) -> bool {
 mod tests {
     use std::fs;
     use std::sync::atomic::AtomicBool;
-    use std::sync::mpsc;
+    use std::sync::mpsc::{self, RecvTimeoutError};
 
     use super::super::EmbeddedTables;
     use super::super::batches::BULK_ROWS;
@@ -217,7 +228,7 @@ mod tests {
 
     fn waits(told: &mpsc::Receiver<Applied>) {
         let now = told.recv_timeout(LOOK * 5);
-        assert!(now.is_err(), "it should wait, and was {now:?}");
+        assert!(matches!(now, Err(RecvTimeoutError::Timeout)), "it should wait, and was {now:?}");
     }
 
     fn ends(told: &mpsc::Receiver<Applied>) -> Applied {
@@ -246,8 +257,11 @@ mod tests {
         drop(busy);
         drop((few, facts));
         // They could be opened again at once or couldn't.
-        let ended = ends(&told).map_err(|error| error.to_string());
-        assert!(!matches!(&ended, Err(error) if error.contains("merged yet")), "{ended:?}");
+        match ends(&told) {
+            Ok(()) => {}
+            Err(StoreError::Unavailable(why)) => assert!(!why.contains("merged yet"), "{why}"),
+            Err(other) => panic!("{other}"),
+        }
         tables.apply(batch(2, vec![], 1)).await.expect("opened again, and applied");
         assert_eq!(get(&tables, 1).await, Some(Bytes::from_static(b"it")));
     }
@@ -269,6 +283,7 @@ mod tests {
         assert_eq!(files_of(&tables, MANY), MOST_FILES);
         let told = begin(&tables, 2 + most);
         waits(&told);
+        inner(&tables, |inner| assert!(inner.watermark.try_lock().is_ok(), "others go on"));
         ends(&told).expect("applied");
         assert!(files_of(&tables, MANY) < MOST_FILES, "they were merged");
         drop(busy);
@@ -345,6 +360,45 @@ mod tests {
         tables.apply(batch(3, vec![row(FEW, 2, Some(b"it"))], 0)).await.expect("applied");
         tables.settle().await.expect("settled");
         assert_eq!((files_of(&tables, FEW), files_of(&tables, MANY)), (1, 1), "once is enough");
+    }
+
+    #[tokio::test]
+    #[expect(clippy::await_holding_lock, reason = "nobody else in here asks for it")]
+    async fn what_a_merge_or_a_writing_out_left_behind_goes_with_a_new_opening() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = open(folder.path()).await;
+        let move_files = |table, is_back| {
+            let path = keyspace(&tables, table).path().to_owned();
+            let (there, away) = (path.join("tables"), path.join("away"));
+            if is_back { fs::rename(&away, &there) } else { fs::rename(&there, &away) }
+                .expect("moved");
+        };
+        let fails = |work: &dyn Fn(&Inner) -> Result<(), StoreError>| {
+            let failed = inner(&tables, work);
+            assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
+            inner(&tables, |inner| assert!(inner.refuses()));
+        };
+        tables.apply(batch(1, vec![row(FEW, 1, Some(b"it"))], 0)).await.expect("applied");
+        move_files(FEW, false);
+        fails(&|inner| inner.settle());
+        move_files(FEW, true);
+        tables.settle().await.expect("opened again, and settled");
+        assert_eq!(files_of(&tables, FEW), 1);
+
+        tables.apply(batch(2, vec![row(FEW, 2, Some(b"it"))], 0)).await.expect("applied");
+        let few = keyspace(&tables, FEW);
+        // The thread stands before this table, and merges nothing.
+        let busy = few.tree.get_flush_lock();
+        few.rotate_memtable().expect("rotated");
+        for number in 3..13 {
+            tables.apply(batch(number, vec![], BULK_ROWS)).await.expect("applied");
+        }
+        move_files(MANY, false);
+        fails(&|inner| inner.merge(&keyspace(&tables, MANY)));
+        move_files(MANY, true);
+        drop(busy);
+        drop(few);
+        tables.apply(batch(13, vec![], 1)).await.expect("opened again, and applied");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
