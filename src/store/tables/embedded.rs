@@ -271,14 +271,19 @@ impl Inner {
     }
 
     fn sync(&self, mode: PersistMode) -> Result<(), StoreError> {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         let synced = self.database.persist(mode);
-        if let Err(fjall::Error::Io(error)) = &synced
-            && !matches!(error.kind(), FileTooLarge | QuotaExceeded | StorageFull)
-        {
-            self.unsure.store(true, Ordering::Relaxed);
+        if let Err(fjall::Error::Io(error)) = &synced {
+            self.doubts_after(error);
         }
         synced.map_err(failed)
+    }
+
+    /// What the disk has isn't known any more, unless it only had no room, or no such folder.
+    fn doubts_after(&self, error: &io::Error) {
+        use io::ErrorKind::{FileTooLarge, NotFound, QuotaExceeded, StorageFull};
+        if !matches!(error.kind(), FileTooLarge | NotFound | QuotaExceeded | StorageFull) {
+            self.unsure.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Synchronises, and the first time writes out all that is gathered in memory, and so what the

@@ -26,6 +26,10 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// What a row costs in memory beside its bytes, about.
 const ROW_BYTES: u64 = 100;
 
+/// What a row costs in fjall's journal beside its bytes, at most, and each batch beside its rows.
+const JOURNAL_ROW_BYTES: u64 = 21;
+const JOURNAL_BATCH_BYTES: u64 = 60;
+
 /// When a batch comes, a table may have so many memtables that wait to be written out. Until fjall
 /// looks itself, its thread may add one. With four it holds the batch back, for ever if its thread
 /// has ended meanwhile.
@@ -91,15 +95,18 @@ impl Inner {
         ))
     }
 
-    /// Merges what should be merged first.
+    /// Merges what should be merged first. Older values stay in it, until their keys come again.
     fn merge(&self, table: &Keyspace) -> Result<(), StoreError> {
         self.or_open_again(table.tree.compact(Arc::new(merging()), KEEP_ALL))
     }
 
     /// What was written of a file when that failed stays on the disk until fjall is opened again.
     fn or_open_again<T>(&self, done: Result<T, LsmError>) -> Result<T, StoreError> {
-        if done.is_err() {
+        if let Err(error) = &done {
             self.is_halfway.store(true, Ordering::Relaxed);
+            if let LsmError::Io(error) = error {
+                self.doubts_after(error);
+            }
         }
         done.map_err(|error| failed(error.into()))
     }
@@ -107,11 +114,12 @@ impl Inner {
     /// Has tables written out that have gathered much.
     pub(super) fn gather(&self, rows: &[&RowWrite]) -> Result<(), StoreError> {
         let mut gathered = lock(&self.gathered);
+        let mut journaled = JOURNAL_BATCH_BYTES;
         for (table, rows) in by_table(rows) {
             let bytes =
                 |row: &RowWrite| row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len);
             let bytes = rows.iter().map(|row| bytes(row)).sum::<usize>() as u64;
-            self.journaled.fetch_add(bytes, Ordering::Relaxed);
+            journaled += bytes + rows.len() as u64 * JOURNAL_ROW_BYTES;
             let all = gathered.entry(table.name).or_default();
             *all += bytes + rows.len() as u64 * ROW_BYTES;
             if *all >= MEMTABLE_BYTES {
@@ -119,6 +127,7 @@ impl Inner {
                 self.make_table(table)?.rotate_memtable().map_err(failed)?;
             }
         }
+        self.journaled.fetch_add(journaled, Ordering::Relaxed);
         Ok(())
     }
 
@@ -303,9 +312,11 @@ mod tests {
         let got = |bytes| inner(&tables, |inner| inner.journaled.swap(bytes, Ordering::Relaxed));
         got(JOURNAL_FILE_BYTES - 1);
         tables.apply(batch(6, vec![], 1)).await.expect("applied");
-        assert_eq!((written(), got(JOURNAL_FILE_BYTES)), (0, JOURNAL_FILE_BYTES + 7));
+        // A key of eight bytes, and no value.
+        let more = JOURNAL_BATCH_BYTES + JOURNAL_ROW_BYTES + 8;
+        assert_eq!((written(), got(JOURNAL_FILE_BYTES)), (0, JOURNAL_FILE_BYTES - 1 + more));
         tables.apply(batch(7, vec![], 1)).await.expect("applied");
-        assert_eq!((written(), got(0)), (1, 8));
+        assert_eq!((written(), got(0)), (1, more));
     }
 
     /// fjall keeps a journal until each table of it has a row in its files that is as new as what
