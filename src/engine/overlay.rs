@@ -122,11 +122,24 @@ impl Overlay {
         self.newest.store(number, Ordering::SeqCst);
         let before = inner.filling.cost;
         inner.filling.add(number, rows);
-        let filling = inner.filling.cost;
-        add(&self.bytes, before, filling);
-        add(&self.unprojected_bytes, before, filling);
+        self.count(before, inner.filling.cost);
         if inner.filling.is_full() {
-            inner.seal();
+            self.seal(&mut inner);
+        }
+    }
+
+    /// Ends the run that is being filled.
+    fn seal(&self, inner: &mut Inner) {
+        let before = inner.filling.cost;
+        let Some(run) = inner.filling.seal() else { return };
+        self.count(before, run.cost);
+        inner.runs.push_back(Arc::new(run));
+    }
+
+    /// What is here, and not in the tables, has grown from `before` to `after` bytes, or shrunk.
+    fn count(&self, before: usize, after: usize) {
+        for counter in [&self.bytes, &self.unprojected_bytes] {
+            counter.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 
@@ -157,7 +170,7 @@ impl Overlay {
         let next = inner.runs.partition_point(|run| run.to <= watermark);
         let is_filling_next = next == inner.runs.len();
         if is_filling_next && inner.filling.span.is_some_and(|(_, to)| to <= durable) {
-            inner.seal();
+            self.seal(&mut inner);
         }
         let runs = inner.runs.range(next..).take_while(|run| run.to <= durable);
         let (mut count, mut bytes) = (0, 0);
@@ -242,21 +255,10 @@ impl Overlay {
     }
 }
 
-impl Inner {
-    fn seal(&mut self) {
-        self.runs.extend(std::mem::take(&mut self.filling).seal().map(Arc::new));
-    }
-}
-
 impl Seen {
     fn of(row: Option<&Option<Bytes>>) -> Self {
         row.map_or(Self::Nothing, |value| Self::Row(value.clone()))
     }
-}
-
-/// Counts what grew from `before` to `after`, or shrank.
-fn add(counter: &AtomicUsize, before: usize, after: usize) {
-    counter.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
 }
 
 /// Merges the parts of runs, newest first, of which the first to have a key wins.

@@ -339,7 +339,7 @@ impl Projector {
                 bytes += entry.bytes.len();
                 filling.add(next, self.codec.unpack(&entry.bytes)?);
                 if filling.is_full() {
-                    runs.extend(std::mem::take(&mut filling).seal());
+                    runs.extend(filling.seal());
                 }
                 next += 1;
             }

@@ -2,10 +2,12 @@
 //!
 //! Separate from the overlay because nothing here is shared or locked: a run is filled by one
 //! thread, then sealed, and never changes again. Filling is on the way of every entry, so a row
-//! costs as little as can be: each table has a map of its own, and keys are compared by their
-//! first bytes, which lie in the map itself.
+//! costs as little as can be: rows are kept as they come, and put in order when the run is sealed.
+//! Until then a table's few dozens are searched from the last one back, by their keys' first bytes,
+//! which lie beside each other.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,25 +49,19 @@ struct TableRows {
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Filling {
     pub(super) span: Option<(EntryNumber, EntryNumber)>,
-    /// By number.
-    tables: Vec<Option<Filled>>,
-    count: usize,
+    /// As they came.
+    rows: Vec<RowWrite>,
+    /// By number: the table's rows, as they came.
+    tables: Vec<Vec<Place>>,
     pub(super) cost: usize,
 }
 
-/// The rows of one table, as they come.
-#[derive(Debug)]
-struct Filled {
-    table: Table,
-    rows: BTreeMap<Key, Option<Bytes>>,
-}
-
-/// A key behind its first bytes: nearly always two keys differ in these.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+/// Where a row stands, behind the first bytes of its key: nearly always two keys differ in these.
+#[derive(Debug, Clone, Copy)]
+struct Place {
     /// See [`key_head`].
     head: u128,
-    whole: Bytes,
+    row: usize,
 }
 
 /// Says of nearly every key that isn't among some that it isn't. A callback that has slept for
@@ -125,83 +121,91 @@ impl Filling {
     pub(in crate::engine) fn add(&mut self, number: EntryNumber, rows: Vec<RowWrite>) {
         let from = self.span.map_or(number, |(from, _)| from);
         self.span = Some((from, number));
-        for RowWrite { key: RowKey { table, key }, value } in rows {
+        for (row, RowWrite { key: RowKey { table, key }, value }) in (self.rows.len()..).zip(&rows)
+        {
             self.cost += ROW_COST + key.len() + value.as_ref().map_or(0, Bytes::len);
-            if self.filled(table).rows.insert(Key::new(key), value).is_some() {
-                // Its bytes stay as long as the rest of its entry's.
-                self.cost -= ROW_COST;
-            } else {
-                self.count += 1;
+            let table = usize::from(table.number);
+            if table >= self.tables.len() {
+                self.tables.resize_with(table + 1, Vec::new);
             }
+            self.tables[table].push(Place { head: key_head(key), row });
         }
+        self.rows.extend(rows);
     }
 
-    fn filled(&mut self, table: Table) -> &mut Filled {
-        let number = usize::from(table.number);
-        if number >= self.tables.len() {
-            self.tables.resize_with(number + 1, || None);
-        }
-        self.tables[number].get_or_insert_with(|| Filled { table, rows: BTreeMap::new() })
-    }
-
-    fn of(&self, table: Table) -> Option<&BTreeMap<Key, Option<Bytes>>> {
-        let filled = self.tables.get(usize::from(table.number))?.as_ref()?;
-        Some(&filled.rows)
+    fn of(&self, table: Table) -> &[Place] {
+        self.tables.get(usize::from(table.number)).map_or(&[], Vec::as_slice)
     }
 
     /// The key's row, as it was last; none: it isn't among these.
     pub(super) fn get(&self, key: &RowKey) -> Option<&Option<Bytes>> {
-        self.of(key.table)?.get(&Key::new(key.key.clone()))
+        let head = key_head(&key.key);
+        let mut places = self.of(key.table).iter().rev();
+        let is_it = |place: &&Place| place.head == head && self.rows[place.row].key.key == key.key;
+        places.find(is_it).map(|place| &self.rows[place.row].value)
     }
 
     /// The rows of a range.
     pub(super) fn range(&self, read: &RangeRead) -> Vec<RowWrite> {
-        let Some(rows) = self.of(read.table) else { return Vec::new() };
-        let rows = rows.range(Key::new(read.start.clone())..);
-        let row = |(key, value): (&Key, &Option<Bytes>)| RowWrite {
-            key: RowKey { table: read.table, key: key.whole.clone() },
-            value: value.clone(),
+        let is_among = |place: &Place| {
+            let key = &self.rows[place.row].key.key;
+            *key >= read.start && read.end.as_ref().is_none_or(|end| key < end)
         };
-        let is_below_end = |key: &Key| read.end.as_ref().is_none_or(|end| key.whole < *end);
-        rows.take_while(|(key, _)| is_below_end(key)).map(row).collect()
+        let mut places = self.of(read.table).iter().copied().filter(is_among).collect();
+        sort(&mut places, &self.rows);
+        places.into_iter().map(|place| self.rows[place.row].clone()).collect()
     }
 
     pub(in crate::engine) fn is_full(&self) -> bool {
-        self.count >= RUN_ROWS || self.cost >= RUN_BYTES
+        self.rows.len() >= RUN_ROWS || self.cost >= RUN_BYTES
     }
 
-    /// The run, unless no entry was added.
-    pub(in crate::engine) fn seal(self) -> Option<Run> {
-        let (from, to) = self.span?;
-        let mut rows = Vec::with_capacity(self.count);
+    /// The run, unless no entry was added; the next one begins, in the same memory.
+    pub(in crate::engine) fn seal(&mut self) -> Option<Run> {
+        let (from, to) = self.span.take()?;
+        let mut cost = mem::take(&mut self.cost);
+        let mut rows = Vec::with_capacity(self.rows.len());
         let mut tables = Vec::with_capacity(self.tables.len());
-        for filled in self.tables {
-            tables.push(filled.map(|filled| filled.seal(&mut rows)));
+        for places in &mut self.tables {
+            let all = places.len();
+            sort(places, &self.rows);
+            // The bytes of those that were rewritten stay as long as the rest of their entries'.
+            cost -= (all - places.len()) * ROW_COST;
+            let begins = rows.len();
+            rows.extend(places.iter().map(|place| taken(&mut self.rows[place.row])));
+            tables.push(places.first().zip(places.last()).map(|(first, last)| TableRows {
+                rows: begins..rows.len(),
+                first: first.head,
+                last: last.head,
+            }));
+            places.clear();
         }
+        self.rows.clear();
         let keys = KeyFilter::of(&rows);
-        Some(Run { from, to, rows: rows.into(), tables, keys, cost: self.cost })
+        Some(Run { from, to, rows: rows.into(), tables, keys, cost })
     }
 }
 
-impl Filled {
-    /// Puts them behind `all`.
-    fn seal(self, all: &mut Vec<RowWrite>) -> TableRows {
-        let Self { table, rows } = self;
-        let begins = all.len();
-        let head = |(key, _): (&Key, &Option<Bytes>)| key.head;
-        let first = rows.first_key_value().map(head).unwrap_or_default();
-        let last = rows.last_key_value().map(head).unwrap_or_default();
-        let row =
-            |(key, value): (Key, _)| RowWrite { key: RowKey { table, key: key.whole }, value };
-        all.extend(rows.into_iter().map(row));
-        TableRows { rows: begins..all.len(), first, last }
-    }
+/// Puts places in the order of their keys, and keeps the last of those that have the same.
+fn sort(places: &mut Vec<Place>, rows: &[RowWrite]) {
+    let order = |one: &Place, other: &Place| {
+        let wholes = || rows[one.row].key.key.cmp(&rows[other.row].key.key);
+        one.head.cmp(&other.head).then_with(wholes)
+    };
+    places.sort_unstable_by(|one, other| order(one, other).then(one.row.cmp(&other.row)));
+    places.dedup_by(|later, kept| {
+        let is_same = order(later, kept) == Ordering::Equal;
+        if is_same {
+            *kept = *later;
+        }
+        is_same
+    });
 }
 
-impl Key {
-    fn new(whole: Bytes) -> Self {
-        Self { head: key_head(&whole), whole }
-    }
+/// A row, taken out of its place.
+fn taken(row: &mut RowWrite) -> RowWrite {
+    let RowWrite { key: RowKey { table, key }, value } = row;
+    RowWrite { key: RowKey { table: *table, key: mem::take(key) }, value: value.take() }
 }
 
 impl KeyFilter {
@@ -253,6 +257,8 @@ fn hash(key: &RowKey) -> u64 {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     pub(in crate::engine::overlay) const TABLES: [Table; 2] =
@@ -278,7 +284,7 @@ pub(super) mod tests {
 
     /// Short keys, long ones, ones that differ in zeros at the end alone, or behind the head.
     #[test]
-    fn keys_sort_as_their_bytes_do() {
+    fn rows_are_in_the_order_of_their_keys_each_as_it_was_last() {
         let parts: [&[u8]; 4] = [&[], &[0], &[1, 0], &[7; 16]];
         let mut all: Vec<Bytes> = Vec::new();
         for one in parts {
@@ -286,11 +292,33 @@ pub(super) mod tests {
                 all.extend(parts.map(|three| Bytes::from([one, two, three].concat())));
             }
         }
-        for one in &all {
-            for other in &all {
-                let order = Key::new(one.clone()).cmp(&Key::new(other.clone()));
-                assert_eq!(order, one.cmp(other), "{one:?} and {other:?}");
+        let mut filling = Filling::default();
+        let mut wanted = BTreeMap::new();
+        for (number, key) in (1_u64..).zip(&all) {
+            let value = Some(Bytes::copy_from_slice(&number.to_be_bytes()));
+            wanted.insert(key.clone(), value.clone());
+            let key = RowKey { table: TABLES[1], key: key.clone() };
+            filling.add(number, vec![RowWrite { key: key.clone(), value: value.clone() }]);
+            assert_eq!(filling.get(&key), Some(&value));
+        }
+        assert!(wanted.len() < all.len(), "some come more than once");
+        let read = |start: &Bytes, end: Option<&Bytes>| {
+            let (start, end) = (start.clone(), end.cloned());
+            RangeRead { table: TABLES[1], start, end, reverse: false, limit: 99 }
+        };
+        let of = |rows: &[RowWrite]| -> Vec<_> {
+            rows.iter().map(|row| (row.key.key.clone(), row.value.clone())).collect()
+        };
+        let before = filling.cost;
+        let rows: Vec<_> = wanted.clone().into_iter().collect();
+        for (from, (start, _)) in rows.iter().enumerate() {
+            assert_eq!(of(&filling.range(&read(start, None))), rows[from..]);
+            for (to, (end, _)) in rows.iter().enumerate().skip(from) {
+                assert_eq!(of(&filling.range(&read(start, Some(end)))), rows[from..to]);
             }
         }
+        let run = filling.seal().expect("some were added");
+        assert_eq!(of(&run.rows), rows);
+        assert_eq!(run.cost, before - (all.len() - rows.len()) * ROW_COST);
     }
 }
