@@ -193,7 +193,8 @@ fn keys_that_cant_be_read_are_told_before_the_store_is_taken_over() {
     fs::write(at("keys.json"), "{\"keys\": 7}").expect("it is written");
     let store = format!("embedded:{}", at("data").display());
     let jwt = format!("[workspace.jwt]\njwks_file = \"{}\"\n", at("keys.json").display());
-    let text_of = format!("store = \"{store}\"\n[[workspace]]\nid = \"main\"\n{jwt}");
+    let listen = "listen = \"127.0.0.1:0\"\n";
+    let text_of = format!("{listen}store = \"{store}\"\n[[workspace]]\nid = \"main\"\n{jwt}");
     fs::write(at("jwt.toml"), text_of).expect("it is written");
     for command in [&["config", "check"][..], &["serve"]] {
         let config = at("jwt.toml");
