@@ -3,7 +3,7 @@
 //! Separate from the overlay because nothing here is shared or locked: a run is filled by one
 //! thread, then sealed, and never changes again. Filling is on the way of every entry, so a row
 //! costs as little as can be: rows are kept as they come, and put in order when the run is sealed.
-//! Until then a table's few dozens are searched from the last one back, by their keys' first bytes,
+//! Until then a table's are searched one by one, as a rule some dozens, by their keys' first bytes,
 //! which lie beside each other.
 
 use std::cmp::Ordering;
@@ -18,7 +18,7 @@ use crate::engine::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table, key_
 /// What a row costs beside its bytes: its place in a run, and its buffers' own heads.
 const ROW_COST: usize = 192;
 
-/// A run ends with the entry that brings it to so many rows or bytes. On Redis it is one batch:
+/// A run ends with the entry that brings it to so many rows, as they come, or bytes. On Redis it is one batch:
 /// nothing else is done there while one is written, and appends wait behind it.
 pub(in crate::engine) const RUN_ROWS: usize = 512;
 const RUN_BYTES: usize = 1 << 20;
@@ -147,9 +147,13 @@ impl Filling {
 
     /// The rows of a range.
     pub(super) fn range(&self, read: &RangeRead) -> Vec<RowWrite> {
+        let order = |place: &Place, key: &Bytes| {
+            let wholes = || self.rows[place.row].key.key.cmp(key);
+            place.head.cmp(&key_head(key)).then_with(wholes)
+        };
         let is_among = |place: &Place| {
-            let key = &self.rows[place.row].key.key;
-            *key >= read.start && read.end.as_ref().is_none_or(|end| key < end)
+            order(place, &read.start).is_ge()
+                && read.end.as_ref().is_none_or(|end| order(place, end).is_lt())
         };
         let mut places = self.of(read.table).iter().copied().filter(is_among).collect();
         sort(&mut places, &self.rows);
@@ -179,8 +183,10 @@ impl Filling {
                 last: last.head,
             }));
             places.clear();
+            places.shrink_to(RUN_ROWS);
         }
         self.rows.clear();
+        self.rows.shrink_to(2 * RUN_ROWS);
         let keys = KeyFilter::of(&rows);
         Some(Run { from, to, rows: rows.into(), tables, keys, cost })
     }
@@ -309,6 +315,14 @@ pub(super) mod tests {
         let of = |rows: &[RowWrite]| -> Vec<_> {
             rows.iter().map(|row| (row.key.key.clone(), row.value.clone())).collect()
         };
+        for (key, value) in &wanted {
+            let key = RowKey { table: TABLES[1], key: key.clone() };
+            assert_eq!(filling.get(&key), Some(value));
+        }
+        let absent = Bytes::from([7; 17].as_slice());
+        assert!(!wanted.contains_key(&absent) && wanted.keys().any(|key| key[..] == [7; 16]));
+        assert_eq!(filling.get(&RowKey { table: TABLES[1], key: absent }), None);
+        assert_eq!(filling.get(&RowKey { table: TABLES[0], key: all[0].clone() }), None);
         let before = filling.cost;
         let rows: Vec<_> = wanted.clone().into_iter().collect();
         for (from, (start, _)) in rows.iter().enumerate() {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::join;
+use tokio::try_join;
 
-use super::walk::{From, Unread};
+use super::walk::{Reader, Unread};
 use super::{StoreLibrary, part};
 use crate::domain::callback::{Callback, ContactKey, State};
 use crate::domain::ids::{CallbackId, QueueId};
@@ -34,20 +34,19 @@ impl StoreLibrary {
     /// them takes longest of all that a start does.
     pub(super) async fn all_active(&self) -> Result<ActiveKeys, StoreError> {
         let unread = Unread::all_of(keys::ACTIVE);
-        let read = |from| self.active_in(&unread, from);
-        let (first, last) = join!(read(From::First), read(From::Last));
-        let mut active = first?;
-        active.append(last?);
+        let read = |reader| self.active_in(&unread, reader);
+        let (mut active, others) = try_join!(read(Reader::FromFirst), read(Reader::FromLast))?;
+        active.append(others);
         Ok(active)
     }
 
-    async fn active_in(&self, unread: &Unread, from: From) -> Result<ActiveKeys, StoreError> {
+    async fn active_in(&self, unread: &Unread, reader: Reader) -> Result<ActiveKeys, StoreError> {
         let mut active = ActiveKeys::default();
         let read = |key: &[u8]| {
             let contact = ContactKey(*key.first_chunk::<16>()?);
             (key.len() == 32).then_some(contact)
         };
-        self.each_key(unread, from, |key| {
+        self.each_key(unread, reader, |key| {
             active.add(part(keys::ACTIVE, key, read)?);
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::walk::{From, Unread};
+use super::walk::{Reader, Unread};
 use super::{StoreLibrary, part};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::slots::{Bookings, Seat};
@@ -22,7 +22,7 @@ impl StoreLibrary {
     pub(super) async fn all_seats(&self) -> Result<BTreeMap<QueueId, Bookings>, StoreError> {
         let mut taken: BTreeMap<QueueId, Bookings> = BTreeMap::new();
         let mut run = Run::default();
-        self.each_key(&Unread::all_of(keys::SEAT), From::First, |key| {
+        self.each_key(&Unread::all_of(keys::SEAT), Reader::FromFirst, |key| {
             let front = key.len().saturating_sub(ID);
             if run.count > 0 && run.key[..run.front] == key[..front] {
                 run.count += 1;

@@ -10,6 +10,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::yield_now;
+
 use super::*;
 use crate::domain::callback::{Phase, Request};
 use crate::domain::effect::Change;
@@ -112,6 +114,27 @@ impl Rows for MapRows {
         }
         rows.truncate(read.limit);
         Box::pin(async { Ok(rows) })
+    }
+}
+
+/// The same, with each read waited for once, so that two readers go on in turns.
+struct WaitedFor(Arc<MapRows>);
+
+impl Rows for WaitedFor {
+    fn newest(&self) -> EntryNumber {
+        self.0.newest()
+    }
+
+    fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
+        self.0.get(keys)
+    }
+
+    fn range(&self, read: RangeRead) -> PortFuture<'_, Result<Vec<(Bytes, Bytes)>, StoreError>> {
+        Box::pin(async {
+            let rows = self.0.range(read).await;
+            yield_now().await;
+            rows
+        })
     }
 }
 
@@ -297,8 +320,8 @@ fn live_callbacks_are_paged_by_id() {
     assert_eq!(paged, expected);
 }
 
-#[test]
-fn all_contacts_and_all_seats_are_found_however_many_are_read_at_once() {
+#[tokio::test]
+async fn all_contacts_and_all_seats_are_found_however_many_are_read_at_once() {
     for count in 0..4 * walk::AT_ONCE {
         let (rows, library) = workspace();
         let mut seats: BTreeMap<QueueId, Bookings> = BTreeMap::new();
@@ -312,7 +335,11 @@ fn all_contacts_and_all_seats_are_found_however_many_are_read_at_once() {
             put(&rows, &Sampler::full(99 + seed).callback(99 + seed, State::Canceled));
         }
         let found = now(library.contacts()).expect("no damage");
-        assert_eq!(Contacts::of(found), Contacts::of(active));
+        let contacts = Contacts::of(active);
+        assert_eq!(Contacts::of(found), contacts);
+        let in_turns = StoreLibrary::new(Arc::new(WaitedFor(Arc::clone(&rows))));
+        let found = in_turns.contacts().await.expect("no damage");
+        assert_eq!(Contacts::of(found), contacts);
         assert_eq!(now(library.seats()).expect("no damage"), seats);
         for short in [&[0], &b"short"[..], &[0xff]] {
             let short = RowKey { table: keys::ACTIVE, key: Bytes::from_static(short) };

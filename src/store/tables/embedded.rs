@@ -89,14 +89,15 @@ struct Inner {
     journaled: AtomicU64,
     /// What the opening read of the journal has been written out.
     is_written_anew: AtomicBool,
-    /// The disk has refused to synchronise, and not for want of room: what it has isn't known.
+    /// The disk has refused something, and not for want of room: what it has isn't known.
     unsure: AtomicBool,
     /// What reads show while a batch goes in: not even one write of fjall's is always seen as a
     /// whole.
     before: Mutex<Option<Snapshot>>,
-    /// A batch is going in table by table, or something has failed halfway that leaves files
-    /// behind: nothing else is taken meanwhile.
+    /// A batch is going in table by table, or has failed halfway: nothing else is taken meanwhile.
     is_halfway: AtomicBool,
+    /// A merge or a writing out has failed, and left files behind.
+    has_remains: AtomicBool,
 }
 
 type Rows = Vec<(Bytes, Bytes)>;
@@ -198,6 +199,7 @@ impl Inner {
             unsure: AtomicBool::new(false),
             before: Mutex::new(None),
             is_halfway: AtomicBool::new(false),
+            has_remains: AtomicBool::new(false),
         })
     }
 
@@ -206,9 +208,18 @@ impl Inner {
         matches!(self.check(), Err(fjall::Error::Poisoned))
     }
 
-    /// An error if a write has failed, be it of files, of which fjall doesn't know.
+    /// An error if a write has failed, be it of files, of which fjall doesn't know. Beside a batch
+    /// that is going in it says so too: whoever isn't to be told that holds the watermark.
     fn check(&self) -> Result<(), fjall::Error> {
         if self.is_halfway.load(Ordering::Relaxed) {
+            return Err(fjall::Error::Poisoned);
+        }
+        self.check_upkeep()
+    }
+
+    /// The same, whatever became of the batches.
+    fn check_upkeep(&self) -> Result<(), fjall::Error> {
+        if self.has_remains.load(Ordering::Relaxed) {
             return Err(fjall::Error::Poisoned);
         }
         self.database.persist(PersistMode::Buffer)
@@ -223,10 +234,10 @@ impl Inner {
         if found > epoch {
             return Err(StoreError::Fenced { found, ours: epoch });
         }
+        // Also where it is only asked again, perhaps because the disk is full: nothing more is
+        // taken after a write that failed. Whether there was one it says here, too.
+        self.check().map_err(failed)?;
         if found == epoch {
-            // Only asked again, and perhaps because the disk is full: nothing more is taken after
-            // a write that failed. Whether there was one it says here, too.
-            self.check().map_err(failed)?;
             return Ok(*watermark);
         }
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));

@@ -28,7 +28,7 @@ const ROW_BYTES: u64 = 100;
 
 /// What a row costs in fjall's journal beside its bytes, at most, and each batch beside its rows.
 const JOURNAL_ROW_BYTES: u64 = 21;
-const JOURNAL_BATCH_BYTES: u64 = 60;
+const JOURNAL_BATCH_BYTES: u64 = 64;
 
 /// When a batch comes, a table may have so many memtables that wait to be written out. Until fjall
 /// looks itself, its thread may add one. With four it holds the batch back, for ever if its thread
@@ -45,6 +45,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// After so many looks, five seconds, whoever waits merges what nobody merges, or is told to try
 /// again. Tests have less time.
 const LOOKS: usize = if cfg!(test) { 200 } else { 500 };
+
+/// So many merges at most are made of a table then: the first may be of older files.
+const MOST_MERGES: usize = 3;
 
 /// When the journal has got so much more, fjall is to look whether it should begin another file,
 /// which it does past 64,000,000 bytes.
@@ -70,19 +73,21 @@ impl Inner {
     }
 
     fn awaits(&self, tables: &[Keyspace]) -> Result<(), StoreError> {
-        let files = || tables.iter().map(Keyspace::l0_table_count);
-        let had: Vec<usize> = files().collect();
+        let had: Vec<usize> = tables.iter().map(Keyspace::l0_table_count).collect();
         for _ in 0..LOOKS {
-            self.check().map_err(failed)?;
+            self.check_upkeep().map_err(failed)?;
             if tables.iter().all(keeps_up) {
                 return Ok(());
             }
             thread::park_timeout(LOOK);
         }
         // fjall merges once for each file that comes, perhaps other ones, and none comes meanwhile.
-        for ((table, had), has) in tables.iter().zip(had).zip(files()) {
-            if has >= MOST_FILES && has >= had {
-                self.merge(table)?;
+        for (table, had) in tables.iter().zip(had) {
+            for _ in 0..MOST_MERGES {
+                let has = table.l0_table_count();
+                if has >= MOST_FILES && has >= had {
+                    self.merge(table)?;
+                }
             }
         }
         if tables.iter().all(keeps_up) {
@@ -103,7 +108,7 @@ impl Inner {
     /// What was written of a file when that failed stays on the disk until fjall is opened again.
     fn or_open_again<T>(&self, done: Result<T, LsmError>) -> Result<T, StoreError> {
         if let Err(error) = &done {
-            self.is_halfway.store(true, Ordering::Relaxed);
+            self.has_remains.store(true, Ordering::Relaxed);
             if let LsmError::Io(error) = error {
                 self.doubts_after(error);
             }
@@ -114,12 +119,13 @@ impl Inner {
     /// Has tables written out that have gathered much.
     pub(super) fn gather(&self, rows: &[&RowWrite]) -> Result<(), StoreError> {
         let mut gathered = lock(&self.gathered);
-        let mut journaled = JOURNAL_BATCH_BYTES;
+        self.journaled.fetch_add(JOURNAL_BATCH_BYTES, Ordering::Relaxed);
         for (table, rows) in by_table(rows) {
             let bytes =
                 |row: &RowWrite| row.key.key.len() + row.value.as_ref().map_or(0, Bytes::len);
             let bytes = rows.iter().map(|row| bytes(row)).sum::<usize>() as u64;
-            journaled += bytes + rows.len() as u64 * JOURNAL_ROW_BYTES;
+            let journaled = bytes + rows.len() as u64 * JOURNAL_ROW_BYTES;
+            self.journaled.fetch_add(journaled, Ordering::Relaxed);
             let all = gathered.entry(table.name).or_default();
             *all += bytes + rows.len() as u64 * ROW_BYTES;
             if *all >= MEMTABLE_BYTES {
@@ -127,7 +133,6 @@ impl Inner {
                 self.make_table(table)?.rotate_memtable().map_err(failed)?;
             }
         }
-        self.journaled.fetch_add(journaled, Ordering::Relaxed);
         Ok(())
     }
 
@@ -193,6 +198,7 @@ fn keeps_up(table: &Keyspace) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::ErrorKind;
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc::{self, RecvTimeoutError};
 
@@ -241,7 +247,7 @@ mod tests {
     }
 
     fn ends(told: &mpsc::Receiver<Applied>) -> Applied {
-        told.recv_timeout(Duration::from_secs(20)).expect("it ends")
+        told.recv_timeout(Duration::from_mins(2)).expect("it ends")
     }
 
     #[tokio::test]
@@ -393,8 +399,11 @@ mod tests {
         move_files(FEW, false);
         fails(&|inner| inner.settle());
         move_files(FEW, true);
+        let remains = keyspace(&tables, FEW).path().join("tables").join("4711");
+        fs::write(&remains, "a part of a file").expect("it is written");
         tables.settle().await.expect("opened again, and settled");
         assert_eq!(files_of(&tables, FEW), 1);
+        assert!(!remains.exists());
 
         tables.apply(batch(2, vec![row(FEW, 2, Some(b"it"))], 0)).await.expect("applied");
         let few = keyspace(&tables, FEW);
@@ -410,6 +419,18 @@ mod tests {
         drop(busy);
         drop(few);
         tables.apply(batch(13, vec![], 1)).await.expect("opened again, and applied");
+    }
+
+    #[tokio::test]
+    async fn after_a_disk_that_refused_more_than_room_they_stay_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tables = open(folder.path()).await;
+        for (kind, is_opened) in [(ErrorKind::StorageFull, true), (ErrorKind::Other, false)] {
+            let failed = LsmError::Io(kind.into());
+            let told = inner(&tables, |inner| inner.or_open_again::<()>(Err(failed)));
+            assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
+            assert_eq!(tables.apply(batch(1, vec![], 1)).await.is_ok(), is_opened, "{kind}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
