@@ -18,8 +18,8 @@ use crate::engine::ports::{EntryNumber, RangeRead, RowKey, RowWrite, Table, key_
 /// What a row costs beside its bytes: its place in a run, and its buffers' own heads.
 const ROW_COST: usize = 192;
 
-/// A run ends with the entry that brings it to so many rows, as they come, or bytes. On Redis it is one batch:
-/// nothing else is done there while one is written, and appends wait behind it.
+/// A run ends with the entry that brings it to so many rows, as they come, or bytes. On Redis it is
+/// one batch: nothing else is done there while one is written, and appends wait behind it.
 pub(in crate::engine) const RUN_ROWS: usize = 512;
 const RUN_BYTES: usize = 1 << 20;
 

@@ -11,6 +11,10 @@ use super::customers::client;
 use super::history::{Event, Hold, walk};
 use super::ledger::{Act, Books, Promise, text};
 
+/// So often all is listed again where something is missing: who goes back to an earlier state while
+/// a page is read may be missed by that page.
+const LISTED_AGAIN: usize = 3;
+
 /// Threads that ask for histories at once.
 const ASKING: usize = 4;
 
@@ -31,6 +35,14 @@ impl Judge {
     pub(super) fn look(&mut self, url: &str, books: &Books) -> Rows {
         let mut faults = Vec::new();
         let mut rows = all_callbacks(&client(), url, &mut faults);
+        for _ in 0..LISTED_AGAIN {
+            if books.promises.keys().all(|id| rows.contains_key(id)) {
+                break;
+            }
+            for (id, row) in all_callbacks(&client(), url, &mut faults) {
+                rows.entry(id).or_insert(row);
+            }
+        }
         had_no_effect(books, &rows, &mut faults);
         self.read_histories(url, &mut rows, &mut faults);
         let mut holds = Vec::new();
