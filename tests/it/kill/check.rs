@@ -9,11 +9,14 @@ use serde_json::Value;
 use super::capacity;
 use super::customers::client;
 use super::history::{Event, Hold, walk};
-use super::ledger::{Act, Books, Promise, text};
+use super::ledger::{Act, Books, Ledger, Promise, text};
 
 /// So often all is listed again where something is missing: who goes back to an earlier state while
 /// a page is read may be missed by that page.
 const LISTED_AGAIN: usize = 3;
+
+/// So often what the store didn't answer in time is asked for again.
+const ASKED_AGAIN: usize = 100;
 
 /// Threads that ask for histories at once.
 const ASKING: usize = 4;
@@ -108,10 +111,20 @@ fn lines(history: &[Event]) -> String {
     history.iter().map(line).collect()
 }
 
-/// What is shown to a supervisor.
+/// What is shown to a supervisor. A busy machine's store may not answer in time: it is asked again.
 pub(super) fn get(client: &Client, url: &str, path: &str) -> Value {
-    let answer = client.get(format!("{url}{path}")).bearer_auth("lead-key-1").send();
-    let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
+    let ask = || {
+        let answer = client.get(format!("{url}{path}")).bearer_auth("lead-key-1").send();
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let mut answer = ask();
+    for _ in 0..ASKED_AGAIN {
+        if answer.status() != 503 {
+            break;
+        }
+        Ledger::default().wait_a_moment();
+        answer = ask();
+    }
     let status = answer.status();
     let body: Value = answer.json().unwrap_or_else(|error| panic!("{path}: {error}"));
     assert_eq!(status, 200, "{path}: {body}");
