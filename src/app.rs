@@ -28,7 +28,7 @@ use crate::notify::webhook::{self, Couriers};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The address can't be listened on.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}: {source}; choose another one by --listen ADDRESS:PORT")]
     Listen {
         /// The address.
         address: String,

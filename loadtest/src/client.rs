@@ -126,7 +126,8 @@ impl Reply {
     pub(crate) fn detail(&self) -> String {
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-        format!("{} {} {} {}", self.status, text("type"), text("detail"), problem["errors"])
+        let errors = problem.get("errors").map(|errors| format!(" {errors}")).unwrap_or_default();
+        format!("{} {} {}{errors}", self.status, text("type"), text("detail"))
     }
 }
 

@@ -1,6 +1,6 @@
 // The list of scheduled callbacks, and of all that live.
 
-import { outside, standing } from '../shared/fields.js';
+import { dueAt, outside, standing } from '../shared/fields.js';
 import { Table } from '../shared/table.js';
 import { instant } from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
@@ -72,8 +72,8 @@ export class CallbackList extends Table {
 
   row(one) {
     const { page } = this;
-    const { customer, schedule, queued_since: since } = one;
-    const due = schedule.start ?? one.next_attempt_at;
+    const { customer, queued_since: since } = one;
+    const due = dueAt(one);
     const queue = page.desk.queue(one.queue) ?? { id: one.queue };
     return h('tr', { key: one.id },
       this.cell('number', h('span.numbers', null, outside(one.record_url, one.number))),

@@ -22,6 +22,10 @@ export const aside = (...words) => h('span.muted.small', null, words);
 export const standing = ({ state }, kind) =>
   h('span', { class: `pill ${kind ?? ''}` }, word('state', state));
 
+/** When a callback is due: called before, at its next attempt; else at its booked start. */
+export const dueAt = ({ attempts, schedule, next_attempt_at: next }) =>
+  (attempts > 0 ? next ?? schedule.start : schedule.start ?? next);
+
 /** The sign of a presence, or of a connection. */
 export const dot = (kind) => h('span', { class: `dot ${kind}` });
 

@@ -1,6 +1,6 @@
 // The callbacks: searched, filtered and paged by the server.
 
-import { standing } from '../shared/fields.js';
+import { dueAt, standing } from '../shared/fields.js';
 import { Table } from '../shared/table.js';
 import { instant } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
@@ -37,7 +37,7 @@ export class CallbackTable extends Table {
     const agent = one.assigned_agent ?? one.offered_to;
     const named = page.stats.agents.find((it) => it.id === agent)?.name ?? agent;
     const queue = page.stats.queues.find((it) => it.id === one.queue)?.name ?? one.queue;
-    const due = one.schedule.start ?? one.next_attempt_at;
+    const due = dueAt(one);
     const waits = one.state === 'queued' && one.queued_since;
     return h('tr', { key: one.id, 'aria-current': page.panel?.id === one.id ? 'true' : null },
       this.cell('number', h('button.link.numbers',

@@ -196,6 +196,17 @@ fn open_desks<'a>(url: &str, ledger: &'a Ledger, dice: &Dice) -> Vec<Desk<'a>> {
     (0..AGENTS).map(open).collect()
 }
 
+/// Whoever works ends when a test panics, which would wait for them for ever otherwise.
+struct EndsInPanic<'a>(&'a Ledger);
+
+impl Drop for EndsInPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_over(true);
+        }
+    }
+}
+
 /// A full house: customers who ask and agents who work, while `meanwhile` goes on; it ends by
 /// closing the ledger, or with the server. Returns how the agents' connections ended.
 fn full_house(
@@ -208,6 +219,7 @@ fn full_house(
 ) -> Vec<Result<(), Gone>> {
     let names: BTreeSet<u64> = (0..CUSTOMERS).map(|number| dice.fork(number).next()).collect();
     std::thread::scope(|scope| {
+        let _guard = EndsInPanic(ledger);
         let working: Vec<_> =
             desks.into_iter().map(|desk| scope.spawn(move || desk.work())).collect();
         let asking: Vec<_> = names
@@ -230,6 +242,7 @@ fn finish(url: &str, ledger: &Ledger, dice: &Dice) {
     let client = customers::client();
     let until = now() + 2 * ledger::PATIENCE;
     std::thread::scope(|scope| {
+        let _guard = EndsInPanic(ledger);
         let working: Vec<_> =
             desks.into_iter().map(|desk| scope.spawn(move || desk.work())).collect();
         while let Some(left) = left(&client, url) {
