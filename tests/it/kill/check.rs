@@ -39,8 +39,14 @@ impl Judge {
         let mut faults = Vec::new();
         let mut rows = all_callbacks(&client(), url, &mut faults);
         for _ in 0..LISTED_AGAIN {
-            if books.promises.keys().all(|id| rows.contains_key(id)) {
+            let is_missing = |id: &&String| !rows.contains_key(*id);
+            let missing: Vec<&String> = books.promises.keys().filter(is_missing).collect();
+            if missing.is_empty() {
                 break;
+            }
+            for id in missing {
+                // By itself it is there at any moment.
+                get(&client(), url, &format!("/v1/callbacks/{id}"));
             }
             for (id, row) in all_callbacks(&client(), url, &mut faults) {
                 rows.entry(id).or_insert(row);
