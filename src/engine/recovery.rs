@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
@@ -15,14 +16,18 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::journal::{
-    End, Failure, Journal, JournalEvent, JournalSettings, Lost, Notify, Shared, StoreLink, Tasks,
-    Writer,
+    End, Failure, Journal, JournalEvent, JournalSettings, Lost, Notify, Pauses, Shared, StoreLink,
+    Tasks, Writer,
 };
 use super::library::Codec;
 use super::merged::Merged;
 use super::overlay::Overlay;
 use super::ports::{EntryNumber, Epoch, Log, LogState, StoreError, Tables};
 use super::projector::{Progress, Projector, READ_ENTRIES};
+
+/// Tables may take nothing for so long at a start, as while they merge what they were left with:
+/// whoever gives up has that begun anew.
+const TABLES_TAKE_WITHIN: Duration = Duration::from_mins(10);
 
 /// Errands from the projector to the writer that may wait.
 const ERRANDS: usize = 4;
@@ -240,12 +245,21 @@ async fn read_tail(
 }
 
 async fn make_room(overlay: &Overlay, projector: &mut Projector) -> Result<(), OpenError> {
+    let mut refused: Option<(Instant, Pauses)> = None;
     while overlay.is_quarter_full() {
         match projector.run_once(overlay.newest()).await {
-            Ok(Progress::Moved(_)) => {}
+            Ok(Progress::Moved(_)) => refused = None,
             Ok(Progress::Done) => break,
             Err(Failure::End(end)) => return Err(OpenError::Ended(end.into())),
-            Err(Failure::Again(error)) => return Err(error.into()),
+            Err(Failure::Again(error)) => {
+                let (since, pauses) =
+                    refused.get_or_insert_with(|| (Instant::now(), Pauses::new()));
+                if since.elapsed() >= TABLES_TAKE_WITHIN {
+                    return Err(error.into());
+                }
+                tracing::warn!(%error, "the start waits for the tables to take what the log has");
+                pauses.wait().await;
+            }
         }
     }
     Ok(())

@@ -81,6 +81,33 @@ async fn a_tail_longer_than_the_overlay_is_written_while_it_is_read() {
     desk.until_durable().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_tables_that_take_nothing_for_a_while() {
+    let settings = || JournalSettings { overlay_bytes: 100_000, ..JournalSettings::default() };
+    for (minutes, is_opened) in [(9, true), (11, false)] {
+        let world = world_at(5_000, 0).await;
+        let off_for_a_while = async {
+            while world.stored().watermark == 0 {
+                tokio::task::yield_now().await;
+            }
+            world.tables.send_replace(Switch::Off);
+            pass(minutes * 60_000).await;
+            world.tables.send_replace(Switch::On);
+        };
+        let (opened, ()) = tokio::join!(Desk::open_with(&world, settings()), off_for_a_while);
+        match opened {
+            Ok(desk) => {
+                assert!(is_opened, "{minutes} minutes");
+                assert_eq!(keys(&*desk.rows, range(0, b"", None, 10_000)).await.len(), 5_000);
+            }
+            Err(OpenError::Store(StoreError::Unavailable(_))) => {
+                assert!(!is_opened, "{minutes} minutes");
+            }
+            Err(error) => panic!("{minutes} minutes: {error}"),
+        }
+    }
+}
+
 /// With their own threads, as in production.
 #[test]
 fn the_journal_runs_on_threads_of_its_own() {

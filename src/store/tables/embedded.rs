@@ -23,10 +23,10 @@ use std::{panic, thread};
 use bytes::Bytes;
 use fjall::compaction::Leveled;
 use fjall::config::PinningPolicy;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable, Snapshot};
 
 use self::batches::{BATCH_ROWS, BULK_ROWS};
-use self::files::{Files, ROOM_BYTES};
+use self::files::{Files, ROOM_BYTES, When};
 use super::{holds_nothing, is_due};
 use crate::engine::ports::{
     EntryNumber, Epoch, PortFuture, RangeRead, RowKey, StoreError, Table, TableBatch, Tables,
@@ -90,7 +90,7 @@ struct Inner {
     /// What the opening read of the journal has been written out.
     is_written_anew: AtomicBool,
     /// The disk has refused something, and not for want of room: what it has isn't known.
-    unsure: AtomicBool,
+    is_unsure: AtomicBool,
     /// What reads show while a batch goes in: not even one write of fjall's is always seen as a
     /// whole.
     before: Mutex<Option<Snapshot>>,
@@ -127,7 +127,10 @@ impl EmbeddedTables {
 impl Tables for EmbeddedTables {
     fn take(&self, epoch: Epoch) -> PortFuture<'_, Result<EntryNumber, StoreError>> {
         Box::pin(async move {
-            let watermark = self.run(move |files| files.write(|inner| inner.take(epoch))).await?;
+            let is_ours = epoch == self.epoch.load(Ordering::Relaxed);
+            let when = if is_ours { When::InUse } else { When::AtStart };
+            let take = move |files: &Files| files.write(when, |inner| inner.take(epoch));
+            let watermark = self.run(take).await?;
             self.epoch.store(epoch, Ordering::Relaxed);
             Ok(watermark)
         })
@@ -137,7 +140,7 @@ impl Tables for EmbeddedTables {
         let ours = self.epoch.load(Ordering::Relaxed);
         // On the spot, and always on the same thread: on whichever is free each would keep pieces
         // of rows for itself.
-        Box::pin(async move { self.files.write(|inner| inner.apply(ours, &batch)) })
+        Box::pin(async move { self.files.write(When::InUse, |inner| inner.apply(ours, &batch)) })
     }
 
     fn batch_rows(&self) -> usize {
@@ -145,7 +148,7 @@ impl Tables for EmbeddedTables {
     }
 
     fn settle(&self) -> PortFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { self.files.write(Inner::settle) })
+        Box::pin(async { self.files.write(When::InUse, Inner::settle) })
     }
 
     fn get(&self, keys: Vec<RowKey>) -> PortFuture<'_, Result<Vec<Option<Bytes>>, StoreError>> {
@@ -196,7 +199,7 @@ impl Inner {
             gathered: Mutex::new(BTreeMap::new()),
             journaled: AtomicU64::new(0),
             is_written_anew: AtomicBool::new(false),
-            unsure: AtomicBool::new(false),
+            is_unsure: AtomicBool::new(false),
             before: Mutex::new(None),
             is_halfway: AtomicBool::new(false),
             has_remains: AtomicBool::new(false),
@@ -205,6 +208,7 @@ impl Inner {
 
     /// Whether a write has failed, so that no other is taken.
     fn refuses(&self) -> bool {
+        let _no_batch_goes_in = lock(&self.watermark);
         matches!(self.check(), Err(fjall::Error::Poisoned))
     }
 
@@ -217,7 +221,7 @@ impl Inner {
         self.check_upkeep()
     }
 
-    /// The same, whatever became of the batches.
+    /// The same of what isn't a batch, for whoever waits for one to go in.
     fn check_upkeep(&self) -> Result<(), fjall::Error> {
         if self.has_remains.load(Ordering::Relaxed) {
             return Err(fjall::Error::Poisoned);
@@ -242,7 +246,7 @@ impl Inner {
         }
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
         batch.insert(&self.facts, EPOCH, epoch.to_le_bytes().as_slice());
-        batch.commit().map_err(failed)?;
+        batch.commit().map_err(|error| self.refused(error))?;
         Ok(*watermark)
     }
 
@@ -282,19 +286,19 @@ impl Inner {
     }
 
     fn sync(&self, mode: PersistMode) -> Result<(), StoreError> {
-        let synced = self.database.persist(mode);
-        if let Err(fjall::Error::Io(error)) = &synced {
-            self.doubts_after(error);
-        }
-        synced.map_err(failed)
+        self.database.persist(mode).map_err(|error| self.refused(error))
     }
 
-    /// What the disk has isn't known any more, unless it only had no room, or no such folder.
-    fn doubts_after(&self, error: &io::Error) {
+    /// Something wasn't written. What the disk has isn't known any more then, unless it only had no
+    /// room, or no such folder: nothing was begun there.
+    fn refused(&self, error: fjall::Error) -> StoreError {
         use io::ErrorKind::{FileTooLarge, NotFound, QuotaExceeded, StorageFull};
-        if !matches!(error.kind(), FileTooLarge | NotFound | QuotaExceeded | StorageFull) {
-            self.unsure.store(true, Ordering::Relaxed);
+        if let fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) = &error
+            && !matches!(error.kind(), FileTooLarge | NotFound | QuotaExceeded | StorageFull)
+        {
+            self.is_unsure.store(true, Ordering::Relaxed);
         }
+        failed(error)
     }
 
     /// Synchronises, and the first time writes out all that is gathered in memory, and so what the

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
 
-use super::{Inner, WATERMARK, failed, lock};
+use super::{Inner, WATERMARK, lock};
 use crate::engine::ports::{EntryNumber, RowKey, RowWrite, StoreError, Table};
 
 /// A batch of so many rows goes in as sorted files, one for each table: that takes half of the
@@ -38,7 +38,7 @@ impl Inner {
             }
         }
         write.insert(&self.facts, WATERMARK, to.to_le_bytes().as_slice());
-        write.commit().map_err(failed)?;
+        write.commit().map_err(|error| self.refused(error))?;
         self.gather(rows)?;
         self.sync_now_and_then(rows.len())
     }
@@ -62,15 +62,16 @@ impl Inner {
                 continue;
             }
             let keyspace = self.make_table(table)?;
-            let mut file = keyspace.start_ingestion().map_err(failed)?;
+            let refused = |error| self.refused(error);
+            let mut file = keyspace.start_ingestion().map_err(refused)?;
             for row in rows {
                 match &row.value {
-                    Some(value) => file.write(&row.key.key[..], &value[..]).map_err(failed)?,
+                    Some(value) => file.write(&row.key.key[..], &value[..]).map_err(refused)?,
                     None => rest.push(*row),
                 }
             }
             // It has what the table has gathered written out first.
-            file.finish().map_err(failed)?;
+            file.finish().map_err(refused)?;
             lock(&self.gathered).remove(table.name);
         }
         self.put_rows(&rest, to)?;
@@ -96,7 +97,7 @@ pub(super) mod tests {
     use bytes::Bytes;
 
     use super::super::EmbeddedTables;
-    use super::super::files::State;
+    use super::super::files::{State, When};
     use super::*;
     use crate::engine::ports::{TableBatch, Tables};
     use crate::store::directory::Directory;
@@ -184,7 +185,7 @@ pub(super) mod tests {
             assert_eq!(table.table_count(), 0, "nothing is left of it");
         });
         for _ in 0..2 {
-            tables.files.open_again().expect("all is there");
+            tables.files.open_again(When::InUse).expect("all is there");
             assert_eq!((get(&tables, 7).await, get(&tables, 200).await), (None, None));
         }
     }

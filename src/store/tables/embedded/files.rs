@@ -1,8 +1,9 @@
 //! Fjall's files, closed and opened again while the server goes on.
 //!
 //! After a write that failed, as on a full disk, nothing more is taken until fjall is opened again.
-//! That is done here as soon as the disk has room. Where something is gone then, the workspace
-//! starts again as a whole, which brings it from the log.
+//! That is done here as soon as the disk has room. Where something is gone then, or what the disk
+//! has isn't known, that is left to a start of the workspace, which brings from the log what the
+//! tables lack.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,15 @@ pub(super) enum State {
     Closed(EntryNumber),
 }
 
+/// When something is asked of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// By a workspace that starts: it looks how far they are, and brings the rest from the log.
+    AtStart,
+    /// By one that counts on what they had.
+    InUse,
+}
+
 impl Files {
     /// Opens them in a locked directory.
     pub(super) fn open(path: PathBuf, directory: Arc<Directory>) -> Result<Self, StoreError> {
@@ -68,11 +78,12 @@ impl Files {
     /// once more, if the disk has room.
     pub(super) fn write<T>(
         &self,
+        when: When,
         work: impl Fn(&Inner) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self.read(&work) {
-            Err(StoreError::Unavailable(_)) if self.is_refused() && has_room(&self.path) => {
-                self.open_again()?;
+            Err(StoreError::Unavailable(_)) if self.is_refused(when) && has_room(&self.path) => {
+                self.open_again(when)?;
                 self.read(work)
             }
             done => done,
@@ -80,13 +91,14 @@ impl Files {
     }
 
     /// Whether nothing is taken until fjall is opened again, and that would help.
-    fn is_refused(&self) -> bool {
-        self.read(|inner| Ok(inner.refuses() && !inner.unsure.load(Ordering::Relaxed)))
-            .unwrap_or(true)
+    fn is_refused(&self, when: When) -> bool {
+        let helps =
+            |inner: &Inner| when == When::AtStart || !inner.is_unsure.load(Ordering::Relaxed);
+        self.read(|inner| Ok(helps(inner) && inner.refuses())).unwrap_or(true)
     }
 
     /// Opens fjall again. Readers wait; they find all that was there, or the tables closed.
-    pub(super) fn open_again(&self) -> Result<(), StoreError> {
+    pub(super) fn open_again(&self, when: When) -> Result<(), StoreError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let had = match &*state {
             State::Open(inner) => *lock(&inner.watermark),
@@ -100,7 +112,7 @@ impl Files {
             .map_err(|error| StoreError::Unavailable(format!("opening the tables: {error}")))?;
         let has = *lock(&inner.watermark);
         // More is right: a batch that failed may have been written as fjall closed.
-        if has < had {
+        if when == When::InUse && has < had {
             let place = self.path.display().to_string();
             let what = format!("opened again, it has entries up to {has} of {had}");
             return Err(StoreError::Damaged { place, what });
@@ -141,14 +153,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn they_are_opened_again_with_all_that_they_had_or_stay_closed() {
+    async fn they_are_opened_again_with_all_that_they_had_or_stay_closed_until_a_start() {
         let folder = tempfile::tempdir().expect("a folder");
         let directory = Directory::open(folder.path()).expect("it is locked");
         let tables = EmbeddedTables::open(Arc::new(directory)).expect("they open");
         tables.take(1).await.expect("taken");
         tables.apply(batch(1)).await.expect("applied");
-        assert!(!tables.files.is_refused());
-        tables.files.open_again().expect("all is there");
+        assert!(!tables.files.is_refused(When::InUse));
+        tables.files.open_again(When::InUse).expect("all is there");
         tables.apply(batch(2)).await.expect("it goes on where it was");
         let start = Bytes::new();
         let read = RangeRead { table: TABLE, start, end: None, reverse: false, limit: 9 };
@@ -161,20 +173,23 @@ mod tests {
             }
         };
         had(1);
-        tables.files.open_again().expect("and what was under way");
+        tables.files.open_again(When::InUse).expect("and what was under way");
         tables.apply(batch(2)).await.expect("there already");
         tables.apply(batch(3)).await.expect("the next one");
 
         had(7);
         for _ in 0..2 {
-            let lost = tables.files.open_again().expect_err("five entries are missing");
+            let lost = tables.files.open_again(When::InUse).expect_err("four entries are missing");
             let is_known =
                 matches!(&lost, StoreError::Damaged { what, .. } if what.contains("3 of 7"));
             assert!(is_known, "{lost}");
-            assert!(tables.files.is_refused());
+            assert!(tables.files.is_refused(When::InUse));
         }
         let closed = all().await.expect_err("what was read before might be missing");
         assert!(matches!(closed, StoreError::Unavailable(_)), "{closed}");
         tables.apply(batch(8)).await.expect_err("nor is anything written");
+        let entries = tables.take(2).await.expect("a start finds what there is");
+        assert_eq!((entries, all().await.expect("they are open").len()), (3, 3));
+        tables.apply(batch(4)).await.expect("and brings the rest");
     }
 }

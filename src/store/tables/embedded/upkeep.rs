@@ -107,13 +107,10 @@ impl Inner {
 
     /// What was written of a file when that failed stays on the disk until fjall is opened again.
     fn or_open_again<T>(&self, done: Result<T, LsmError>) -> Result<T, StoreError> {
-        if let Err(error) = &done {
+        done.map_err(|error| {
             self.has_remains.store(true, Ordering::Relaxed);
-            if let LsmError::Io(error) = error {
-                self.doubts_after(error);
-            }
-        }
-        done.map_err(|error| failed(error.into()))
+            self.refused(error.into())
+        })
     }
 
     /// Has tables written out that have gathered much.
@@ -205,6 +202,7 @@ mod tests {
     use super::super::EmbeddedTables;
     use super::super::batches::BULK_ROWS;
     use super::super::batches::tests::{FEW, MANY, batch, files_of, get, inner, open, row};
+    use super::super::files::When;
     use super::*;
     use crate::engine::ports::{EntryNumber, Table, TableBatch, Tables};
 
@@ -369,7 +367,7 @@ mod tests {
         tables.apply(batch(1, vec![row(FEW, 1, Some(b"it"))], 0)).await.expect("applied");
         tables.settle().await.expect("settled");
         assert_eq!(files_of(&tables, FEW), 0, "only synchronised");
-        tables.files.open_again().expect("all is there");
+        tables.files.open_again(When::InUse).expect("all is there");
         tables.apply(batch(2, vec![row(MANY, 1, Some(b"it"))], 0)).await.expect("applied");
         assert_eq!(files_of(&tables, FEW), 0);
         tables.settle().await.expect("settled");
@@ -422,7 +420,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_disk_that_refused_more_than_room_they_stay_closed() {
+    async fn after_a_disk_that_refused_more_than_room_they_stay_closed_until_a_start() {
         let folder = tempfile::tempdir().expect("a folder");
         let tables = open(folder.path()).await;
         for (kind, is_opened) in [(ErrorKind::StorageFull, true), (ErrorKind::Other, false)] {
@@ -431,6 +429,15 @@ mod tests {
             assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
             assert_eq!(tables.apply(batch(1, vec![], 1)).await.is_ok(), is_opened, "{kind}");
         }
+        assert_eq!(tables.take(2).await.expect("taken"), 1);
+        tables.apply(batch(2, vec![], 1)).await.expect("opened again, and applied");
+        // The same of what isn't a merge.
+        inner(&tables, |inner| {
+            inner.is_halfway.store(true, Ordering::Relaxed);
+            inner.refused(fjall::Error::Io(ErrorKind::Other.into()));
+        });
+        tables.apply(batch(3, vec![], 1)).await.expect_err("nobody knows what the disk has");
+        assert_eq!(tables.take(3).await.expect("taken"), 2);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
