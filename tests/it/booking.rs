@@ -141,8 +141,11 @@ fn customers_see_and_change_their_own_callback_and_nothing_else() {
     let seen = server.get(&path(&made), &asked).body;
     assert_eq!((&seen["state"], &seen["position"]), (&json!("queued"), &json!(1)));
     assert!(seen.get("estimated_wait_seconds").is_some());
-    for agents in ["offered_to", "assigned_agent", "notes", "booked_by", "preferred_agent"] {
+    for agents in ["offered_to", "assigned_agent", "notes"] {
         assert_eq!(seen.get(agents), None, "{agents} is agents' only");
+    }
+    for others in ["booked_by", "preferred_agent", "unroutable"] {
+        assert_eq!(seen.get(others), Some(&Value::Null), "{others} is anybody's");
     }
     server.get(&path(&booked_one), &asked).is_problem(404, "not-found");
     let act = |callback: &Value, token: &str, action: &str, body: Value| {

@@ -9,14 +9,8 @@ use serde_json::Value;
 use super::capacity;
 use super::customers::client;
 use super::history::{Event, Hold, walk};
-use super::ledger::{Act, Books, Ledger, Promise, text};
-
-/// So often all is listed again where something is missing: who goes back to an earlier state while
-/// a page is read may be missed by that page.
-const LISTED_AGAIN: usize = 3;
-
-/// So often what the store didn't answer in time is asked for again.
-const ASKED_AGAIN: usize = 100;
+use super::ledger::{Act, Books, MOMENT, PATIENCE, Promise, text};
+use crate::redis::now;
 
 /// Threads that ask for histories at once.
 const ASKING: usize = 4;
@@ -37,19 +31,15 @@ impl Judge {
     /// Looks at everything; panics with all that is wrong.
     pub(super) fn look(&mut self, url: &str, books: &Books) -> Rows {
         let mut faults = Vec::new();
-        let mut rows = all_callbacks(&client(), url, &mut faults);
-        for _ in 0..LISTED_AGAIN {
-            let is_missing = |id: &&String| !rows.contains_key(*id);
-            let missing: Vec<&String> = books.promises.keys().filter(is_missing).collect();
-            if missing.is_empty() {
-                break;
-            }
-            for id in missing {
-                // By itself it is there at any moment.
-                get(&client(), url, &format!("/v1/callbacks/{id}"));
-            }
-            for (id, row) in all_callbacks(&client(), url, &mut faults) {
-                rows.entry(id).or_insert(row);
+        let client = client();
+        let mut rows = all_callbacks(&client, url, &mut faults);
+        for id in books.promises.keys() {
+            // A record is read at one moment and a page isn't: what goes back to an earlier state
+            // meanwhile may be on neither side of it.
+            if !rows.contains_key(id)
+                && let Some(row) = find(&client, url, &format!("/v1/callbacks/{id}"))
+            {
+                rows.insert(id.clone(), row);
             }
         }
         had_no_effect(books, &rows, &mut faults);
@@ -117,24 +107,27 @@ fn lines(history: &[Event]) -> String {
     history.iter().map(line).collect()
 }
 
-/// What is shown to a supervisor. A busy machine's store may not answer in time: it is asked again.
-pub(super) fn get(client: &Client, url: &str, path: &str) -> Value {
-    let ask = || {
+/// What is shown to a supervisor; none if there is no such thing. A busy machine's store may not
+/// answer in time: it is asked again.
+fn find(client: &Client, url: &str, path: &str) -> Option<Value> {
+    let deadline = now() + PATIENCE;
+    loop {
         let answer = client.get(format!("{url}{path}")).bearer_auth("lead-key-1").send();
-        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
-    };
-    let mut answer = ask();
-    for _ in 0..ASKED_AGAIN {
-        if answer.status() != 503 {
-            break;
+        let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let status = answer.status();
+        if status == 503 && now() < deadline {
+            std::thread::park_timeout(MOMENT);
+            continue;
         }
-        Ledger::default().wait_a_moment();
-        answer = ask();
+        let body: Value = answer.json().unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(status == 200 || status == 404, "{path}: {status} {body}");
+        return (status == 200).then_some(body);
     }
-    let status = answer.status();
-    let body: Value = answer.json().unwrap_or_else(|error| panic!("{path}: {error}"));
-    assert_eq!(status, 200, "{path}: {body}");
-    body
+}
+
+/// What is shown to a supervisor, and must be there.
+pub(super) fn get(client: &Client, url: &str, path: &str) -> Value {
+    find(client, url, path).unwrap_or_else(|| panic!("{path} isn't there"))
 }
 
 /// Every page of a list.

@@ -2,7 +2,7 @@
 //! own memory, so no kill of the server touches it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Before something that was refused is tried again.
-const MOMENT: Duration = Duration::from_millis(30);
+pub(super) const MOMENT: Duration = Duration::from_millis(30);
 
 /// All that was promised in a test.
 #[derive(Default)]
@@ -121,6 +121,13 @@ impl Ledger {
 
     pub(super) fn set_over(&self, over: bool) {
         self.write(|books| books.over = over);
+    }
+
+    /// Nobody goes on; also after a panic of whoever wrote in it, where one more would end all
+    /// tests.
+    pub(super) fn end_in_panic(&self) {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+        self.news.notify_all();
     }
 
     /// Something is about to be asked, which is under way until what is returned is dropped: once

@@ -202,7 +202,7 @@ struct EndsInPanic<'a>(&'a Ledger);
 impl Drop for EndsInPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.set_over(true);
+            self.0.end_in_panic();
         }
     }
 }

@@ -116,11 +116,13 @@ fn rounds(test: &str, store: &Store) {
                 scope.spawn(move || asks(url, dice, starts, told));
             }
             let deadline = now() + super::ledger::PATIENCE;
-            while told.lock().expect("nobody panics").taken.len() < enough {
-                assert!(now() < deadline, "nobody gets a place");
+            let is_enough = || told.lock().expect("nobody panics").taken.len() >= enough;
+            while !is_enough() && now() < deadline {
                 std::thread::yield_now();
             }
+            // They ask until there is no server.
             server.kill_now();
+            assert!(is_enough(), "nobody gets a place");
         });
         drop(server);
         server = serve(store);
