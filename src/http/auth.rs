@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::jwt::{self, Verifier};
 use super::limit::Attempts;
-use crate::domain::ids::WorkspaceId;
+use crate::domain::ids::{AgentId, WorkspaceId};
 use crate::domain::key::{ApiKey, Grant, PublicUse, TokenHash};
 use crate::domain::time::Timestamp;
 use crate::engine::keys::KeyRing;
@@ -172,10 +172,18 @@ impl Gate {
             all.find(|(_, one)| one.workspace.as_str() == claimed).ok_or(AuthError::Bad)?;
         let verifier = credentials.jwt.as_ref().ok_or(AuthError::Bad)?;
         let grant = verifier.verify(token, &claimed, now)?;
-        let subject = [grant.role.as_str(), ":", &grant.subject].concat();
+        // What it stands for counts too: one issuer may sign all channels with the same subject.
+        let stands_for = match &grant.role {
+            Role::Channel { channel, .. } => channel.as_str(),
+            Role::Supervisor(agent) | Role::Admin(agent) => {
+                agent.as_ref().map_or("", AgentId::as_str)
+            }
+            Role::Customer(_) | Role::Agent(_) => "",
+        };
+        let name = [grant.role.as_str(), ":", stands_for, ":", &grant.subject].concat();
         Ok(Caller {
             workspace,
-            identity: self.identity(workspace, "jwt", subject.as_bytes()),
+            identity: self.identity(workspace, "jwt", name.as_bytes()),
             role: grant.role,
             expires_at: Some(grant.expires_at),
             key: None,

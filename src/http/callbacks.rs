@@ -220,8 +220,7 @@ fn lost(call: &Call<'_>, full: &FullCallback) -> Option<Lost> {
 
 fn view(role: &Role) -> View {
     match role {
-        Role::Customer(_) => View::Customer,
-        Role::Channel { .. } => View::Outside,
+        Role::Customer(_) | Role::Channel { .. } => View::Outside,
         Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => View::Inside,
     }
 }

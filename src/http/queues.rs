@@ -39,8 +39,8 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `GET /v1/queues/{id}`.
 pub(super) async fn get(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
+    call.supervises()?;
     Ok(show(call, &queue, StatusCode::OK))
 }
 
@@ -69,7 +69,6 @@ pub(super) async fn put(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `DELETE /v1/queues/{id}`.
 pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.supervises()?;
     let id = id(call)?;
     let version = call.workspace().queue(&id)?.version;
     call.administers()?;
@@ -79,8 +78,8 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `POST /v1/queues/{id}/pause`.
 pub(super) async fn pause(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
+    call.supervises()?;
     let keyed = call.keyed()?;
     let pause = call.fields(|fields| Some(read_pause(fields, call.now)));
     let pause = match pause.and_then(|pause| check_version(call, queue.version).map(|()| pause)) {
@@ -94,8 +93,8 @@ pub(super) async fn pause(call: &Call<'_>) -> Result<Reply, Problem> {
 
 /// `POST /v1/queues/{id}/resume`.
 pub(super) async fn resume(call: &Call<'_>) -> Result<Reply, Problem> {
-    call.supervises()?;
     let queue = call.workspace().queue(&id(call)?)?;
+    call.supervises()?;
     let keyed = call.keyed()?;
     let which = call.fields(|fields| Some(read_resume(fields)));
     let which = which.and_then(|which| check_version(call, queue.version).map(|()| which));

@@ -28,9 +28,7 @@ use crate::engine::library::FullCallback;
 /// Who looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
-    /// The customer: nothing of agents, not even who was asked for.
-    Customer,
-    /// Channels.
+    /// Customers and channels.
     Outside,
     /// Agents and supervisors.
     Inside,
@@ -96,8 +94,7 @@ pub struct CallbackBody<'a> {
     #[serde(skip_serializing_if = "Omittable::is_omitted")]
     context: Omittable<Option<&'a RawValue>>,
     requirements: Vec<RequirementBody<'a>>,
-    #[serde(skip_serializing_if = "Omittable::is_omitted")]
-    preferred_agent: Omittable<Option<PreferredBody<'a>>>,
+    preferred_agent: Option<PreferredBody<'a>>,
     priority: u8,
     size: u32,
     external_id: Option<&'a str>,
@@ -109,8 +106,7 @@ pub struct CallbackBody<'a> {
     state: &'static str,
     version: u64,
     requested_by: &'static str,
-    #[serde(skip_serializing_if = "Omittable::is_omitted")]
-    booked_by: Omittable<Option<&'a str>>,
+    booked_by: Option<&'a str>,
     queued_since: Option<Instant>,
     next_attempt_at: Option<Instant>,
     expires_at: Option<Instant>,
@@ -121,8 +117,7 @@ pub struct CallbackBody<'a> {
     offered_to: Omittable<Option<&'a str>>,
     #[serde(skip_serializing_if = "Omittable::is_omitted")]
     assigned_agent: Omittable<Option<&'a str>>,
-    #[serde(skip_serializing_if = "Omittable::is_omitted")]
-    unroutable: Omittable<Option<String>>,
+    unroutable: Option<String>,
     meeting: Option<MeetingBody<'a>>,
     interactions: Vec<InteractionBody<'a>>,
     disposition: Option<&'a str>,
@@ -202,7 +197,6 @@ impl<'a> CallbackBody<'a> {
     pub fn new(full: &'a FullCallback, frame: Frame<'a>) -> Self {
         let FullCallback { callback, request, .. } = full;
         let inside = frame.view == View::Inside;
-        let customer = frame.view == View::Customer;
         let queued = callback.state() == State::Queued;
         let preferred = callback.preferred.as_deref().map(PreferredBody::of);
         let queue = frame.queue;
@@ -222,7 +216,7 @@ impl<'a> CallbackBody<'a> {
             origin: OriginBody::of(&request.origin),
             context: Omittable::only(!frame.omit_context, context(request)),
             requirements: callback.requirements.iter().map(RequirementBody::of).collect(),
-            preferred_agent: Omittable::only(!customer, preferred),
+            preferred_agent: preferred,
             priority: callback.priority.value(),
             size: callback.size,
             external_id: request.external_id.as_deref(),
@@ -234,7 +228,7 @@ impl<'a> CallbackBody<'a> {
             state: callback.state().as_str(),
             version: callback.version,
             requested_by: requested_by(&callback.requested_by),
-            booked_by: Omittable::only(!customer, callback.booked_by().map(AgentId::as_str)),
+            booked_by: callback.booked_by().map(AgentId::as_str),
             queued_since: callback.queued_since.map(Instant),
             next_attempt_at: callback.next_attempt_at().map(Instant),
             expires_at: times.expires_at,
@@ -243,10 +237,7 @@ impl<'a> CallbackBody<'a> {
             attempts: callback.attempts,
             offered_to: Omittable::only(inside, callback.offer().map(|offer| offer.agent.as_str())),
             assigned_agent: Omittable::only(inside, callback.assigned_agent().map(AgentId::as_str)),
-            unroutable: Omittable::only(
-                !customer,
-                callback.unroutable.as_deref().map(Unroutable::to_text),
-            ),
+            unroutable: callback.unroutable.as_deref().map(Unroutable::to_text),
             meeting: callback.meeting.as_ref().map(|meeting| MeetingBody::of(meeting, inside)),
             interactions: interactions(full, inside),
             disposition: callback.remarks.disposition(),

@@ -129,6 +129,10 @@ pub fn may_list(role: &Role, pairs: &[(String, String)]) -> Result<(), Problem> 
     match role {
         Role::Agent(_) | Role::Supervisor(_) | Role::Admin(_) => Ok(()),
         Role::Channel { public: false, .. } => {
+            // Whom a callback is offered to isn't shown to it, and so can't be asked by it.
+            if pairs.iter().any(|(name, _)| name == "agent_id") {
+                return Err(Problem::forbidden("A channel can't ask by `agent_id`; leave it out."));
+            }
             if pairs.iter().any(|(name, _)| CHANNEL_KEYS.contains(&name.as_str())) {
                 return Ok(());
             }

@@ -44,23 +44,20 @@ pub struct AgentMachine {
     connection_since: Timestamp,
     /// Since when the last session is gone, by the steady clock; none while one is up.
     gone_since: Option<Timestamp>,
-    /// What of it has come to pass.
-    grace: Grace,
+    over: Over,
     /// Offers and assignments.
     held: BTreeMap<CallbackId, Snapshot>,
     /// What the others were told last.
     told: Told,
 }
 
-/// How far an agent without a session has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Grace {
-    /// All is as it was.
-    Session,
-    /// What wasn't called has gone back; presence stays.
-    Call,
+/// Which grace periods of an agent without a session are over; either may be the longer one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Over {
+    /// What wasn't called has gone back.
+    session: bool,
     /// Presence is `offline`.
-    Over,
+    call: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -82,7 +79,7 @@ impl AgentMachine {
             sessions: Vec::new(),
             connection_since: Timestamp::default(),
             gone_since: None,
-            grace: Grace::Session,
+            over: Over::default(),
             held: BTreeMap::new(),
             told: Told::default(),
         }
@@ -212,12 +209,12 @@ impl AgentMachine {
             self.change(|agent| agent.external = None, out);
         }
         let Some(gone_since) = self.gone_since else { return };
-        if self.grace == Grace::Session && gone_since + self.timers.session_grace <= now.steady {
-            self.grace = Grace::Call;
+        if !self.over.session && gone_since + self.timers.session_grace <= now.steady {
+            self.over.session = true;
             self.tell_held(out, |agent| CallbackMessage::GraceOver { agent });
         }
-        if self.grace == Grace::Call && gone_since + self.timers.call_grace <= now.steady {
-            self.grace = Grace::Over;
+        if !self.over.call && gone_since + self.timers.call_grace <= now.steady {
+            self.over.call = true;
             let offline =
                 self.record.as_ref().is_some_and(|agent| agent.presence == Presence::Offline);
             if !offline {
@@ -231,7 +228,7 @@ impl AgentMachine {
     fn lose(&mut self, now: &Now, out: &mut Outbox) {
         self.gone_since = Some(now.steady);
         self.connection_since = now.wall;
-        self.grace = Grace::Session;
+        self.over = Over::default();
         let since = now.steady;
         self.tell_held(out, |agent| CallbackMessage::AgentLost { agent, since });
     }

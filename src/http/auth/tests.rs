@@ -128,6 +128,16 @@ fn a_signed_token_is_held_against_its_workspaces_key() {
     assert_ne!(good.identity, tom.identity);
     let key = gate().check("mara-key", NOW).expect("good");
     assert_ne!(good.identity, key.identity);
+    let of_a_channel = |channel: &str| {
+        let claims = json!({
+            "sub": "service", "role": "channel", "channel": channel,
+            "workspace": "main", "aud": "ringback", "exp": exp,
+        });
+        let token = encode(&Header::default(), &claims, &EncodingKey::from_secret(SIGNING));
+        gate().check(&token.expect("a token"), NOW).expect("good").identity
+    };
+    assert_eq!(of_a_channel("chat"), of_a_channel("chat"));
+    assert_ne!(of_a_channel("chat"), of_a_channel("email"), "nor is another channel's");
 }
 
 #[test]

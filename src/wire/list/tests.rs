@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::callback::Channel;
 use crate::domain::policy::{Capacity, Membership};
 use crate::domain::skills::Skills;
+use crate::wire::problem::Kind;
 use crate::wire::samples::{agent, at, bot, offered};
 
 fn pairs(query: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -122,6 +123,8 @@ fn each_role_gets_its_scope() {
     assert_eq!(mine.or_held_by, Some(agent("mara")));
     let named = narrowed(&Role::Agent(agent("mara")), &[("queue", "sales")]).expect("some");
     assert_eq!((named.queues[0].as_str(), named.or_held_by), ("sales", None));
+    let probe = narrowed(&bot(), &[("phone", "+4930123456"), ("agent_id", "mara")]);
+    assert_eq!(probe.expect_err("it isn't shown").kind, Kind::Forbidden);
     for key in CHANNEL_KEYS {
         let value = if key == "phone" { "+4930123456" } else { "ada@example.com" };
         let found = narrowed(&bot(), &[(key, value)]).expect("it has a key");

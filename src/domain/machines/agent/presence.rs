@@ -2,7 +2,7 @@
 //!
 //! Pending offers that no longer suit are taken back.
 
-use super::{AgentMachine, Grace};
+use super::AgentMachine;
 use crate::domain::agent::{ExternalLoad, Presence, PresenceBy, RevokeReason};
 use crate::domain::effect::{Answer, Notice, Outbox};
 use crate::domain::event::{AgentEvent, Event};
@@ -30,7 +30,7 @@ impl AgentMachine {
         if was == Some(Presence::Offline)
             && presence != Presence::Offline
             && self.sessions.is_empty()
-            && (self.held.is_empty() || self.grace == Grace::Over)
+            && (self.held.is_empty() || (self.over.session && self.over.call))
         {
             // Whoever says first that they want work and connects then has the grace for it; but
             // what they hold has the one that runs since they left.

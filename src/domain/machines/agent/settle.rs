@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AgentMachine, Grace};
+use super::AgentMachine;
 use crate::domain::agent::{Agent, AgentView, Engagement, Presence};
 use crate::domain::callback::State;
 use crate::domain::effect::{Effect, Outbox};
@@ -83,12 +83,11 @@ impl AgentMachine {
     fn deadlines(&self, agent: &Agent) -> (Option<Timestamp>, Option<Timestamp>) {
         let wall = agent.external.map(|load| load.until);
         let offline_and_free = agent.presence == Presence::Offline && self.held.is_empty();
-        let steady =
-            self.gone_since.filter(|_| !offline_and_free).and_then(|gone_since| match self.grace {
-                Grace::Session => Some(gone_since + self.timers.session_grace),
-                Grace::Call => Some(gone_since + self.timers.call_grace),
-                Grace::Over => None,
-            });
+        let steady = self.gone_since.filter(|_| !offline_and_free).and_then(|gone_since| {
+            let session = (!self.over.session).then_some(self.timers.session_grace);
+            let call = (!self.over.call).then_some(self.timers.call_grace);
+            session.into_iter().chain(call).min().map(|grace| gone_since + grace)
+        });
         (wall, steady)
     }
 }

@@ -98,6 +98,22 @@ fn grace_periods_pass_one_after_the_other() {
 }
 
 #[test]
+fn presence_does_not_wait_for_the_longer_grace() {
+    let mut bench = Bench::available();
+    bench.machine.timers.call_grace = Span::seconds(2);
+    bench.assigned(1, State::Accepted);
+    bench.tell(disconnect(1));
+    assert_eq!(bench.timers(), Some((None, Some(bench.at + Span::seconds(2)))));
+    bench.pass(Span::seconds(2));
+    assert_eq!(bench.presence(), (Presence::Offline, Some("connection_lost")));
+    assert!(bench.told().is_empty(), "what they hold has its own grace");
+    assert_eq!(bench.timers(), Some((None, Some(bench.at + Span::seconds(28)))));
+    bench.pass(Span::seconds(28));
+    assert!(matches!(bench.told()[..], [(1, CallbackMessage::GraceOver { .. })]));
+    assert_eq!(bench.timers(), None, "nothing more to come");
+}
+
+#[test]
 fn a_presence_set_for_who_is_gone_prolongs_no_grace_of_what_they_hold() {
     let mut bench = Bench::available();
     bench.assigned(1, State::Accepted);
