@@ -117,6 +117,38 @@ test('wall times of both clock changes', BOUND, async () => {
     '2026-11-24T04:15:00.000Z', '2026-07-01T00:15']);
 });
 
+test('times of slots as the reader writes them, told apart where clocks show them twice', BOUND,
+  async () => {
+    const times = async (locale) => {
+      const page = await site.person({ locale });
+      await page.goto(site.server.url);
+      return page.evaluate(async () => {
+        const { slotTime } = await import('/pages/any/shared/time.js');
+        const starts = ['2026-10-25T00:30Z', '2026-10-25T01:30Z', '2026-11-24T14:00Z'];
+        return starts.map((at) => slotTime(Date.parse(at)));
+      });
+    };
+    const [summer, winter, other] = await times('en-GB');
+    assert.match(summer, /^02:30 \S+$/);
+    assert.match(winter, /^02:30 \S+$/);
+    assert.notEqual(summer, winter);
+    assert.equal(other, '15:00');
+    assert.match((await times('en-US')).at(-1), /^0?3:00\sPM$/);
+  });
+
+test('due at the booked start, or at the next attempt where that is later', BOUND, async () => {
+  const page = await site.person();
+  await page.goto(site.server.url);
+  const due = await page.evaluate(async () => {
+    const { dueAt } = await import('/pages/any/shared/fields.js');
+    const at = (hour) => hour && `2026-11-24T${hour}:00Z`;
+    return [['14:00', '13:59'], ['14:00', '14:30'], ['14:00', null], [null, '08:00'], [null, null]]
+      .map(([start, next]) => dueAt({ schedule: { start: at(start) }, next_attempt_at: at(next) }));
+  });
+  const hours = due.map((at) => at?.slice(11, 16) ?? null);
+  assert.deepEqual(hours, ['14:00', '14:30', '14:00', '08:00', null]);
+});
+
 test('moved, and canceled after a question', BOUND, async () => {
   const page = await desk();
   const asked = await site.server.ask({ type: 'scheduled', schedule: { start: slotIn(50) },

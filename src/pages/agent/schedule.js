@@ -1,7 +1,7 @@
 // Booking a callback for a customer, and moving one: a number, a time, and why.
 
 import { Form, whenField } from '../shared/dialogs.js';
-import { HERE, instant, instantOf, isElsewhere, isZone, longInstant, now, wall, zoneName }
+import { HERE, instant, instantOf, isElsewhere, isZone, longInstant, now, slotTime, wall, zoneName }
   from '../shared/time.js';
 import { labelOf, t, word } from '../shared/texts.js';
 import { h } from '../shared/view.js';
@@ -186,7 +186,7 @@ class Slots {
         'aria-pressed': String(Date.parse(slot.start) === values.at),
         title: there ? `${instant(slot.start, there)} ${zoneName(there)}` : null,
         onclick: pick(slot),
-      }, wall(Date.parse(slot.start)).slice(11))));
+      }, slotTime(Date.parse(slot.start)))));
   }
 
   async load(key, values, day) {

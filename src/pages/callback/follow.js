@@ -3,6 +3,7 @@
 
 import { Problem } from '../shared/api.js';
 import { confirmation, Form } from '../shared/dialogs.js';
+import { dueAt } from '../shared/fields.js';
 import { webLink } from '../shared/links.js';
 import { HERE, instant, isElsewhere, longInstant, zoneName } from '../shared/time.js';
 import { t, word } from '../shared/texts.js';
@@ -103,14 +104,13 @@ export class Following {
 
   /** How it stands, in a sentence. */
   standing() {
-    const { state, schedule, attempts, next_attempt_at: next, position } = this.callback;
+    const { state, schedule, attempts, position } = this.callback;
     const estimate = this.callback.estimated_wait_seconds;
-    const at = next ?? schedule.start;
     if (state === 'open') {
-      if (attempts > 0) return t('cb.again', { at: longInstant(at) });
-      return schedule.start
-        ? t('cb.booked', { at: longInstant(schedule.start) })
-        : t('cb.closed_now', { at: at ? longInstant(at) : '–' });
+      const at = dueAt(this.callback);
+      const booked = at && at === schedule.start;
+      const how = booked ? 'booked' : attempts > 0 ? 'again' : 'closed_now';
+      return t(`cb.${how}`, { at: at ? longInstant(at) : '–' });
     }
     if (state === 'queued') {
       const place = position ? t('cb.place', { position }) : t('cb.in_line');

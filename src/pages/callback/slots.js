@@ -1,6 +1,6 @@
 // A queue's free slots, by the days of the customer's own zone.
 
-import { HERE, now, wall, zoneName } from '../shared/time.js';
+import { HERE, now, slotTime, wall, zoneName } from '../shared/time.js';
 import { locale, t } from '../shared/texts.js';
 import { h } from '../shared/view.js';
 
@@ -65,7 +65,7 @@ export class Slots {
         key: slot.start,
         'aria-pressed': String(Date.parse(slot.start) === form.values.at),
         onclick: pick(slot),
-      }, wall(Date.parse(slot.start)).slice(11)))));
+      }, slotTime(Date.parse(slot.start))))));
   }
 }
 

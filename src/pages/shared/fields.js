@@ -22,9 +22,9 @@ export const aside = (...words) => h('span.muted.small', null, words);
 export const standing = ({ state }, kind) =>
   h('span', { class: `pill ${kind ?? ''}` }, word('state', state));
 
-/** When a callback is due: called before, at its next attempt; else at its booked start. */
-export const dueAt = ({ attempts, schedule, next_attempt_at: next }) =>
-  (attempts > 0 ? next ?? schedule.start : schedule.start ?? next);
+/** When a callback is due: at its booked start, or at its next attempt where that is later. */
+export const dueAt = ({ schedule: { start }, next_attempt_at: next }) =>
+  (start && !(Date.parse(next) > Date.parse(start)) ? start : next);
 
 /** The sign of a presence, or of a connection. */
 export const dot = (kind) => h('span', { class: `dot ${kind}` });

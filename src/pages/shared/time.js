@@ -7,6 +7,8 @@ const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 /** The reader's zone; there are browsers that name one which they don't take. */
 export const HERE = isZone(own) ? own : 'UTC';
 
+const HOUR_MS = 3600000;
+
 let offset = 0;
 
 /** Sets the clock by the server's, which all deadlines are told by. */
@@ -46,6 +48,13 @@ export function clockTime(at, zone = HERE) {
   const day = (where) => format({ dateStyle: 'short' }, where).format(at);
   const weekday = day(zone) === day(HERE) ? undefined : 'short';
   return format({ weekday, hour: '2-digit', minute: '2-digit' }, zone).format(at);
+}
+
+/** `15:00`; `02:30 CEST` where clocks show that time twice. */
+export function slotTime(at) {
+  const twice = [at - HOUR_MS, at + HOUR_MS].some((other) => wall(other) === wall(at));
+  const timeZoneName = twice ? 'short' : undefined;
+  return format({ hour: '2-digit', minute: '2-digit', timeZoneName }, HERE).format(at);
 }
 
 /** `New York`. */

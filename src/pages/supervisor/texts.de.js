@@ -63,7 +63,7 @@ export default {
     name: 'Name',
     presence: 'Präsenz',
     work: 'Arbeit',
-    since: 'Seit',
+    since: 'Dauer',
     set: 'Setzen',
     set_of: 'Präsenz von {name}',
     not_connected: 'nicht verbunden',

@@ -63,7 +63,7 @@ export default {
     name: 'Name',
     presence: 'Presence',
     work: 'Work',
-    since: 'Since',
+    since: 'Duration',
     set: 'Set',
     set_of: 'Presence of {name}',
     not_connected: 'not connected',
