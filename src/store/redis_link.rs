@@ -48,6 +48,8 @@ impl RedisScript {
 pub(super) struct RedisLink {
     client: Client,
     config: AsyncConnectionConfig,
+    /// Host and port, which errors name.
+    address: String,
     current: Mutex<Current>,
 }
 
@@ -85,13 +87,15 @@ impl RedisLink {
         {
             tcp = tcp.set_user_timeout(UNACKNOWLEDGED_FOR);
         }
-        let info = url.into_connection_info().map_err(unavailable)?.set_tcp_settings(tcp);
+        let unread = |error| unavailable("Redis", &error);
+        let info = url.into_connection_info().map_err(unread)?.set_tcp_settings(tcp);
+        let address = info.addr().to_string();
         // Answers are waited for here, each with a limit of its own.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(None);
-        let client = Client::open(info).map_err(unavailable)?;
-        Ok(Self { client, config, current: Mutex::default() })
+        let client = Client::open(info).map_err(unread)?;
+        Ok(Self { client, config, address, current: Mutex::default() })
     }
 
     /// Sends one command.
@@ -100,7 +104,7 @@ impl RedisLink {
         within: Duration,
         command: &Cmd,
     ) -> Result<T, StoreError> {
-        limited(within, async {
+        self.limited(within, async {
             let (mut connection, which) = self.connection().await?;
             self.checked(which, command.query_async(&mut connection).await).await
         })
@@ -113,7 +117,7 @@ impl RedisLink {
         within: Duration,
         commands: &Pipeline,
     ) -> Result<T, StoreError> {
-        limited(within, async {
+        self.limited(within, async {
             let (mut connection, which) = self.connection().await?;
             self.checked(which, commands.query_async(&mut connection).await).await
         })
@@ -132,7 +136,7 @@ impl RedisLink {
         commands: &Pipeline,
         is_to_be: impl FnOnce(L) -> bool,
     ) -> Result<bool, StoreError> {
-        limited(within, async {
+        self.limited(within, async {
             let (mut connection, which) = self.connection().await?;
             let mut watch = redis::pipe();
             // What was watched and not followed by a transaction is watched still.
@@ -156,7 +160,7 @@ impl RedisLink {
         keys: &[String],
         arguments: &[&[u8]],
     ) -> Result<T, StoreError> {
-        limited(within, async {
+        self.limited(within, async {
             let (mut connection, which) = self.connection().await?;
             let by_digest = call("EVALSHA", &script.digest, keys, arguments);
             let answer = match by_digest.query_async(&mut connection).await {
@@ -185,6 +189,20 @@ impl RedisLink {
         Ok((made, current.made))
     }
 
+    async fn limited<T>(
+        &self,
+        within: Duration,
+        work: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, StoreError> {
+        let whose = || format!("Redis at {}", self.address);
+        let Ok(answer) = tokio::time::timeout(within, work).await else {
+            let within = within.as_millis();
+            let told = format!("no answer from {} in {within} ms", whose());
+            return Err(StoreError::Unavailable(told));
+        };
+        answer.map_err(|error| unavailable(&whose(), &error))
+    }
+
     /// Passes an answer on; one that says that the connection is of no more use takes it away.
     /// That includes a server that turned into a replica: its name may lead elsewhere by now.
     async fn checked<T>(&self, which: u64, answer: RedisResult<T>) -> RedisResult<T> {
@@ -208,19 +226,6 @@ fn is_of_a_replica(error: &RedisError) -> bool {
     refused.contains(&error.kind()) || error.kind() == UnexpectedReturnType
 }
 
-async fn limited<T>(
-    within: Duration,
-    work: impl Future<Output = RedisResult<T>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(within, work).await {
-        Ok(answer) => answer.map_err(unavailable),
-        Err(_) => Err(StoreError::Unavailable(format!(
-            "no answer from Redis in {} ms",
-            within.as_millis()
-        ))),
-    }
-}
-
 fn call(command: &str, script: &str, keys: &[String], arguments: &[&[u8]]) -> Cmd {
     let mut call = redis::cmd(command);
     call.arg(script).arg(keys.len()).arg(keys).arg(arguments);
@@ -234,7 +239,6 @@ fn describe(error: &RedisError) -> String {
 
 /// Whatever Redis says no with (loading, full, read-only replica, disk trouble, no permission, no
 /// connection), it is the same to the engine: not written as far as we know, send it again.
-#[expect(clippy::needless_pass_by_value, reason = "given to map_err as it is")]
-fn unavailable(error: RedisError) -> StoreError {
-    StoreError::Unavailable(format!("Redis: {}", describe(&error)))
+fn unavailable(whose: &str, error: &RedisError) -> StoreError {
+    StoreError::Unavailable(format!("{whose}: {}", describe(error)))
 }

@@ -57,7 +57,8 @@ pub(crate) struct Args {
     /// How long intake is kept up (P1)
     #[arg(long, default_value_t = 60, value_parser = value_parser!(u64).range(1..=600))]
     kept_up_seconds: u64,
-    /// Everything at a hundredth, one round of a second: to see that it runs, not how fast
+    /// Everything at a hundredth, one round of a second: to see that it runs, not how fast. So it
+    /// judges nothing, and what was measured before stays
     #[arg(long)]
     quick: bool,
     /// Where `.ci/install bullmq` has put its packages
@@ -129,7 +130,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     bench.ground.program()?;
     std::fs::create_dir_all(&bench.ground.folder).context("making the folder for stores")?;
     let kept = bench.ground.folder.join("results.json");
-    let mut results = if args.only.is_empty() { Results::default() } else { page::read(&kept)? };
+    let begins_anew = args.only.is_empty() || args.quick;
+    let mut results = if begins_anew { Results::default() } else { page::read(&kept)? };
     results.machine = Machine::look(&bench.packages);
     results.command = format!("loadtest bench {}", page::options(&args));
     let wanted: BTreeSet<Target> = if args.only.is_empty() {
@@ -140,15 +142,17 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     for target in wanted {
         measure(&bench, target, &mut results).await;
         // After each, so that an interrupted run leaves what it has found.
-        page::keep(&kept, &results)?;
+        if !args.quick {
+            page::keep(&kept, &results)?;
+        }
     }
     if args.json {
         report::print_value(&serde_json::to_value(&results)?)?;
     } else {
         report::print_line(&page::tables(&results))?;
     }
-    if let Some(path) = &args.write {
-        page::write(path, &results)?;
+    if let Some(path) = args.write.filter(|_| !args.quick) {
+        page::write(&path, &results)?;
     }
     Ok(())
 }
@@ -174,7 +178,11 @@ async fn measure(bench: &Bench, target: Target, results: &mut Results) {
             Err(error) => Err(error),
         },
     };
-    let rows = measured.unwrap_or_else(|error| vec![Row::not_run(&name, &format!("{error:#}"))]);
+    let mut rows =
+        measured.unwrap_or_else(|error| vec![Row::not_run(&name, &format!("{error:#}"))]);
+    if bench.quick {
+        rows.iter_mut().for_each(Row::shown_only);
+    }
     results.replace(&name, rows);
 }
 

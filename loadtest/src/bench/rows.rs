@@ -199,6 +199,13 @@ impl Row {
         row
     }
 
+    /// Takes the verdict back, if there was something to judge.
+    pub(super) fn shown_only(&mut self) {
+        if matches!(self.verdict, Verdict::Met | Verdict::NotMet) {
+            self.verdict = Verdict::Shown;
+        }
+    }
+
     /// What couldn't be measured.
     pub(super) fn not_run(target: &str, why: &str) -> Self {
         let dash = || "–".to_owned();
@@ -248,6 +255,19 @@ mod tests {
         assert_eq!(Row::bound("P1", "p99", &figures, "ms", 9.9).verdict, Verdict::NotMet);
         let row = Row::floor("P6", "decisions", &figures, "/s", 200_000.0);
         assert_eq!((row.asked.as_str(), row.verdict), ("≥ 200,000 /s", Verdict::NotMet));
+    }
+
+    #[test]
+    fn what_is_only_shown_keeps_why_it_was_not_run() {
+        let mut rows = [
+            Row::bound("P1", "p99", &Rounds(vec![9.0]), "ms", 10.0),
+            Row::floor("P6", "decisions", &Rounds(vec![9.0]), "/s", 10.0),
+            Row::not_run("P2", "no Redis"),
+        ];
+        rows.iter_mut().for_each(Row::shown_only);
+        let verdicts = rows.map(|row| row.verdict);
+        let why = Verdict::NotRun("no Redis".to_owned());
+        assert_eq!(verdicts, [Verdict::Shown, Verdict::Shown, why]);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     plan.seed = args.seed.unwrap_or(plan.seed);
     plan.replications = args.replications.unwrap_or(plan.replications);
     ensure!(plan.replications > 0, "--replications must be at least 1");
+    let hours = plan.duration / (3_600 * 1_000_000);
+    eprintln!("{}: playing {hours} hours, {} times", plan.name, plan.replications);
     let outcome = play(&plan)?;
     if let Some(folder) = &args.csv {
         show::csv(&outcome, folder)?;

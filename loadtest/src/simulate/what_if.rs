@@ -87,6 +87,7 @@ pub(crate) fn run(
     let (mut as_it_was, mut with_offer) = (Sums::default(), Sums::default());
     let mut recorded = Recorded::default();
     for (number, (date, rows)) in (1_u64..).zip(&days) {
+        eprintln!("{date}: playing it with and without callbacks");
         recorded.add(rows);
         for (sums, option) in [(&mut as_it_was, None), (&mut with_offer, Some(offer))] {
             let seed = offer.seed.wrapping_add(number << 32);
