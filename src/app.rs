@@ -99,7 +99,7 @@ pub fn check(settings: &Settings) -> Result<(), RunError> {
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     // Before the address is told: whoever reads it may end the process at once.
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     // Each agent's socket takes a descriptor; the usual soft limit ends at a thousand.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files can't be raised");
@@ -111,7 +111,11 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let public_url = public_url.unwrap_or_else(|| format!("http://{address}"));
     let senders = Senders::new(&settings, &public_url)?;
     let verifiers = access::verifiers(&settings)?;
-    let mut started = workspaces::start(&settings, &senders).await?;
+    // A start may wait for its store for minutes.
+    let mut started = tokio::select! {
+        started = workspaces::start(&settings, &senders) => started?,
+        () = signals.come() => return Ok(()),
+    };
     let couriers = couriers(&settings, &started)?;
     let sender = couriers.sender();
     let http = access::http_state(&settings, verifiers, &started, public_url, sender);

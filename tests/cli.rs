@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -259,6 +260,22 @@ fn serving_says_where_on_one_line_and_ends_with_0_on_sigterm() {
         let (code, more, _log) = server.end(signal);
         assert_eq!((code, more), (Some(0), 0), "{signal}: one line, and then the end");
     }
+}
+
+#[test]
+fn a_signal_ends_a_start_that_waits_for_its_store() {
+    // A store that takes connections, and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let store = format!("redis://{}", mute.local_addr().expect("its address"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = file(folder.path(), "good.toml", WORKSPACE);
+    let command = ["serve", "--config", &config, "--store", &store, "--listen", "127.0.0.1:0"];
+    let mut child = ringback().args(command).spawn().expect("it starts");
+    let _asked = mute.accept().expect("it asks its store");
+    let id = child.id().to_string();
+    let killed = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0), "not for its store's silence");
 }
 
 #[test]

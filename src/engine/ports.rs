@@ -62,6 +62,9 @@ pub enum StoreError {
         /// What is wrong there.
         what: String,
     },
+    /// It takes nothing until it has done what it was given before; sending the same again is safe.
+    #[error("the store has too much to do: {0}")]
+    Busy(String),
     /// The store can't be reached or can't write now; sending the same again is safe.
     #[error("the store does not answer: {0}")]
     Unavailable(String),

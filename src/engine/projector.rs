@@ -259,7 +259,7 @@ impl Projector {
             // They don't stand where they were left, or don't know our epoch. The writer looks
             // first whether this is the same store at all.
             Err(error @ StoreError::Gap { .. }) => {
-                self.ask_writer().await?;
+                self.ask_writer().await;
                 self.shared.doubt_tables();
                 Err(Failure::Again(error))
             }
@@ -362,13 +362,12 @@ impl Projector {
     }
 
     /// Lets the writer look whether the store is the same still; if not, the writer tells the end.
-    async fn ask_writer(&self) -> Result<(), Failure> {
+    /// One that has ended can't: the journal ends too, or it is a start's.
+    async fn ask_writer(&self) {
         let (reply, answer) = oneshot::channel();
-        let sent = self.errands.send(Errand::Look(reply)).await;
-        if sent.is_ok() && answer.await.is_ok() {
-            return Ok(());
+        if self.errands.send(Errand::Look(reply)).await.is_ok() {
+            let _ = answer.await;
         }
-        Err(Failure::Again(writer_has_ended()))
     }
 
     fn is_trim_due(&self) -> bool {

@@ -25,8 +25,8 @@ use super::overlay::Overlay;
 use super::ports::{EntryNumber, Epoch, Log, LogState, StoreError, Tables};
 use super::projector::{Progress, Projector, READ_ENTRIES};
 
-/// Tables may take nothing for so long at a start, as while they merge what they were left with:
-/// whoever gives up has that begun anew.
+/// Tables may be busy for so long at a start, as while they merge what they were left with: a start
+/// that gives up has that begun anew. Any other trouble ends it, and the next one looks anew.
 const TABLES_TAKE_WITHIN: Duration = Duration::from_mins(10);
 
 /// Errands from the projector to the writer that may wait.
@@ -205,7 +205,13 @@ async fn take(
     {
         return Err(OpenError::Replaced { found: taken.instance, expected });
     }
-    let watermark = tables.take(taken.epoch).await?;
+    let mut waiting = Waiting::default();
+    let watermark = loop {
+        match tables.take(taken.epoch).await {
+            Ok(watermark) => break watermark,
+            Err(error) => waiting.for_tables(error).await?,
+        }
+    };
     if watermark > taken.last {
         return Err(OpenError::LogBehindTables { watermark, last: taken.last });
     }
@@ -245,24 +251,33 @@ async fn read_tail(
 }
 
 async fn make_room(overlay: &Overlay, projector: &mut Projector) -> Result<(), OpenError> {
-    let mut refused: Option<(Instant, Pauses)> = None;
+    let mut waiting = Waiting::default();
     while overlay.is_quarter_full() {
         match projector.run_once(overlay.newest()).await {
-            Ok(Progress::Moved(_)) => refused = None,
+            Ok(Progress::Moved(_)) => waiting = Waiting::default(),
             Ok(Progress::Done) => break,
             Err(Failure::End(end)) => return Err(OpenError::Ended(end.into())),
-            Err(Failure::Again(error)) => {
-                let (since, pauses) =
-                    refused.get_or_insert_with(|| (Instant::now(), Pauses::new()));
-                if since.elapsed() >= TABLES_TAKE_WITHIN {
-                    return Err(error.into());
-                }
-                tracing::warn!(%error, "the start waits for the tables to take what the log has");
-                pauses.wait().await;
-            }
+            Err(Failure::Again(error)) => waiting.for_tables(error).await?,
         }
     }
     Ok(())
+}
+
+/// A start that waits while its tables are busy: since when, and how long until it asks again.
+#[derive(Default)]
+struct Waiting(Option<(Instant, Pauses)>);
+
+impl Waiting {
+    /// Waits before they are asked again; the error, if that doesn't help.
+    async fn for_tables(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let (since, pauses) = self.0.get_or_insert_with(|| (Instant::now(), Pauses::new()));
+        if !matches!(error, StoreError::Busy(_)) || since.elapsed() >= TABLES_TAKE_WITHIN {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the start waits for the tables to take what the log has");
+        pauses.wait().await;
+        Ok(())
+    }
 }
 
 /// Runs a task of the journal; if it panics, the journal has ended.

@@ -77,7 +77,9 @@ pub(in crate::engine) enum Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Gap { .. } => Self::Again(error),
+            StoreError::Busy(_) | StoreError::Unavailable(_) | StoreError::Gap { .. } => {
+                Self::Again(error)
+            }
             StoreError::Fenced { found, ours } => Self::End(End::Fenced { found, ours }),
             StoreError::Locked(_) | StoreError::Newer { .. } | StoreError::Damaged { .. } => {
                 Lost::Broken(error.to_string()).into()

@@ -24,6 +24,8 @@ pub(super) enum Switch {
     On,
     /// Refuses.
     Off,
+    /// Takes nothing yet.
+    Busy,
     /// Writes, and says that it didn't.
     AnswerLost,
     /// Waits until the switch is changed.
@@ -151,6 +153,7 @@ impl World {
         let switch = *switch.subscribe().wait_for(held).await.unwrap();
         match switch {
             Switch::Off => return Err(StoreError::Unavailable("off".to_owned())),
+            Switch::Busy => return Err(StoreError::Busy("merging".to_owned())),
             Switch::Damaged => {
                 let (place, what) = ("a test".to_owned(), "damaged".to_owned());
                 return Err(StoreError::Damaged { place, what });

@@ -81,31 +81,53 @@ async fn a_tail_longer_than_the_overlay_is_written_while_it_is_read() {
     desk.until_durable().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_start_waits_for_tables_that_take_nothing_for_a_while() {
-    let settings = || JournalSettings { overlay_bytes: 100_000, ..JournalSettings::default() };
-    for (minutes, is_opened) in [(9, true), (11, false)] {
-        let world = world_at(5_000, 0).await;
-        let off_for_a_while = async {
-            while world.stored().watermark == 0 {
-                tokio::task::yield_now().await;
-            }
-            world.tables.send_replace(Switch::Off);
-            pass(minutes * 60_000).await;
-            world.tables.send_replace(Switch::On);
-        };
-        let (opened, ()) = tokio::join!(Desk::open_with(&world, settings()), off_for_a_while);
-        match opened {
-            Ok(desk) => {
-                assert!(is_opened, "{minutes} minutes");
-                assert_eq!(keys(&*desk.rows, range(0, b"", None, 10_000)).await.len(), 5_000);
-            }
-            Err(OpenError::Store(StoreError::Unavailable(_))) => {
-                assert!(!is_opened, "{minutes} minutes");
-            }
-            Err(error) => panic!("{minutes} minutes: {error}"),
+/// Opens a workspace with a tail longer than the overlay, whose tables refuse for some minutes once
+/// they have a part of it; says how many minutes that took.
+async fn opened_while(trouble: Switch, minutes: u64) -> (Result<Desk, OpenError>, u64) {
+    let settings = JournalSettings { overlay_bytes: 100_000, ..JournalSettings::default() };
+    let world = world_at(5_000, 0).await;
+    let in_trouble_for_a_while = async {
+        while world.stored().watermark == 0 {
+            tokio::task::yield_now().await;
         }
-    }
+        world.tables.send_replace(trouble);
+        pass(minutes * 60_000).await;
+        world.tables.send_replace(Switch::On);
+    };
+    let begun = tokio::time::Instant::now();
+    let opening = async {
+        let opened = Desk::open_with(&world, settings).await;
+        (opened, begun.elapsed().as_secs() / 60)
+    };
+    tokio::join!(opening, in_trouble_for_a_while).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_busy_tables_and_for_nothing_else() {
+    let (opened, _) = opened_while(Switch::Busy, 9).await;
+    let desk = opened.expect("they weren't busy for ten minutes");
+    assert_eq!(keys(&*desk.rows, range(0, b"", None, 10_000)).await.len(), 5_000);
+    let (refused, took) = opened_while(Switch::Busy, 11).await;
+    assert!(matches!(refused, Err(OpenError::Store(StoreError::Busy(_)))) && took == 10);
+    let (refused, took) = opened_while(Switch::Off, 1).await;
+    assert!(matches!(refused, Err(OpenError::Store(StoreError::Unavailable(_)))) && took == 0);
+    let (refused, took) = opened_while(Switch::Damaged, 1).await;
+    assert!(matches!(refused, Err(OpenError::Ended(_))) && took == 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tables_that_are_set_back_while_a_start_reads_the_log_end_it_at_once() {
+    let settings = JournalSettings { overlay_bytes: 100_000, ..JournalSettings::default() };
+    let world = world_at(5_000, 0).await;
+    let set_back = async {
+        while world.stored().watermark == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.stored().watermark = 0;
+    };
+    let (opened, ()) = tokio::join!(Desk::open_with(&world, settings), set_back);
+    let found = opened.err().expect("the next start finds out where they are");
+    assert!(matches!(found, OpenError::Store(StoreError::Gap { found: 0, .. })), "{found}");
 }
 
 /// With their own threads, as in production.

@@ -223,7 +223,7 @@ impl Inner {
 
     /// The same of what isn't a batch, for whoever waits for one to go in.
     fn check_upkeep(&self) -> Result<(), fjall::Error> {
-        if self.has_remains.load(Ordering::Relaxed) {
+        if self.has_remains.load(Ordering::Relaxed) || self.is_unsure.load(Ordering::Relaxed) {
             return Err(fjall::Error::Poisoned);
         }
         self.database.persist(PersistMode::Buffer)
@@ -289,12 +289,11 @@ impl Inner {
         self.database.persist(mode).map_err(|error| self.refused(error))
     }
 
-    /// Something wasn't written. What the disk has isn't known any more then, unless it only had no
-    /// room, or no such folder: nothing was begun there.
+    /// Something wasn't written. What the disk has isn't known any more then, unless the system
+    /// refused before it asked the disk.
     fn refused(&self, error: fjall::Error) -> StoreError {
-        use io::ErrorKind::{FileTooLarge, NotFound, QuotaExceeded, StorageFull};
         if let fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) = &error
-            && !matches!(error.kind(), FileTooLarge | NotFound | QuotaExceeded | StorageFull)
+            && !never_reached_the_disk(error)
         {
             self.is_unsure.store(true, Ordering::Relaxed);
         }
@@ -377,6 +376,25 @@ impl Inner {
             found.take(read.limit).map(row).collect()
         }
     }
+}
+
+/// Whether the system refused for want of room, memory or file descriptors, or because a path may
+/// not be used: the disk was never asked.
+fn never_reached_the_disk(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let refusals = [
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::FBIG,
+        Errno::NOMEM,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOENT,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::ROFS,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
 }
 
 /// On a thread that ends with it. The allocator keeps some of what a thread has freed for that

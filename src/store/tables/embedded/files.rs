@@ -2,8 +2,8 @@
 //!
 //! After a write that failed, as on a full disk, nothing more is taken until fjall is opened again.
 //! That is done here as soon as the disk has room. Where something is gone then, or what the disk
-//! has isn't known, that is left to a start of the workspace, which brings from the log what the
-//! tables lack.
+//! has isn't known, the journal is told that they are damaged: the workspace starts again, opens
+//! them anew, and brings from the log what they lack.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,17 @@ pub(super) enum When {
     InUse,
 }
 
+/// Why nothing more is written to fjall's files as they are open now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// It is.
+    None,
+    /// A write has failed halfway, or they are closed.
+    Halfway,
+    /// The disk has refused one: what it has isn't known.
+    Unsure,
+}
+
 impl Files {
     /// Opens them in a locked directory.
     pub(super) fn open(path: PathBuf, directory: Arc<Directory>) -> Result<Self, StoreError> {
@@ -76,25 +87,47 @@ impl Files {
 
     /// Does what may be refused after a write that failed: then fjall is opened again and asked
     /// once more, if the disk has room.
+    ///
+    /// # Errors
+    ///
+    /// Beside those of `work`: [`StoreError::Damaged`] if what the disk has isn't known, so that
+    /// only a start can go on.
     pub(super) fn write<T>(
         &self,
         when: When,
         work: impl Fn(&Inner) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match self.read(&work) {
-            Err(StoreError::Unavailable(_)) if self.is_refused(when) && has_room(&self.path) => {
+        let done = self.read(&work);
+        if !matches!(done, Err(StoreError::Unavailable(_))) {
+            return done;
+        }
+        match (self.refusal(), when) {
+            (Refusal::Unsure, When::InUse) => Err(StoreError::Damaged {
+                place: self.path.display().to_string(),
+                what: "the disk refused a write, so that nobody knows what it has; a start opens \
+                       the tables anew"
+                    .to_owned(),
+            }),
+            (Refusal::Halfway | Refusal::Unsure, _) if has_room(&self.path) => {
                 self.open_again(when)?;
                 self.read(work)
             }
-            done => done,
+            (Refusal::None | Refusal::Halfway | Refusal::Unsure, _) => done,
         }
     }
 
-    /// Whether nothing is taken until fjall is opened again, and that would help.
-    fn is_refused(&self, when: When) -> bool {
-        let helps =
-            |inner: &Inner| when == When::AtStart || !inner.is_unsure.load(Ordering::Relaxed);
-        self.read(|inner| Ok(helps(inner) && inner.refuses())).unwrap_or(true)
+    /// Whether nothing is taken until fjall is opened again, and why.
+    fn refusal(&self) -> Refusal {
+        let refusal = |inner: &Inner| {
+            if inner.is_unsure.load(Ordering::Relaxed) {
+                Refusal::Unsure
+            } else if inner.refuses() {
+                Refusal::Halfway
+            } else {
+                Refusal::None
+            }
+        };
+        self.read(|inner| Ok(refusal(inner))).unwrap_or(Refusal::Halfway)
     }
 
     /// Opens fjall again. Readers wait; they find all that was there, or the tables closed.
@@ -159,7 +192,7 @@ mod tests {
         let tables = EmbeddedTables::open(Arc::new(directory)).expect("they open");
         tables.take(1).await.expect("taken");
         tables.apply(batch(1)).await.expect("applied");
-        assert!(!tables.files.is_refused(When::InUse));
+        assert_eq!(tables.files.refusal(), Refusal::None);
         tables.files.open_again(When::InUse).expect("all is there");
         tables.apply(batch(2)).await.expect("it goes on where it was");
         let start = Bytes::new();
@@ -183,7 +216,7 @@ mod tests {
             let is_known =
                 matches!(&lost, StoreError::Damaged { what, .. } if what.contains("3 of 7"));
             assert!(is_known, "{lost}");
-            assert!(tables.files.is_refused(When::InUse));
+            assert_eq!(tables.files.refusal(), Refusal::Halfway);
         }
         let closed = all().await.expect_err("what was read before might be missing");
         assert!(matches!(closed, StoreError::Unavailable(_)), "{closed}");

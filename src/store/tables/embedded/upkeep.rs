@@ -93,9 +93,8 @@ impl Inner {
         if tables.iter().all(keeps_up) {
             return Ok(());
         }
-        Err(StoreError::Unavailable(
-            "the tables take nothing: what they have isn't written out and merged yet; see whether \
-             the disk is slow"
+        Err(StoreError::Busy(
+            "what the tables have isn't written out and merged yet; see whether the disk is slow"
                 .to_owned(),
         ))
     }
@@ -195,9 +194,11 @@ fn keeps_up(table: &Keyspace) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::ErrorKind;
+    use std::io;
     use std::sync::atomic::AtomicBool;
     use std::sync::mpsc::{self, RecvTimeoutError};
+
+    use rustix::io::Errno;
 
     use super::super::EmbeddedTables;
     use super::super::batches::BULK_ROWS;
@@ -263,7 +264,7 @@ mod tests {
             assert_eq!(keeps_up(&facts), count <= MOST_SEALED);
         }
         let too_late = ends(&begin(&tables, 2)).expect_err("it waited long enough");
-        assert!(too_late.to_string().contains("merged yet"), "{too_late}");
+        assert!(matches!(too_late, StoreError::Busy(_)), "{too_late}");
         let told = begin(&tables, 2);
         waits(&told);
         fs::remove_dir(few.path().join("tables")).expect("it is empty");
@@ -271,8 +272,7 @@ mod tests {
         drop((few, facts));
         // They could be opened again at once or couldn't.
         match ends(&told) {
-            Ok(()) => {}
-            Err(StoreError::Unavailable(why)) => assert!(!why.contains("merged yet"), "{why}"),
+            Ok(()) | Err(StoreError::Unavailable(_)) => {}
             Err(other) => panic!("{other}"),
         }
         tables.apply(batch(2, vec![], 1)).await.expect("opened again, and applied");
@@ -420,24 +420,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_disk_that_refused_more_than_room_they_stay_closed_until_a_start() {
+    async fn a_disk_that_refused_a_write_leaves_them_to_a_start() {
         let folder = tempfile::tempdir().expect("a folder");
         let tables = open(folder.path()).await;
-        for (kind, is_opened) in [(ErrorKind::StorageFull, true), (ErrorKind::Other, false)] {
-            let failed = LsmError::Io(kind.into());
-            let told = inner(&tables, |inner| inner.or_open_again::<()>(Err(failed)));
-            assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
-            assert_eq!(tables.apply(batch(1, vec![], 1)).await.is_ok(), is_opened, "{kind}");
+        let mut number = 0;
+        for (errno, is_known) in [
+            (Errno::NOSPC, true),
+            (Errno::MFILE, true),
+            (Errno::ROFS, true),
+            (Errno::IO, false),
+            (Errno::NXIO, false),
+        ] {
+            let error = || io::Error::from(errno);
+            // Of a merge, and of a batch.
+            let refuse: [&dyn Fn(&Inner); 2] =
+                [&|inner| drop(inner.or_open_again::<()>(Err(LsmError::Io(error())))), &|inner| {
+                    inner.is_halfway.store(true, Ordering::Relaxed);
+                    inner.refused(fjall::Error::Io(error()));
+                }];
+            for refuse in refuse {
+                inner(&tables, refuse);
+                number += 1;
+                match tables.apply(batch(number, vec![], 1)).await {
+                    Ok(()) => assert!(is_known, "{errno}: nobody knows what the disk has"),
+                    Err(StoreError::Damaged { .. }) => {
+                        assert!(!is_known, "{errno}: nothing is lost");
+                        let start = 1 + number;
+                        assert_eq!(tables.take(start).await.expect("taken"), number - 1);
+                        tables.apply(batch(number, vec![], 1)).await.expect("opened, and applied");
+                    }
+                    Err(other) => panic!("{errno}: {other}"),
+                }
+            }
         }
-        assert_eq!(tables.take(2).await.expect("taken"), 1);
-        tables.apply(batch(2, vec![], 1)).await.expect("opened again, and applied");
-        // The same of what isn't a merge.
-        inner(&tables, |inner| {
-            inner.is_halfway.store(true, Ordering::Relaxed);
-            inner.refused(fjall::Error::Io(ErrorKind::Other.into()));
-        });
-        tables.apply(batch(3, vec![], 1)).await.expect_err("nobody knows what the disk has");
-        assert_eq!(tables.take(3).await.expect("taken"), 2);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
