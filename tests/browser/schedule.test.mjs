@@ -134,19 +134,31 @@ test('times of slots as the reader writes them, told apart where clocks show the
     assert.notEqual(summer, winter);
     assert.equal(other, '15:00');
     assert.match((await times('en-US')).at(-1), /^0?3:00\sPM$/);
+    // Clocks go back by half an hour here.
+    const page = await site.person({ timezoneId: 'Australia/Lord_Howe' });
+    await page.goto(site.server.url);
+    const [first, second] = await page.evaluate(async () => {
+      const { slotTime } = await import('/pages/any/shared/time.js');
+      return ['2026-04-04T14:45Z', '2026-04-04T15:15Z'].map((at) => slotTime(Date.parse(at)));
+    });
+    assert.match(first, /^01:45 \S+$/);
+    assert.notEqual(first, second);
   });
 
-test('due at the booked start, or at the next attempt where that is later', BOUND, async () => {
+test('due at the booked start, or at the next attempt where it waits for that', BOUND, async () => {
   const page = await site.person();
   await page.goto(site.server.url);
   const due = await page.evaluate(async () => {
     const { dueAt } = await import('/pages/any/shared/fields.js');
     const at = (hour) => hour && `2026-11-24T${hour}:00Z`;
-    return [['14:00', '13:59'], ['14:00', '14:30'], ['14:00', null], [null, '08:00'], [null, null]]
-      .map(([start, next]) => dueAt({ schedule: { start: at(start) }, next_attempt_at: at(next) }));
+    // Start, next attempt, place in line: booked, put off, in line, a retry before the start, asap.
+    return [['14:00', '13:59'], ['14:00', '14:30'], ['14:00', null, '13:59'],
+      ['14:00', '09:15', '09:15'], [null, '08:00', '07:00'], [null, null, '07:00']]
+      .map(([start, next, since]) => dueAt({ schedule: { start: at(start) ?? null },
+        queued_since: at(since) ?? null, next_attempt_at: at(next) }));
   });
   const hours = due.map((at) => at?.slice(11, 16) ?? null);
-  assert.deepEqual(hours, ['14:00', '14:30', '14:00', '08:00', null]);
+  assert.deepEqual(hours, ['14:00', '14:30', '14:00', '09:15', '08:00', null]);
 });
 
 test('moved, and canceled after a question', BOUND, async () => {

@@ -209,18 +209,20 @@ impl AgentMachine {
             self.change(|agent| agent.external = None, out);
         }
         let Some(gone_since) = self.gone_since else { return };
-        if !self.over.session && gone_since + self.timers.session_grace <= now.steady {
+        let session_ends =
+            !self.over.session && gone_since + self.timers.session_grace <= now.steady;
+        if session_ends {
             self.over.session = true;
             self.tell_held(out, |agent| CallbackMessage::GraceOver { agent });
         }
-        if !self.over.call && gone_since + self.timers.call_grace <= now.steady {
-            self.over.call = true;
-            let offline =
-                self.record.as_ref().is_some_and(|agent| agent.presence == Presence::Offline);
-            if !offline {
-                let reason = Some("connection_lost".to_owned());
-                self.set_presence(now, PresenceBy::Engine, Presence::Offline, reason, out);
-            }
+        let call_ends = !self.over.call && gone_since + self.timers.call_grace <= now.steady;
+        self.over.call |= call_ends;
+        // Also with the longer one: a supervisor may have set it meanwhile.
+        let is_offline =
+            self.record.as_ref().is_some_and(|agent| agent.presence == Presence::Offline);
+        if (session_ends || call_ends) && self.over.call && !is_offline {
+            let reason = Some("connection_lost".to_owned());
+            self.set_presence(now, PresenceBy::Engine, Presence::Offline, reason, out);
         }
     }
 

@@ -22,9 +22,12 @@ export const aside = (...words) => h('span.muted.small', null, words);
 export const standing = ({ state }, kind) =>
   h('span', { class: `pill ${kind ?? ''}` }, word('state', state));
 
-/** When a callback is due: at its booked start, or at its next attempt where that is later. */
-export const dueAt = ({ schedule: { start }, next_attempt_at: next }) =>
-  (start && !(Date.parse(next) > Date.parse(start)) ? start : next);
+/**
+ * When a callback is due: at its booked start, for which it wakes a little earlier; at its next
+ * attempt where it isn't that start it waits for: it has stood in line already, or is put off.
+ */
+export const dueAt = ({ schedule: { start }, queued_since: since, next_attempt_at: next }) =>
+  (next && (since || !start || Date.parse(next) > Date.parse(start)) ? next : start);
 
 /** The sign of a presence, or of a connection. */
 export const dot = (kind) => h('span', { class: `dot ${kind}` });

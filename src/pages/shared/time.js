@@ -7,7 +7,8 @@ const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 /** The reader's zone; there are browsers that name one which they don't take. */
 export const HERE = isZone(own) ? own : 'UTC';
 
-const HOUR_MS = 3600000;
+/** By how much clocks go back: by an hour, on Lord Howe by half of one, at Troll by two. */
+const STEPS_BACK_MS = [3600000, 1800000, 7200000];
 
 let offset = 0;
 
@@ -22,10 +23,10 @@ export const now = () => Date.now() + offset;
 
 const formats = new Map();
 
-function format(options, zone) {
-  const key = JSON.stringify([locale(), options, zone]);
+function format(options, zone, language = locale()) {
+  const key = JSON.stringify([language, options, zone]);
   if (!formats.has(key)) {
-    formats.set(key, new Intl.DateTimeFormat(locale(), { ...options, timeZone: zone }));
+    formats.set(key, new Intl.DateTimeFormat(language, { ...options, timeZone: zone }));
   }
   return formats.get(key);
 }
@@ -52,7 +53,8 @@ export function clockTime(at, zone = HERE) {
 
 /** `15:00`; `02:30 CEST` where clocks show that time twice. */
 export function slotTime(at) {
-  const twice = [at - HOUR_MS, at + HOUR_MS].some((other) => wall(other) === wall(at));
+  const twice = STEPS_BACK_MS.some((step) => wall(at - step) === wall(at)
+    || wall(at + step) === wall(at));
   const timeZoneName = twice ? 'short' : undefined;
   return format({ hour: '2-digit', minute: '2-digit', timeZoneName }, HERE).format(at);
 }
@@ -84,8 +86,8 @@ export function span(seconds) {
 export function wall(at, zone = HERE) {
   const options = { year: 'numeric', month: '2-digit', day: '2-digit' };
   const time = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
-  const parts = new Intl.DateTimeFormat('en', { ...options, ...time, timeZone: zone });
-  const by = Object.fromEntries(parts.formatToParts(at).map((part) => [part.type, part.value]));
+  const parts = format({ ...options, ...time }, zone, 'en').formatToParts(at);
+  const by = Object.fromEntries(parts.map((part) => [part.type, part.value]));
   return `${by.year}-${by.month}-${by.day}T${by.hour}:${by.minute}`;
 }
 

@@ -114,6 +114,20 @@ fn presence_does_not_wait_for_the_longer_grace() {
 }
 
 #[test]
+fn a_presence_set_between_two_graces_ends_with_the_longer_one() {
+    let mut bench = Bench::available();
+    bench.machine.timers.call_grace = Span::seconds(2);
+    bench.assigned(1, State::Accepted);
+    bench.tell(disconnect(1));
+    bench.pass(Span::seconds(2));
+    bench.tell(presence(Presence::Available));
+    assert_eq!(bench.presence().0, Presence::Available);
+    bench.pass(Span::seconds(28));
+    assert!(matches!(bench.told()[..], [(1, CallbackMessage::GraceOver { .. })]));
+    assert_eq!(bench.presence(), (Presence::Offline, Some("connection_lost")));
+}
+
+#[test]
 fn a_presence_set_for_who_is_gone_prolongs_no_grace_of_what_they_hold() {
     let mut bench = Bench::available();
     bench.assigned(1, State::Accepted);
