@@ -257,6 +257,21 @@ impl Callback {
         !was_called && !self.state().is_final()
     }
 
+    /// When its customer asked to be called as soon as possible, as far as that is known: what its
+    /// first call is measured from. None for a booking, and for what was moved since or before.
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        if self.kind == CallbackType::Scheduled {
+            return None;
+        }
+        if self.bookings == 1 && self.retrying {
+            // Its place in line is its retry's.
+            return Some(self.created_at);
+        }
+        // Who waited in a live line before has an earlier place.
+        let since = self.queued_since.filter(|_| !self.retrying)?.max(self.created_at);
+        (self.first_called_at.is_none_or(|called| since <= called)).then_some(since)
+    }
+
     /// The agent who booked it for the customer.
     pub const fn booked_by(&self) -> Option<&AgentId> {
         match &self.requested_by {

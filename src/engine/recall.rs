@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::library::{FullCallback, ListFilter, ListRead, SortKey};
 use super::office::Office;
-use crate::domain::callback::{CallbackType, Interaction, Phase, State};
+use crate::domain::callback::{Interaction, Phase, State};
 use crate::domain::ids::QueueId;
 use crate::domain::message::{Letter, Past, QueueMessage};
 use crate::domain::time::{Span, Timestamp};
@@ -77,7 +77,6 @@ fn past(full: &FullCallback) -> Past {
         | Phase::Calling { .. }
         | Phase::WrapUp { .. } => callback.updated_at,
     };
-    let is_asap = callback.kind == CallbackType::Asap;
     let services = full.ended.iter().enumerate().filter_map(|(place, one)| {
         // Wrap-up of the last one ended with the callback; of the others nobody knows.
         let is_last = place + 1 == full.ended.len();
@@ -88,8 +87,7 @@ fn past(full: &FullCallback) -> Past {
         gave_up: callback.gave_up() && full.ended.iter().all(|one| one.called_at.is_none()),
         services: services.collect(),
         first_called_at: callback.first_called_at,
-        asked_at: is_asap
-            .then(|| callback.queued_since.unwrap_or_default().max(callback.created_at)),
+        asked_at: callback.asked_at(),
         told: callback.told,
     }
 }

@@ -33,14 +33,22 @@ impl Judge {
         let mut faults = Vec::new();
         let client = client();
         let mut rows = all_callbacks(&client, url, &mut faults);
-        for id in books.promises.keys() {
-            // A record is read at one moment and a page isn't: what goes back to an earlier state
-            // meanwhile may be on neither side of it.
-            if !rows.contains_key(id)
-                && let Some(row) = find(&client, url, &format!("/v1/callbacks/{id}"))
-            {
-                rows.insert(id.clone(), row);
-            }
+        // A record is read at one moment and a page isn't: what goes back to an earlier state
+        // meanwhile may be on neither side of it, but not for ever.
+        let mut unlisted = Vec::new();
+        for id in books.promises.keys().filter(|id| !rows.contains_key(*id)) {
+            unlisted.extend(find(&client, url, &format!("/v1/callbacks/{id}")));
+        }
+        let deadline = now() + PATIENCE;
+        while !unlisted.is_empty() && now() < deadline {
+            let again = all_callbacks(&client, url, &mut faults);
+            unlisted.retain(|row| !again.contains_key(&text(&row["id"])));
+            rows.extend(again);
+        }
+        for row in unlisted {
+            let id = text(&row["id"]);
+            faults.push(format!("{id}: it is there, and on no list"));
+            rows.insert(id, row);
         }
         had_no_effect(books, &rows, &mut faults);
         self.read_histories(url, &mut rows, &mut faults);

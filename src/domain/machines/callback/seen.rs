@@ -1,7 +1,7 @@
 //! What a callback's queue learns about waiting from a step: seen by comparing before and after.
 
 use super::CallbackMachine;
-use crate::domain::callback::{Callback, CallbackType, Phase, State};
+use crate::domain::callback::{Callback, Phase, State};
 use crate::domain::effect::Outbox;
 use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::message::{Letter, QueueMessage, Seen};
@@ -21,16 +21,8 @@ impl CallbackMachine {
             out.send(Letter::Queue(queue.clone(), QueueMessage::Seen(seen)));
         };
         if let (None, Some(at)) = (before.first_called_at, after.first_called_at) {
-            // A retry's queue time is later than what was asked for, and of one that was moved
-            // before nobody knows any more when it was.
-            let asked_at = match (after.kind, after.retrying) {
-                (CallbackType::Scheduled, _) => None,
-                (CallbackType::Asap, false) => {
-                    Some(after.queued_since.unwrap_or_default().max(after.created_at))
-                }
-                (CallbackType::Asap, true) => (after.bookings == 0).then_some(after.created_at),
-            };
-            tell(&after.queue, Seen::FirstCalled { at, asked_at, told: after.told });
+            let seen = Seen::FirstCalled { at, asked_at: after.asked_at(), told: after.told };
+            tell(&after.queue, seen);
         }
         if let Some(seen) = self.promise_seen(before, after) {
             tell(&after.queue, seen);

@@ -306,6 +306,18 @@ impl Bench {
         told.filter(|seen| matches!(seen, Seen::PromiseKept | Seen::PromiseBroken)).collect()
     }
 
+    /// Since when its first calls are measured, of those that the last step made.
+    fn first_calls(&self) -> Vec<Option<Timestamp>> {
+        let told = self.out.effects.iter().filter_map(|effect| match effect {
+            Effect::Send(Letter::Queue(
+                _,
+                QueueMessage::Seen(Seen::FirstCalled { asked_at, .. }),
+            )) => Some(*asked_at),
+            _ => None,
+        });
+        told.collect()
+    }
+
     fn closed(&self) -> Option<(FinalState, ClosedReason)> {
         match &self.record().phase {
             Phase::Ended { state, reason, .. } => Some((*state, *reason)),

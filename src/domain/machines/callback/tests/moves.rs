@@ -74,6 +74,45 @@ fn a_wait_in_a_live_line_counts_from_its_beginning() {
     assert_eq!(work.rank, rank(since, Priority::default(), 300));
 }
 
+/// What `average_callback_seconds` comes from, while it runs and after a restart.
+#[test]
+fn a_first_call_is_measured_from_when_it_was_asked_for() {
+    let reached = |bench: &mut Bench, at, known: Option<Timestamp>| {
+        bench.at = START + Span::minutes(at);
+        bench.take_and_call();
+        assert_eq!(bench.first_calls(), [known]);
+        assert_eq!(bench.record().asked_at(), known);
+    };
+    let mut bench = Bench::asap();
+    reached(&mut bench, 3, Some(START));
+    bench.outcome(Outcome::NoAnswer);
+    bench.pass(Span::minutes(1));
+    bench.pass(Span::minutes(15));
+    bench.take_and_call();
+    assert_eq!(bench.first_calls(), [], "once");
+    assert_eq!(bench.record().asked_at(), Some(START), "its place is the retry's by now");
+
+    let mut put_off = Bench::accepted();
+    let later = Some(START + Span::minutes(20));
+    let retry = Action::Retry { at: later, mine: false, customer_agreed: true };
+    put_off.act(&mara(), retry).expect("put off");
+    put_off.pass(Span::minutes(20));
+    reached(&mut put_off, 21, Some(START));
+
+    let mut moved = Bench::asap();
+    moved.at = START + Span::minutes(1);
+    moved.act(&Who::Channel, Action::Reschedule { booking: None }).expect("moved");
+    let again = moved.at;
+    reached(&mut moved, 3, Some(again));
+    moved.outcome(Outcome::NoAnswer);
+    moved.pass(Span::minutes(1));
+    let booked = booking(START + Span::minutes(90));
+    moved.act(&Who::Channel, Action::Reschedule { booking: Some(booked) }).expect("moved");
+    assert_eq!(moved.record().asked_at(), None, "of a booking nobody waits for the first call");
+    moved.act(&Who::Channel, Action::Reschedule { booking: None }).expect("moved");
+    assert_eq!(moved.record().asked_at(), None, "it was called before that was asked for");
+}
+
 #[test]
 fn nothing_that_happens_on_our_side_costs_the_place() {
     let mut bench = Bench::asap();
