@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use ringback::domain::callback::{Channel, Customer, Origin, Request};
-use ringback::domain::effect::{Change, Outbox};
+use ringback::domain::effect::{Change, StepOutput};
 use ringback::domain::estimate::{Ahead, Estimator};
 use ringback::domain::ids::{CallbackId, Fresh, QueueId, WorkspaceId};
 use ringback::domain::machines::scheduler::{SchedulerMachine, WindowLimits};
@@ -73,7 +73,7 @@ fn timers(criterion: &mut Criterion) {
     };
     let limits = WindowLimits { items: 10_000, span: Span::seconds(300) };
     let mut scheduler = SchedulerMachine::new(limits);
-    let mut out = Outbox::default();
+    let mut out = StepOutput::default();
     for number in 0..PENDING {
         let at = START + Span::seconds(1 + scattered(number) % 86_400);
         scheduler.step(&now(START), timer(number, Some(at)), &mut out);

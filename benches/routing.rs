@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringback::domain::agent::Presence;
-use ringback::domain::effect::{Effect, Outbox};
+use ringback::domain::effect::{Effect, StepOutput};
 use ringback::domain::ids::{AgentId, CallbackId, Fresh, QueueId, SkillName};
 use ringback::domain::machines::router::{RouterLimits, RouterMachine};
 use ringback::domain::message::{AgentReport, CallbackMessage, Letter, RouterMessage, Work};
@@ -123,7 +123,7 @@ fn signatures(dice: &mut Dice) -> Vec<(QueueId, Requirements)> {
 struct World {
     dice: Dice,
     router: RouterMachine,
-    outbox: Outbox,
+    out: StepOutput,
     now: Timestamp,
     /// Everything again, for the scan; what waits with its signature.
     agents: Vec<AgentReport>,
@@ -165,7 +165,7 @@ impl World {
             agents,
             dice,
             router: RouterMachine::new(RouterLimits::default()),
-            outbox: Outbox::default(),
+            out: StepOutput::default(),
             now: START,
             waiting: BTreeMap::new(),
             takers: Vec::new(),
@@ -227,14 +227,14 @@ impl World {
 
     #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
     fn step(&mut self, message: RouterMessage) -> Option<(CallbackId, usize)> {
-        self.outbox.effects.clear();
+        self.out.effects.clear();
         let now = Now { wall: self.now, steady: self.now, fresh: Fresh(0) };
         let begun = Instant::now();
-        self.router.step(&now, message, &mut self.outbox);
+        self.router.step(&now, message, &mut self.out);
         self.last_spent = begun.elapsed();
         self.spent += self.last_spent;
         let mut found = None;
-        for effect in &self.outbox.effects {
+        for effect in &self.out.effects {
             if let Effect::Send(Letter::Callback(id, CallbackMessage::Propose { agent })) = effect {
                 assert!(found.is_none(), "each message leads to one assignment at most");
                 found = Some((*id, self.numbers[agent]));

@@ -6,6 +6,7 @@ use super::agent::{
     Agent, AgentView, AssignedBy, PresenceBy, RevokeReason, UnassignReason, Welcome,
 };
 use super::callback::{Interaction, Request, Snapshot};
+use super::callback_offer::CallbackOffer;
 use super::denied::Denied;
 use super::dispatch::{Failure, OutboxChange};
 use super::estimate::{Accuracy, Estimate};
@@ -14,7 +15,6 @@ use super::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId, WebhookId};
 use super::key::{ApiKey, TokenHash};
 use super::measure::Measured;
 use super::message::{Letter, Token};
-use super::offer::Offer;
 use super::phone::PhoneNumber;
 use super::queue::{Queue, Staff};
 use super::refusal::Refusal;
@@ -25,7 +25,7 @@ use super::webhook::{Progress, Webhook};
 /// What a step leaves behind. The changes and events are one journal entry, all or nothing;
 /// answers, frames and publications leave only when that entry is durable; letters go at once.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct StepOutput {
     /// New states of records.
     pub changes: Vec<Change>,
     /// What happened, in order.
@@ -34,7 +34,7 @@ pub struct Outbox {
     pub effects: Vec<Effect>,
 }
 
-impl Outbox {
+impl StepOutput {
     /// Sends a letter.
     pub fn send(&mut self, letter: Letter) {
         self.effects.push(Effect::Send(letter));
@@ -277,7 +277,7 @@ pub struct Availability {
     /// From request to first call, lately; none where too few were called.
     pub average_callback_seconds: Option<u32>,
     /// What is offered, and why.
-    pub offer: Offer,
+    pub offer: CallbackOffer,
     /// The next free slots.
     pub next_slots: Vec<SlotRoom>,
 }
@@ -296,7 +296,7 @@ pub struct QueueStats {
     /// Requests for a callback as soon as possible, by customers and channels.
     pub asap_requests: u64,
     /// Times that a callback was offered.
-    pub offers_made: u64,
+    pub callback_offers: u64,
     /// Customers called for the first time as promised.
     pub promises_kept: u64,
     /// Those who weren't.

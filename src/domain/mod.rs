@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod back_off;
 pub mod callback;
+pub mod callback_offer;
 pub mod civil;
 pub mod denied;
 pub mod dispatch;
@@ -19,7 +20,6 @@ pub mod machines;
 pub(crate) mod matching;
 pub mod measure;
 pub mod message;
-pub mod offer;
 pub mod phone;
 pub mod policy;
 pub mod queue;

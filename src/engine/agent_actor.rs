@@ -10,7 +10,7 @@ use super::office::Office;
 use super::shell::{Envelope, Rebuilt, Shell};
 use crate::domain::agent::Agent;
 use crate::domain::callback::Snapshot;
-use crate::domain::effect::{Change, Effect, Notice, Outbox};
+use crate::domain::effect::{Change, Effect, Notice, StepOutput};
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::machines::agent::AgentMachine;
 use crate::domain::message::{AgentMessage, AgentTimers, Letter, OfferEnd, RouterMessage};
@@ -142,11 +142,11 @@ impl Rebuilt for AgentDesk {
         Vec::new()
     }
 
-    fn step(&mut self, now: &Now, message: AgentMessage, out: &mut Outbox) {
+    fn step(&mut self, now: &Now, message: AgentMessage, out: &mut StepOutput) {
         self.machine.step(now, message, out);
     }
 
-    fn learn(&mut self, out: &Outbox) {
+    fn learn(&mut self, out: &StepOutput) {
         for change in &out.changes {
             match change {
                 Change::Agent(agent) => self.newest = Some(Arc::clone(agent)),
@@ -165,11 +165,11 @@ impl Rebuilt for AgentDesk {
         }
     }
 
-    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+    fn recover(&mut self, now: &Now, out: &mut StepOutput) {
         self.machine.recover(now, out);
     }
 
-    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
+    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut StepOutput) {
         let Some(newest) = &self.newest else {
             self.machine = AgentMachine::new(self.id.clone(), office.version_base(), self.timers);
             return;

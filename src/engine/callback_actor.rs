@@ -16,7 +16,7 @@ use super::ports::StoreError;
 use super::shell::{Envelope, Rebuilt, Shell, post};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Callback, Phase, Snapshot};
-use crate::domain::effect::{Change, Effect, Outbox};
+use crate::domain::effect::{Change, Effect, StepOutput};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
@@ -419,7 +419,7 @@ impl Rebuilt for CallbackDesk {
         }
     }
 
-    fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut Outbox) {
+    fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut StepOutput) {
         if let CallbackMessage::Claimed { token, result } = &message
             && let Some(agent) = self.answered(|asked| &mut asked.orphans, *token)
             && result.is_ok()
@@ -432,7 +432,7 @@ impl Rebuilt for CallbackDesk {
         self.machine.step(now, message, out);
     }
 
-    fn learn(&mut self, out: &Outbox) {
+    fn learn(&mut self, out: &StepOutput) {
         for change in &out.changes {
             if let Change::Callback { after, .. } = change {
                 self.newest = Some(Arc::clone(after));
@@ -450,11 +450,11 @@ impl Rebuilt for CallbackDesk {
         }
     }
 
-    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+    fn recover(&mut self, now: &Now, out: &mut StepOutput) {
         self.machine.recover(now, out);
     }
 
-    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
+    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut StepOutput) {
         if let Some(asked) = self.asked.as_deref_mut() {
             asked.orphans.append(&mut asked.claims);
         }

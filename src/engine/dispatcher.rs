@@ -28,7 +28,7 @@ use crate::domain::dispatch::{
     Carrier, Failure, Item, Mail, Meeting, MeetingTask, OutboxChange, Outcome, Task, Turn,
     Undelivered, Work, judge, overtaken, still_holds, turn, work_on,
 };
-use crate::domain::effect::{Answer, Change, Outbox};
+use crate::domain::effect::{Answer, Change, StepOutput};
 use crate::domain::ids::{CallbackId, WorkspaceId};
 use crate::domain::message::Token;
 use crate::domain::refusal::Refusal;
@@ -369,7 +369,7 @@ impl Office {
         cause: &Arc<Cause>,
     ) {
         let now = self.now();
-        let mut out = Outbox::default();
+        let mut out = StepOutput::default();
         if let Undelivered::Webhook { webhook, event, callback: _ } = &failure.what {
             match self.webhook_again(webhook, *event) {
                 Ok(again) => out.changes.push(again),

@@ -283,7 +283,7 @@ pub(crate) struct Line {
     oldest: AtomicI64,
     with_agents: AtomicU64,
     asap_requests: AtomicU64,
-    offers_made: AtomicU64,
+    callback_offers: AtomicU64,
     promises_kept: AtomicU64,
     promises_broken: AtomicU64,
     accuracy: Mutex<Option<Accuracy>>,
@@ -296,7 +296,7 @@ impl Default for Line {
             oldest: AtomicI64::new(i64::MIN),
             with_agents: AtomicU64::new(0),
             asap_requests: AtomicU64::new(0),
-            offers_made: AtomicU64::new(0),
+            callback_offers: AtomicU64::new(0),
             promises_kept: AtomicU64::new(0),
             promises_broken: AtomicU64::new(0),
             accuracy: Mutex::default(),
@@ -312,7 +312,7 @@ impl Line {
         self.oldest.store(oldest, Ordering::Relaxed);
         self.with_agents.store(u64::from(stats.with_agents), Ordering::Relaxed);
         self.asap_requests.store(stats.asap_requests, Ordering::Relaxed);
-        self.offers_made.store(stats.offers_made, Ordering::Relaxed);
+        self.callback_offers.store(stats.callback_offers, Ordering::Relaxed);
         self.promises_kept.store(stats.promises_kept, Ordering::Relaxed);
         self.promises_broken.store(stats.promises_broken, Ordering::Relaxed);
         *self.accuracy.lock().unwrap_or_else(PoisonError::into_inner) = stats.accuracy;
@@ -327,7 +327,7 @@ impl Line {
             oldest_wait: oldest.map_or(Span::ZERO, |at| now.since(at).max(Span::ZERO)),
             with_agents: self.with_agents.load(Ordering::Relaxed),
             asap_requests: self.asap_requests.load(Ordering::Relaxed),
-            offers_made: self.offers_made.load(Ordering::Relaxed),
+            callback_offers: self.callback_offers.load(Ordering::Relaxed),
             promises_kept: self.promises_kept.load(Ordering::Relaxed),
             promises_broken: self.promises_broken.load(Ordering::Relaxed),
             accuracy: *self.accuracy.lock().unwrap_or_else(PoisonError::into_inner),
@@ -349,7 +349,7 @@ pub struct LineFigures {
     /// Requests for a callback as soon as possible, by customers and channels.
     pub asap_requests: u64,
     /// Times that a callback was offered.
-    pub offers_made: u64,
+    pub callback_offers: u64,
     /// Customers called for the first time as promised.
     pub promises_kept: u64,
     /// Those who weren't.

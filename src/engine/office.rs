@@ -1,4 +1,4 @@
-//! What a workspace's actors share, on its one thread; and how a step's outbox is carried out.
+//! What a workspace's actors share, on its one thread; and how a step's output is carried out.
 //!
 //! Here the order is kept that everything rests on: a step's changes go to the journal first,
 //! then its letters leave at once, and what leaves the process is held behind the entry. Nothing
@@ -40,7 +40,7 @@ use super::shared::Shared;
 use super::shell::{Envelope, post};
 use crate::domain::denied::Denied;
 use crate::domain::dispatch::{Carrier, OutboxChange};
-use crate::domain::effect::{Answer, Change, Effect, Outbox};
+use crate::domain::effect::{Answer, Change, Effect, StepOutput};
 use crate::domain::event::Event;
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::message::{AgentMessage, CallbackMessage, Letter, QueueMessage, Token};
@@ -166,14 +166,14 @@ impl Office {
         self.shared.clock.now()
     }
 
-    /// Does what a step left in its outbox, in the one order that is right.
+    /// Does what a step's output says, in the one order that is right.
     pub(crate) fn carry_out(
         self: &Rc<Self>,
         now: &Now,
-        out: Outbox,
+        out: StepOutput,
         cause: Option<&Arc<Cause>>,
     ) -> Todo {
-        let Outbox { mut changes, events, effects } = out;
+        let StepOutput { mut changes, events, effects } = out;
         let mut todo = Todo::default();
         let mut letters = Vec::new();
         let mut kept = Vec::new();

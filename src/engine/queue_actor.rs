@@ -11,7 +11,7 @@ use super::figures::Line;
 use super::office::Office;
 use super::ports::StoreError;
 use super::shell::{Envelope, Rebuilt, Shell, post};
-use crate::domain::effect::{Change, Effect, Outbox};
+use crate::domain::effect::{Change, Effect, StepOutput};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::machines::queue::QueueMachine;
 use crate::domain::message::{CallbackMessage, Letter, Place, QueueMessage, RouterMessage, Token};
@@ -243,11 +243,11 @@ impl Rebuilt for QueueDesk {
         Vec::new()
     }
 
-    fn step(&mut self, now: &Now, message: QueueMessage, out: &mut Outbox) {
+    fn step(&mut self, now: &Now, message: QueueMessage, out: &mut StepOutput) {
         self.machine.step(now, message, out);
     }
 
-    fn learn(&mut self, out: &Outbox) {
+    fn learn(&mut self, out: &StepOutput) {
         for change in &out.changes {
             match change {
                 Change::Queue(queue) => self.newest = Some(Arc::clone(queue)),
@@ -276,11 +276,11 @@ impl Rebuilt for QueueDesk {
         }
     }
 
-    fn recover(&mut self, now: &Now, out: &mut Outbox) {
+    fn recover(&mut self, now: &Now, out: &mut StepOutput) {
         self.machine.recover(now, out);
     }
 
-    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox) {
+    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut StepOutput) {
         // Only statistics: as good as they were before the step that panicked.
         let waits = self.machine.take_waits();
         let machine = match &self.newest {

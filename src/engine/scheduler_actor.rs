@@ -15,7 +15,7 @@ use super::clock::{Clock, JUMP, LOOK};
 use super::door::{Cause, Phase};
 use super::office::{DueRead, Office, Todo};
 use super::shell::{Envelope, guarded, post};
-use crate::domain::effect::{Effect, Outbox};
+use crate::domain::effect::{Effect, StepOutput};
 use crate::domain::ids::CallbackId;
 use crate::domain::machines::scheduler::{SchedulerMachine, WindowLimits};
 use crate::domain::message::{CallbackMessage, Letter, SchedulerMessage};
@@ -118,7 +118,7 @@ impl SchedulerActor {
     }
 
     /// Wakes dormant callbacks, each with a permit of its own. What is left of them is given back.
-    fn wake(&self, out: &mut Outbox, mut permits: Option<OwnedSemaphorePermit>) {
+    fn wake(&self, out: &mut StepOutput, mut permits: Option<OwnedSemaphorePermit>) {
         let dormant = |id: &CallbackId| !self.office.directory.callbacks.has(id);
         let (mut due, mut rest) = (Vec::new(), Vec::new());
         for effect in out.effects.drain(..) {

@@ -1,6 +1,6 @@
 //! The shell around every machine: runs a step, catches its panic, and makes the machine anew.
 //!
-//! A step is pure, so a panic in it has changed nothing outside the machine: its outbox is
+//! A step is pure, so a panic in it has changed nothing outside the machine: its output is
 //! dropped, and the machine is made again from the newest state that it wrote. This is also the
 //! one file that may name `Addr::do_send`, because a mailbox of actix has no bound: what bounds
 //! it is the door, through the permit that rides along in each [`Envelope`].
@@ -14,7 +14,7 @@ use actix::{Actor, Addr, Handler, Message};
 
 use super::door::Cause;
 use super::office::Office;
-use crate::domain::effect::Outbox;
+use crate::domain::effect::StepOutput;
 use crate::domain::message::Letter;
 use crate::domain::time::{Now, Span, Timestamp};
 
@@ -41,8 +41,8 @@ pub(crate) struct Envelope<T: Send + 'static> {
 }
 
 /// Runs one step; none if it panicked, and then whatever it had decided is dropped.
-pub(crate) fn guarded(step: impl FnOnce(&mut Outbox)) -> Option<Outbox> {
-    let mut out = Outbox::default();
+pub(crate) fn guarded(step: impl FnOnce(&mut StepOutput)) -> Option<StepOutput> {
+    let mut out = StepOutput::default();
     // The machine may be left half changed: whoever gets none must not use it again.
     catch_unwind(AssertUnwindSafe(|| step(&mut out))).ok()?;
     Some(out)
@@ -64,17 +64,17 @@ pub(crate) trait Rebuilt {
     fn note(&mut self, message: &Self::Message) -> Vec<Letter>;
 
     /// Runs the machine's step.
-    fn step(&mut self, now: &Now, message: Self::Message, out: &mut Outbox);
+    fn step(&mut self, now: &Now, message: Self::Message, out: &mut StepOutput);
 
     /// Notes what a good step has written and sent.
-    fn learn(&mut self, out: &Outbox);
+    fn learn(&mut self, out: &StepOutput);
 
     /// Tells everybody what they must know of a machine that was made from its record at start.
-    fn recover(&mut self, now: &Now, out: &mut Outbox);
+    fn recover(&mut self, now: &Now, out: &mut StepOutput);
 
     /// Makes the machine anew from what it wrote last, and tells everybody what they must know:
     /// unlike at start, they know what it was before.
-    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut Outbox);
+    fn rebuild(&mut self, office: &Office, now: &Now, out: &mut StepOutput);
 
     /// What others must be sent when it is set aside.
     fn farewell(&self) -> Vec<Letter>;
@@ -138,7 +138,7 @@ impl<M: Rebuilt> Shell<M> {
         tracing::error!(kind, name, "a step panicked; the machine is made anew");
         self.office.shared.gauges.panicked();
         let limits = &self.office.shared.limits;
-        if self.panics.too_many(now.steady, limits.max_panics, limits.panic_span) {
+        if self.panics.note_and_check(now.steady, limits.max_panics, limits.panic_span) {
             self.put_aside();
         } else {
             self.set_up(now, |machine, office, out| machine.rebuild(office, now, out));
@@ -146,7 +146,7 @@ impl<M: Rebuilt> Shell<M> {
     }
 
     /// A machine that can't even be made anew is set aside at once.
-    fn set_up(&mut self, now: &Now, set_up: impl FnOnce(&mut M, &Office, &mut Outbox)) {
+    fn set_up(&mut self, now: &Now, set_up: impl FnOnce(&mut M, &Office, &mut StepOutput)) {
         let (machine, office) = (&mut *self.machine, &self.office);
         match guarded(|out| set_up(machine, office, out)) {
             Some(out) => {
@@ -198,7 +198,7 @@ struct Panics {
 
 impl Panics {
     /// Notes one more; true: it's the `max`th within `span`.
-    fn too_many(&mut self, now: Timestamp, max: usize, span: Span) -> bool {
+    fn note_and_check(&mut self, now: Timestamp, max: usize, span: Span) -> bool {
         self.at.retain(|at| now.since(*at) < span);
         self.at.push(now);
         self.at.len() >= max
@@ -221,10 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn the_third_panic_within_the_span_is_too_many() {
+    fn the_third_panic_within_the_span_is_note_and_check() {
         let span = Span::seconds(60);
         let mut panics = Panics::default();
-        let mut at = |seconds: u32| panics.too_many(Timestamp(0) + Span::seconds(seconds), 3, span);
+        let mut at =
+            |seconds: u32| panics.note_and_check(Timestamp(0) + Span::seconds(seconds), 3, span);
         assert!(!at(0) && !at(1));
         assert!(!at(60), "the first is a minute ago");
         assert!(at(60));

@@ -16,7 +16,7 @@ use crate::domain::refusal::Refusal;
 use crate::engine::entry::KeptAnswer;
 use crate::engine::handle::{Acted, Answered, CommandError};
 use crate::engine::library::{FullCallback, Page};
-use crate::wire::callback::{Besides, CallbackBody, ExistingBody, Frame, View};
+use crate::wire::callback::{Besides, CallbackBody, ExistingBody, RenderContext, View};
 use crate::wire::event::EventBody;
 use crate::wire::json::Object;
 use crate::wire::list::{LIST, may_list, narrow, read_list, those_seen};
@@ -118,7 +118,7 @@ fn show_created(call: &Call<'_>, full: &FullCallback, acted: &Acted) -> Reply {
     let queue = queue_at_change(call, full);
     let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     let reply = if theirs {
-        let frame = Frame {
+        let render = RenderContext {
             view: view(call.role()),
             queue: queue.as_deref(),
             links: &workspace.links,
@@ -134,7 +134,7 @@ fn show_created(call: &Call<'_>, full: &FullCallback, acted: &Acted) -> Reply {
             existing: !made,
             duplicates: call.role().is_inside().then_some(duplicates.as_slice()),
         };
-        Reply::json(status, &CallbackBody::new(full, frame).besides(besides))
+        Reply::json(status, &CallbackBody::new(full, render).besides(besides))
     } else {
         Reply::json(status, &ExistingBody::new(&full.callback))
     };
@@ -191,7 +191,7 @@ fn show(call: &Call<'_>, full: &FullCallback, in_line: Option<InLine>, seen: See
         SeenFrom::Change => queue_at_change(call, full),
         SeenFrom::Now => workspace.handle.queue(&full.callback.queue),
     };
-    let frame = Frame {
+    let render = RenderContext {
         view: view(call.role()),
         queue: queue.as_deref(),
         links: &workspace.links,
@@ -209,7 +209,7 @@ fn show(call: &Call<'_>, full: &FullCallback, in_line: Option<InLine>, seen: See
             .map(|estimate| estimate.seconds),
         omit_context: false,
     };
-    Reply::ok(&CallbackBody::new(full, frame)).version(full.callback.version)
+    Reply::ok(&CallbackBody::new(full, render)).version(full.callback.version)
 }
 
 /// Whether the agent that has it has no session, and since when.
@@ -257,7 +257,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
     let queues: Vec<_> =
         items.iter().map(|full| workspace.handle.queue(&full.callback.queue)).collect();
     let rows = items.iter().zip(&queues).map(|(full, queue)| {
-        let frame = Frame {
+        let render = RenderContext {
             view: view(call.role()),
             queue: queue.as_deref(),
             links: &workspace.links,
@@ -267,7 +267,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, Problem> {
             estimated_wait_seconds: None,
             omit_context: false,
         };
-        CallbackBody::new(full, frame)
+        CallbackBody::new(full, render)
     });
     let next_cursor = next.as_deref().map(|place| print_cursor(LIST, place));
     Ok(Reply::ok(&PageBody { items: rows.collect::<Vec<_>>(), next_cursor }))

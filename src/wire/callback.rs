@@ -34,9 +34,9 @@ pub enum View {
     Inside,
 }
 
-/// What a callback is shown with.
+/// What is known and allowed where a callback is shown, over HTTP, on a socket and in a webhook.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame<'a> {
+pub struct RenderContext<'a> {
     /// To whom.
     pub view: View,
     /// Its queue; none if that was removed since.
@@ -193,17 +193,17 @@ struct DeadlineBody {
 }
 
 impl<'a> CallbackBody<'a> {
-    /// The callback, seen as `frame` says.
-    pub fn new(full: &'a FullCallback, frame: Frame<'a>) -> Self {
+    /// The callback, seen as `render` says.
+    pub fn new(full: &'a FullCallback, render: RenderContext<'a>) -> Self {
         let FullCallback { callback, request, .. } = full;
-        let inside = frame.view == View::Inside;
+        let inside = render.view == View::Inside;
         let queued = callback.state() == State::Queued;
         let preferred = callback.preferred.as_deref().map(PreferredBody::of);
-        let queue = frame.queue;
+        let queue = render.queue;
         // Outside nobody hears how an agent is doing.
-        let lost = frame.lost.filter(|_| inside);
+        let lost = render.lost.filter(|_| inside);
         let times =
-            queue.map(|queue| Times::of(callback, queue, lost, frame.at)).unwrap_or_default();
+            queue.map(|queue| Times::of(callback, queue, lost, render.at)).unwrap_or_default();
         Self {
             queue: callback.queue.as_str(),
             kind: callback.kind.as_str(),
@@ -214,7 +214,7 @@ impl<'a> CallbackBody<'a> {
             description: request.description.as_deref(),
             schedule: ScheduleBody::of(callback),
             origin: OriginBody::of(&request.origin),
-            context: Omittable::only(!frame.omit_context, context(request)),
+            context: Omittable::only(!render.omit_context, context(request)),
             requirements: callback.requirements.iter().map(RequirementBody::of).collect(),
             preferred_agent: preferred,
             priority: callback.priority.value(),
@@ -242,17 +242,17 @@ impl<'a> CallbackBody<'a> {
             interactions: interactions(full, inside),
             disposition: callback.remarks.disposition(),
             notes: Omittable::only(inside, callback.remarks.notes()),
-            record_url: record_url(frame.links, callback, request),
+            record_url: record_url(render.links, callback, request),
             canceled_by: ended(callback).and_then(|(reason, _)| canceled_by(reason)),
             cancel_reason: callback.remarks.cancel_reason(),
             closed_reason: ended(callback).map(|(reason, _)| reason.as_str()),
             created_at: Instant(callback.created_at),
             updated_at: Instant(callback.updated_at),
             closed_at: ended(callback).map(|(_, at)| Instant(at)),
-            position: Omittable::only(queued, frame.position),
-            estimated_wait_seconds: Omittable::only(queued, frame.estimated_wait_seconds),
+            position: Omittable::only(queued, render.position),
+            estimated_wait_seconds: Omittable::only(queued, render.estimated_wait_seconds),
             overbooked: Omittable::only(inside && overbooked(callback), true),
-            context_omitted: Omittable::only(frame.omit_context, true),
+            context_omitted: Omittable::only(render.omit_context, true),
             manage_token: None,
             manage_url: None,
             existing: Omittable::Omitted,

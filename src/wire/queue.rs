@@ -137,7 +137,7 @@ impl<'a> QueueStatsBody<'a> {
                 median_error_seconds: accuracy.median_error_seconds,
             }),
             asap_requests: stats.asap_requests,
-            callback_offers: stats.offers_made,
+            callback_offers: stats.callback_offers,
             take_rate: take_rate(stats),
             promises_kept: stats.promises_kept,
             promises_broken: stats.promises_broken,
@@ -148,7 +148,8 @@ impl<'a> QueueStatsBody<'a> {
 /// Asap requests ÷ availabilities that offered; none before the first.
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
 fn take_rate(stats: &QueueStats) -> Option<f64> {
-    (stats.offers_made > 0).then(|| share(stats.asap_requests as f64 / stats.offers_made as f64))
+    (stats.callback_offers > 0)
+        .then(|| share(stats.asap_requests as f64 / stats.callback_offers as f64))
 }
 
 /// To four decimals.

@@ -24,7 +24,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::handle::{Handle, RESTART, SessionOutlet, ToSession};
 use crate::engine::library::FullCallback;
 use crate::wire::agent::reason_fault;
-use crate::wire::callback::{CallbackBody, Frame, View};
+use crate::wire::callback::{CallbackBody, RenderContext, View};
 use crate::wire::frame::{
     AgentName, ChoiceBody, FrameId, OfferBody, ServerFrame, WelcomeBody, WelcomeQueue,
 };
@@ -396,7 +396,7 @@ impl Pump {
         queue: Option<&'a Queue>,
         omit_context: bool,
     ) -> CallbackBody<'a> {
-        let frame = Frame {
+        let frame = RenderContext {
             view: View::Inside,
             queue,
             links: &self.admitted.links,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringback::domain::agent::Presence;
 use ringback::domain::callback::{Callback, CallbackType, ClosedReason, Phase, RequestedBy, State};
 use ringback::domain::dispatch::MailKind;
-use ringback::domain::effect::{Change, Outbox};
+use ringback::domain::effect::{Change, StepOutput};
 use ringback::domain::event::{AgentEvent, CallbackEvent, Event};
 use ringback::domain::ids::{AgentId, CallbackId, SessionId};
 use ringback::domain::policy::DuplicatePolicy;
@@ -41,7 +41,7 @@ impl Checks {
     }
 
     /// A step is about to be journaled.
-    pub(crate) fn entry(&mut self, now: &Now, newest: &Records, out: &Outbox) {
+    pub(crate) fn entry(&mut self, now: &Now, newest: &Records, out: &StepOutput) {
         for change in &out.changes {
             let Change::Callback { before, after } = change else { continue };
             let known = newest.callbacks.get(&after.id).map(|known| {
@@ -109,7 +109,7 @@ impl Checks {
     }
 
     /// What customers must be written because of an entry.
-    pub(crate) fn owes(&mut self, number: usize, out: &Outbox) {
+    pub(crate) fn owes(&mut self, number: usize, out: &StepOutput) {
         for change in &out.changes {
             let Change::Callback { before, after } = change else { continue };
             if !after.has_email {
@@ -174,7 +174,7 @@ impl Checks {
         self.violations.extend(found);
     }
 
-    fn event(&mut self, now: &Now, newest: &Records, out: &Outbox, event: &Event) {
+    fn event(&mut self, now: &Now, newest: &Records, out: &StepOutput, event: &Event) {
         let Some(id) = subject(event) else { return };
         let after = out.changes.iter().find_map(|change| match change {
             Change::Callback { after, .. } if after.id == id => Some(after),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ringback::domain::callback::Callback;
-use ringback::domain::effect::{Answer, Change, Effect, Notice, Outbox};
+use ringback::domain::effect::{Answer, Change, Effect, Notice, StepOutput};
 use ringback::domain::event::Event;
 use ringback::domain::ids::{AgentId, CallbackId, Fresh, QueueId, SessionId};
 use ringback::domain::machines::agent::AgentMachine;
@@ -149,7 +149,7 @@ impl World {
     fn step(&mut self, letter: Letter) {
         self.steps += 1;
         let now = self.now();
-        let mut out = Outbox::default();
+        let mut out = StepOutput::default();
         let mut lets_go = None;
         match letter {
             Letter::Callback(id, message) => {
@@ -194,7 +194,7 @@ impl World {
         machine
     }
 
-    fn carry_out(&mut self, now: &Now, mut out: Outbox, lets_go: Option<CallbackId>) {
+    fn carry_out(&mut self, now: &Now, mut out: StepOutput, lets_go: Option<CallbackId>) {
         if self.traced {
             for event in &out.events {
                 eprintln!("{} {:?} {event:?}", self.journal.len() + 1, now.steady);
@@ -327,14 +327,14 @@ impl World {
         for (id, queue) in &records.queues {
             let seats = records.seats(id);
             let mut machine = QueueMachine::restore(Arc::clone(queue)).with_seats(seats, 0);
-            let (now, mut out) = (self.now(), Outbox::default());
+            let (now, mut out) = (self.now(), StepOutput::default());
             machine.recover(&now, &mut out);
             self.queues.insert(id.clone(), machine);
             self.carry_out(&now, out, None);
         }
         for (id, agent) in &records.agents {
             let mut machine = AgentMachine::restore(Arc::clone(agent), self.timers);
-            let (now, mut out) = (self.now(), Outbox::default());
+            let (now, mut out) = (self.now(), StepOutput::default());
             machine.recover(&now, &mut out);
             self.agents.insert(id.clone(), machine);
             self.carry_out(&now, out, None);
@@ -342,7 +342,7 @@ impl World {
         for (id, callback) in &records.callbacks {
             if callback.state().is_live() {
                 let queue = Arc::clone(&records.queues[&callback.queue]);
-                let (now, mut out) = (self.now(), Outbox::default());
+                let (now, mut out) = (self.now(), StepOutput::default());
                 let mut machine = CallbackMachine::restore(callback, queue, &now);
                 machine.know_denied(
                     self.planted != Planted::DenialsForgotten

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use ringback::domain::agent::{Presence, PresenceBy};
 use ringback::domain::callback::{Callback, State};
-use ringback::domain::effect::{Answer, Effect, Notice, Outbox};
+use ringback::domain::effect::{Answer, Effect, Notice, StepOutput};
 use ringback::domain::ids::{AgentId, CallbackId, Fresh, OfferId, QueueId, SessionId};
 use ringback::domain::machines::agent::AgentMachine;
 use ringback::domain::machines::callback::CallbackMachine;
@@ -72,7 +72,7 @@ pub(crate) struct Office {
     /// Over, and to be let go when no letter is under way.
     over: Vec<usize>,
     mail: VecDeque<Letter>,
-    out: Outbox,
+    out: StepOutput,
     told: Vec<Told>,
     alarm: Option<Timestamp>,
     ids: u64,
@@ -109,7 +109,7 @@ impl Office {
             free: Vec::new(),
             over: Vec::new(),
             mail: VecDeque::new(),
-            out: Outbox::default(),
+            out: StepOutput::default(),
             told: Vec::new(),
             alarm: Some(START),
             ids: 0,
@@ -269,7 +269,7 @@ impl Office {
         result
     }
 
-    fn carry_out(&mut self, about: Option<CallbackId>, out: &mut Outbox) -> Result<()> {
+    fn carry_out(&mut self, about: Option<CallbackId>, out: &mut StepOutput) -> Result<()> {
         for effect in out.effects.drain(..) {
             match effect {
                 Effect::Send(letter) => self.mail.push_back(letter),

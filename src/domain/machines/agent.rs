@@ -19,7 +19,7 @@ use crate::domain::agent::{
     Agent, AgentView, ExternalLoad, Presence, PresenceBy, RevokeReason, Welcome,
 };
 use crate::domain::callback::Snapshot;
-use crate::domain::effect::{Answer, Effect, Notice, Outbox};
+use crate::domain::effect::{Answer, Effect, Notice, StepOutput};
 use crate::domain::event::{AgentEvent, Event};
 use crate::domain::ids::{AgentId, CallbackId, SessionId};
 use crate::domain::message::{
@@ -93,7 +93,7 @@ impl AgentMachine {
     }
 
     /// After a restart: nobody is connected, and grace periods start now.
-    pub fn recover(&mut self, now: &Now, out: &mut Outbox) {
+    pub fn recover(&mut self, now: &Now, out: &mut StepOutput) {
         self.lose(now, out);
         self.settle(out);
     }
@@ -105,7 +105,7 @@ impl AgentMachine {
         now: &Now,
         sessions: Vec<SessionId>,
         held: Vec<Snapshot>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         self.connection_since = now.wall;
         self.sessions = sessions;
@@ -120,7 +120,7 @@ impl AgentMachine {
     }
 
     /// Takes one message.
-    pub fn step(&mut self, now: &Now, message: AgentMessage, out: &mut Outbox) {
+    pub fn step(&mut self, now: &Now, message: AgentMessage, out: &mut StepOutput) {
         match message {
             AgentMessage::Connect { token, session } => self.connect(now, token, session, out),
             AgentMessage::Disconnect { session } => self.disconnect(now, session, out),
@@ -169,7 +169,7 @@ impl AgentMachine {
         self.settle(out);
     }
 
-    fn connect(&mut self, now: &Now, token: Token, session: SessionId, out: &mut Outbox) {
+    fn connect(&mut self, now: &Now, token: Token, session: SessionId, out: &mut StepOutput) {
         let Some(agent) = self.record.clone() else {
             out.answer(token, Err(Refusal::NotFound));
             return;
@@ -188,7 +188,7 @@ impl AgentMachine {
         out.answer(token, Ok(Answer::Welcome(Box::new(welcome))));
     }
 
-    fn disconnect(&mut self, now: &Now, session: SessionId, out: &mut Outbox) {
+    fn disconnect(&mut self, now: &Now, session: SessionId, out: &mut StepOutput) {
         let before = self.sessions.len();
         self.sessions.retain(|one| *one != session);
         if self.sessions.len() == before {
@@ -203,7 +203,7 @@ impl AgentMachine {
         }
     }
 
-    fn wake(&mut self, now: &Now, out: &mut Outbox) {
+    fn wake(&mut self, now: &Now, out: &mut StepOutput) {
         let over = self.record.as_ref().and_then(|agent| agent.external);
         if over.is_some_and(|load| load.until <= now.wall) {
             self.change(|agent| agent.external = None, out);
@@ -227,7 +227,7 @@ impl AgentMachine {
     }
 
     /// The last session is gone, or none has come yet: grace periods begin.
-    fn lose(&mut self, now: &Now, out: &mut Outbox) {
+    fn lose(&mut self, now: &Now, out: &mut StepOutput) {
         self.gone_since = Some(now.steady);
         self.connection_since = now.wall;
         self.over = Over::default();
@@ -236,7 +236,7 @@ impl AgentMachine {
     }
 
     /// A callback that comes to an agent without a session is told so.
-    fn tell_lost(&self, callback: CallbackId, out: &mut Outbox) {
+    fn tell_lost(&self, callback: CallbackId, out: &mut StepOutput) {
         if let Some(since) = self.gone_since {
             let agent = self.id.clone();
             let message = CallbackMessage::AgentLost { agent, since };
@@ -244,12 +244,12 @@ impl AgentMachine {
         }
     }
 
-    fn notify(&self, notice: Notice, out: &mut Outbox) {
+    fn notify(&self, notice: Notice, out: &mut StepOutput) {
         notify(self.sessions.clone(), notice, out);
     }
 }
 
-fn notify(sessions: Vec<SessionId>, notice: Notice, out: &mut Outbox) {
+fn notify(sessions: Vec<SessionId>, notice: Notice, out: &mut StepOutput) {
     if !sessions.is_empty() {
         out.effects.push(Effect::Notify { sessions, notice });
     }

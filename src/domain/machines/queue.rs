@@ -15,7 +15,7 @@ use super::callback::asap_ever;
 use super::callback::contact::agents_choice;
 use crate::domain::callback::{CallbackType, Reach};
 use crate::domain::duplicates::{Verdict, judge};
-use crate::domain::effect::{Answer, Change, Effect, Outbox, QueueStats};
+use crate::domain::effect::{Answer, Change, Effect, QueueStats, StepOutput};
 use crate::domain::event::{Event, QueueEvent};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::message::{
@@ -94,7 +94,7 @@ impl QueueMachine {
     }
 
     /// After a restart: the router and the readers are told, timers are set.
-    pub fn recover(&mut self, now: &Now, out: &mut Outbox) {
+    pub fn recover(&mut self, now: &Now, out: &mut StepOutput) {
         if let Some(queue) = self.record.clone() {
             self.tell(&queue, out);
         }
@@ -102,7 +102,7 @@ impl QueueMachine {
     }
 
     /// Takes one message.
-    pub fn step(&mut self, now: &Now, message: QueueMessage, out: &mut Outbox) {
+    pub fn step(&mut self, now: &Now, message: QueueMessage, out: &mut StepOutput) {
         self.pass_time(now);
         match message {
             QueueMessage::Create(create) => self.create(now, *create, out),
@@ -154,7 +154,7 @@ impl QueueMachine {
         self.set_timer(now, out);
     }
 
-    fn create(&mut self, now: &Now, mut create: Create, out: &mut Outbox) {
+    fn create(&mut self, now: &Now, mut create: Create, out: &mut StepOutput) {
         let token = create.token;
         let Some(queue) = self.record.clone() else {
             out.answer(token, Err(Refusal::field("/queue", "there is no such queue")));
@@ -212,7 +212,7 @@ impl QueueMachine {
         token: Option<Token>,
         if_match: Option<u64>,
         settings: Arc<QueueSettings>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let version = self.record.as_ref().map_or(0, |queue| queue.version);
         if let (Some(token), true) = (token, if_match.is_some_and(|wanted| wanted != version)) {
@@ -241,7 +241,7 @@ impl QueueMachine {
         }
     }
 
-    fn remove(&mut self, token: Token, if_match: Option<u64>, dormant: u64, out: &mut Outbox) {
+    fn remove(&mut self, token: Token, if_match: Option<u64>, dormant: u64, out: &mut StepOutput) {
         let Some(queue) = &self.record else {
             out.answer(token, Err(Refusal::NotFound));
             return;
@@ -268,7 +268,14 @@ impl QueueMachine {
         out.effects.push(Effect::LetGo);
     }
 
-    fn pause(&mut self, now: &Now, token: Token, which: Which, paused: Paused, out: &mut Outbox) {
+    fn pause(
+        &mut self,
+        now: &Now,
+        token: Token,
+        which: Which,
+        paused: Paused,
+        out: &mut StepOutput,
+    ) {
         let Some(old) = &self.record else {
             out.answer(token, Err(Refusal::NotFound));
             return;
@@ -296,7 +303,7 @@ impl QueueMachine {
         out.answer(token, Ok(Answer::Queue { queue, created: false }));
     }
 
-    fn resume(&mut self, now: &Now, token: Option<Token>, which: Which, out: &mut Outbox) {
+    fn resume(&mut self, now: &Now, token: Option<Token>, which: Which, out: &mut StepOutput) {
         let Some(old) = &self.record else {
             if let Some(token) = token {
                 out.answer(token, Err(Refusal::NotFound));
@@ -329,7 +336,7 @@ impl QueueMachine {
     }
 
     /// The record is a new one: it is written, and all who work by it are told.
-    fn replace(&mut self, mut queue: Queue, out: &mut Outbox) -> Arc<Queue> {
+    fn replace(&mut self, mut queue: Queue, out: &mut StepOutput) -> Arc<Queue> {
         queue.version += 1;
         let queue = Arc::new(queue);
         self.record = Some(Arc::clone(&queue));
@@ -339,12 +346,18 @@ impl QueueMachine {
         queue
     }
 
-    fn tell(&self, queue: &Arc<Queue>, out: &mut Outbox) {
+    fn tell(&self, queue: &Arc<Queue>, out: &mut StepOutput) {
         out.send(Letter::Router(RouterMessage::PutQueue(Arc::clone(queue))));
         out.effects.push(Effect::PublishQueue(self.id.clone(), Some(Arc::clone(queue))));
     }
 
-    fn join(&mut self, now: &Now, callback: CallbackId, place: Option<Place>, out: &mut Outbox) {
+    fn join(
+        &mut self,
+        now: &Now,
+        callback: CallbackId,
+        place: Option<Place>,
+        out: &mut StepOutput,
+    ) {
         let known = self.live.contains_key(&callback);
         self.set_place(callback, place);
         if !known {
@@ -358,7 +371,7 @@ impl QueueMachine {
     }
 
     /// A callback that began to work by an older record, read while it changed, gets this one.
-    fn update(&self, callback: CallbackId, version: u64, out: &mut Outbox) {
+    fn update(&self, callback: CallbackId, version: u64, out: &mut StepOutput) {
         if let Some(queue) = self.record.as_ref().filter(|queue| queue.version != version) {
             let message = CallbackMessage::QueueChanged(Arc::clone(queue));
             out.send(Letter::Callback(callback, message));
@@ -405,7 +418,7 @@ impl QueueMachine {
         stats
     }
 
-    fn wake(&mut self, now: &Now, out: &mut Outbox) {
+    fn wake(&mut self, now: &Now, out: &mut StepOutput) {
         let Some(queue) = self.record.clone() else { return };
         let over = |paused: &Option<Paused>| {
             paused.as_ref().and_then(|paused| paused.until).is_some_and(|at| at <= now.wall)
@@ -420,7 +433,7 @@ impl QueueMachine {
         }
     }
 
-    fn set_timer(&mut self, now: &Now, out: &mut Outbox) {
+    fn set_timer(&mut self, now: &Now, out: &mut StepOutput) {
         let wall = self.record.as_ref().and_then(|queue| next_wake(queue, now.wall));
         let steady = self.rounds.goes_on_at();
         if (wall, steady) != self.told_timers {
@@ -447,7 +460,7 @@ fn admit(now: &Now, create: &Create, queue: &Queue) -> Result<(), Refusal> {
     }
 }
 
-fn carry_over(callback: CallbackId, queue: &Queue, now: Timestamp, out: &mut Outbox) {
+fn carry_over(callback: CallbackId, queue: &Queue, now: Timestamp, out: &mut StepOutput) {
     let next_open = queue.settings.hours.next_open(now);
     out.send(Letter::Callback(callback, CallbackMessage::CarryOver { next_open }));
 }

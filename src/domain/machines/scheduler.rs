@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::effect::{Effect, Outbox};
+use crate::domain::effect::{Effect, StepOutput};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::{
     AgentMessage, CallbackMessage, Letter, Machine, QueueMessage, RouterMessage, SchedulerMessage,
@@ -108,7 +108,7 @@ impl SchedulerMachine {
     }
 
     /// Takes one message.
-    pub fn step(&mut self, now: &Now, message: SchedulerMessage, out: &mut Outbox) {
+    pub fn step(&mut self, now: &Now, message: SchedulerMessage, out: &mut StepOutput) {
         match message {
             SchedulerMessage::SetTimer { machine, wall, steady } => {
                 self.set_timer(&machine.into(), wall, steady);
@@ -189,7 +189,7 @@ impl SchedulerMachine {
         self.trim();
     }
 
-    fn tick(&mut self, now: &Now, permits: usize, out: &mut Outbox) {
+    fn tick(&mut self, now: &Now, permits: usize, out: &mut StepOutput) {
         for _ in 0..FIRED_AT_ONCE {
             let due = |first: Option<&(Timestamp, Whose)>, time: Timestamp| {
                 first.filter(|(at, _)| *at <= time).map(|(_, machine)| machine.clone())
@@ -212,7 +212,7 @@ impl SchedulerMachine {
     }
 
     /// Wakes a machine. Both its timers are over: it sets anew what it still needs.
-    fn fire(&mut self, whose: Whose, out: &mut Outbox) {
+    fn fire(&mut self, whose: Whose, out: &mut StepOutput) {
         self.set_timer(&whose, None, None);
         out.send(match whose.into() {
             Machine::Callback(id) => Letter::Callback(id, CallbackMessage::Wake),
@@ -224,7 +224,7 @@ impl SchedulerMachine {
     }
 
     /// Reads on once the window is half used up, in time and in number.
-    fn read_on(&mut self, now: &Now, out: &mut Outbox) {
+    fn read_on(&mut self, now: &Now, out: &mut StepOutput) {
         if self.reading.is_some() || self.read_at().is_none_or(|at| at > now.wall) {
             return;
         }
@@ -246,7 +246,7 @@ impl SchedulerMachine {
         (self.window.len() <= self.limits.items / 2).then(|| self.end.0 - half)
     }
 
-    fn set_alarm(&mut self, now: &Now, out: &mut Outbox) {
+    fn set_alarm(&mut self, now: &Now, out: &mut StepOutput) {
         let read_at = if self.reading.is_some() { None } else { self.read_at() };
         let timer = self.wall.first().map(|(at, _)| *at);
         let dormant = self.window.first().map(|edge| edge.0);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     fn run(machine: &mut SchedulerMachine, at: i64, message: SchedulerMessage) -> Vec<Effect> {
-        let mut out = Outbox::default();
+        let mut out = StepOutput::default();
         machine.step(&now(at), message, &mut out);
         out.effects
     }
@@ -411,7 +411,7 @@ mod tests {
             steady: steady.map(Timestamp),
         };
         let fires = |machine: &mut SchedulerMachine, wall: i64, steady: i64| {
-            let mut out = Outbox::default();
+            let mut out = StepOutput::default();
             let at = Now { wall: Timestamp(wall), steady: Timestamp(steady), fresh: Fresh(0) };
             machine.step(&at, TICK, &mut out);
             out.effects.iter().filter(|one| matches!(one, Effect::Send(Letter::Agent(..)))).count()

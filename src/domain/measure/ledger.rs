@@ -136,7 +136,7 @@ impl Ledger {
     pub fn demand(&mut self, now: Timestamp, queue: &QueueId, stats: &QueueStats) {
         let at = now.max(self.floor);
         self.line(queue).is(at, stats.waiting);
-        let told = (stats.asap_requests, stats.offers_made);
+        let told = (stats.asap_requests, stats.callback_offers);
         let before = self.demand.get(queue).copied().unwrap_or_default();
         if told == before {
             return;

@@ -375,9 +375,9 @@ fn a_correction_takes_back_what_was_counted_where_it_was() {
 #[test]
 fn demand_is_counted_by_what_is_new_and_written_with_the_next_row() {
     let mut bench = Bench::new();
-    let stats = |asap_requests, offers_made| QueueStats {
+    let stats = |asap_requests, callback_offers| QueueStats {
         asap_requests,
-        offers_made,
+        callback_offers,
         ..QueueStats::default()
     };
     bench.ledger.demand(bench.at, &queue(), &stats(2, 5));

@@ -378,7 +378,7 @@ mod tests {
             oldest_wait: Span::millis(i64::try_from(number).expect("few") * 500),
             with_agents: 0,
             asap_requests: 2,
-            offers_made: 5,
+            callback_offers: 5,
             promises_kept: 3,
             promises_broken: 1,
             accuracy: Some(Accuracy { scored: 4, inside_share, median_error_seconds: 7 }),

@@ -59,7 +59,7 @@ const NAMES: [&str; 45] = [
 fn text(full: &FullCallback, view: View) -> String {
     let links = Links::from([("case".to_owned(), "https://crm.example/{case_id}".to_owned())]);
     let queue = billing();
-    let frame = Frame {
+    let render = RenderContext {
         view,
         queue: Some(&queue),
         links: &links,
@@ -69,7 +69,7 @@ fn text(full: &FullCallback, view: View) -> String {
         estimated_wait_seconds: None,
         omit_context: false,
     };
-    serde_json::to_string(&CallbackBody::new(full, frame)).expect("a body")
+    serde_json::to_string(&CallbackBody::new(full, render)).expect("a body")
 }
 
 fn shown(full: &FullCallback, view: View) -> Value {
@@ -204,7 +204,7 @@ fn an_ended_callback_says_how_and_has_no_deadline() {
 #[test]
 fn a_slow_client_gets_no_context_and_is_told_so() {
     let (full, queue, links) = (open(), billing(), Links::new());
-    let frame = Frame {
+    let render = RenderContext {
         view: View::Inside,
         queue: Some(&queue),
         links: &links,
@@ -214,7 +214,7 @@ fn a_slow_client_gets_no_context_and_is_told_so() {
         estimated_wait_seconds: None,
         omit_context: true,
     };
-    let body = serde_json::to_value(CallbackBody::new(&full, frame)).expect("a body");
+    let body = serde_json::to_value(CallbackBody::new(&full, render)).expect("a body");
     assert_eq!(body["context_omitted"], true);
     assert_eq!(body.get("context"), None);
     assert_eq!(body["record_url"], Value::Null);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::refusal::Refusal;
-use crate::wire::callback::{Frame, View};
+use crate::wire::callback::{RenderContext, View};
 use crate::wire::samples::{NOW, agent, at, billing, offered};
 
 fn sent(frame: &ServerFrame<'_>) -> Value {
@@ -81,7 +81,7 @@ fn small_frames_have_their_fields() {
 fn an_offer_comes_with_its_callback_and_context() {
     let (full, queue, links) = (offered(), billing(), Links::new());
     let shown = || {
-        let frame = Frame {
+        let frame = RenderContext {
             view: View::Inside,
             queue: Some(&queue),
             links: &links,

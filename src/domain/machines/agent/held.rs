@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::{AgentMachine, notify};
 use crate::domain::agent::{Presence, RevokeReason, UnassignReason};
 use crate::domain::callback::{Snapshot, State};
-use crate::domain::effect::{Notice, Outbox};
+use crate::domain::effect::{Notice, StepOutput};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, SessionId};
 use crate::domain::message::{CallbackMessage, Letter, OfferEnd};
 use crate::domain::time::Now;
 
 impl AgentMachine {
-    pub(super) fn offered(&mut self, callback: Snapshot, out: &mut Outbox) {
+    pub(super) fn offered(&mut self, callback: Snapshot, out: &mut StepOutput) {
         // The router decided by what it knew; the agent may have gone meanwhile, or been sent away
         // for missing the offer before. Nobody is shown what is taken back at once.
         if self.sessions.is_empty() {
@@ -32,7 +32,7 @@ impl AgentMachine {
         callback: CallbackId,
         offer: OfferId,
         end: OfferEnd,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let held = self.held.get(&callback).and_then(|one| one.offer());
         let was_shown = held.is_some_and(|one| one.id == offer);
@@ -88,7 +88,7 @@ impl AgentMachine {
         now: &Now,
         callback: CallbackId,
         reason: UnassignReason,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let held = self.held.remove(&callback).map(|held| held.state());
         self.notify(Notice::Unassigned { callback, reason }, out);
@@ -101,13 +101,17 @@ impl AgentMachine {
         }
     }
 
-    pub(super) fn tell_held(&self, out: &mut Outbox, message: impl Fn(AgentId) -> CallbackMessage) {
+    pub(super) fn tell_held(
+        &self,
+        out: &mut StepOutput,
+        message: impl Fn(AgentId) -> CallbackMessage,
+    ) {
         for callback in self.held.keys() {
             out.send(Letter::Callback(*callback, message(self.id.clone())));
         }
     }
 
-    pub(super) fn revoke_offers(&self, reason: RevokeReason, out: &mut Outbox) {
+    pub(super) fn revoke_offers(&self, reason: RevokeReason, out: &mut StepOutput) {
         for (id, callback) in &self.held {
             if callback.offer().is_some() {
                 self.revoke_offer(*id, reason, out);
@@ -119,7 +123,7 @@ impl AgentMachine {
         &self,
         callback: CallbackId,
         reason: RevokeReason,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let agent = self.id.clone();
         out.send(Letter::Callback(callback, CallbackMessage::RevokeOffer { agent, reason }));

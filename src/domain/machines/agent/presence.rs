@@ -4,7 +4,7 @@
 
 use super::AgentMachine;
 use crate::domain::agent::{ExternalLoad, Presence, PresenceBy, RevokeReason};
-use crate::domain::effect::{Answer, Notice, Outbox};
+use crate::domain::effect::{Answer, Notice, StepOutput};
 use crate::domain::event::{AgentEvent, Event};
 use crate::domain::message::Token;
 use crate::domain::refusal::Refusal;
@@ -18,7 +18,7 @@ impl AgentMachine {
         by: PresenceBy,
         presence: Presence,
         reason: Option<String>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         if self.record.is_none() {
             if let Some(token) = token {
@@ -48,7 +48,7 @@ impl AgentMachine {
         by: PresenceBy,
         presence: Presence,
         reason: Option<String>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let Some(agent) = &self.record else { return };
         if agent.presence == presence && agent.reason == reason {
@@ -86,7 +86,7 @@ impl AgentMachine {
         now: &Now,
         token: Token,
         load: ExternalLoad,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         if self.record.is_none() {
             out.answer(token, Err(Refusal::NotFound));
@@ -101,7 +101,7 @@ impl AgentMachine {
     }
 
     /// Pending offers go back, newest first, until the rest fits beside the work elsewhere.
-    fn revoke_what_no_longer_fits(&mut self, out: &mut Outbox) {
+    fn revoke_what_no_longer_fits(&mut self, out: &mut StepOutput) {
         let Some(agent) = &self.record else { return };
         let external = agent.external.map_or(0, |load| load.units);
         let mut free = i64::from(agent.settings.capacity.units)
@@ -115,7 +115,7 @@ impl AgentMachine {
         }
     }
 
-    pub(super) fn send_away(&mut self, now: &Now, reason: &str, out: &mut Outbox) {
+    pub(super) fn send_away(&mut self, now: &Now, reason: &str, out: &mut StepOutput) {
         let available =
             self.record.as_ref().is_some_and(|agent| agent.presence == Presence::Available);
         if available {

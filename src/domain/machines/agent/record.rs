@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::AgentMachine;
 use crate::domain::agent::{Agent, Presence};
-use crate::domain::effect::{Answer, Change, Effect, Outbox};
+use crate::domain::effect::{Answer, Change, Effect, StepOutput};
 use crate::domain::message::{Letter, Machine, RouterMessage, SchedulerMessage, Token};
 use crate::domain::policy::AgentSettings;
 use crate::domain::refusal::Refusal;
@@ -18,7 +18,7 @@ impl AgentMachine {
         token: Option<Token>,
         if_match: Option<u64>,
         settings: Arc<AgentSettings>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let version = self.record.as_ref().map_or(0, |agent| agent.settings_version);
         if let (Some(token), true) = (token, if_match.is_some_and(|wanted| wanted != version)) {
@@ -54,7 +54,7 @@ impl AgentMachine {
         }
     }
 
-    pub(super) fn remove(&mut self, token: Token, if_match: Option<u64>, out: &mut Outbox) {
+    pub(super) fn remove(&mut self, token: Token, if_match: Option<u64>, out: &mut StepOutput) {
         let Some(agent) = &self.record else {
             out.answer(token, Err(Refusal::NotFound));
             return;
@@ -88,7 +88,7 @@ impl AgentMachine {
     }
 
     /// Changes the record, if that changes anything.
-    pub(super) fn change(&mut self, edit: impl FnOnce(&mut Agent), out: &mut Outbox) {
+    pub(super) fn change(&mut self, edit: impl FnOnce(&mut Agent), out: &mut StepOutput) {
         let Some(old) = &self.record else { return };
         let mut agent = Agent::clone(old);
         edit(&mut agent);

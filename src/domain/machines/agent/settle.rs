@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::AgentMachine;
 use crate::domain::agent::{Agent, AgentView, Engagement, Presence};
 use crate::domain::callback::State;
-use crate::domain::effect::{Effect, Outbox};
+use crate::domain::effect::{Effect, StepOutput};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::{AgentReport, Letter, Machine, RouterMessage, SchedulerMessage};
 use crate::domain::time::Timestamp;
 
 impl AgentMachine {
     /// Tells the router, the readers and the scheduler what is new.
-    pub(super) fn settle(&mut self, out: &mut Outbox) {
+    pub(super) fn settle(&mut self, out: &mut StepOutput) {
         let Some(agent) = self.record.clone() else { return };
         let report = Box::new(AgentReport {
             settings: Arc::clone(&agent.settings),

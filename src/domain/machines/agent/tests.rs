@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::AgentMachine;
 use crate::domain::agent::{Agent, AgentView, Presence, PresenceBy, RevokeReason};
 use crate::domain::callback::{Snapshot, State};
-use crate::domain::effect::{Answer, Effect, Notice, Outbox};
+use crate::domain::effect::{Answer, Effect, Notice, StepOutput};
 use crate::domain::event::{AgentEvent, Event};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, SessionId};
 use crate::domain::machines::callback::tests::{START, held};
@@ -28,7 +28,7 @@ use crate::domain::time::{Now, Span, Timestamp};
 struct Bench {
     machine: AgentMachine,
     at: Timestamp,
-    out: Outbox,
+    out: StepOutput,
 }
 
 fn timers(max_missed_offers: u32) -> AgentTimers {
@@ -68,7 +68,7 @@ impl Bench {
     fn made() -> Self {
         let id = AgentId::parse("mara").expect("an id");
         let machine = AgentMachine::new(id, 0, timers(1));
-        let mut bench = Self { machine, at: START, out: Outbox::default() };
+        let mut bench = Self { machine, at: START, out: StepOutput::default() };
         bench.tell(put(3, None));
         bench
     }
@@ -86,7 +86,7 @@ impl Bench {
     }
 
     fn tell(&mut self, message: AgentMessage) {
-        self.out = Outbox::default();
+        self.out = StepOutput::default();
         self.machine.step(&self.now(), message, &mut self.out);
     }
 

@@ -6,7 +6,7 @@
 
 use super::{Asked, Asking, CallbackMachine, Draft, SeatFor, Taken, answer_with, call, retry};
 use crate::domain::callback::{Snapshot, State};
-use crate::domain::effect::Outbox;
+use crate::domain::effect::StepOutput;
 use crate::domain::machines::digest::digest;
 use crate::domain::message::{Action, CallbackCommand, Claim, Letter, RouterMessage, Token};
 use crate::domain::refusal::Refusal;
@@ -18,7 +18,7 @@ impl CallbackMachine {
         now: &Now,
         command: CallbackCommand,
         before: Option<&Snapshot>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let token = command.token;
         let mut draft = Draft::default();
@@ -125,7 +125,7 @@ impl CallbackMachine {
         }
     }
 
-    pub(super) fn ask(&mut self, asking: Asking, out: &mut Outbox) {
+    pub(super) fn ask(&mut self, asking: Asking, out: &mut StepOutput) {
         let Asking { command, asked } = &asking;
         let (token, record) = (command.token, self.record());
         match asked {
@@ -148,14 +148,14 @@ impl CallbackMachine {
                 }))));
             }
         }
-        self.claims.push(asking);
+        self.pending.push(asking);
     }
 
     /// The command that an answer is for; none where the machine was made anew meanwhile: whoever
     /// asked was answered then.
     pub(super) fn take_claim(&mut self, token: Option<Token>) -> Option<Asking> {
-        let place = self.claims.iter().position(|claim| Some(claim.command.token) == token)?;
-        Some(self.claims.remove(place))
+        let place = self.pending.iter().position(|asking| Some(asking.command.token) == token)?;
+        Some(self.pending.remove(place))
     }
 
     pub(super) fn claimed(
@@ -164,7 +164,7 @@ impl CallbackMachine {
         token: Token,
         result: Result<(), Refusal>,
         before: Option<&Snapshot>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let mut draft = Draft::default();
         let Some(Asking { command, asked: Asked::Agent { agent, force: _ } }) =

@@ -347,16 +347,16 @@ impl CallbackMachine {
     }
 
     /// The assigned agent has no session since, or has one again.
-    pub(super) fn agent_lost(&mut self, agent: &AgentId, since: Option<Timestamp>) {
+    pub(super) fn set_agent_lost_since(&mut self, agent: &AgentId, since: Option<Timestamp>) {
         if self.record().assigned_agent() == Some(agent) {
-            self.agent_lost = since;
+            self.agent_lost_since = since;
         }
     }
 
     /// When a call whose agent has no session is given up.
     fn call_grace_end(&self) -> Option<Timestamp> {
         let grace = Span::seconds(self.queue().settings.call_grace_seconds);
-        self.agent_lost.map(|since| since + grace)
+        self.agent_lost_since.map(|since| since + grace)
     }
 
     /// A dormant callback whose time to wait may be over before it is due.

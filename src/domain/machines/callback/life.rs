@@ -115,7 +115,7 @@ impl CallbackMachine {
         record.phase = Phase::Queued { interaction };
         self.begin_waiting(now);
         let expired = self.waits_until.is_some_and(|until| until <= now.steady);
-        if !expired && self.is_put_off(now, draft) {
+        if !expired && self.put_off_if_shut(now, draft) {
             return;
         }
         draft.enqueue = true;
@@ -200,7 +200,7 @@ impl CallbackMachine {
     }
 
     /// Where its queue is shut, or contact hours forbid to call, it doesn't wait for an agent.
-    fn is_put_off(&mut self, now: &Now, draft: &mut Draft) -> bool {
+    fn put_off_if_shut(&mut self, now: &Now, draft: &mut Draft) -> bool {
         let shut = self.queue().is_shut(now.wall) && !self.is_ahead_of_its_start(now.wall);
         if !shut && !self.is_forbidden(now.wall) {
             return false;
@@ -220,7 +220,7 @@ impl CallbackMachine {
         }
         self.refresh_bounds(now);
         let expired = self.waits_until.is_some_and(|until| until <= now.steady);
-        if expired || !self.is_put_off(now, draft) {
+        if expired || !self.put_off_if_shut(now, draft) {
             draft.enqueue = self.record().state() == State::Queued;
         }
     }

@@ -31,7 +31,7 @@ use crate::domain::agent::{AssignedBy, UnassignReason};
 use crate::domain::callback::{
     Booking, Callback, Interaction, Preferred, Request, Snapshot, State, Told as ToldOfWait,
 };
-use crate::domain::effect::{Answer, Effect, Outbox};
+use crate::domain::effect::{Answer, Effect, StepOutput};
 use crate::domain::event::{By, CallbackEvent};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId};
 use crate::domain::message::{CallbackCommand, CallbackMessage, Missed, OfferEnd, Who};
@@ -49,7 +49,7 @@ pub struct CallbackMachine {
     /// The queue it waits in, as last heard of.
     queue: Option<Arc<Queue>>,
     /// Wishes for an agent or a seat that the router or the queue hasn't answered yet.
-    claims: Vec<Asking>,
+    pending: Vec<Asking>,
     /// What the others were told last, so that they are told only what is new.
     told: Told,
     /// When the time to wait is over, and when the promise breaks, by the steady clock; worked out
@@ -69,7 +69,7 @@ pub struct CallbackMachine {
     /// The customer's number is on the deny list.
     denied: bool,
     /// Since when the assigned agent has no session, by the steady clock.
-    agent_lost: Option<Timestamp>,
+    agent_lost_since: Option<Timestamp>,
 }
 
 /// Since when it waits, by both clocks: how far they have come apart since then is what the wall
@@ -180,7 +180,7 @@ impl CallbackMachine {
             id,
             record: None,
             queue: None,
-            claims: Vec::new(),
+            pending: Vec::new(),
             told: Told::default(),
             waits_until: None,
             promise: None,
@@ -190,7 +190,7 @@ impl CallbackMachine {
             noted: None,
             warned: false,
             denied: false,
-            agent_lost: None,
+            agent_lost_since: None,
         }
     }
 
@@ -221,7 +221,7 @@ impl CallbackMachine {
     /// # Panics
     ///
     /// On a broken invariant; the record is then as good as lost and is read again.
-    pub fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut Outbox) {
+    pub fn step(&mut self, now: &Now, message: CallbackMessage, out: &mut StepOutput) {
         let previous = self.record.clone();
         let before = previous.as_ref();
         let mut draft = Draft::default();
@@ -274,8 +274,10 @@ impl CallbackMachine {
                 self.revoke(now, &agent, reason, &mut draft);
             }
             CallbackMessage::GraceOver { agent } => self.grace_over(now, &agent, &mut draft),
-            CallbackMessage::AgentLost { agent, since } => self.agent_lost(&agent, Some(since)),
-            CallbackMessage::AgentBack { agent } => self.agent_lost(&agent, None),
+            CallbackMessage::AgentLost { agent, since } => {
+                self.set_agent_lost_since(&agent, Some(since))
+            }
+            CallbackMessage::AgentBack { agent } => self.set_agent_lost_since(&agent, None),
             CallbackMessage::QueueChanged(queue) => self.queue_changed(now, queue, &mut draft),
             CallbackMessage::Recheck => self.recheck(now, &mut draft, out),
             CallbackMessage::CarryOver { next_open } => self.shut(now, next_open, &mut draft),
@@ -286,9 +288,9 @@ impl CallbackMachine {
     }
 
     /// An estimate is written with the next change: it alone is none.
-    fn note(&mut self, told: ToldOfWait, out: &mut Outbox) {
+    fn note(&mut self, told: ToldOfWait, out: &mut StepOutput) {
         self.noted = Some(Box::new(told));
-        if !self.record().state().is_live() && self.claims.is_empty() {
+        if !self.record().state().is_live() && self.pending.is_empty() {
             out.effects.push(Effect::LetGo);
         }
     }

@@ -18,9 +18,9 @@ impl CallbackMachine {
     pub(super) fn propose(&mut self, now: &Now, agent: AgentId, draft: &mut Draft) {
         let waits = self.record.as_ref().is_some_and(|record| record.state() == State::Queued);
         let held = self.queue().offers_paused.is_some() || self.denied;
-        if !waits || held || !self.claims.is_empty() {
+        if !waits || held || !self.pending.is_empty() {
             draft.released.push(agent);
-            draft.enqueue = waits && self.claims.is_empty();
+            draft.enqueue = waits && self.pending.is_empty();
             return;
         }
         let mut interaction = self.take_interaction().expect("what is queued has an interaction");
@@ -219,7 +219,7 @@ impl CallbackMachine {
         draft.events.push(CallbackEvent::Assigned { agent: agent.clone(), by });
         draft.assigned = Some(by);
         self.warned = false;
-        self.agent_lost = None;
+        self.agent_lost_since = None;
         let record = self.record_mut();
         record.unroutable = None;
         record.closable_by = None;

@@ -10,7 +10,7 @@
 use super::contact::next_bound;
 use super::{CallbackMachine, Draft, ENGINE};
 use crate::domain::callback::{Booking, Callback, OpenReason, Phase};
-use crate::domain::effect::Outbox;
+use crate::domain::effect::StepOutput;
 use crate::domain::event::CallbackEvent;
 use crate::domain::message::Seated;
 use crate::domain::queue::Queue;
@@ -74,7 +74,7 @@ pub fn looked_at_again(callback: &Callback, queue: &Queue, now: Timestamp) -> Op
 }
 
 impl CallbackMachine {
-    pub(super) fn recheck(&mut self, now: &Now, draft: &mut Draft, out: &mut Outbox) {
+    pub(super) fn recheck(&mut self, now: &Now, draft: &mut Draft, out: &mut StepOutput) {
         let found = looked_at_again(self.record(), self.queue(), now.wall);
         let Some(booking) = found else { return self.follow_hours(now, draft) };
         if self.booked_start() != Some(booking.start) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Asked, Asking, CallbackMachine, Draft, SeatFor, Taken, answer_with, asap_ever};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Booking, CallbackType, OpenReason, Snapshot, State};
-use crate::domain::effect::Outbox;
+use crate::domain::effect::StepOutput;
 use crate::domain::event::CallbackEvent;
 use crate::domain::machines::digest::digest;
 use crate::domain::message::{
@@ -40,7 +40,7 @@ impl CallbackMachine {
         token: Option<Token>,
         booking: Booking,
         bound: Bound,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let record = self.record();
         let (callback, medium) = (self.id, record.medium);
@@ -50,7 +50,7 @@ impl CallbackMachine {
     }
 
     /// Asks another queue, to which it shall go, to keep a seat for it there.
-    pub(super) fn ask_for_seat_in(&self, queue: &Queue, token: Token, out: &mut Outbox) {
+    pub(super) fn ask_for_seat_in(&self, queue: &Queue, token: Token, out: &mut StepOutput) {
         let record = self.record();
         let booking = record.booking.clone().expect("only what is booked needs a seat there");
         let (callback, medium, bound) = (self.id, record.medium, Bound::ToNothing);
@@ -66,7 +66,7 @@ impl CallbackMachine {
         token: Option<Token>,
         result: Result<Seated, Refusal>,
         before: Option<&Snapshot>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         if let Ok(seated) = &result {
             self.told.seats.push((seated.queue.clone(), seated.seat));

@@ -2,7 +2,7 @@
 
 use super::CallbackMachine;
 use crate::domain::callback::{Callback, Phase, State};
-use crate::domain::effect::Outbox;
+use crate::domain::effect::StepOutput;
 use crate::domain::ids::{AgentId, QueueId};
 use crate::domain::message::{Letter, QueueMessage, Seen};
 use crate::domain::time::{Now, Timestamp};
@@ -14,7 +14,7 @@ impl CallbackMachine {
         now: &Now,
         before: Option<&Callback>,
         after: &Callback,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let Some(before) = before else { return };
         let mut tell = |queue: &QueueId, seen| {

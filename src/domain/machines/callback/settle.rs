@@ -10,7 +10,7 @@ use crate::domain::callback::{
     Callback, LastAction, Phase, Preferred, Snapshot, State, Unroutable,
 };
 use crate::domain::dispatch::OutboxChange;
-use crate::domain::effect::{Change, Effect, Outbox};
+use crate::domain::effect::{Change, Effect, StepOutput};
 use crate::domain::event::{CallbackEvent, Event};
 use crate::domain::ids::AgentId;
 use crate::domain::message::{
@@ -28,7 +28,7 @@ impl CallbackMachine {
         before: Option<&Snapshot>,
         mut draft: Draft,
         last: Option<(AgentId, u64)>,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) -> Snapshot {
         self.show_denied(&mut draft);
         self.refresh_bounds(now);
@@ -76,7 +76,7 @@ impl CallbackMachine {
         before: Option<&Snapshot>,
         after: &Snapshot,
         draft: &mut Draft,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let dispatches = self.dispatches(now, before.map(Arc::as_ref), after, draft);
         let first = after.ended_interactions() - u32::try_from(draft.ended.len()).unwrap_or(0);
@@ -100,7 +100,7 @@ impl CallbackMachine {
         now: &Now,
         before: Option<&Callback>,
         draft: &Draft,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let callback = self.id;
         let held = before.and_then(Callback::holder);
@@ -193,7 +193,7 @@ impl CallbackMachine {
         after: &Snapshot,
         draft: &Draft,
         changed: bool,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let callback = self.id;
         let mut tell = |agent: &AgentId, message| out.send(Letter::Agent(agent.clone(), message));
@@ -234,7 +234,7 @@ impl CallbackMachine {
         before: Option<&Callback>,
         after: &Snapshot,
         changed: bool,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let callback = self.id;
         let joins = after.state().is_live();
@@ -255,7 +255,7 @@ impl CallbackMachine {
     }
 
     /// The seat that it has must be counted, in its queue, and no other.
-    fn tell_seats(&mut self, after: &Callback, out: &mut Outbox) {
+    fn tell_seats(&mut self, after: &Callback, out: &mut StepOutput) {
         let wanted = seats_of(after);
         let mut counted = std::mem::take(&mut self.told.seats);
         for (queue, seat) in &wanted {
@@ -277,7 +277,12 @@ impl CallbackMachine {
         (after.state() == State::Queued).then_some(Place { rank, queued_since })
     }
 
-    fn tell_scheduler(&mut self, before: Option<&Callback>, after: &Callback, out: &mut Outbox) {
+    fn tell_scheduler(
+        &mut self,
+        before: Option<&Callback>,
+        after: &Callback,
+        out: &mut StepOutput,
+    ) {
         let machine = Machine::Callback(self.id);
         let timers = self.timers();
         if timers != self.told.timers {
@@ -304,14 +309,14 @@ impl CallbackMachine {
                 }
             }
         }
-        if !after.state().is_live() && self.claims.is_empty() {
+        if !after.state().is_live() && self.pending.is_empty() {
             out.effects.push(Effect::LetGo);
         }
     }
 
     /// After a restart: a pending offer is taken back and made anew, and everybody is told what
     /// they keep in memory only.
-    pub fn recover(&mut self, now: &Now, out: &mut Outbox) {
+    pub fn recover(&mut self, now: &Now, out: &mut StepOutput) {
         let before = self.record.clone();
         let mut draft = Draft::default();
         self.begin_waiting(now);

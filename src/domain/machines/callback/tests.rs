@@ -26,7 +26,7 @@ use crate::domain::callback::{
     Outcome, Phase, Request, Snapshot, State,
 };
 use crate::domain::civil::Weekday;
-use crate::domain::effect::{Answer, Change, Effect, Outbox};
+use crate::domain::effect::{Answer, Change, Effect, StepOutput};
 use crate::domain::event::Event;
 use crate::domain::hours::{DayInterval, Hours};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, OfferId, QueueId};
@@ -49,7 +49,7 @@ pub(in crate::domain) struct Bench {
     /// So far the wall clock has jumped.
     ahead: Span,
     ids: u128,
-    out: Outbox,
+    out: StepOutput,
 }
 
 pub(in crate::domain) const START: Timestamp = Timestamp(1_795_507_200_000);
@@ -145,7 +145,7 @@ impl Bench {
         edit(&mut wish);
         let create = Box::new(create(id, wish));
         let machine = CallbackMachine::new(id);
-        let (out, ahead) = (Outbox::default(), Span::ZERO);
+        let (out, ahead) = (StepOutput::default(), Span::ZERO);
         let mut bench = Self { machine, at: START, ahead, ids: 100, out };
         bench.tell(CallbackMessage::Create { create, queue, position: Some(1) });
         bench
@@ -159,7 +159,7 @@ impl Bench {
         self.ids += 2;
         let wall = self.at + self.ahead;
         let now = Now { wall, steady: self.at, fresh: Fresh(self.ids) };
-        self.out = Outbox::default();
+        self.out = StepOutput::default();
         self.machine.step(&now, message, &mut self.out);
     }
 

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::{QueueMachine, carry_over};
-use crate::domain::effect::Outbox;
+use crate::domain::effect::StepOutput;
 use crate::domain::ids::CallbackId;
 use crate::domain::message::{CallbackMessage, Letter};
 use crate::domain::time::{Now, Timestamp};
@@ -55,7 +55,7 @@ impl Rounds {
 
 impl QueueMachine {
     /// Tells some of the live callbacks what they are to be told.
-    pub(super) fn go_round(&mut self, now: &Now, out: &mut Outbox) {
+    pub(super) fn go_round(&mut self, now: &Now, out: &mut StepOutput) {
         let begun = self.rounds.changed.is_some() || self.rounds.shut.is_some();
         let Some(queue) = self.record.clone().filter(|_| begun && self.rounds.goes_on_at.is_none())
         else {

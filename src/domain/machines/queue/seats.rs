@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::QueueMachine;
 use crate::domain::callback::Booking;
-use crate::domain::effect::{Answer, Change, Outbox};
+use crate::domain::effect::{Answer, Change, StepOutput};
 use crate::domain::message::{CallbackMessage, Letter, Reserve, Seated, SlotQuestion, Token, Wish};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
@@ -94,7 +94,7 @@ impl QueueMachine {
 
     /// Takes a seat for a callback that shall be moved. Its own stays counted until it has moved,
     /// but doesn't stand in its way.
-    pub(super) fn reserve(&mut self, now: &Now, reserve: Reserve, out: &mut Outbox) {
+    pub(super) fn reserve(&mut self, now: &Now, reserve: Reserve, out: &mut StepOutput) {
         let Reserve { token, callback, medium, booking, own, bound } = reserve;
         let result = self.seat_moved(now, (medium, &booking, own), bound);
         let message = CallbackMessage::Reserved { token, result };
@@ -130,7 +130,7 @@ impl QueueMachine {
 
     /// All that wait for a time were looked at by the record of that version. The mark goes without
     /// a new version: nobody sees it.
-    pub(super) fn rechecked(&mut self, version: u64, out: &mut Outbox) {
+    pub(super) fn rechecked(&mut self, version: u64, out: &mut StepOutput) {
         let marked = |queue: &&Arc<Queue>| queue.unchecked && queue.version == version;
         let Some(old) = self.record.as_ref().filter(marked) else { return };
         let queue = Arc::new(Queue { unchecked: false, ..Queue::clone(old) });
@@ -144,7 +144,7 @@ impl QueueMachine {
         now: &Now,
         token: Token,
         question: &SlotQuestion,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let Some(queue) = &self.record else {
             out.answer(token, Err(Refusal::NotFound));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::QueueMachine;
 use crate::domain::callback::CallbackType;
-use crate::domain::effect::{Answer, Change, Effect, InLine, Outbox, QueueStats};
+use crate::domain::effect::{Answer, Change, Effect, InLine, QueueStats, StepOutput};
 use crate::domain::event::{Event, QueueEvent};
 use crate::domain::hours::ContactHours;
 use crate::domain::ids::{AgentId, CallbackId, Fresh, QueueId};
@@ -29,14 +29,14 @@ const HOUR: Span = Span::minutes(60);
 struct Bench {
     machine: QueueMachine,
     at: Timestamp,
-    out: Outbox,
+    out: StepOutput,
 }
 
 impl Bench {
     fn new(queue: &Queue) -> Self {
         let id = QueueId::parse("billing").expect("an id");
         let machine = QueueMachine::new(id, 0);
-        let mut bench = Self { machine, at: START, out: Outbox::default() };
+        let mut bench = Self { machine, at: START, out: StepOutput::default() };
         bench.put(queue);
         bench
     }
@@ -52,7 +52,7 @@ impl Bench {
     }
 
     fn tell(&mut self, message: QueueMessage) {
-        self.out = Outbox::default();
+        self.out = StepOutput::default();
         let now = Now { wall: self.at, steady: self.at, fresh: Fresh(2) };
         self.machine.step(&now, message, &mut self.out);
     }

@@ -6,11 +6,11 @@
 
 use super::QueueMachine;
 use crate::domain::callback::Told;
-use crate::domain::effect::{Answer, Availability, InLine, Outbox, QueueStats};
+use crate::domain::callback_offer::{Situation, decide};
+use crate::domain::effect::{Answer, Availability, InLine, QueueStats, StepOutput};
 use crate::domain::estimate::{Ahead, Estimate, Estimator, MeanDelay, Scores};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::{AvailabilityQuestion, CallbackMessage, Letter, Past, Seen, Who};
-use crate::domain::offer::{Situation, decide};
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
 use crate::domain::rank::{Priority, rank};
@@ -27,7 +27,7 @@ pub struct Waits {
     /// Requests for a callback as soon as possible, by customers and channels.
     asap_requests: u64,
     /// Times that a callback was offered.
-    offers_made: u64,
+    callback_offers: u64,
     /// Promises kept by a call in time, and broken.
     promises_kept: u64,
     promises_broken: u64,
@@ -75,7 +75,7 @@ impl QueueMachine {
 
     /// Has a callback that nobody asked for now note what its customer would be told who has just
     /// been queued. One that has been told something keeps that.
-    pub(super) fn note(&self, now: &Now, id: CallbackId, out: &mut Outbox) {
+    pub(super) fn note(&self, now: &Now, id: CallbackId, out: &mut StepOutput) {
         if let Some(told) = self.told_now(now, id, 0) {
             out.send(Letter::Callback(id, CallbackMessage::Noted(told)));
         }
@@ -118,7 +118,7 @@ impl QueueMachine {
 
     /// Learns from callbacks that ended before a restart, oldest first; now that so much is known
     /// again, those that stood in line then and had no estimate yet get one.
-    pub(super) fn recall(&mut self, now: &Now, past: &[Past], out: &mut Outbox) {
+    pub(super) fn recall(&mut self, now: &Now, past: &[Past], out: &mut StepOutput) {
         let waits = &mut self.waits;
         for one in past {
             waits.estimator.waited(one.waited);
@@ -140,7 +140,7 @@ impl QueueMachine {
         &mut self,
         now: &Now,
         question: &AvailabilityQuestion,
-        out: &mut Outbox,
+        out: &mut StepOutput,
     ) {
         let AvailabilityQuestion { token, medium, live_wait_seconds, staff } = *question;
         let Some(queue) = self.record.clone() else {
@@ -165,7 +165,7 @@ impl QueueMachine {
             outstanding_full: self.is_full(&queue, medium),
             slot_free: !next_slots.is_empty(),
         });
-        self.waits.offers_made += u64::from(offer.is_made());
+        self.waits.callback_offers += u64::from(offer.is_made());
         let availability = Availability {
             waiting: self.stats().waiting,
             average_callback_seconds: self.waits.delay.mean(now.wall),
@@ -208,7 +208,7 @@ impl Waits {
     pub(super) fn add_to(&self, stats: &mut QueueStats) {
         stats.accuracy = self.scores.accuracy();
         stats.asap_requests = self.asap_requests;
-        stats.offers_made = self.offers_made;
+        stats.callback_offers = self.callback_offers;
         stats.promises_kept = self.promises_kept;
         stats.promises_broken = self.promises_broken;
     }

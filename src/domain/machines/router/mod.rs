@@ -20,7 +20,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::domain::effect::{Answer, Outbox};
+use crate::domain::effect::{Answer, StepOutput};
 use crate::domain::ids::{AgentId, CallbackId, QueueId};
 use crate::domain::matching::{AgentState, Held, Matching, No, Rules, Waiting};
 use crate::domain::message::{
@@ -93,40 +93,40 @@ impl RouterMachine {
     pub const GATHER: Span = Span::millis(100);
 
     /// Hears one message and does everything that follows from it at `now`.
-    pub fn step(&mut self, now: &Now, message: RouterMessage, outbox: &mut Outbox) {
+    pub fn step(&mut self, now: &Now, message: RouterMessage, out: &mut StepOutput) {
         let now = now.steady;
-        self.end_rests(now, outbox);
-        self.review_due(now, outbox);
-        self.decide_gathered(now, outbox);
-        self.fill_freed(outbox);
+        self.end_rests(now, out);
+        self.review_due(now, out);
+        self.decide_gathered(now, out);
+        self.fill_freed(out);
         match message {
-            RouterMessage::PutQueue(queue) => self.put_queue(&queue, now, outbox),
-            RouterMessage::RemoveQueue(queue) => self.remove_queue(&queue, now, outbox),
-            RouterMessage::PutAgent(report) => self.put_agent(*report, now, outbox),
-            RouterMessage::RemoveAgent(agent) => self.remove_agent(&agent, now, outbox),
-            RouterMessage::Enqueue(work) => self.enqueue(work, now, outbox),
+            RouterMessage::PutQueue(queue) => self.put_queue(&queue, now, out),
+            RouterMessage::RemoveQueue(queue) => self.remove_queue(&queue, now, out),
+            RouterMessage::PutAgent(report) => self.put_agent(*report, now, out),
+            RouterMessage::RemoveAgent(agent) => self.remove_agent(&agent, now, out),
+            RouterMessage::Enqueue(work) => self.enqueue(work, now, out),
             RouterMessage::Withdraw(callback) => self.withdraw(callback),
-            RouterMessage::Release { callback, agent } => self.release(callback, &agent, outbox),
+            RouterMessage::Release { callback, agent } => self.release(callback, &agent, out),
             RouterMessage::Missed { callback, agent, what } => {
-                self.rest(&agent, what, now, outbox);
-                self.release(callback, &agent, outbox);
+                self.rest(&agent, what, now, out);
+                self.release(callback, &agent, out);
             }
-            RouterMessage::Claim(claim) => self.claim(&claim, outbox),
+            RouterMessage::Claim(claim) => self.claim(&claim, out),
             RouterMessage::Hold { callback, agent, medium, size } => {
                 self.hold(callback, &agent, Held { medium, size: at_least_one(size) });
             }
             RouterMessage::Trace { token, mut work } => {
                 work.size = at_least_one(work.size);
                 let trace = self.trace(work, now);
-                outbox.answer(token, Ok(Answer::Trace(Box::new(trace))));
+                out.answer(token, Ok(Answer::Trace(Box::new(trace))));
             }
             RouterMessage::Wake => self.alarm = None,
         }
-        self.fill_freed(outbox);
-        self.set_alarm(outbox);
+        self.fill_freed(out);
+        self.set_alarm(out);
     }
 
-    fn put_queue(&mut self, queue: &Queue, now: Timestamp, outbox: &mut Outbox) {
+    fn put_queue(&mut self, queue: &Queue, now: Timestamp, out: &mut StepOutput) {
         let id = &queue.settings.id;
         let rules = Rules::of(queue);
         let before = self.matching.put_queue(id, rules);
@@ -145,29 +145,29 @@ impl RouterMachine {
         }
         let waiting = self.matching.waiting_in(id);
         if !alike {
-            self.refile(&waiting, now, outbox);
+            self.refile(&waiting, now, out);
         }
-        self.sweep(&waiting, outbox);
+        self.sweep(&waiting, out);
     }
 
-    fn remove_queue(&mut self, id: &QueueId, now: Timestamp, outbox: &mut Outbox) {
+    fn remove_queue(&mut self, id: &QueueId, now: Timestamp, out: &mut StepOutput) {
         let waiting = self.matching.waiting_in(id);
         self.matching.remove_queue(id);
         self.matching.refresh_members(id);
-        self.refile(&waiting, now, outbox);
+        self.refile(&waiting, now, out);
     }
 
-    fn put_agent(&mut self, report: AgentReport, now: Timestamp, outbox: &mut Outbox) {
+    fn put_agent(&mut self, report: AgentReport, now: Timestamp, out: &mut StepOutput) {
         self.rests.retain(|(_, agent)| *agent != report.settings.id);
         let mut touched = BTreeSet::new();
         let agent = self.matching.put_agent(report, &mut touched);
-        self.refile(&touched, now, outbox);
-        self.fill(agent, outbox);
-        self.sweep(&touched, outbox);
+        self.refile(&touched, now, out);
+        self.fill(agent, out);
+        self.sweep(&touched, out);
     }
 
     /// Lets an agent rest who takes work and is about to go away.
-    fn rest(&mut self, id: &AgentId, what: Missed, now: Timestamp, outbox: &mut Outbox) {
+    fn rest(&mut self, id: &AgentId, what: Missed, now: Timestamp, out: &mut StepOutput) {
         let Some(agent) = self.matching.agents.find(id) else { return };
         let state = &self.matching.agents[agent];
         let away = match what {
@@ -176,44 +176,44 @@ impl RouterMachine {
         };
         if away && state.takes_work() {
             self.rests.insert((now + Self::REST, id.clone()));
-            self.set_rest(agent, true, now, outbox);
+            self.set_rest(agent, true, now, out);
         }
     }
 
     /// Wakes those who have rested long enough.
-    fn end_rests(&mut self, now: Timestamp, outbox: &mut Outbox) {
+    fn end_rests(&mut self, now: Timestamp, out: &mut StepOutput) {
         while let Some((_, id)) = self.rests.first().filter(|(until, _)| *until <= now).cloned() {
             self.rests.pop_first();
             if let Some(agent) = self.matching.agents.find(&id) {
-                self.set_rest(agent, false, now, outbox);
-                self.fill(agent, outbox);
+                self.set_rest(agent, false, now, out);
+                self.fill(agent, out);
             }
         }
     }
 
     /// Who is waited for, and who may be chosen, changes with it.
-    fn set_rest(&mut self, no: No<AgentState>, rests: bool, now: Timestamp, outbox: &mut Outbox) {
+    fn set_rest(&mut self, no: No<AgentState>, rests: bool, now: Timestamp, out: &mut StepOutput) {
         let agent = &mut self.matching.agents[no];
         agent.rests = rests;
         agent.changed();
         let touched = agent.preferring.clone();
         self.matching.refresh(no);
-        self.refile(&touched, now, outbox);
-        self.sweep(&touched, outbox);
+        self.refile(&touched, now, out);
+        self.sweep(&touched, out);
     }
 
-    fn remove_agent(&mut self, id: &AgentId, now: Timestamp, outbox: &mut Outbox) {
+    fn remove_agent(&mut self, id: &AgentId, now: Timestamp, out: &mut StepOutput) {
         self.rests.retain(|(_, agent)| agent != id);
         let mut touched = BTreeSet::new();
         self.matching.remove_agent(id, &mut touched);
-        self.refile(&touched, now, outbox);
-        self.sweep(&touched, outbox);
+        self.refile(&touched, now, out);
+        self.sweep(&touched, out);
         if let Some(agent) = self.matching.agents.find(id) {
             self.matching.forget_agent(agent);
         }
     }
 
-    fn enqueue(&mut self, mut work: Box<Work>, now: Timestamp, outbox: &mut Outbox) {
+    fn enqueue(&mut self, mut work: Box<Work>, now: Timestamp, out: &mut StepOutput) {
         if self.matching.is_held(work.id) {
             return;
         }
@@ -229,16 +229,16 @@ impl RouterMachine {
             Some(_) if waiting.work.gathers => {
                 self.gathered.insert(callback);
                 self.decided_at.get_or_insert(now + Self::GATHER);
-                self.file(waiting, outbox);
+                self.file(waiting, out);
                 if self.gathered.len() >= MOST_GATHERED {
-                    self.decide(outbox);
+                    self.decide(out);
                 }
             }
             Some(agent) => {
-                self.propose(&waiting, agent, outbox);
+                self.propose(&waiting, agent, out);
                 self.matching.refresh(agent);
             }
-            None => self.file(waiting, outbox),
+            None => self.file(waiting, out),
         }
         if let Some(before) = before {
             // Only now, when what the new one speaks of is filed.
@@ -254,24 +254,24 @@ impl RouterMachine {
     }
 
     /// Finds agents for what has been gathered.
-    fn decide_gathered(&mut self, now: Timestamp, outbox: &mut Outbox) {
+    fn decide_gathered(&mut self, now: Timestamp, out: &mut StepOutput) {
         if self.decided_at.is_some_and(|at| at <= now) {
-            self.decide(outbox);
+            self.decide(out);
         }
     }
 
-    fn decide(&mut self, outbox: &mut Outbox) {
+    fn decide(&mut self, out: &mut StepOutput) {
         self.decided_at = None;
         let gathered = std::mem::take(&mut self.gathered);
-        self.sweep(&gathered, outbox);
+        self.sweep(&gathered, out);
     }
 
-    fn release(&mut self, callback: CallbackId, id: &AgentId, outbox: &mut Outbox) {
+    fn release(&mut self, callback: CallbackId, id: &AgentId, out: &mut StepOutput) {
         let Some(agent) = self.matching.agents.find(id) else {
             return;
         };
         if self.matching.release(callback, agent) {
-            self.fill(agent, outbox);
+            self.fill(agent, out);
             self.matching.forget_agent(agent);
         }
     }
@@ -283,10 +283,10 @@ impl RouterMachine {
         self.withdraw(callback);
     }
 
-    fn claim(&mut self, claim: &Claim, outbox: &mut Outbox) {
+    fn claim(&mut self, claim: &Claim, out: &mut StepOutput) {
         let result = self.grant(claim);
         let answer = CallbackMessage::Claimed { token: claim.token, result };
-        outbox.send(Letter::Callback(claim.callback, answer));
+        out.send(Letter::Callback(claim.callback, answer));
     }
 
     /// Reserves the agent and takes the callback out of its line, or leaves all as it is.
@@ -312,55 +312,55 @@ impl RouterMachine {
     }
 
     /// Files anew what time has changed, and finds agents for it.
-    fn review_due(&mut self, now: Timestamp, outbox: &mut Outbox) {
+    fn review_due(&mut self, now: Timestamp, out: &mut StepOutput) {
         let due = self.matching.due(now, DUE_PER_STEP);
         if !due.is_empty() {
             let due = due.into_iter().collect();
-            self.refile(&due, now, outbox);
-            self.sweep(&due, outbox);
+            self.refile(&due, now, out);
+            self.sweep(&due, out);
         }
     }
 
     /// Files each of them as it is now, and tells those whose outlook has changed.
-    fn refile(&mut self, callbacks: &BTreeSet<CallbackId>, now: Timestamp, outbox: &mut Outbox) {
+    fn refile(&mut self, callbacks: &BTreeSet<CallbackId>, now: Timestamp, out: &mut StepOutput) {
         for callback in callbacks {
             if let Some(Waiting { work, .. }) = self.matching.unfile(*callback) {
                 let waiting = self.matching.classify(work, now);
-                self.file(waiting, outbox);
+                self.file(waiting, out);
             }
         }
     }
 
     /// Puts a callback in its line, and tells it if whether anybody could ever take it changes.
-    fn file(&mut self, waiting: Waiting, outbox: &mut Outbox) {
+    fn file(&mut self, waiting: Waiting, out: &mut StepOutput) {
         let callback = waiting.work.id;
         self.matching.file(waiting);
         let outlook = self.matching.outlook(callback);
         if self.matching.tell(callback, outlook.clone()) != outlook {
             let message = CallbackMessage::SetUnroutable(outlook);
-            outbox.send(Letter::Callback(callback, message));
+            out.send(Letter::Callback(callback, message));
         }
     }
 
     /// Gives a freed agent work while they fit; ends, since each takes at least one unit.
-    fn fill(&mut self, agent: No<AgentState>, outbox: &mut Outbox) {
+    fn fill(&mut self, agent: No<AgentState>, out: &mut StepOutput) {
         while let Some(callback) = self.matching.choose_work(agent) {
-            self.take(callback, agent, outbox);
+            self.take(callback, agent, out);
         }
         self.matching.refresh(agent);
     }
 
     /// Gives work to those who kept room for what doesn't wait for it any more.
-    fn fill_freed(&mut self, outbox: &mut Outbox) {
+    fn fill_freed(&mut self, out: &mut StepOutput) {
         while let Some(id) = self.matching.next_freed() {
             if let Some(agent) = self.matching.agents.find(&id) {
-                self.fill(agent, outbox);
+                self.fill(agent, out);
             }
         }
     }
 
     /// Finds agents for work that may have become possible, in the order in which it is taken.
-    fn sweep(&mut self, callbacks: &BTreeSet<CallbackId>, outbox: &mut Outbox) {
+    fn sweep(&mut self, callbacks: &BTreeSet<CallbackId>, out: &mut StepOutput) {
         let waiting = callbacks.iter().filter_map(|callback| self.matching.waiting(*callback));
         let possible = waiting.filter(|waiting| self.matching.choose_agent(waiting).is_some());
         // What nobody is free for now isn't helped by others taking agents first.
@@ -377,36 +377,36 @@ impl RouterMachine {
             let waiting = self.matching.waiting(callback).expect("each is taken in its own turn");
             let agent = choose(&self.matching, waiting);
             if let Some(agent) = agent {
-                self.take(callback, agent, outbox);
+                self.take(callback, agent, out);
                 self.matching.refresh(agent);
             }
         }
     }
 
-    fn take(&mut self, callback: CallbackId, agent: No<AgentState>, outbox: &mut Outbox) {
+    fn take(&mut self, callback: CallbackId, agent: No<AgentState>, out: &mut StepOutput) {
         self.gathered.remove(&callback);
         let waiting = self.matching.unfile(callback).expect("what is chosen waits");
-        self.propose(&waiting, agent, outbox);
+        self.propose(&waiting, agent, out);
     }
 
     /// Reserves the agent and proposes them to the callback, which stands in no line any more.
-    fn propose(&mut self, waiting: &Waiting, agent: No<AgentState>, outbox: &mut Outbox) {
+    fn propose(&mut self, waiting: &Waiting, agent: No<AgentState>, out: &mut StepOutput) {
         let work = &waiting.work;
         let held = Held { medium: work.medium, size: work.size };
         self.matching.hold(work.id, agent, held);
         self.matching.offered(agent);
         if waiting.work.unroutable.is_some() {
-            outbox.send(Letter::Callback(work.id, CallbackMessage::SetUnroutable(None)));
+            out.send(Letter::Callback(work.id, CallbackMessage::SetUnroutable(None)));
         }
         let proposal = CallbackMessage::Propose { agent: self.matching.agents[agent].id.clone() };
-        outbox.send(Letter::Callback(work.id, proposal));
+        out.send(Letter::Callback(work.id, proposal));
         self.matching.let_go(waiting);
     }
 
     /// Asks to be woken for the next review. A wake-up that is set too early is left as it is: it
     /// finds nothing to do and sets the right one, which costs less than moving it each time the
     /// callback that it was meant for finds an agent.
-    fn set_alarm(&mut self, outbox: &mut Outbox) {
+    fn set_alarm(&mut self, out: &mut StepOutput) {
         let rested = self.rests.first().map(|(until, _)| *until);
         let all = [self.matching.next_review(), rested, self.decided_at];
         let Some(next) = all.into_iter().flatten().min() else {
@@ -416,7 +416,7 @@ impl RouterMachine {
             self.alarm = Some(next);
             let machine = Machine::Router;
             let timer = SchedulerMessage::SetTimer { machine, wall: None, steady: Some(next) };
-            outbox.send(Letter::Scheduler(timer));
+            out.send(Letter::Scheduler(timer));
         }
     }
 }

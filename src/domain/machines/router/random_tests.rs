@@ -8,7 +8,7 @@ use super::tests::{agent_id, callback, now_at, queue_id, queue_with, require, sk
 use super::{RouterLimits, RouterMachine};
 use crate::domain::agent::Presence;
 use crate::domain::callback::{Declined, Fallback, PreferMode, Preferred, Unroutable};
-use crate::domain::effect::{Answer, Effect, Outbox};
+use crate::domain::effect::{Answer, Effect, StepOutput};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::{
     AgentReport, CallbackMessage, Claim, Letter, RouterMessage, SchedulerMessage, Token, Work,
@@ -248,11 +248,11 @@ impl Run {
     fn hear(&mut self, message: &RouterMessage) {
         let before = self.keeps_room().then(|| self.model.clone());
         let expected = self.model.step(self.now, message);
-        let mut outbox = Outbox::default();
-        self.router.step(&now_at(self.now), message.clone(), &mut outbox);
-        assert!(outbox.changes.is_empty() && outbox.events.is_empty(), "it journals nothing");
+        let mut out = StepOutput::default();
+        self.router.step(&now_at(self.now), message.clone(), &mut out);
+        assert!(out.changes.is_empty() && out.events.is_empty(), "it journals nothing");
         let mut said = Vec::new();
-        for effect in outbox.effects {
+        for effect in out.effects {
             match effect {
                 Effect::Send(Letter::Callback(id, message)) => self.letter(id, message, &mut said),
                 Effect::Send(Letter::Scheduler(SchedulerMessage::SetTimer { steady, .. })) => {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::{RouterLimits, RouterMachine};
 use crate::domain::agent::Presence;
 use crate::domain::callback::{Declined, Fallback, PreferMode, Preferred, Unroutable};
-use crate::domain::effect::{Answer, Effect, Outbox, Trace};
+use crate::domain::effect::{Answer, Effect, StepOutput, Trace};
 use crate::domain::ids::{AgentId, CallbackId, Fresh, QueueId, SkillName};
 use crate::domain::message::{
     AgentReport, CallbackMessage, Claim, Letter, Machine, Missed, RouterMessage, SchedulerMessage,
@@ -215,10 +215,10 @@ impl Centre {
     }
 
     fn effects(&mut self, message: RouterMessage) -> Vec<Effect> {
-        let mut outbox = Outbox::default();
-        self.router.step(&now_at(self.now), message, &mut outbox);
+        let mut out = StepOutput::default();
+        self.router.step(&now_at(self.now), message, &mut out);
         self.router.matching.check();
-        outbox.effects
+        out.effects
     }
 
     fn put(&mut self, report: AgentReport) -> Vec<(u32, u32)> {

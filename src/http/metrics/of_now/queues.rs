@@ -36,7 +36,7 @@ impl OfNow {
         })?;
         let help = "Times that availability was asked and a callback offered";
         self.lines(out, MetricType::Counter, "queue_callback_offers", help, |lines| {
-            Some(lines.iter().map(|line| float(line.offers_made)).sum())
+            Some(lines.iter().map(|line| float(line.callback_offers)).sum())
         })?;
         let help = "Customers called for the first time by the time promised";
         self.lines(out, MetricType::Counter, "queue_promises_kept", help, |lines| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Bench, START, callback, held, presence, put};
 use crate::domain::agent::{Presence, PresenceBy, RevokeReason};
 use crate::domain::callback::State;
-use crate::domain::effect::{Answer, Change, Effect, Notice, Outbox};
+use crate::domain::effect::{Answer, Change, Effect, Notice, StepOutput};
 use crate::domain::event::AgentEvent;
 use crate::domain::ids::SessionId;
 use crate::domain::machines::agent::AgentMachine;
@@ -178,11 +178,11 @@ fn after_a_restart_nobody_is_connected_and_the_grace_starts_then() {
     let agent = Bench::available().machine.record.clone().expect("the record");
     let machine = AgentMachine::restore(agent, super::timers(1));
     let at = START + Span::seconds(1_000);
-    let mut bench = Bench { machine, at, out: Outbox::default() };
+    let mut bench = Bench { machine, at, out: StepOutput::default() };
     bench.tell(AgentMessage::Hold { callback: held(1, State::Calling) });
     assert!(bench.notices().is_empty());
     let now = bench.now();
-    bench.out = Outbox::default();
+    bench.out = StepOutput::default();
     bench.machine.recover(&now, &mut bench.out);
     assert!(matches!(
         bench.told()[..],
@@ -200,7 +200,7 @@ fn a_machine_made_anew_tells_what_is_held_how_the_agent_stands() {
     let made_anew = |sessions: Vec<SessionId>| {
         let agent = Bench::available().machine.record.clone().expect("the record");
         let machine = AgentMachine::restore(agent, super::timers(1));
-        let mut bench = Bench { machine, at: START, out: Outbox::default() };
+        let mut bench = Bench { machine, at: START, out: StepOutput::default() };
         let now = bench.now();
         let all = vec![held(1, State::Offered), held(2, State::Calling)];
         bench.machine.adopt(&now, sessions, all, &mut bench.out);

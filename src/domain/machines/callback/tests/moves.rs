@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{BOSS, Bench, START, agent, booking, mara, queue};
 use crate::domain::callback::{CallbackType, Fallback, Outcome, PreferMode, Preferred, State};
-use crate::domain::effect::{Effect, Outbox};
+use crate::domain::effect::{Effect, StepOutput};
 use crate::domain::hours::{Hours, LOOK_AHEAD_DAYS};
 use crate::domain::ids::{Fresh, QueueId, SkillName};
 use crate::domain::machines::callback::CallbackMachine;
@@ -268,7 +268,7 @@ fn a_restart_does_not_begin_the_wait_for_somebody_anew() {
     let (wall, steady) = (START + Span::seconds(70), Timestamp(5_000_000));
     let now = Now { wall, steady, fresh: Fresh(900) };
     bench.machine = CallbackMachine::restore(&snapshot, queue(|_| ()), &now);
-    bench.out = Outbox::default();
+    bench.out = StepOutput::default();
     bench.machine.recover(&now, &mut bench.out);
     let (_, until) = *bench.work().and_then(|work| work.preferred.clone()).expect("it waits");
     assert_eq!(until, steady + Span::seconds(30));

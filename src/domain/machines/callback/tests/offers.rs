@@ -7,7 +7,7 @@ use super::table::noor;
 use super::{BOSS, Bench, START, agent, mara, queue};
 use crate::domain::agent::{AssignedBy, RevokeReason, UnassignReason};
 use crate::domain::callback::State;
-use crate::domain::effect::Outbox;
+use crate::domain::effect::StepOutput;
 use crate::domain::ids::{Fresh, QueueId};
 use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
@@ -228,7 +228,7 @@ fn after_a_restart_a_pending_offer_is_taken_back() {
     let snapshot = Arc::new(bench.record().clone());
     let now = Now { wall: bench.at, steady: bench.at, fresh: Fresh(900) };
     bench.machine = CallbackMachine::restore(&snapshot, queue(|_| ()), &now);
-    bench.out = Outbox::default();
+    bench.out = StepOutput::default();
     bench.machine.recover(&now, &mut bench.out);
     assert_eq!(bench.state(), State::Queued);
     assert_eq!(bench.events(), ["callback.offer_revoked", "callback.queued"]);

@@ -165,7 +165,7 @@ fn an_asap_request_is_confirmed_with_its_place() {
 fn an_asap_confirmation_has_the_estimate_of_the_answer_in_minutes_that_hold_it() {
     let request = Arc::new(with_email(&wish_of("+4930123456", CallbackType::Asap, None).request));
     let wish = Wish { request, ..wish_of("+4930123456", CallbackType::Asap, None) };
-    let (machine, out) = (CallbackMachine::new(CallbackId(7)), Outbox::default());
+    let (machine, out) = (CallbackMachine::new(CallbackId(7)), StepOutput::default());
     let mut bench = Bench { machine, at: START, ahead: Span::ZERO, ids: 100, out };
     let estimate = Estimate { basis: Basis::Line, seconds: 300, low: 119, high: 601 };
     let told = Some(Told { at: START, estimate });

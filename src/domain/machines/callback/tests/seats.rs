@@ -3,7 +3,7 @@
 use super::{BOSS, Bench, START, agent, booking, mara, queue};
 use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Callback, Outcome, State, Told};
-use crate::domain::effect::{Effect, Outbox};
+use crate::domain::effect::{Effect, StepOutput};
 use crate::domain::estimate::{Basis, Estimate};
 use crate::domain::ids::{Fresh, QueueId};
 use crate::domain::machines::callback::CallbackMachine;
@@ -199,7 +199,7 @@ fn a_machine_made_anew_knows_that_its_seat_is_counted() {
     let now = Now { wall: START, steady: START, fresh: Fresh(300) };
     let record = std::sync::Arc::new(record);
     let mut machine = CallbackMachine::restore(&record, queue(|_| ()), &now);
-    let mut out = Outbox::default();
+    let mut out = StepOutput::default();
     machine.step(&now, CallbackMessage::Wake, &mut out);
     let mut bench = booked();
     bench.out = out;

@@ -2,13 +2,13 @@
 
 use super::{Bench, HOUR, START, asap, place};
 use crate::domain::callback::Told;
+use crate::domain::callback_offer::Reason;
 use crate::domain::effect::{Answer, Availability, InLine};
 use crate::domain::estimate::{Basis, Estimate};
 use crate::domain::ids::CallbackId;
 use crate::domain::message::{
     AvailabilityQuestion, CallbackMessage, Past, QueueMessage, Seen, Token,
 };
-use crate::domain::offer::Reason;
 use crate::domain::policy::{Medium, PerMedium};
 use crate::domain::queue::Staff;
 use crate::domain::time::{Span, Timestamp};
@@ -176,9 +176,9 @@ fn the_average_and_the_take_rate_are_told() {
     assert!(told.offer.is_made());
     bench.create(7, asap());
     let stats = bench.machine.stats();
-    assert_eq!((stats.offers_made, stats.asap_requests), (1, 1));
+    assert_eq!((stats.callback_offers, stats.asap_requests), (1, 1));
     bench.availability(one_free(), Some(1));
-    assert_eq!(bench.machine.stats().offers_made, 1, "nothing was offered that time");
+    assert_eq!(bench.machine.stats().callback_offers, 1, "nothing was offered that time");
 }
 
 #[test]

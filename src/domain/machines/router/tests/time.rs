@@ -79,9 +79,9 @@ fn what_falls_due_all_at_once_is_taken_in_parts() {
     let waiting = |number| Work { declined: vec![declined(0, at(60), at(60))], ..work(number) };
     centre.put(agent_with(0, |settings| settings.capacity.units = count));
     for number in 0..count {
-        let mut outbox = Outbox::default();
+        let mut out = StepOutput::default();
         let message = RouterMessage::Enqueue(Box::new(waiting(number)));
-        centre.router.step(&now_at(centre.now), message, &mut outbox);
+        centre.router.step(&now_at(centre.now), message, &mut out);
     }
     centre.now = at(60);
     let mut taken = Vec::new();

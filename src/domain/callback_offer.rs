@@ -83,7 +83,7 @@ pub struct Verdict {
 
 /// What is offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub struct CallbackOffer {
     /// As soon as possible.
     pub asap: Verdict,
     /// At a time of the customer's choice.
@@ -92,7 +92,7 @@ pub struct Offer {
     pub reasons: Vec<Reason>,
 }
 
-impl Offer {
+impl CallbackOffer {
     /// Whether anything is.
     pub const fn is_made(&self) -> bool {
         self.asap.offered || self.scheduled.offered
@@ -100,13 +100,13 @@ impl Offer {
 }
 
 /// What stands in the way comes first, then what makes it worth while.
-pub fn decide(situation: &Situation) -> Offer {
+pub fn decide(situation: &Situation) -> CallbackOffer {
     let asap = verdict(asap_hindrance(situation), worth(situation));
     // While offers are paused nobody is served, so that booking is worth while at any wait.
     let paused = (situation.open && situation.offers_paused).then_some(Reason::Paused);
     let scheduled = verdict(booking_hindrance(situation), paused.or_else(|| worth(situation)));
     let asap = if situation.asap_allowed { asap } else { Verdict { offered: false, reason: None } };
-    Offer { asap, scheduled, reasons: reasons(situation) }
+    CallbackOffer { asap, scheduled, reasons: reasons(situation) }
 }
 
 fn verdict(hindrance: Option<Reason>, worth: Option<Reason>) -> Verdict {
