@@ -1,6 +1,7 @@
 //! Values, states and decisions, pure: no I/O, clock, randomness or serialisation.
 //!
-//! `now`, ids and settings come in as arguments; what is to be done goes out in an outbox.
+//! `now`, ids and settings come in as arguments; what is to be done goes out in a
+//! [`effect::StepOutput`].
 
 pub mod agent;
 pub mod back_off;

@@ -116,29 +116,3 @@ pub struct Now {
     /// Ids for what the step creates.
     pub fresh: super::ids::Fresh,
 }
-
-/// When a machine wants to be woken, and by which clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Deadline {
-    /// An appointment: at this instant of the wall clock.
-    Wall(Timestamp),
-    /// A time-out: at this instant of the steady clock.
-    Steady(Timestamp),
-}
-
-impl Deadline {
-    /// Whether it has come.
-    pub fn is_due(self, now: &Now) -> bool {
-        match self {
-            Self::Wall(at) => at <= now.wall,
-            Self::Steady(at) => at <= now.steady,
-        }
-    }
-
-    /// The instant, whichever the clock.
-    pub fn at(self) -> Timestamp {
-        match self {
-            Self::Wall(at) | Self::Steady(at) => at,
-        }
-    }
-}

@@ -1,57 +1,77 @@
 //! The actors around the domain's machines, the journal, and the ports that adapters implement.
+//!
+//! A command's way: `handle` (any thread) → `door_actor` → `intake` → an actor, whose `shell` runs
+//! its machine's step → `office`, which carries out what the step left: an entry to the `journal`,
+//! letters to other actors, and what goes out, which `outputs` holds until the entry is durable.
 
-mod agent_actor;
+// A workspace as a whole: its thread, its lives, what its actors share.
+mod known;
+mod life;
+mod office;
+mod shared;
+pub mod system;
+
+// The way in, from other threads to the machines.
 mod answers;
 mod ask;
-pub mod background;
-mod boards;
-mod callback_actor;
-pub mod clock;
-pub mod contacts;
-mod directory;
-mod dispatcher;
 mod door;
 mod door_actor;
-pub mod entry;
 mod facts;
-pub mod feed;
-pub mod figures;
-mod filter;
 pub mod handle;
-mod hashes;
-pub mod health;
 mod intake;
+pub mod places;
+mod served;
+
+// The actors, and what is around each machine.
+mod agent_actor;
+mod callback_actor;
+mod directory;
+mod queue_actor;
+mod router_actor;
+mod scheduler_actor;
+mod shell;
+
+// The ports, the journal, and recovery.
+pub mod background;
+pub mod entry;
 pub mod journal;
 mod journal_actor;
-pub mod keys;
-mod known;
-mod lapse;
 pub mod library;
-mod life;
+mod merged;
+mod overlay;
+pub mod ports;
+mod projector;
+pub mod recovery;
+mod shared_log;
+
+// The way out: answers, frames, events, mails and webhooks, and what others may read.
+mod boards;
+mod dispatcher;
+pub mod feed;
+pub mod figures;
+pub mod health;
 mod line_notices;
 mod measures;
-mod merged;
-mod office;
 mod outbox;
 mod outputs;
 pub mod outward;
-mod overlay;
-pub mod places;
-pub mod ports;
-mod projector;
-mod queue_actor;
+mod sessions;
+
+// Decisions about what has no machine of its own.
+mod deny_list;
+pub mod keys;
+pub mod webhooks;
+
+// What goes on in the background.
+mod lapse;
 mod recall;
 mod recheck;
-pub mod recovery;
-mod router_actor;
-mod scheduler_actor;
-mod served;
-mod sessions;
-mod shared;
-mod shared_log;
-mod shell;
-pub mod system;
-pub mod webhooks;
+
+// Clocks, and sets that fit into memory.
+pub mod clock;
+pub mod contacts;
+mod filter;
+mod hashes;
 
 #[cfg(test)]
 mod tests;

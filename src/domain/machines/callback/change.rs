@@ -342,7 +342,7 @@ impl CallbackMachine {
             self.waits_until = None;
         }
         draft.events.push(CallbackEvent::Updated { by: who.by(), fields: patch.fields.clone() });
-        self.waits_on(now, draft);
+        self.follow_changes(now, draft);
         Ok(Taken::Done)
     }
 

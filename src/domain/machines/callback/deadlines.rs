@@ -4,13 +4,13 @@ use super::contact::binding_zones;
 use super::life::is_ahead_of_its_start;
 use super::{CallbackMachine, Draft, Waiting};
 use crate::domain::agent::{Lost, UnassignReason};
-use crate::domain::callback::{Callback, CallbackType, Outcome, Phase, State};
+use crate::domain::callback::{Assignment, Callback, CallbackType, Outcome, Phase, State};
 use crate::domain::event::CallbackEvent;
 use crate::domain::ids::AgentId;
 use crate::domain::message::OfferEnd;
 use crate::domain::policy::Medium;
 use crate::domain::queue::Queue;
-use crate::domain::time::{Deadline, Now, Span, Timestamp};
+use crate::domain::time::{Now, Span, Timestamp};
 
 /// How long before time runs out the agent is told.
 pub const WARNING: Span = Span::seconds(30);
@@ -77,19 +77,20 @@ pub fn next_deadline(
         }
         Phase::Accepted { assignment, .. } => {
             let since = callback.on_wall(assignment.since);
-            let preview = since + Span::seconds(queue.settings.preview_seconds);
+            let preview = callback.on_wall(preview_ends(assignment, queue));
             // What is assigned to an agent whose grace is over goes back at once.
             let grace = lost.map(|lost| since.max(lost.since + lost.session_grace));
             Some((grace.map_or(preview, |at| at.min(preview)), NextAction::Requeue))
         }
         Phase::Calling { interaction, since, .. } => {
+            let no_show = no_show_at(callback.medium, interaction.outcome, *since, queue);
+            let end = callback.on_wall(call_ends(*since, queue));
             let since = callback.on_wall(*since);
-            let end = since + Span::seconds(queue.settings.max_call_seconds);
             let grace = Span::seconds(queue.settings.call_grace_seconds);
             let bound = lost.map_or(end, |lost| end.min(since.max(lost.since + grace)));
             let bound = (bound, NextAction::EndCall);
-            let no_show = no_show_at(callback.medium, interaction.outcome, since, queue);
-            Some(no_show.map_or(bound, |at| bound.min((at, NextAction::NoShow))))
+            let no_show = no_show.map(|at| (callback.on_wall(at), NextAction::NoShow));
+            Some(no_show.map_or(bound, |no_show| bound.min(no_show)))
         }
         Phase::WrapUp { ends_at, .. } => Some((callback.on_wall(*ends_at), NextAction::EndWrapUp)),
         Phase::Ended { .. } => None,
@@ -161,6 +162,17 @@ fn promised_later(
     }
 }
 
+/// When an assignment that isn't called goes back, by the steady clock.
+fn preview_ends(assignment: &Assignment, queue: &Queue) -> Timestamp {
+    assignment.since + Span::seconds(queue.settings.preview_seconds)
+}
+
+/// When a call of which nothing is heard is given up, by the clock of `since`, its beginning.
+fn call_ends(since: Timestamp, queue: &Queue) -> Timestamp {
+    since + Span::seconds(queue.settings.max_call_seconds)
+}
+
+/// When a video customer who hasn't come by then isn't coming, by the clock of `since`.
 fn no_show_at(
     medium: Medium,
     outcome: Option<Outcome>,
@@ -246,12 +258,11 @@ impl CallbackMachine {
         self.waiting = None;
     }
 
-    /// Its deadlines: one by the wall clock, one by the steady clock.
-    pub(super) fn timers(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+    /// When it is to be woken, by the steady clock; what is `open` sleeps by the wall clock.
+    pub(super) fn wakes_at(&self) -> Option<Timestamp> {
         let record = self.record();
-        let settings = &self.queue().settings;
         let promise = if record.promise_broken { None } else { self.promise };
-        let steady = match &record.phase {
+        let wakes_at = match &record.phase {
             Phase::Open { .. } | Phase::Ended { .. } => None,
             Phase::Queued { .. } => earliest([self.waits_until, promise, self.allowed_until]),
             Phase::Offered { offer, .. } => {
@@ -261,17 +272,17 @@ impl CallbackMachine {
                 earliest([self.waits_until, promise, Some(expires_at)])
             }
             Phase::Accepted { assignment, .. } => {
-                let end = assignment.since + Span::seconds(settings.preview_seconds);
+                let end = preview_ends(assignment, self.queue());
                 earliest([promise, Some(self.warn_or(end)), None])
             }
             Phase::Calling { interaction, since, .. } => {
-                let end = *since + Span::seconds(settings.max_call_seconds);
+                let end = call_ends(*since, self.queue());
                 let no_show = no_show_at(record.medium, interaction.outcome, *since, self.queue());
                 earliest([Some(self.warn_or(end)), no_show, self.call_grace_end()])
             }
             Phase::WrapUp { ends_at, .. } => Some(*ends_at),
         };
-        (None, steady.filter(|at| *at < Timestamp::NEVER))
+        wakes_at.filter(|at| *at < Timestamp::NEVER)
     }
 
     fn warn_or(&self, end: Timestamp) -> Timestamp {
@@ -284,11 +295,10 @@ impl CallbackMachine {
             return;
         }
         self.refresh_bounds(now);
-        let due = |at: Timestamp| Deadline::Steady(at).is_due(now);
+        let due = |at: Timestamp| at <= now.steady;
         self.break_promise(now, draft);
         let expired = self.waits_until.is_some_and(due);
         let forbidden = self.is_waiting() && self.is_forbidden(now.wall);
-        let settings = std::sync::Arc::clone(&self.queue().settings);
         match &self.record().phase {
             Phase::Open { due: at, wake_at, .. } => {
                 if *at <= now.wall {
@@ -305,14 +315,13 @@ impl CallbackMachine {
                 self.offer_expired(now, draft);
             }
             Phase::Accepted { assignment, .. } => {
-                let end = assignment.since + Span::seconds(settings.preview_seconds);
-                if due(end) {
+                if due(preview_ends(assignment, self.queue())) {
                     self.give_back(now, UnassignReason::NoCall, draft);
                 }
             }
             Phase::Calling { interaction, since, assignment } => {
                 let agent = assignment.agent.clone();
-                let end = *since + Span::seconds(settings.max_call_seconds);
+                let end = call_ends(*since, self.queue());
                 let no_show =
                     no_show_at(self.record().medium, interaction.outcome, *since, self.queue());
                 if self.call_grace_end().is_some_and(due) {
@@ -373,12 +382,9 @@ impl CallbackMachine {
 
     /// Whether the agent has to be told now that time runs out.
     pub(super) fn warns(&self, now: &Now) -> bool {
-        let settings = &self.queue().settings;
         let end = match &self.record().phase {
-            Phase::Accepted { assignment, .. } => {
-                assignment.since + Span::seconds(settings.preview_seconds)
-            }
-            Phase::Calling { since, .. } => *since + Span::seconds(settings.max_call_seconds),
+            Phase::Accepted { assignment, .. } => preview_ends(assignment, self.queue()),
+            Phase::Calling { since, .. } => call_ends(*since, self.queue()),
             Phase::Open { .. }
             | Phase::Queued { .. }
             | Phase::Offered { .. }

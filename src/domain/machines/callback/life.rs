@@ -13,6 +13,14 @@ use crate::domain::message::{Create, OfferEnd, Who};
 use crate::domain::queue::Queue;
 use crate::domain::time::{Now, Timestamp};
 
+/// Stands in the record from when its interaction is taken until the phase that follows is set:
+/// nothing ends at this instant.
+pub(super) const BETWEEN_PHASES: Phase = Phase::Ended {
+    state: FinalState::Canceled,
+    reason: ClosedReason::ByCustomer,
+    at: Timestamp::NEVER,
+};
+
 impl CallbackMachine {
     /// Begins. The queue has checked that the request may be taken.
     pub(super) fn create(
@@ -199,7 +207,7 @@ impl CallbackMachine {
         is_ahead_of_its_start(self.record(), self.queue(), now)
     }
 
-    /// Where its queue is shut, or contact hours forbid to call, it doesn't wait for an agent.
+    /// Carries it over where its queue is shut or contact hours forbid to call: true.
     fn put_off_if_shut(&mut self, now: &Now, draft: &mut Draft) -> bool {
         let shut = self.queue().is_shut(now.wall) && !self.is_ahead_of_its_start(now.wall);
         if !shut && !self.is_forbidden(now.wall) {
@@ -213,7 +221,7 @@ impl CallbackMachine {
 
     /// Its queue, or what binds it, has changed: it may fall due at another time, and what waits
     /// for an agent may have to stop.
-    pub(super) fn waits_on(&mut self, now: &Now, draft: &mut Draft) {
+    pub(super) fn follow_changes(&mut self, now: &Now, draft: &mut Draft) {
         self.follow_hours(now, draft);
         if !self.is_waiting() {
             return;
@@ -339,14 +347,10 @@ impl CallbackMachine {
         draft.ended.push(*interaction);
     }
 
-    /// Takes the interaction out of the record; the caller sets the phase that follows.
+    /// Takes the interaction out of the record; the caller sets the phase that follows, or `settle`
+    /// panics.
     pub(super) fn take_interaction(&mut self) -> Option<Box<Interaction>> {
-        let over = Phase::Ended {
-            state: FinalState::Canceled,
-            reason: ClosedReason::ByCustomer,
-            at: Timestamp::NEVER,
-        };
-        let old = std::mem::replace(&mut self.record_mut().phase, over);
+        let old = std::mem::replace(&mut self.record_mut().phase, BETWEEN_PHASES);
         match old {
             Phase::Open { carried, .. } => carried,
             Phase::Queued { interaction }
@@ -379,7 +383,7 @@ impl CallbackMachine {
                 let agent = offer.agent.clone();
                 self.revoke(now, &agent, RevokeReason::Paused, draft);
             }
-            Some(_) | None => self.waits_on(now, draft),
+            Some(_) | None => self.follow_changes(now, draft),
         }
     }
 

@@ -89,8 +89,8 @@ struct Told {
     joined: bool,
     /// Seats that are counted as its own, by queue: the one it has, and one kept for it.
     seats: Vec<(QueueId, Seat)>,
-    /// The scheduler's timers for it.
-    timers: (Option<Timestamp>, Option<Timestamp>),
+    /// When the scheduler wakes it, by the steady clock.
+    wakes_at: Option<Timestamp>,
     /// The scheduler's note of when to wake it from sleep.
     sleeps: bool,
 }
@@ -267,7 +267,7 @@ impl CallbackMachine {
             }
             CallbackMessage::Propose { agent } => self.propose(now, agent, &mut draft),
             CallbackMessage::Wake => {
-                self.told.timers = (None, None);
+                self.told.wakes_at = None;
                 self.wake(now, &mut draft);
             }
             CallbackMessage::RevokeOffer { agent, reason } => {
@@ -275,7 +275,7 @@ impl CallbackMachine {
             }
             CallbackMessage::GraceOver { agent } => self.grace_over(now, &agent, &mut draft),
             CallbackMessage::AgentLost { agent, since } => {
-                self.set_agent_lost_since(&agent, Some(since))
+                self.set_agent_lost_since(&agent, Some(since));
             }
             CallbackMessage::AgentBack { agent } => self.set_agent_lost_since(&agent, None),
             CallbackMessage::QueueChanged(queue) => self.queue_changed(now, queue, &mut draft),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::life::BETWEEN_PHASES;
 use super::outward::{has_email, is_moved, new_texts};
 use super::{CallbackMachine, Draft, seats_of};
 use crate::domain::agent::RevokeReason;
@@ -37,6 +38,7 @@ impl CallbackMachine {
             let has_email = new_texts(&draft).map(|request| has_email(request));
             let noted = self.noted.take().map(|noted| *noted);
             let record = self.record_mut();
+            assert!(record.phase != BETWEEN_PHASES, "a step that takes the interaction goes on");
             record.has_email = has_email.unwrap_or(record.has_email);
             if record.first_called_at.is_none() && record.state() != State::Open {
                 record.told = record.told.or(noted);
@@ -284,10 +286,10 @@ impl CallbackMachine {
         out: &mut StepOutput,
     ) {
         let machine = Machine::Callback(self.id);
-        let timers = self.timers();
-        if timers != self.told.timers {
-            self.told.timers = timers;
-            let (wall, steady) = timers;
+        let steady = self.wakes_at();
+        if steady != self.told.wakes_at {
+            self.told.wakes_at = steady;
+            let wall = None;
             out.send(Letter::Scheduler(SchedulerMessage::SetTimer { machine, wall, steady }));
         }
         let callback = self.id;

@@ -77,7 +77,7 @@ fn what_waits_when_contact_hours_end_goes_on_the_next_day_in_its_place() {
     bench.at = at(19, 50);
     bench.pass(Span::ZERO);
     assert_eq!(bench.state(), State::Queued);
-    let timer = bench.machine.timers().1;
+    let timer = bench.machine.wakes_at();
     assert_eq!(timer, Some(at(20, 0)), "the end of contact hours");
     bench.offer("mara");
     bench.at = at(20, 0);
@@ -185,7 +185,7 @@ fn what_contact_hours_forbid_by_a_change_does_not_wait_for_an_agent() {
     lost.at = at(20, 0);
     let now = Now { wall: lost.at, steady: lost.at, fresh: Fresh(1) };
     lost.machine.recover(&now, &mut lost.out);
-    assert_eq!(lost.machine.timers().1, Some(at(20, 0)));
+    assert_eq!(lost.machine.wakes_at(), Some(at(20, 0)));
 }
 
 #[test]
