@@ -392,7 +392,6 @@ fn never_reached_the_disk(error: &io::Error) -> bool {
         Errno::NOENT,
         Errno::ACCESS,
         Errno::PERM,
-        Errno::ROFS,
     ];
     Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
 }
