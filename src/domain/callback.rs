@@ -389,7 +389,7 @@ pub const NUMBER_MARK: &str = "CB";
 /// The least digits that it is shown with.
 pub const NUMBER_DIGITS: usize = 7;
 
-/// A callback's number as people see it: `CB0001042`.
+/// A callback's number as people see it: `CB0001042`, longer when it needs more digits.
 pub fn shown_number(number: u64) -> String {
     format!("{NUMBER_MARK}{number:0NUMBER_DIGITS$}")
 }
