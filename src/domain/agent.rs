@@ -99,7 +99,7 @@ pub struct Agent {
     pub presence: Presence,
     /// Why, in their words or the engine's.
     pub reason: Option<String>,
-    /// Since when.
+    /// When they came to want that, by the wall clock.
     pub presence_since: Timestamp,
     /// Offers missed in a row.
     pub missed_offers: u32,

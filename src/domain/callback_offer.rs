@@ -75,7 +75,7 @@ pub struct Situation {
 /// Whether one kind of callback is offered, and what decided it; none where nothing can be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// It is.
+    /// Whether a customer may choose it now.
     pub offered: bool,
     /// Why, or why not.
     pub reason: Option<Reason>,

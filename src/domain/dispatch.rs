@@ -172,7 +172,7 @@ pub struct Dispatch {
     pub caused_at: Timestamp,
     /// Not before this, by the wall clock.
     pub not_before: Timestamp,
-    /// What.
+    /// What to send or to make.
     pub task: Task,
 }
 
@@ -325,7 +325,7 @@ impl Provider {
 /// A meeting that was made. Whoever has a link can come in: it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Meeting {
-    /// By whom.
+    /// Who made it, and can move or delete it.
     pub provider: Provider,
     /// What the provider calls it.
     pub id: String,

@@ -356,7 +356,7 @@ pub struct Membership {
 /// How much an agent can hold at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// In all.
+    /// Units of all media together.
     pub units: u32,
     /// Per medium, where it has a bound of its own.
     pub media: PerMedium<Option<u32>>,

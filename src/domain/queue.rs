@@ -15,20 +15,20 @@ use super::zone::TimeZone;
 /// A time during which offers were, or are, paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
-    /// From.
+    /// When it began, by the wall clock.
     pub from: Timestamp,
-    /// To; `NEVER` while it lasts.
+    /// When it ended; `NEVER` while it lasts.
     pub to: Timestamp,
 }
 
 /// What a supervisor stopped, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
-    /// Since when.
+    /// When it was stopped, by the wall clock.
     pub since: Timestamp,
-    /// Ends by itself then.
+    /// When it ends by itself; none where somebody has to resume it.
     pub until: Option<Timestamp>,
-    /// Why.
+    /// In the supervisor's words.
     pub reason: Option<String>,
 }
 

@@ -58,13 +58,13 @@ pub enum Refusal {
     /// The same external id stands in another callback.
     #[error("a callback with this external_id exists already")]
     Duplicate {
-        /// Which.
+        /// The one that has it.
         id: CallbackId,
     },
     /// The contact waits for the same already.
     #[error("this contact has a callback waiting there already; move or cancel that one")]
     DuplicateContact {
-        /// Which.
+        /// The one that waits.
         id: CallbackId,
     },
     /// The queue isn't open then.

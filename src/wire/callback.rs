@@ -38,7 +38,7 @@ pub enum View {
 /// What is known and allowed where a callback is shown, over HTTP, on a socket and in a webhook.
 #[derive(Debug, Clone, Copy)]
 pub struct RenderContext<'a> {
-    /// To whom.
+    /// How much of it may be seen.
     pub view: View,
     /// Its queue; none if that was removed since.
     pub queue: Option<&'a Queue>,

@@ -143,7 +143,7 @@ pub struct Request {
     pub reason: Option<String>,
     /// One line.
     pub short_description: Option<String>,
-    /// Any more.
+    /// What goes beyond that line; may have several.
     pub description: Option<String>,
     /// Where it came from.
     pub origin: Origin,
@@ -246,13 +246,13 @@ pub enum Fallback {
 /// An agent asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preferred {
-    /// Who.
+    /// Who is asked for.
     pub agent: AgentId,
-    /// How firmly.
+    /// Whether they are waited for while they are away.
     pub mode: PreferMode,
     /// How long, from the moment the callback is queued.
     pub wait_seconds: u32,
-    /// And then.
+    /// Who may have it when that time is over.
     pub fallback: Fallback,
 }
 

@@ -11,9 +11,9 @@ const STEPS: f64 = 12.0;
 /// Waits, summed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Waits {
-    /// How many.
+    /// Number of waits.
     pub count: u64,
-    /// In all.
+    /// The time of all of them together.
     pub sum: Span,
     /// The longest.
     pub longest: Span,
