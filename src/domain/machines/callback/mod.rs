@@ -275,7 +275,7 @@ impl CallbackMachine {
             }
             CallbackMessage::GraceOver { agent } => self.grace_over(now, &agent, &mut draft),
             CallbackMessage::AgentLost { agent, since } => {
-                self.set_agent_lost_since(&agent, Some(since))
+                self.set_agent_lost_since(&agent, Some(since));
             }
             CallbackMessage::AgentBack { agent } => self.set_agent_lost_since(&agent, None),
             CallbackMessage::QueueChanged(queue) => self.queue_changed(now, queue, &mut draft),
