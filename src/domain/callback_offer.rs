@@ -44,7 +44,7 @@ impl Reason {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself, in any mix")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Situation {
-    /// The moment.
+    /// When it is asked, by the wall clock.
     pub now: Timestamp,
     /// The queue is open.
     pub open: bool,

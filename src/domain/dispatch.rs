@@ -59,9 +59,9 @@ impl MailKind {
 /// A booked time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
-    /// Its start.
+    /// When it begins, by the wall clock.
     pub start: Timestamp,
-    /// Its length.
+    /// How long it is, in whole minutes.
     pub minutes: u32,
 }
 
@@ -81,9 +81,9 @@ impl Slot {
 /// How long a customer is likely to wait, in minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
-    /// Hardly sooner.
+    /// They will hardly wait less.
     pub low_minutes: u32,
-    /// Hardly later; not below `low_minutes`.
+    /// They will hardly wait more; not below `low_minutes`.
     pub high_minutes: u32,
 }
 

@@ -196,7 +196,7 @@ pub enum CallbackEvent {
     },
     /// `callback.carried_over`.
     CarriedOver {
-        /// To when.
+        /// When it falls due instead, by the wall clock.
         due: Timestamp,
         /// Why it waits.
         why: OpenReason,

@@ -347,7 +347,7 @@ impl QueueSettings {
 /// An agent's place in a queue.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Membership {
-    /// The queue.
+    /// A queue that they serve.
     pub queue: QueueId,
     /// 1 (first choice) to 9.
     pub preference: u8,

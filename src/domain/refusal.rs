@@ -23,7 +23,7 @@ pub enum Refusal {
     /// The state doesn't allow the action.
     #[error("{action} isn't possible while the callback is {}", state.as_str())]
     IllegalTransition {
-        /// The state.
+        /// The state that it is in.
         state: State,
         /// The action's name.
         action: &'static str,

@@ -48,7 +48,7 @@ pub struct Resolved {
 pub struct Missing {
     /// What the clock shows at the first instant after the gap.
     pub next_local: LocalTime,
-    /// That instant.
+    /// The first instant after the gap.
     pub next_at: Timestamp,
 }
 

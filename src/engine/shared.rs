@@ -30,15 +30,15 @@ use crate::domain::refusal::Refusal;
 pub(crate) struct Shared {
     /// Which one it is.
     pub(crate) workspace: WorkspaceId,
-    /// Its bounds.
+    /// What it may hold and how long it may wait, as configured.
     pub(crate) limits: Limits,
-    /// Its clocks.
+    /// Wall and steady time; held while the store stalls.
     pub(crate) clock: Arc<Clock>,
-    /// Its door.
+    /// Bounds the commands under way.
     pub(crate) door: Door,
     /// What can be read at once.
     pub(crate) boards: Boards,
-    /// Its counters.
+    /// What any thread may count and read.
     pub(crate) gauges: Gauges,
     /// Its secret, once it is known.
     pub(crate) secret: OnceLock<Arc<[u8; 32]>>,
@@ -52,9 +52,9 @@ pub(crate) struct Shared {
 pub(crate) struct Gate {
     /// Which life: entry numbers of another one say nothing here.
     pub(crate) life: u64,
-    /// Takes commands.
+    /// Where commands and questions go.
     pub(crate) door: Addr<DoorActor>,
-    /// Takes reads.
+    /// Where rows are read.
     pub(crate) library: Arc<dyn Library>,
     /// What is measured.
     pub(crate) ledger: SharedLedger,

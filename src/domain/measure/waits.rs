@@ -15,7 +15,7 @@ pub struct Waits {
     pub count: u64,
     /// The time of all of them together.
     pub sum: Span,
-    /// The longest.
+    /// The longest single one.
     pub longest: Span,
     /// How many by step: step `n` holds waits of up to 2^(n/12) − 1 seconds.
     pub steps: BTreeMap<u8, u64>,

@@ -26,7 +26,7 @@ pub struct Create {
     pub token: Token,
     /// The new callback's id.
     pub id: CallbackId,
-    /// Its number.
+    /// Counted per workspace; shown as `CB0001042`.
     pub number: u64,
     /// What was asked for.
     pub wish: Wish,
@@ -142,7 +142,7 @@ pub enum CallbackMessage {
     MeetingMade {
         /// Marks what asked for it, so that it hears when this is durable.
         token: Token,
-        /// The meeting.
+        /// As its provider has it now.
         meeting: Meeting,
         /// Mails that should have had its link went out without.
         late: bool,

@@ -182,7 +182,7 @@ pub struct Reserve {
     pub token: Option<Token>,
     /// Which callback.
     pub callback: CallbackId,
-    /// Its medium.
+    /// Phone or video: each has seats of its own.
     pub medium: Medium,
     /// Where it shall be.
     pub booking: Booking,
@@ -212,7 +212,7 @@ pub struct Seated {
 pub enum SlotQuestion {
     /// What is taken of those that start in `from .. to`.
     Between {
-        /// Of this medium.
+        /// Phone or video: each has seats of its own.
         medium: Medium,
         /// The earliest start, inclusive.
         from: Timestamp,
@@ -232,7 +232,7 @@ pub enum SlotQuestion {
     Near {
         /// Of this medium.
         medium: Medium,
-        /// The start.
+        /// The start that was asked for and can't be had.
         start: Timestamp,
     },
 }
