@@ -32,7 +32,7 @@ pub enum RunError {
     Listen {
         /// The address.
         address: String,
-        /// Why.
+        /// What the system said.
         source: io::Error,
     },
     /// Serving failed.

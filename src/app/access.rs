@@ -32,7 +32,7 @@ pub enum BadAccess {
     File {
         /// The file.
         path: String,
-        /// Why.
+        /// What the system said.
         source: io::Error,
     },
     /// It holds no keys that can be used.
@@ -40,7 +40,7 @@ pub enum BadAccess {
     Keys {
         /// The file.
         path: String,
-        /// Why.
+        /// What is wrong with them.
         source: BadKeys,
     },
 }

@@ -82,7 +82,7 @@ impl Engagement {
 /// Work outside Ringback that takes an agent's units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExternalLoad {
-    /// Units taken.
+    /// Units of capacity that it takes.
     pub units: u32,
     /// Until when, by the wall clock.
     pub until: Timestamp,
@@ -99,13 +99,13 @@ pub struct Agent {
     pub presence: Presence,
     /// Why, in their words or the engine's.
     pub reason: Option<String>,
-    /// Since when.
+    /// When they came to want that, by the wall clock.
     pub presence_since: Timestamp,
     /// Offers missed in a row.
     pub missed_offers: u32,
     /// Idle since, by the steady clock: the end of the last wrap-up, or becoming available.
     pub idle_since: Timestamp,
-    /// Work elsewhere.
+    /// Work elsewhere, until it ends.
     pub external: Option<ExternalLoad>,
     /// Rises with each change of the settings, for their `ETag`: whoever sets an agent up must not
     /// be refused because the agent went for lunch meanwhile.
@@ -117,7 +117,7 @@ pub struct Agent {
 pub struct AgentView {
     /// The stored facts.
     pub agent: Arc<Agent>,
-    /// Open sessions.
+    /// Those that are up; none: the agent isn't connected.
     pub sessions: Vec<SessionId>,
     /// Since when a session has been up without a break, or none has.
     pub connection_since: Timestamp,
@@ -151,7 +151,7 @@ impl AgentView {
 /// The whole truth for a session that has just connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Welcome {
-    /// The session.
+    /// The one that has just come up, and gets this.
     pub session: SessionId,
     /// The agent.
     pub agent: Arc<Agent>,

@@ -34,9 +34,9 @@ use super::zone::TimeZone;
 /// One agent's refusals of one callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declined {
-    /// Who.
+    /// Who declined it, or missed an offer of it.
     pub agent: AgentId,
-    /// How often.
+    /// How often, so that the time until the next offer can grow.
     pub times: u32,
     /// Not offered to them again until then, by the steady clock; `NEVER` for good.
     pub until: Timestamp,
@@ -85,16 +85,16 @@ impl Unroutable {
 /// What a customer was told of the wait, and when; scored by the first call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
-    /// When.
+    /// When they were told, by the wall clock.
     pub at: Timestamp,
-    /// What.
+    /// The wait as it was estimated then.
     pub estimate: Estimate,
 }
 
 /// An agent's last action, so that its repetition gets the same answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastAction {
-    /// Who.
+    /// Who acted.
     pub agent: AgentId,
     /// Digest of the action with all its fields.
     pub digest: u64,
@@ -389,7 +389,7 @@ pub const NUMBER_MARK: &str = "CB";
 /// The least digits that it is shown with.
 pub const NUMBER_DIGITS: usize = 7;
 
-/// A callback's number as people see it: `CB0001042`.
+/// A callback's number as people see it: `CB0001042`, longer when it needs more digits.
 pub fn shown_number(number: u64) -> String {
     format!("{NUMBER_MARK}{number:0NUMBER_DIGITS$}")
 }

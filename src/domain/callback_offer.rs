@@ -44,7 +44,7 @@ impl Reason {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself, in any mix")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Situation {
-    /// The moment.
+    /// When it is asked, by the wall clock.
     pub now: Timestamp,
     /// The queue is open.
     pub open: bool,
@@ -75,7 +75,7 @@ pub struct Situation {
 /// Whether one kind of callback is offered, and what decided it; none where nothing can be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// It is.
+    /// Whether a customer may choose it now.
     pub offered: bool,
     /// Why, or why not.
     pub reason: Option<Reason>,

@@ -9,7 +9,7 @@ use super::time::Timestamp;
 pub struct Denied {
     /// The number.
     pub phone: PhoneNumber,
-    /// Since when.
+    /// When it was put there, by the wall clock.
     pub since: Timestamp,
     /// Who put it there.
     pub by: By,

@@ -59,9 +59,9 @@ impl MailKind {
 /// A booked time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
-    /// Its start.
+    /// When it begins, by the wall clock.
     pub start: Timestamp,
-    /// Its length.
+    /// How long it is, in whole minutes.
     pub minutes: u32,
 }
 
@@ -81,9 +81,9 @@ impl Slot {
 /// How long a customer is likely to wait, in minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
-    /// Hardly sooner.
+    /// They will hardly wait less.
     pub low_minutes: u32,
-    /// Hardly later; not below `low_minutes`.
+    /// They will hardly wait more; not below `low_minutes`.
     pub high_minutes: u32,
 }
 
@@ -172,7 +172,7 @@ pub struct Dispatch {
     pub caused_at: Timestamp,
     /// Not before this, by the wall clock.
     pub not_before: Timestamp,
-    /// What.
+    /// What to send or to make.
     pub task: Task,
 }
 
@@ -325,7 +325,7 @@ impl Provider {
 /// A meeting that was made. Whoever has a link can come in: it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Meeting {
-    /// By whom.
+    /// Who made it, and can move or delete it.
     pub provider: Provider,
     /// What the provider calls it.
     pub id: String,

@@ -58,7 +58,7 @@ pub enum Change {
     },
     /// A version of a callback's texts was written.
     Request {
-        /// Whose.
+        /// The callback whose texts they are.
         callback: CallbackId,
         /// What they were, where they are known to the step.
         before: Option<Arc<Request>>,
@@ -67,7 +67,7 @@ pub enum Change {
     },
     /// An interaction has ended and left the callback's record; counted from 0.
     Interaction {
-        /// Whose.
+        /// The callback that it belonged to.
         callback: CallbackId,
         /// Which: its place among the ended ones.
         index: u32,
@@ -105,14 +105,14 @@ pub enum WebhookChange {
     Progress(Arc<Progress>),
     /// It is to be sent an event again that was given up.
     Again {
-        /// Which webhook.
+        /// The webhook that gave it up.
         webhook: WebhookId,
         /// The event's id.
         event: u64,
     },
     /// An event that was to be sent again stands in its progress now.
     TakenAgain {
-        /// Which webhook.
+        /// The webhook that it goes to.
         webhook: WebhookId,
         /// The event's id.
         event: u64,
@@ -126,21 +126,21 @@ pub enum Effect {
     Send(Letter),
     /// Answer a command, when durable.
     Answer {
-        /// Which.
+        /// Marks the command.
         token: Token,
-        /// How.
+        /// What came of the command, or why nothing did.
         result: Box<Result<Answer, Refusal>>,
     },
     /// Send frames to sessions, when durable.
     Notify {
-        /// To which.
+        /// All that are to have it; one that is gone by then is passed over.
         sessions: Vec<SessionId>,
-        /// What.
+        /// The same for each of them.
         notice: Notice,
     },
     /// End these sessions with a close code, when durable (4403: the agent was removed).
     CloseSessions {
-        /// Which.
+        /// All of the agent's.
         sessions: Vec<SessionId>,
     },
     /// Show readers an agent, when durable; `None`: removed.
@@ -149,14 +149,14 @@ pub enum Effect {
     PublishQueue(QueueId, Option<Arc<Queue>>),
     /// The machine may be let go: its callback is dormant or over.
     LetGo,
-    /// Of the scheduler: read dormant callbacks due in `from ..= until`, at most `limit`, and tell
-    /// it with `SchedulerMessage::Window`.
+    /// Of the scheduler: read dormant callbacks behind `after` and due up to `until`, at most
+    /// `limit`, and tell it with `SchedulerMessage::Window`.
     ReadDue {
         /// The read's number, which its answer carries.
         read: u64,
-        /// From here, exclusive; `None` from the beginning.
+        /// Behind this one in order of due time and id; `None` from the beginning.
         after: Option<(Timestamp, CallbackId)>,
-        /// To here.
+        /// Those due by then, this instant included.
         until: Timestamp,
         /// At most so many.
         limit: usize,
@@ -236,7 +236,7 @@ pub enum Answer {
     Served {
         /// Called off by that.
         closed: Vec<CallbackId>,
-        /// Kept.
+        /// Left as they were: an agent has them, or they are booked and that was to stay.
         kept: Vec<CallbackId>,
     },
     /// Slots, free ones.
@@ -319,11 +319,11 @@ pub struct Trace {
 /// An agent, seen from one callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Who.
+    /// Who is looked at.
     pub agent: AgentId,
     /// The first test failed; `None`: eligible now.
     pub failed: Option<Failed>,
-    /// What exactly.
+    /// What decided it, in words and with the values that did.
     pub detail: String,
 }
 
@@ -381,7 +381,7 @@ pub enum Notice {
         callback: CallbackId,
         /// The offer.
         offer: OfferId,
-        /// Why.
+        /// What came between.
         reason: RevokeReason,
     },
     /// `callback.offer_revoked`, of an offer that the agent declined in another session.
@@ -402,7 +402,7 @@ pub enum Notice {
     Assigned {
         /// As it is.
         callback: Snapshot,
-        /// How.
+        /// By accepting an offer, by taking it, or by a supervisor.
         by: AssignedBy,
     },
     /// `callback.updated`.
@@ -414,14 +414,14 @@ pub enum Notice {
     Unassigned {
         /// The callback.
         callback: CallbackId,
-        /// Why.
+        /// What ended it.
         reason: UnassignReason,
     },
     /// `agent.presence_changed`.
     PresenceChanged {
         /// As it is now.
         agent: Arc<Agent>,
-        /// By whom.
+        /// The agent, a supervisor, or a rule.
         by: PresenceBy,
     },
     /// `queue.updated`.

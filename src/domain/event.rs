@@ -59,14 +59,14 @@ pub enum CallbackEvent {
         medium: Medium,
         /// The booked start.
         start: Option<Timestamp>,
-        /// By whom.
+        /// Who asked for it.
         by: By,
     },
     /// `callback.rescheduled`.
     Rescheduled {
         /// The new start; `None` for asap.
         start: Option<Timestamp>,
-        /// By whom.
+        /// Who moved it; `Engine` where the rules of its zone have changed.
         by: By,
     },
     /// `callback.canceled`.
@@ -75,7 +75,7 @@ pub enum CallbackEvent {
         reason: ClosedReason,
         /// In the words of who called it off.
         text: Option<String>,
-        /// By whom.
+        /// Who called it off.
         by: By,
     },
     /// `callback.queued`.
@@ -89,25 +89,25 @@ pub enum CallbackEvent {
     Offered {
         /// The offer.
         offer: OfferId,
-        /// To whom.
+        /// Whom it was put to, and nobody else meanwhile.
         agent: AgentId,
-        /// Until when.
+        /// When it expires unless it is answered, by the wall clock.
         expires_at: Timestamp,
     },
     /// `callback.accepted`.
     Accepted {
         /// The offer.
         offer: OfferId,
-        /// By whom.
+        /// Who took it, and has it from now on.
         agent: AgentId,
     },
     /// `callback.declined`.
     Declined {
         /// The offer.
         offer: OfferId,
-        /// By whom.
+        /// Who didn't take it.
         agent: AgentId,
-        /// Why.
+        /// One of the queue's `decline_reasons`; where it lists none, any words.
         reason: Option<String>,
     },
     /// `callback.offer_expired`.
@@ -123,28 +123,28 @@ pub enum CallbackEvent {
         offer: OfferId,
         /// To whom it was.
         agent: AgentId,
-        /// Why.
+        /// What came between; the agent isn't to blame.
         reason: RevokeReason,
     },
     /// `callback.assigned`.
     Assigned {
-        /// To whom.
+        /// Who has it from now on.
         agent: AgentId,
-        /// How.
+        /// By accepting an offer, by taking it, or by a supervisor.
         by: AssignedBy,
     },
     /// `callback.unassigned`.
     Unassigned {
-        /// From whom.
+        /// Who had it.
         agent: AgentId,
-        /// Why.
+        /// What ended it: most often what becomes of the callback next.
         reason: UnassignReason,
     },
     /// `callback.calling`.
     Calling {
-        /// By whom.
+        /// Who calls.
         agent: AgentId,
-        /// Which attempt.
+        /// The interaction's `attempt`, counted from 1.
         attempt: u32,
     },
     /// `callback.answered`.
@@ -161,7 +161,7 @@ pub enum CallbackEvent {
     },
     /// `callback.retry_scheduled`.
     RetryScheduled {
-        /// When.
+        /// When it falls due again, by the wall clock.
         at: Timestamp,
         /// How many attempts were made.
         attempts: u32,
@@ -174,12 +174,12 @@ pub enum CallbackEvent {
         queue: QueueId,
         /// The agent asked for.
         agent: Option<AgentId>,
-        /// By whom.
+        /// Who sent it back.
         by: By,
     },
     /// `callback.updated`.
     Updated {
-        /// By whom.
+        /// Who changed it.
         by: By,
         /// Names of the fields that changed.
         fields: Vec<String>,
@@ -196,7 +196,7 @@ pub enum CallbackEvent {
     },
     /// `callback.carried_over`.
     CarriedOver {
-        /// To when.
+        /// When it falls due instead, by the wall clock.
         due: Timestamp,
         /// Why it waits.
         why: OpenReason,
@@ -222,13 +222,13 @@ pub enum CallbackEvent {
     },
     /// `callback.closed`.
     Closed {
-        /// How.
+        /// Complete or abandoned: what is called off is `Canceled`.
         state: FinalState,
-        /// Why.
+        /// Tells those apart who end alike: expired, used up, given up.
         reason: ClosedReason,
         /// The closing code.
         disposition: Option<String>,
-        /// By whom.
+        /// Who closed it; `Engine` where a rule did.
         by: By,
     },
 }
@@ -238,23 +238,23 @@ pub enum CallbackEvent {
 pub enum AgentEvent {
     /// `agent.connected`: a session came up.
     Connected {
-        /// Which.
+        /// One of several that the agent may have at once.
         session: SessionId,
     },
     /// `agent.disconnected`: a session went.
     Disconnected {
-        /// Which.
+        /// The one that went.
         session: SessionId,
         /// Sessions that remain.
         remaining: u32,
     },
     /// `agent.presence_changed`.
     PresenceChanged {
-        /// To what.
+        /// What they want from now on.
         presence: Presence,
-        /// Why.
+        /// In the words of who set it; where a rule did, the rule's name.
         reason: Option<String>,
-        /// By whom.
+        /// The agent, a supervisor, or a rule.
         by: PresenceBy,
     },
 }
@@ -268,9 +268,9 @@ pub enum QueueEvent {
         intake: bool,
         /// Nothing is offered.
         offers: bool,
-        /// Why.
+        /// In the supervisor's words.
         reason: Option<String>,
-        /// Until when.
+        /// When it ends by itself; none where somebody has to resume it.
         until: Option<Timestamp>,
     },
     /// `queue.resumed`.

@@ -253,12 +253,6 @@ impl Hours {
         Walk(self).closes_at(at)
     }
 
-    /// The first instant after `at` from which it is open where it was closed, or the other way
-    /// round; none within [`LOOK_AHEAD_DAYS`].
-    pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
-        if self.is_open(at) { self.closes_at(at) } else { self.next_open(at) }
-    }
-
     /// The interval that holds the instant, as [`Self::intervals`] has it; none where it is
     /// closed.
     pub fn interval_at(&self, at: Timestamp) -> Option<Interval> {

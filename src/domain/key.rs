@@ -42,7 +42,7 @@ impl fmt::Display for TokenHash {
 pub enum Grant {
     /// To ask for callbacks, in the name of a channel.
     Channel {
-        /// The channel.
+        /// The one that its callbacks come from.
         channel: Channel,
         /// It may stand in a page: what it is held to then.
         public: Option<PublicUse>,

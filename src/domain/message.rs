@@ -1,4 +1,8 @@
-//! What machines say to each other, and what the world says to them: closed enums, in imperative.
+//! What machines say to each other, and what the world says to them, as closed enums.
+//!
+//! What asks for something is an imperative (`Reserve`, `Release`). What tells what has happened is
+//! in the past tense (`Seen`, `Slept`, `AgentLost`), and so is an answer (`Reserved`, `Claimed`).
+//! A fact obliges nobody: the receiver decides what follows from it.
 //!
 //! Between any two machines letters arrive in the order in which they were sent; between different
 //! pairs any order must do. Nothing here is lost or doubled: that is the engine's promise.

@@ -14,6 +14,7 @@ pub mod duplicates;
 pub mod effect;
 pub mod estimate;
 pub mod event;
+pub(crate) mod fnv;
 pub mod hours;
 pub mod ids;
 pub mod key;

@@ -347,7 +347,7 @@ impl QueueSettings {
 /// An agent's place in a queue.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Membership {
-    /// The queue.
+    /// A queue that they serve.
     pub queue: QueueId,
     /// 1 (first choice) to 9.
     pub preference: u8,
@@ -356,7 +356,7 @@ pub struct Membership {
 /// How much an agent can hold at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// In all.
+    /// Units of all media together.
     pub units: u32,
     /// Per medium, where it has a bound of its own.
     pub media: PerMedium<Option<u32>>,

@@ -15,20 +15,20 @@ use super::zone::TimeZone;
 /// A time during which offers were, or are, paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
-    /// From.
+    /// When it began, by the wall clock.
     pub from: Timestamp,
-    /// To; `NEVER` while it lasts.
+    /// When it ended; `NEVER` while it lasts.
     pub to: Timestamp,
 }
 
 /// What a supervisor stopped, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
-    /// Since when.
+    /// When it was stopped, by the wall clock.
     pub since: Timestamp,
-    /// Ends by itself then.
+    /// When it ends by itself; none where somebody has to resume it.
     pub until: Option<Timestamp>,
-    /// Why.
+    /// In the supervisor's words.
     pub reason: Option<String>,
 }
 
@@ -109,12 +109,8 @@ impl Queue {
         last
     }
 
-    /// How long the queue's clock ran between two instants: open, and offers not paused.
-    pub fn ran_between(&self, from: Timestamp, to: Timestamp) -> Span {
-        self.ran_within(from, to, &[])
-    }
-
-    /// The same, counting only what contact hours allow in all `zones`.
+    /// How long the queue's clock ran between two instants: open, offers not paused, and contact
+    /// hours allowing it in all `zones`.
     fn ran_within(&self, from: Timestamp, to: Timestamp, zones: &[TimeZone]) -> Span {
         let mut ran = self.open_within(from, to, zones);
         for pause in &self.pauses {
@@ -223,11 +219,4 @@ pub struct Staff {
     pub available: u32,
     /// Of these, with room for one more of a medium.
     pub free: PerMedium<u32>,
-}
-
-/// A queue as readers see it; published with each change.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueueView {
-    /// The stored facts.
-    pub queue: Arc<Queue>,
 }

@@ -23,7 +23,7 @@ pub enum Refusal {
     /// The state doesn't allow the action.
     #[error("{action} isn't possible while the callback is {}", state.as_str())]
     IllegalTransition {
-        /// The state.
+        /// The state that it is in.
         state: State,
         /// The action's name.
         action: &'static str,
@@ -58,13 +58,13 @@ pub enum Refusal {
     /// The same external id stands in another callback.
     #[error("a callback with this external_id exists already")]
     Duplicate {
-        /// Which.
+        /// The one that has it.
         id: CallbackId,
     },
     /// The contact waits for the same already.
     #[error("this contact has a callback waiting there already; move or cancel that one")]
     DuplicateContact {
-        /// Which.
+        /// The one that waits.
         id: CallbackId,
     },
     /// The queue isn't open then.

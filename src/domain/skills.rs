@@ -99,7 +99,7 @@ impl Default for Preference {
 /// One skill as an agent holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Held {
-    /// How well.
+    /// How well they do it.
     pub level: Level,
     /// How gladly work that needs it is given to the agent.
     pub preference: Preference,

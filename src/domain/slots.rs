@@ -106,13 +106,13 @@ pub struct Staffing {
 /// A queue's slots: its settings and what is taken, seen from a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct SlotBook<'a> {
-    /// The settings.
+    /// The queue's: its hours, and how its slots are made.
     pub settings: &'a QueueSettings,
     /// What is taken.
     pub bookings: &'a Bookings,
     /// Who serves it.
     pub staffing: Staffing,
-    /// The moment.
+    /// What notice and horizon are counted from, by the wall clock.
     pub now: Timestamp,
 }
 

@@ -105,8 +105,10 @@ impl fmt::Debug for Span {
 ///
 /// Appointments (a scheduled start, an opening, a retry) follow `wall`, which may jump. Time-outs
 /// (an offer's, a grace period's) follow `steady`, which never jumps and stands still while the
-/// store is stalled. Both start from the same instant when the process starts, so a steady
-/// deadline can be stored as it is and read again as wall time after a restart.
+/// store is stalled. Both start from the same instant when the process starts, and part from then
+/// on: a steady instant means nothing to people, nor to another process. Callbacks are stored with
+/// the gap between the two, and who shows their time-outs, or goes on with them after a restart,
+/// counts them anew (`Callback::on_wall`, `Callback::rebase`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// The wall clock.

@@ -21,6 +21,7 @@ use jiff::tz::{AmbiguousOffset, TimeZoneDatabase};
 pub use countries::zones_of;
 
 use super::civil::{Date, LocalTime, shown};
+use super::fnv::Fnv;
 use super::time::Timestamp;
 
 /// No name in tzdb is longer than 32 characters.
@@ -47,7 +48,7 @@ pub struct Resolved {
 pub struct Missing {
     /// What the clock shows at the first instant after the gap.
     pub next_local: LocalTime,
-    /// That instant.
+    /// The first instant after the gap.
     pub next_at: Timestamp,
 }
 
@@ -324,7 +325,7 @@ pub fn rules() -> u64 {
     };
     let newer = NEWER.get().map(names).unwrap_or_default();
     let names: BTreeSet<String> = names(&bundled).into_iter().chain(newer).collect();
-    let mut digest = Digest::default();
+    let mut digest = Fnv::default();
     for name in names {
         let newer = NEWER.get().and_then(|newer| newer.get(&name).ok());
         let Some(zone) = newer.or_else(|| bundled.get(&name).ok()) else { continue };
@@ -335,24 +336,7 @@ pub fn rules() -> u64 {
             digest.take(&change.offset().seconds().to_be_bytes());
         }
     }
-    digest.0
-}
-
-/// FNV-1a: it must stay the same over releases, which the standard library's doesn't promise.
-struct Digest(u64);
-
-impl Default for Digest {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Digest {
-    fn take(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
+    digest.value()
 }
 
 /// The bundled database; parsed zones stay cached in it.

@@ -11,6 +11,7 @@ use std::collections::btree_map::Entry;
 use super::hashes::{Gathered, Hashes};
 use crate::domain::callback::{Callback, ContactKey};
 use crate::domain::effect::Change;
+use crate::domain::fnv::Fnv;
 
 /// The counts.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -91,11 +92,9 @@ fn is_active(callback: &Callback) -> bool {
     !callback.state().is_final()
 }
 
-/// FNV-1a (Fowler, Noll, Vo): no more than an even spread is needed.
+/// No more than an even spread is needed.
 fn hash(key: ContactKey) -> u64 {
-    key.0.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    Fnv::of(&[&key.0])
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub struct Keyed {
 pub struct Kept {
     /// The command.
     pub keyed: Keyed,
-    /// When.
+    /// When it was answered, by the wall clock: [`Kept::FOR`] runs from here.
     pub at: Timestamp,
     /// What was answered.
     pub answer: KeptAnswer,
@@ -84,7 +84,7 @@ pub enum KeptAnswer {
     Served {
         /// Called off by that.
         closed: Vec<CallbackId>,
-        /// Kept.
+        /// Left as they were.
         kept: Vec<CallbackId>,
     },
     /// A queue's version (pause, resume).

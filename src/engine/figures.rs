@@ -338,7 +338,7 @@ impl Line {
 /// A queue's line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineFigures {
-    /// Whose.
+    /// The queue whose line it is.
     pub queue: QueueId,
     /// Callbacks queued.
     pub waiting: u64,

@@ -83,11 +83,11 @@ pub enum ToSession {
     Welcome(Box<Welcome>),
     /// Something happened.
     Notice(Notice),
-    /// The session's own command `frame` was carried out, or not. `Done` or a callback.
+    /// The session's own command `frame` was carried out, or not. What it changed comes by notices.
     Answer {
         /// The session's own count of its commands.
         frame: u64,
-        /// How.
+        /// Nothing, or why it wasn't carried out.
         result: Result<(), Refusal>,
     },
     /// The session must end, with this WebSocket close code (4403, 1012).

@@ -22,8 +22,6 @@ pub struct Health {
     pub live: usize,
     /// Commands under way.
     pub in_flight: usize,
-    /// The most messages that were on their way among actors at once: permits × fan-out.
-    pub letters_most: usize,
     /// Steps that panicked since the process started.
     pub panics: u64,
     /// Machines that are set aside: they panicked again and again, or their record is damaged.

@@ -29,6 +29,7 @@ use super::queue_actor::BeginRemoval;
 use super::shell::post;
 use crate::domain::callback::{Channel, Snapshot};
 use crate::domain::effect::Answer;
+use crate::domain::fnv::Fnv;
 use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::machines::callback::CallbackMachine;
 use crate::domain::message::{
@@ -486,10 +487,7 @@ fn first_eight(digest: &[u8; 32]) -> u64 {
     digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
-/// FNV-1a (Fowler, Noll, Vo): a filter needs no more than an even spread.
+/// A filter needs no more than an even spread.
 fn external_hash(channel: Channel, id: &str) -> u64 {
-    let bytes = channel.as_str().bytes().chain([0]).chain(id.bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    Fnv::of(&[channel.as_str().as_bytes(), &[0], id.as_bytes()])
 }

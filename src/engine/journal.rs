@@ -161,15 +161,9 @@ impl Drop for Tasks {
 
 /// How a journal was closed.
 #[derive(Debug)]
-pub struct Closed<O> {
-    /// Outputs whose entries became durable while it closed: let them go, in this order.
-    pub released: Vec<O>,
-    /// Outputs whose entries may or may not be durable: never let them go.
-    pub dropped: Vec<O>,
-    /// All that was taken is durable.
+pub struct Closed {
+    /// All that was taken is durable. If not, any part of it may be: the next start finds out.
     pub is_durable: bool,
-    /// The tables have all of it, so that the next start has nothing to read again.
-    pub is_projected: bool,
 }
 
 impl<O> Journal<O> {
@@ -267,36 +261,14 @@ impl<O> Journal<O> {
         self.held.drain(..free).map(|(_, output)| output).collect()
     }
 
-    /// What is held, in order: during a stall answers are replaced by refusals here.
-    pub fn held(&mut self) -> impl Iterator<Item = &mut O> {
-        self.held.iter_mut().map(|(_, output)| output)
-    }
-
     /// Number of the newest entry taken.
     pub fn newest(&self) -> EntryNumber {
         self.newest
     }
 
-    /// Number of the newest entry that this thread knows to be durable.
-    pub fn durable(&self) -> EntryNumber {
-        self.durable
-    }
-
     /// What it stands on, for figures: gone when the journal and its tasks are.
     pub(super) fn shared(&self) -> Weak<Shared> {
         Arc::downgrade(&self.shared)
-    }
-
-    /// Number of the newest entry that the tables have, for metrics.
-    pub fn projected(&self) -> EntryNumber {
-        self.shared.watermark()
-    }
-
-    /// For other threads: the newest durable number, as soon as the writer has it. Whoever reads
-    /// rows there waits here for `Rows::newest`, as asked after the read; an error means that it
-    /// will never be durable.
-    pub fn durability(&self) -> watch::Receiver<EntryNumber> {
-        self.durability.clone()
     }
 
     /// The overlay or the log is at its bound: the door must not admit what changes state until
@@ -308,7 +280,10 @@ impl<O> Journal<O> {
 
     /// Closes it: all that was taken becomes durable, the tables catch up, both tasks end and the
     /// log is dropped; or, after `within`, they are stopped as they are. Takes no entries before.
-    pub async fn close(mut self, within: Duration) -> Closed<O> {
+    ///
+    /// Outputs that are still held are dropped, durable or not: whoever waits for one has to be
+    /// turned away before.
+    pub async fn close(mut self, within: Duration) -> Closed {
         self.hand_over();
         self.to_writer = None;
         self.shared.hurry_projector();
@@ -322,14 +297,8 @@ impl<O> Journal<O> {
             self.tasks.writer.abort();
             self.tasks.projector.abort();
         }
-        let durable = *self.durability.borrow();
-        let released = self.acknowledge(durable);
-        let dropped = self.held.drain(..).map(|(_, output)| output).collect();
-        Closed {
-            released,
-            dropped,
-            is_durable: durable == self.newest,
-            is_projected: self.shared.watermark() == self.newest,
-        }
+        // The writer's own word: the event of its last group may still be on its way here.
+        let is_durable = *self.durability.borrow() == self.newest;
+        Closed { is_durable }
     }
 }

@@ -18,7 +18,8 @@ use crate::domain::queue::Queue;
 use crate::domain::time::Span;
 use crate::domain::webhook::Webhook;
 
-/// What is known of queues and agents.
+/// What is known of queues, agents, webhooks, keys and the deny list, and of commands under way
+/// that bring something into a queue or take a queue away.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     queues: BTreeMap<QueueId, Arc<Queue>>,

@@ -119,11 +119,11 @@ pub struct ListFilter {
 /// A page to read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListRead {
-    /// What.
+    /// What a callback has to match.
     pub filter: ListFilter,
     /// In which order.
     pub sort: SortKey,
-    /// Backwards.
+    /// The last in that order first.
     pub descending: bool,
     /// At most so many; 1 to 200.
     pub limit: usize,
@@ -145,9 +145,9 @@ pub struct Page<T> {
 pub struct StoredEvent {
     /// Strictly increasing per workspace.
     pub id: u64,
-    /// When.
+    /// When it happened, by the wall clock.
     pub at: Timestamp,
-    /// What.
+    /// What happened.
     pub event: Event,
 }
 

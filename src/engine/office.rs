@@ -52,7 +52,7 @@ use crate::domain::time::{Now, Timestamp};
 pub(crate) struct Singles {
     /// Decides who gets what.
     pub(crate) router: Addr<RouterActor>,
-    /// Wakes.
+    /// Wakes machines, and dormant callbacks when they are due.
     pub(crate) scheduler: Addr<SchedulerActor>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Singles {
 pub(crate) struct Office {
     /// What other threads see too.
     pub(crate) shared: Arc<Shared>,
-    /// Reads.
+    /// Reads rows of the store, and those on their way there.
     pub(crate) library: Arc<dyn Library>,
     /// Where the actors are.
     pub(crate) directory: Directory,
@@ -111,11 +111,11 @@ pub(crate) struct Todo {
 /// A read of the due order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DueRead {
-    /// Its number.
+    /// Which read it is, for its answer.
     pub(crate) read: u64,
-    /// From here, exclusive.
+    /// Those behind this one in order of due time and id; `None` from the beginning.
     pub(crate) after: Option<(Timestamp, CallbackId)>,
-    /// To here.
+    /// Those due by then, this instant included.
     pub(crate) until: Timestamp,
     /// At most so many.
     pub(crate) limit: usize,

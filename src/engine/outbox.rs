@@ -111,7 +111,7 @@ struct CarrierCounts {
 /// A carrier's figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CarrierFigures {
-    /// Whose.
+    /// Who carries what is counted here.
     pub carrier: Carrier,
     /// Items that aren't done, those whose time hasn't come included.
     pub waiting: u64,

@@ -73,7 +73,7 @@ pub enum StoreError {
 /// One journal entry as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
-    /// Its number.
+    /// One more than that of the entry before.
     pub number: EntryNumber,
     /// What it says, encoded by `store::record`.
     pub bytes: Bytes,
@@ -207,7 +207,7 @@ pub struct RowKey {
 /// One row to write: a value, or none to delete. Index rows have an empty value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowWrite {
-    /// Where.
+    /// The row's table, and its key there.
     pub key: RowKey,
     /// What; `None` deletes.
     pub value: Option<Bytes>,

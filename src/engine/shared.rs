@@ -30,15 +30,15 @@ use crate::domain::refusal::Refusal;
 pub(crate) struct Shared {
     /// Which one it is.
     pub(crate) workspace: WorkspaceId,
-    /// Its bounds.
+    /// What it may hold and how long it may wait, as configured.
     pub(crate) limits: Limits,
-    /// Its clocks.
+    /// Wall and steady time; held while the store stalls.
     pub(crate) clock: Arc<Clock>,
-    /// Its door.
+    /// Bounds the commands under way.
     pub(crate) door: Door,
     /// What can be read at once.
     pub(crate) boards: Boards,
-    /// Its counters.
+    /// What any thread may count and read.
     pub(crate) gauges: Gauges,
     /// Its secret, once it is known.
     pub(crate) secret: OnceLock<Arc<[u8; 32]>>,
@@ -52,9 +52,9 @@ pub(crate) struct Shared {
 pub(crate) struct Gate {
     /// Which life: entry numbers of another one say nothing here.
     pub(crate) life: u64,
-    /// Takes commands.
+    /// Where commands and questions go.
     pub(crate) door: Addr<DoorActor>,
-    /// Takes reads.
+    /// Where rows are read.
     pub(crate) library: Arc<dyn Library>,
     /// What is measured.
     pub(crate) ledger: SharedLedger,
@@ -76,6 +76,8 @@ pub(crate) struct Gauges {
     set_aside: AtomicU64,
     removed: [AtomicU64; Lapsing::ALL.len()],
     letters: AtomicUsize,
+    /// The most that were on their way at once.
+    #[cfg(test)]
     letters_most: AtomicUsize,
     stalls: AtomicU64,
     /// The store isn't the one that this process had.
@@ -93,8 +95,9 @@ pub(crate) struct Gauges {
 impl Gauges {
     /// A letter was posted.
     pub(crate) fn letter_posted(&self) {
-        let now = self.letters.fetch_add(1, Ordering::Relaxed) + 1;
-        self.letters_most.fetch_max(now, Ordering::Relaxed);
+        self.letters.fetch_add(1, Ordering::Relaxed);
+        #[cfg(test)]
+        self.letters_most.fetch_max(self.letters(), Ordering::Relaxed);
     }
 
     /// A letter came out of its mailbox.
@@ -144,6 +147,12 @@ impl Gauges {
     /// Letters on their way.
     pub(crate) fn letters(&self) -> usize {
         self.letters.load(Ordering::Relaxed)
+    }
+
+    /// The most letters that were on their way at once: permits × fan-out bound it.
+    #[cfg(test)]
+    pub(crate) fn letters_most(&self) -> usize {
+        self.letters_most.load(Ordering::Relaxed)
     }
 
     /// The newest entry taken.
@@ -228,7 +237,6 @@ impl Shared {
             taken: self.gauges.taken.load(Ordering::Relaxed),
             live: self.gauges.live.load(Ordering::Relaxed),
             in_flight: self.door.in_flight(),
-            letters_most: self.gauges.letters_most.load(Ordering::Relaxed),
             panics: self.gauges.panics.load(Ordering::Relaxed),
             set_aside: self.gauges.set_aside.load(Ordering::Relaxed),
             removed: Lapsing::ALL

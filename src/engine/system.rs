@@ -127,7 +127,7 @@ pub enum StartError {
     Thread {
         /// Which workspace.
         workspace: WorkspaceId,
-        /// Why.
+        /// What the system said, or that the thread ended before it was ready.
         reason: String,
     },
 }

@@ -17,7 +17,8 @@ use super::instant::{Id, Instant};
 use super::link::{Links, record_url};
 use crate::domain::agent::Lost;
 use crate::domain::callback::{
-    Callback, ClosedReason, Phase, Request, RequestedBy, State, Unroutable,
+    Callback, ClosedReason, NUMBER_MARK, Phase, Request, RequestedBy, State, Unroutable,
+    shown_number,
 };
 use crate::domain::ids::{AgentId, CallbackId};
 use crate::domain::machines::callback::deadlines::{next_deadline, promised_by, runs_out};
@@ -37,7 +38,7 @@ pub enum View {
 /// What is known and allowed where a callback is shown, over HTTP, on a socket and in a webhook.
 #[derive(Debug, Clone, Copy)]
 pub struct RenderContext<'a> {
-    /// To whom.
+    /// How much of it may be seen.
     pub view: View,
     /// Its queue; none if that was removed since.
     pub queue: Option<&'a Queue>,
@@ -56,26 +57,21 @@ pub struct RenderContext<'a> {
     pub omit_context: bool,
 }
 
-/// `CB0001042`: at least seven digits.
-pub fn print_number(number: u64) -> String {
-    format!("CB{number:07}")
-}
-
 /// A callback's number that writes itself as text.
 #[derive(Debug, Clone, Copy)]
 struct Number(u64);
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_str(&print_number(self.0))
+        out.serialize_str(&shown_number(self.0))
     }
 }
 
-/// Reads a number as printed; none for anything else.
+/// Reads a number as it is shown; none for anything else.
 pub fn parse_number(text: &str) -> Option<u64> {
-    let digits = text.strip_prefix("CB")?;
+    let digits = text.strip_prefix(NUMBER_MARK)?;
     let number = digits.parse().ok()?;
-    (print_number(number) == text).then_some(number)
+    (shown_number(number) == text).then_some(number)
 }
 
 /// A callback, ready to be written.

@@ -48,7 +48,7 @@ pub enum ServerFrame<'a> {
     Assigned {
         /// As it is.
         callback: CallbackBody<'a>,
-        /// How.
+        /// `accept`, `supervisor` or `claim`.
         by: &'static str,
     },
     /// An assignment changed.
@@ -60,25 +60,25 @@ pub enum ServerFrame<'a> {
     /// An assignment is over.
     #[serde(rename = "callback.unassigned")]
     Unassigned {
-        /// Which.
+        /// The callback that they don't have any more.
         callback_id: String,
-        /// Why.
+        /// What ended it, as one word.
         reason: &'static str,
     },
     /// The agent's presence changed.
     #[serde(rename = "agent.presence_changed")]
     PresenceChanged {
-        /// To what.
+        /// What they want from now on.
         presence: &'static str,
-        /// Why.
+        /// In the words of who set it; where a rule did, the rule's name.
         reason: Option<&'a str>,
-        /// By whom.
+        /// `agent`, `supervisor` or `engine`.
         by: &'static str,
     },
     /// How long a queue's line is.
     #[serde(rename = "queue.updated")]
     QueueUpdated {
-        /// Which.
+        /// The queue's id.
         queue: &'a str,
         /// Callbacks queued.
         waiting: u32,
@@ -96,7 +96,7 @@ pub enum ServerFrame<'a> {
     Error {
         /// The frame's; none where it couldn't be read.
         id: Option<&'a FrameId>,
-        /// Why.
+        /// What was wrong, and what to do next.
         problem: &'a Problem,
     },
     /// The answer to `ping`.
@@ -209,7 +209,7 @@ pub struct WelcomeBody<'a> {
     pub heartbeat_seconds: u64,
     /// What the agent wants.
     pub presence: &'static str,
-    /// Why.
+    /// What was said with that presence.
     pub reason: Option<&'a str>,
     /// Pending offers.
     pub offers: Vec<OfferBody<'a>>,

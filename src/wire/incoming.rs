@@ -47,23 +47,23 @@ pub struct Incoming {
 pub enum ClientFrame {
     /// To be available, away or offline.
     Presence {
-        /// What.
+        /// What they want from now on.
         presence: Presence,
-        /// Why.
+        /// In the agent's words.
         reason: Option<String>,
     },
     /// To accept or decline an offer.
     AnswerOffer {
-        /// Which.
+        /// The offer meant: an older one is refused.
         offer: OfferId,
-        /// How.
+        /// Whether they take it.
         answer: OfferAnswer,
     },
     /// To do something to a callback.
     Act {
-        /// Which.
+        /// What it is done to.
         callback: CallbackId,
-        /// What.
+        /// The action's name, also where its fields are wrong.
         name: ActionName,
         /// With its fields, or what is wrong with them: that there is no such callback comes first.
         action: Box<Result<Action, Problem>>,

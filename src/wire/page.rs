@@ -21,7 +21,7 @@ const CURSOR_MAX: usize = 2_048;
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub struct PageBody<T> {
-    /// The rows.
+    /// At most `limit`; fewer don't mean the end.
     pub items: Vec<T>,
     /// Where the next page begins; none at the end.
     pub next_cursor: Option<String>,
@@ -30,7 +30,7 @@ pub struct PageBody<T> {
 /// A page asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageQuery {
-    /// Rows.
+    /// At most so many rows; 1 to [`LIMIT_MAX`].
     pub limit: usize,
     /// What the last page's cursor said.
     pub after: Option<Vec<u8>>,

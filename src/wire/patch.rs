@@ -98,9 +98,9 @@ impl Rights {
 pub struct Target<'a> {
     /// The callback, as it is.
     pub full: &'a FullCallback,
-    /// Its queue.
+    /// The queue where it waits: its codes and bounds hold.
     pub queue: &'a Queue,
-    /// The workspace.
+    /// Which queues and agents there are.
     pub known: &'a dyn Known,
     /// Requirements that a callback may have.
     pub max_requirements: usize,

@@ -15,7 +15,7 @@ pub enum Role {
     Customer(CallbackId),
     /// A named intake channel.
     Channel {
-        /// Which.
+        /// The one that its callbacks come from.
         channel: Channel,
         /// The key may stand in a page, and so is anybody's.
         public: bool,

@@ -59,7 +59,7 @@ pub enum Move {
     To {
         /// The start.
         schedule: Schedule,
-        /// They have.
+        /// The customer agreed to be called outside contact hours.
         agreed: bool,
     },
 }
@@ -124,9 +124,9 @@ pub const IN_MOVE: Place = Place { start: "/start", local_start: "/local_start" 
 pub struct Asked {
     /// Whether the rules of slots bind them.
     pub bound: Bound,
-    /// Now.
+    /// What notice and horizon are counted from, by the wall clock.
     pub now: Timestamp,
-    /// For problems.
+    /// What problems name as the faulty field.
     pub place: Place,
 }
 

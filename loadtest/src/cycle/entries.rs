@@ -152,6 +152,6 @@ pub(super) async fn commit(
         }
     }
     let took = clock::now().duration_since(began);
-    drop(journal.close(PATIENCE).await);
+    journal.close(PATIENCE).await;
     Ok(took)
 }

@@ -122,7 +122,7 @@ pub struct Interaction {
 pub struct Offer {
     /// Its id.
     pub id: OfferId,
-    /// To whom.
+    /// The one agent who may answer it.
     pub agent: AgentId,
     /// When it expires, by the steady clock.
     pub expires_at: Timestamp,

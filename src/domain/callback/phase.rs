@@ -143,7 +143,7 @@ impl State {
 /// An agent's hold on an interaction, from accept to the end of wrap-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
-    /// Who.
+    /// Who has it.
     pub agent: AgentId,
     /// When it began, by the steady clock: `preview_seconds` run from here.
     pub since: Timestamp,
@@ -202,13 +202,13 @@ pub enum Phase {
         /// When wrap-up ends by itself, by the steady clock.
         ends_at: Timestamp,
     },
-    /// Over.
+    /// In a final state, which nothing follows.
     Ended {
-        /// How.
+        /// What it is shown as from now on.
         state: FinalState,
-        /// Why.
+        /// Tells those apart who end alike: expired, used up, given up.
         reason: ClosedReason,
-        /// When.
+        /// When it ended, by the wall clock: how long it is kept is counted from here.
         at: Timestamp,
     },
 }

@@ -101,17 +101,17 @@ pub struct Customer {
     pub id: Option<String>,
     /// What kind of customer they are.
     pub kind: Option<CustomerKind>,
-    /// Their account.
+    /// Their account at the integrator's.
     pub account: Option<String>,
-    /// Their name.
+    /// What agents call them; at most 200 characters.
     pub name: String,
     /// Their number; video may have none.
     pub phone: Option<PhoneNumber>,
     /// Dialled after the number.
     pub phone_extension: Option<Extension>,
-    /// Their address.
+    /// Where mails go; without it they get none.
     pub email: Option<Email>,
-    /// Their zone.
+    /// Where they are, for contact hours; without it their number's country says.
     pub time_zone: Option<TimeZone>,
     /// Their language, as they gave it.
     pub locale: Option<String>,
@@ -120,7 +120,7 @@ pub struct Customer {
 /// Where a request came from, with references for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The channel.
+    /// The key's own, where a channel asked; else the one that was named.
     pub channel: Channel,
     /// The interaction at the channel.
     pub interaction_ref: Option<String>,
@@ -141,9 +141,9 @@ pub struct Request {
     pub customer: Customer,
     /// A code, or free text where the queue lists none.
     pub reason: Option<String>,
-    /// One line.
+    /// One line of at most 200 characters.
     pub short_description: Option<String>,
-    /// Any more.
+    /// What goes beyond that line; at most 4,000 characters.
     pub description: Option<String>,
     /// Where it came from.
     pub origin: Origin,
@@ -194,7 +194,7 @@ impl Request {
 /// A booked time: kept as instant and as the wall time that was meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booking {
-    /// The start.
+    /// When they are to be called, by the wall clock.
     pub start: Timestamp,
     /// The end of the slot that it falls in.
     pub end: Timestamp,
@@ -246,13 +246,13 @@ pub enum Fallback {
 /// An agent asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preferred {
-    /// Who.
+    /// Who is asked for.
     pub agent: AgentId,
-    /// How firmly.
+    /// Whether they are waited for while they are away.
     pub mode: PreferMode,
     /// How long, from the moment the callback is queued.
     pub wait_seconds: u32,
-    /// And then.
+    /// Who may have it when that time is over.
     pub fallback: Fallback,
 }
 

@@ -1,15 +1,16 @@
 //! A digest of an agent's action, so that its repetition is known without keeping its texts.
 
+use crate::domain::fnv::Fnv;
 use crate::domain::message::Action;
 
-/// FNV-1a, 64 bits: stored in records, so it must stay the same from release to release.
-struct Fnv(u64);
+/// Fields one after the other, so written that no two actions give the same bytes. Stored in
+/// records, so it must stay the same from release to release.
+#[derive(Default)]
+struct Fields(Fnv);
 
-impl Fnv {
+impl Fields {
     fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        self.0.take(bytes);
     }
 
     fn text(&mut self, text: Option<&str>) {
@@ -27,26 +28,26 @@ impl Fnv {
 /// The digest of an action with all its fields. Actions that aren't answered again when repeated
 /// are told apart by name alone.
 pub(super) fn digest(action: &Action) -> u64 {
-    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
-    fnv.text(Some(action.name()));
+    let mut fields = Fields::default();
+    fields.text(Some(action.name()));
     match action {
         Action::Outcome { outcome, notes } => {
-            fnv.text(Some(outcome.as_str()));
-            fnv.text(notes.as_deref());
+            fields.text(Some(outcome.as_str()));
+            fields.text(notes.as_deref());
         }
-        Action::EndCall { notes } => fnv.text(notes.as_deref()),
+        Action::EndCall { notes } => fields.text(notes.as_deref()),
         Action::Retry { at, mine, customer_agreed } => {
-            fnv.bytes(&at.map_or(i64::MIN, |at| at.0).to_le_bytes());
-            fnv.bytes(&[u8::from(*mine), u8::from(*customer_agreed)]);
+            fields.bytes(&at.map_or(i64::MIN, |at| at.0).to_le_bytes());
+            fields.bytes(&[u8::from(*mine), u8::from(*customer_agreed)]);
         }
         Action::Requeue { queue, agent } => {
-            fnv.text(queue.as_ref().map(|queue| queue.settings.id.as_str()));
-            fnv.text(agent.as_ref().map(crate::domain::ids::AgentId::as_str));
+            fields.text(queue.as_ref().map(|queue| queue.settings.id.as_str()));
+            fields.text(agent.as_ref().map(crate::domain::ids::AgentId::as_str));
         }
         Action::Close { disposition, notes, resolved } => {
-            fnv.text(disposition.as_deref());
-            fnv.text(notes.as_deref());
-            fnv.bytes(&[resolved.map_or(2, u8::from)]);
+            fields.text(disposition.as_deref());
+            fields.text(notes.as_deref());
+            fields.bytes(&[resolved.map_or(2, u8::from)]);
         }
         Action::Accept { .. }
         | Action::Decline { .. }
@@ -58,7 +59,7 @@ pub(super) fn digest(action: &Action) -> u64 {
         | Action::ServeElsewhere { .. }
         | Action::Patch(_) => {}
     }
-    fnv.0
+    fields.0.value()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub enum OfferStep {
 pub struct Standing {
     /// What they want.
     pub presence: Presence,
-    /// Why.
+    /// Why they want that, as it was said with their presence.
     pub reason: Option<String>,
     /// Units of capacity that callbacks may take: all but what work elsewhere takes.
     pub units: u32,
@@ -68,11 +68,11 @@ pub enum Fact {
     Reached {
         /// Of this queue.
         queue: QueueId,
-        /// By whom.
+        /// Who had called.
         agent: AgentId,
         /// When the call was begun.
         called_at: Timestamp,
-        /// It did.
+        /// Whether the customer was reached, or not after all.
         reached: bool,
     },
     /// A customer was called for the first time.

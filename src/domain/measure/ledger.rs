@@ -1,9 +1,10 @@
 //! The fold: facts in the order in which they were written down, into tallies.
 //!
-//! It lives on the workspace's thread beside the records. Each step's tallies, as they stand after
-//! it, are written in the step's own entry: like every row they are states, so that replaying them
-//! changes nothing, and a crash between two entries finds them exactly as far as the records. In
-//! memory are the quarters of the last day, and slots of some seconds for the last hour.
+//! The workspace's thread alone adds to it, beside the records; other threads read it for reports,
+//! under the same lock. Each step's tallies, as they stand after it, are written in the step's own
+//! entry: like every row they are states, so that replaying them changes nothing, and a crash
+//! between two entries finds them exactly as far as the records. In memory are the quarters of the
+//! last day, and slots of some seconds for the last hour.
 //!
 //! Time is counted when it has passed: at each change of an agent, and by a tick once a minute.
 //! What nobody watched, because the process was down, isn't counted. The ledger must never decide

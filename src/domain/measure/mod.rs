@@ -232,9 +232,9 @@ impl AddAssign<&Self> for QueueTally {
 pub struct TimeIn {
     /// What they wanted.
     pub presence: Presence,
-    /// Why.
+    /// What was said with that presence.
     pub reason: Option<String>,
-    /// How long.
+    /// For how long, in all.
     pub span: Span,
 }
 

@@ -11,11 +11,11 @@ const STEPS: f64 = 12.0;
 /// Waits, summed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Waits {
-    /// How many.
+    /// Number of waits.
     pub count: u64,
-    /// In all.
+    /// The time of all of them together.
     pub sum: Span,
-    /// The longest.
+    /// The longest single one.
     pub longest: Span,
     /// How many by step: step `n` holds waits of up to 2^(n/12) − 1 seconds.
     pub steps: BTreeMap<u8, u64>,

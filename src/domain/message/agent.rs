@@ -16,23 +16,23 @@ pub enum AgentMessage {
     Connect {
         /// Marks the command.
         token: Token,
-        /// Which.
+        /// The new one, beside any others of the same agent.
         session: SessionId,
     },
     /// A session is gone.
     Disconnect {
-        /// Which.
+        /// The one that is gone.
         session: SessionId,
     },
     /// Set what the agent wants.
     SetPresence {
         /// Marks the command; `None` from a rule.
         token: Option<Token>,
-        /// By whom.
+        /// The agent, a supervisor, or a rule.
         by: PresenceBy,
-        /// What.
+        /// What they want from now on.
         presence: Presence,
-        /// Why.
+        /// In the words of who sets it; from a rule, the rule's name.
         reason: Option<String>,
     },
     /// Set work elsewhere.
@@ -41,7 +41,7 @@ pub enum AgentMessage {
         token: Token,
         /// Units; 0 ends it.
         units: u32,
-        /// Until when.
+        /// When it ends by itself, by the wall clock.
         until: Timestamp,
     },
     /// Set who they are and what they can do; makes the agent where there is none.
@@ -75,14 +75,14 @@ pub enum AgentMessage {
         callback: CallbackId,
         /// The offer.
         offer: OfferId,
-        /// How.
+        /// Decides whether it counts as missed, and which sessions are told.
         end: OfferEnd,
     },
     /// A callback was assigned to them.
     Assigned {
         /// As it is.
         callback: Snapshot,
-        /// How.
+        /// By accepting an offer, by taking it, or by a supervisor.
         by: AssignedBy,
     },
     /// At start: a callback is assigned to them, as its record says. Nobody is told.
@@ -99,7 +99,7 @@ pub enum AgentMessage {
     Unassigned {
         /// The callback.
         callback: CallbackId,
-        /// Why.
+        /// What ended it.
         reason: UnassignReason,
     },
     /// A deadline may have come.

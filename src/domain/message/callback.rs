@@ -26,7 +26,7 @@ pub struct Create {
     pub token: Token,
     /// The new callback's id.
     pub id: CallbackId,
-    /// Its number.
+    /// Counted per workspace; shown as `CB0001042`.
     pub number: u64,
     /// What was asked for.
     pub wish: Wish,
@@ -107,7 +107,7 @@ pub enum OfferAnswer {
     Accept,
     /// They don't.
     Decline {
-        /// Why.
+        /// One of the queue's `decline_reasons`; where it lists none, any words.
         reason: Option<String>,
     },
 }
@@ -128,7 +128,7 @@ pub enum CallbackMessage {
     Command(Box<CallbackCommand>),
     /// An agent is reserved for it: offer it, or release them.
     Propose {
-        /// Who.
+        /// Reserved for it: given back by `RouterMessage::Release` unless they take it.
         agent: AgentId,
     },
     /// The router's answer to `RouterMessage::Claim`.
@@ -142,7 +142,7 @@ pub enum CallbackMessage {
     MeetingMade {
         /// Marks what asked for it, so that it hears when this is durable.
         token: Token,
-        /// The meeting.
+        /// As its provider has it now.
         meeting: Meeting,
         /// Mails that should have had its link went out without.
         late: bool,
@@ -160,27 +160,27 @@ pub enum CallbackMessage {
     Wake,
     /// Take the pending offer back from this agent, without penalty.
     RevokeOffer {
-        /// From whom.
+        /// Whose offer it was when this was sent; another's is left alone.
         agent: AgentId,
-        /// Why.
+        /// What came between.
         reason: RevokeReason,
     },
     /// The agent has been without a session for `session_grace_seconds`: give back what isn't
     /// called yet.
     GraceOver {
-        /// Who.
+        /// Whose grace is over; what another has is left alone.
         agent: AgentId,
     },
     /// The agent's last session is gone; a call of theirs has its queue's `call_grace_seconds`.
     AgentLost {
-        /// Who.
+        /// Whose session is gone; what another has is left alone.
         agent: AgentId,
         /// Since when, by the steady clock.
         since: Timestamp,
     },
     /// The agent has a session again.
     AgentBack {
-        /// Who.
+        /// Whose session is back; what another has is left alone.
         agent: AgentId,
     },
     /// The queue's settings, pauses or hours have changed.
@@ -216,16 +216,16 @@ pub struct CallbackCommand {
 pub enum Action {
     /// Take the offer.
     Accept {
-        /// Which.
+        /// The offer meant: an older one is refused.
         offer: OfferId,
         /// In which session of the agent's, if in one.
         session: Option<SessionId>,
     },
     /// Don't take the offer.
     Decline {
-        /// Which.
+        /// The offer meant: an older one is refused.
         offer: OfferId,
-        /// Why.
+        /// One of the queue's `decline_reasons`; where it lists none, any words.
         reason: Option<String>,
         /// In which session of the agent's, if in one.
         session: Option<SessionId>,
@@ -236,12 +236,12 @@ pub enum Action {
     Outcome {
         /// The outcome.
         outcome: Outcome,
-        /// In words.
+        /// What the agent writes of this attempt.
         notes: Option<String>,
     },
     /// The answered call is over.
     EndCall {
-        /// In words.
+        /// What the agent writes of this attempt.
         notes: Option<String>,
     },
     /// More time for wrap-up.
@@ -269,21 +269,21 @@ pub enum Action {
     Close {
         /// The closing code.
         disposition: Option<String>,
-        /// In words.
+        /// What is written at closing.
         notes: Option<String>,
         /// The matter is settled.
         resolved: Option<bool>,
     },
     /// Give it to an agent.
     Assign {
-        /// Whom.
+        /// Who is to have it.
         agent: AgentId,
-        /// Past capacity.
+        /// Even where it doesn't fit into their capacity.
         force: bool,
     },
     /// Call it off.
     Cancel {
-        /// In words.
+        /// In the words of who calls it off.
         reason: Option<String>,
     },
     /// Move it: to a time, or `None` for as soon as possible.

@@ -39,27 +39,27 @@ pub enum QueueMessage {
     Pause {
         /// Marks the command.
         token: Token,
-        /// New requests.
+        /// Refuse new requests.
         intake: bool,
-        /// Offers.
+        /// Offer nothing.
         offers: bool,
-        /// Why.
+        /// In the supervisor's words.
         reason: Option<String>,
-        /// Until when.
+        /// When it ends by itself, by the wall clock; none until it is resumed.
         until: Option<Timestamp>,
     },
     /// Go on.
     Resume {
         /// Marks the command.
         token: Token,
-        /// New requests.
+        /// Take requests again.
         intake: bool,
-        /// Offers.
+        /// Offer again.
         offers: bool,
     },
     /// A callback has become live here, or its rank or state has changed.
     Join {
-        /// Which.
+        /// In line or with an agent.
         callback: CallbackId,
         /// Its place, while it is queued; `None` while an agent has it.
         place: Option<Place>,
@@ -68,7 +68,7 @@ pub enum QueueMessage {
     },
     /// A callback is live here no more.
     Leave {
-        /// Which.
+        /// Dormant, over, or in another queue from now on.
         callback: CallbackId,
     },
     /// Learn from what happened to a callback.
@@ -85,12 +85,12 @@ pub enum QueueMessage {
     FreeSeat(Seat),
     /// What waits for a time was looked at again, by the record of that version.
     Rechecked {
-        /// Which.
+        /// The record's: one that has changed since has them looked at once more.
         version: u64,
     },
     /// So many agents serve the queue.
     Staff {
-        /// How many.
+        /// Set up for the queue, whether they are there or not.
         agents: u32,
     },
     /// Tell about slots.
@@ -111,7 +111,7 @@ pub enum QueueMessage {
     Position {
         /// Marks the question.
         token: Token,
-        /// Which.
+        /// One that is queued here.
         callback: CallbackId,
         /// Agents of the queue with room for it.
         free_agents: u32,
@@ -125,7 +125,7 @@ pub enum QueueMessage {
 pub enum Seen {
     /// Its customer was called for the first time.
     FirstCalled {
-        /// When.
+        /// When the call began, by the wall clock.
         at: Timestamp,
         /// When it was asked for, if as soon as possible.
         asked_at: Option<Timestamp>,
@@ -182,7 +182,7 @@ pub struct Reserve {
     pub token: Option<Token>,
     /// Which callback.
     pub callback: CallbackId,
-    /// Its medium.
+    /// Phone or video: each has seats of its own.
     pub medium: Medium,
     /// Where it shall be.
     pub booking: Booking,
@@ -212,18 +212,18 @@ pub struct Seated {
 pub enum SlotQuestion {
     /// What is taken of those that start in `from .. to`.
     Between {
-        /// Of this medium.
+        /// Phone or video: each has seats of its own.
         medium: Medium,
-        /// From here.
+        /// The earliest start, inclusive.
         from: Timestamp,
-        /// To here.
+        /// The end of the starts, exclusive.
         to: Timestamp,
     },
     /// The next free ones.
     Next {
         /// Of this medium.
         medium: Medium,
-        /// From here.
+        /// The earliest start, inclusive.
         from: Timestamp,
         /// At most so many.
         count: usize,
@@ -232,7 +232,7 @@ pub enum SlotQuestion {
     Near {
         /// Of this medium.
         medium: Medium,
-        /// The start.
+        /// The start that was asked for and can't be had.
         start: Timestamp,
     },
 }

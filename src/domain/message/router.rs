@@ -36,7 +36,7 @@ pub enum RouterMessage {
     Release {
         /// Which callback held it.
         callback: CallbackId,
-        /// Whose.
+        /// Whose grant it was.
         agent: AgentId,
     },
     /// As `Release`, of an agent who has missed an offer or a call. Where that sends them away
@@ -45,7 +45,7 @@ pub enum RouterMessage {
     Missed {
         /// Which callback held it.
         callback: CallbackId,
-        /// Whose.
+        /// Who missed it.
         agent: AgentId,
         /// What sends them away: a call always, an offer if it was the last they may miss.
         what: Missed,
@@ -56,11 +56,11 @@ pub enum RouterMessage {
     Hold {
         /// Which callback.
         callback: CallbackId,
-        /// Who.
+        /// Who has it.
         agent: AgentId,
         /// Phone or video.
         medium: Medium,
-        /// Units.
+        /// Units of capacity.
         size: u32,
     },
     /// Say why a callback isn't assigned; the answer is `Answer::Trace`.
@@ -103,7 +103,7 @@ pub struct AgentReport {
 /// A queued callback, as the router needs to know it. Instants are of the steady clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    /// Which.
+    /// The callback that waits.
     pub id: CallbackId,
     /// Where it waits.
     pub queue: QueueId,
@@ -142,9 +142,9 @@ pub struct Claim {
     pub medium: Medium,
     /// Units of capacity.
     pub size: u32,
-    /// Whom.
+    /// The only one who will do.
     pub agent: AgentId,
-    /// Past capacity.
+    /// Even where it doesn't fit into their capacity.
     pub force: bool,
     /// The agent takes it for themselves: only within their queues.
     pub by_agent: bool,

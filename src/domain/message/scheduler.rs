@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 pub enum SchedulerMessage {
     /// Wake a machine at these times; replaces what was set for it before.
     SetTimer {
-        /// Whom.
+        /// The one that is told `Wake`.
         machine: Machine,
         /// By the wall clock.
         wall: Option<Timestamp>,
@@ -18,14 +18,14 @@ pub enum SchedulerMessage {
     },
     /// A callback went dormant, with its record in the store: wake it then.
     Slept {
-        /// Which.
+        /// Not in memory any more.
         callback: CallbackId,
-        /// When, by the wall clock.
+        /// When it is due to wake, by the wall clock.
         at: Timestamp,
     },
     /// A dormant callback was addressed, and is live.
     Roused {
-        /// Which.
+        /// In memory again: its time is its own timer's matter.
         callback: CallbackId,
     },
     /// What `Effect::ReadDue` found: dormant callbacks in order of their time.

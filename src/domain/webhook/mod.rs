@@ -75,22 +75,22 @@ impl fmt::Debug for SigningSecret {
 /// What an administrator sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSettings {
-    /// Its name.
+    /// Unique in its workspace; chosen by the administrator.
     pub id: WebhookId,
     /// Where events are sent.
     pub url: String,
-    /// Which of them.
+    /// Which events: no others are sent.
     pub filter: Filter,
-    /// Whether any are.
+    /// Whether events are sent; one that isn't active keeps no progress.
     pub active: bool,
 }
 
 /// A secret that a newer one has replaced, while receivers change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormerSecret {
-    /// It.
+    /// Deliveries are signed with it beside the newer one.
     pub secret: SigningSecret,
-    /// Deliveries are signed with it too until then.
+    /// From then on the newer one signs alone; by the wall clock.
     pub until: Timestamp,
 }
 
@@ -99,9 +99,9 @@ pub struct FormerSecret {
 pub struct Webhook {
     /// As set.
     pub settings: Arc<WebhookSettings>,
-    /// Signs.
+    /// What each delivery is signed with.
     pub secret: SigningSecret,
-    /// Signs too, for a time.
+    /// What deliveries are signed with as well, for a time.
     pub former: Option<FormerSecret>,
     /// Counts its changes, from the newest event when it was made on: no webhook that had the id
     /// before came as far.

@@ -25,7 +25,7 @@ const TEXTS_AT_ONCE: usize = 32;
 pub struct ServedElsewhere {
     /// Called off by that.
     pub closed: Vec<CallbackId>,
-    /// Kept.
+    /// Left as they were.
     pub kept: Vec<CallbackId>,
 }
 

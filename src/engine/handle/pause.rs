@@ -6,13 +6,13 @@ use crate::domain::time::Timestamp;
 /// What a supervisor stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuePause {
-    /// New requests.
+    /// New requests are to be refused.
     pub intake: bool,
-    /// Offers.
+    /// Nothing is to be offered.
     pub offers: bool,
-    /// Why.
+    /// In the supervisor's words.
     pub reason: Option<String>,
-    /// Until when.
+    /// When it ends by itself, by the wall clock; none until it is resumed.
     pub until: Option<Timestamp>,
 }
 

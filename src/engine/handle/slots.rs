@@ -37,7 +37,7 @@ impl Booked {
 /// Bookings that lie outside their queue's hours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conflicts {
-    /// How many.
+    /// Number of all of them.
     pub count: u64,
     /// The first of them, by start; at most 100.
     pub first: Vec<CallbackId>,

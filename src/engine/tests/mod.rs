@@ -33,6 +33,8 @@ struct Desk {
     world: World,
     codec: Arc<LinedUp>,
     journal: Journal<u64>,
+    /// Number of the newest entry that the journal was told to be durable.
+    durable: EntryNumber,
     rows: Arc<Merged>,
     events: mpsc::UnboundedReceiver<JournalEvent>,
 }
@@ -71,8 +73,9 @@ impl Desk {
         let (told, events) = mpsc::unbounded_channel();
         let notify = Arc::new(move |event| drop(told.send(event)));
         let opened = open(storage, settings, notify, places).await?;
-        let world = world.clone();
-        Ok(Self { world, codec, journal: opened.journal, rows: opened.rows, events })
+        let (world, journal) = (world.clone(), opened.journal);
+        let durable = journal.newest();
+        Ok(Self { world, codec, journal, durable, rows: opened.rows, events })
     }
 
     /// Takes an entry with these rows, as the only one of its turn.
@@ -105,15 +108,24 @@ impl Desk {
     /// Events until everything taken is durable; gives back what that released.
     async fn until_durable(&mut self) -> Vec<u64> {
         let mut released = Vec::new();
-        while self.journal.durable() < self.journal.newest() {
+        while self.durable < self.journal.newest() {
             match self.event().await {
-                JournalEvent::Durable(number) => {
-                    released.extend(self.journal.acknowledge(number));
-                }
+                JournalEvent::Durable(number) => released.extend(self.acknowledge(number)),
                 other => panic!("{other:?} instead of durable"),
             }
         }
         released
+    }
+
+    /// The journal learns what is durable, and gives back what that releases.
+    fn acknowledge(&mut self, number: EntryNumber) -> Vec<u64> {
+        self.durable = self.durable.max(number);
+        self.journal.acknowledge(number)
+    }
+
+    /// Number of the newest entry that the journal knows the tables to have.
+    fn projected(&self) -> EntryNumber {
+        self.journal.shared().upgrade().expect("the journal runs").watermark()
     }
 
     /// Nothing more is told within a second.
@@ -125,7 +137,7 @@ impl Desk {
     /// Waits until the tables have everything durable.
     async fn until_projected(&self) {
         let projected = async {
-            while self.journal.projected() < self.journal.durable() {
+            while self.projected() < self.durable {
                 pass(10).await;
             }
         };

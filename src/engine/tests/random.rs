@@ -84,7 +84,7 @@ fn hear(desk: &mut Desk, context: &str, expected: &mut u64) {
                 let is_there = number <= stored.last || stored.has_gone_back;
                 drop(stored);
                 assert!(is_there, "{context}: told before it was durable");
-                for output in desk.journal.acknowledge(number) {
+                for output in desk.acknowledge(number) {
                     assert_eq!(output % 1_000, *expected, "{context}: in order");
                     assert!(output / 1_000 <= number, "{context}: released too early");
                     *expected += 1;
@@ -178,14 +178,14 @@ async fn live(world: &World, plain: &mut Plain, dice: &mut Dice, context: &str) 
         hear(&mut desk, context, &mut expected);
         assert_eq!(desk.rows.newest(), desk.journal.newest(), "{context}");
     }
-    let acknowledged = desk.journal.durable();
+    let acknowledged = desk.durable;
     if dice.below(2) == 0 {
         // Troubles end, and nothing is missing, not even what a failover took.
         world.log.send_replace(Switch::On);
         world.tables.send_replace(Switch::On);
         pass(3_000).await;
         hear(&mut desk, context, &mut expected);
-        assert_eq!(desk.journal.durable(), desk.journal.newest(), "{context}");
+        assert_eq!(desk.durable, desk.journal.newest(), "{context}");
         assert_eq!((world.position().0, expected), (desk.journal.newest(), held), "{context}");
         compare_all(&desk, plain, context).await;
     }

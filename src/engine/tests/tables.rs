@@ -88,7 +88,7 @@ async fn one_of_some_batches(world: &World) -> Desk {
     pass(5_100).await;
     world.tables.send_replace(Switch::On);
     pass(10).await;
-    assert_eq!(desk.journal.projected(), 1);
+    assert_eq!(desk.projected(), 1);
     desk
 }
 
@@ -97,9 +97,9 @@ async fn it_rests_between_batches_for_which_nobody_waits() {
     let world = World::new();
     let desk = one_of_some_batches(&world).await;
     pass(80).await;
-    assert_eq!(desk.journal.projected(), 1, "it rests");
+    assert_eq!(desk.projected(), 1, "it rests");
     pass(20).await;
-    assert_eq!(desk.journal.projected(), 4, "the others took no time");
+    assert_eq!(desk.projected(), 4, "the others took no time");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,12 +108,12 @@ async fn its_rest_ends_when_tables_are_in_doubt_and_when_the_journal_closes() {
     let desk = one_of_some_batches(&world).await;
     desk.journal.shared().upgrade().expect("the journal runs").doubt_tables();
     pass(10).await;
-    assert_eq!(desk.journal.projected(), 4);
+    assert_eq!(desk.projected(), 4);
 
     let world = World::new();
     let desk = one_of_some_batches(&world).await;
     let begun = Instant::now();
-    assert!(desk.journal.close(Duration::from_secs(10)).await.is_projected);
+    assert!(desk.journal.close(Duration::from_secs(10)).await.is_durable);
     assert!(begun.elapsed() < Duration::from_millis(50), "{:?}", begun.elapsed());
     assert_eq!(world.position().1, 4);
 }
@@ -243,7 +243,7 @@ async fn tables_that_went_back_are_brought_up_again() {
                 desk.write(&[put(0, b"b", b"3")]);
                 desk.until_durable().await;
             }
-            while desk.world.position().1 < desk.journal.durable() {
+            while desk.world.position().1 < desk.durable {
                 pass(10).await;
             }
             let expected = if is_idle { [b"2", b"1", b"2"] } else { [b"2", b"3", b"2"] };

@@ -429,7 +429,7 @@ async fn what_is_under_way_stays_within_permits_times_fan_out() {
     }
     // A create's longest time: queue, callback, and then router, queue and scheduler at once; the
     // one agent's offer adds a few.
-    let most = rig.handle.health().letters_most;
+    let most = rig.handle.shared.gauges.letters_most();
     assert!(most <= 64 * 8, "{most} letters were on their way at once");
     assert_eq!(rig.handle.health().in_flight, 0);
 }

@@ -94,9 +94,9 @@ pub(crate) fn damaged(key: &RowKey, what: String) -> StoreError {
 /// An event's row; its id is the key.
 #[derive(Debug, PartialEq)]
 pub(crate) struct EventRecord {
-    /// When.
+    /// When it happened, by the wall clock.
     pub(crate) at: Timestamp,
-    /// What.
+    /// What happened.
     pub(crate) event: Event,
 }
 

@@ -223,7 +223,7 @@ fn a_slow_client_gets_no_context_and_is_told_so() {
 #[test]
 fn numbers_have_seven_digits_at_least() {
     for (number, text) in [(1, "CB0000001"), (1042, "CB0001042"), (12_345_678, "CB12345678")] {
-        assert_eq!(print_number(number), text);
+        assert_eq!(shown_number(number), text);
         assert_eq!(parse_number(text), Some(number));
     }
     for bad in ["", "CB", "1042", "CB1042", "cb0001042", "CB+001042", "CB00001042"] {

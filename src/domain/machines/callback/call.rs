@@ -17,7 +17,7 @@ use crate::domain::time::{Now, Span};
 pub(super) struct ClosingWord {
     /// The closing code.
     pub(super) disposition: Option<String>,
-    /// In words.
+    /// What is written beside it.
     pub(super) notes: Option<String>,
     /// The matter is settled.
     pub(super) resolved: Option<bool>,

@@ -55,7 +55,7 @@ pub(super) enum When {
 /// Why nothing more is written to fjall's files as they are open now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
-    /// It is.
+    /// Nothing is in the way.
     None,
     /// A write has failed halfway, or they are closed.
     Halfway,
