@@ -75,7 +75,8 @@ fn is_fenced(fault: &StoreFault) -> bool {
     match fault {
         StoreFault::Open(StoreError::Fenced { .. }) => true,
         StoreFault::Start(StartError::Store { source, .. }) => {
-            matches!(source, OpenError::Store(StoreError::Fenced { .. }))
+            let is_newer = matches!(source, OpenError::Store(StoreError::Newer { .. }));
+            source.is_taken_by_another() && !is_newer
         }
         StoreFault::Open(_)
         | StoreFault::Url(_)
@@ -112,10 +113,15 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let senders = Senders::new(&settings, &public_url)?;
     let verifiers = access::verifiers(&settings)?;
     // A start may wait for its store for minutes.
-    let mut started = tokio::select! {
-        started = workspaces::start(&settings, &senders) => started?,
-        () = signals.come() => return Ok(()),
+    let mut started = Vec::new();
+    let is_over = tokio::select! {
+        all = workspaces::start(&settings, &senders, &mut started) => { all?; false }
+        () = signals.come() => true,
     };
+    if is_over {
+        drain(started).await;
+        return Ok(());
+    }
     let couriers = couriers(&settings, &started)?;
     let sender = couriers.sender();
     let http = access::http_state(&settings, verifiers, &started, public_url, sender);
@@ -139,12 +145,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     // While the engine still takes down how far they have come.
     couriers.stop(time_of_couriers(settings.limits.drain)).await;
     // No more intake, sessions told, journal flushed; then HTTP goes down: all in one time.
-    let drains = started.into_iter().map(|one| async { (one.id, one.running.drain().await) });
-    for (workspace, ended) in futures_util::future::join_all(drains).await {
-        if ended == Ended::DrainedLate {
-            tracing::warn!(%workspace, "the drain took too long");
-        }
-    }
+    drain(started).await;
     // Clients that don't read would hold it up for longer: their connections end with the process.
     tokio::select! {
         ended = async { handle.stop(true).await; serving.await } => {
@@ -155,6 +156,16 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
         () = &mut time => tracing::warn!("not all connections ended in time"),
     }
     outcome
+}
+
+/// Lets all that is under way become durable.
+async fn drain(started: Vec<Started>) {
+    let drains = started.into_iter().map(|one| async { (one.id, one.running.drain().await) });
+    for (workspace, ended) in futures_util::future::join_all(drains).await {
+        if ended == Ended::DrainedLate {
+            tracing::warn!(%workspace, "the drain took too long");
+        }
+    }
 }
 
 /// How much of the time to end in is for webhooks' couriers, who end first; the rest is the

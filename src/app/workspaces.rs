@@ -44,15 +44,16 @@ pub(super) struct Started {
     pub(super) running: Running,
 }
 
-/// Starts all of them, in the order of the settings.
+/// Starts all of them, in the order of the settings; those that run already are in `started` then,
+/// however this ends.
 pub(super) async fn start(
     settings: &Settings,
     senders: &Senders<'_>,
-) -> Result<Vec<Started>, RunError> {
+    started: &mut Vec<Started>,
+) -> Result<(), RunError> {
     let url = store_url(&settings.store).map_err(StoreFault::from)?;
     check_durability(&url, settings.limits.require_durable).await?;
     let clock = Arc::new(Clock::system());
-    let mut started = Vec::new();
     for workspace in &settings.workspaces {
         let store = url.open(&workspace.id).await.map_err(StoreFault::from)?;
         let config = EngineConfig {
@@ -71,7 +72,7 @@ pub(super) async fn start(
         let (handle, running) = begun.map_err(StoreFault::from)?;
         started.push(Started { id: workspace.id.clone(), handle, running });
     }
-    Ok(started)
+    Ok(())
 }
 
 pub(super) fn store_url(setting: &config::StoreUrl) -> Result<StoreUrl, BadStoreUrl> {

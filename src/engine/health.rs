@@ -38,6 +38,8 @@ pub struct Health {
 pub enum Alarm {
     /// The store was emptied or replaced: nothing is taken, so that nothing is overwritten.
     StoreReplaced,
+    /// The workspace can't be recovered from its store: nothing is taken, and it is tried again.
+    RecoveryFailing,
     /// The store doesn't acknowledge.
     StoreStalled,
     /// The tables can't be written. Work goes on until overlay or log is at its bound.
@@ -50,8 +52,9 @@ pub enum Alarm {
 
 impl Alarm {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::StoreReplaced,
+        Self::RecoveryFailing,
         Self::StoreStalled,
         Self::TablesFailing,
         Self::NoRoom,
@@ -62,6 +65,7 @@ impl Alarm {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::StoreReplaced => "store_replaced",
+            Self::RecoveryFailing => "recovery_failing",
             Self::StoreStalled => "store_stalled",
             Self::TablesFailing => "tables_failing",
             Self::NoRoom => "no_room",

@@ -92,7 +92,7 @@ impl Office {
         self.outbox.wake_all();
     }
 
-    /// The store lost entries. One that was emptied or replaced must not be recovered from: it
+    /// The store lost entries, or can't be gone on with. One that was emptied or replaced must not be recovered from: it
     /// would show no callbacks where there are some.
     fn lost(&self, lost: &Lost) {
         match lost {
@@ -103,10 +103,13 @@ impl Office {
             Lost::LogBehind { .. }
             | Lost::LogAhead { .. }
             | Lost::TablesBehind { .. }
-            | Lost::TablesAhead { .. }
-            | Lost::Broken(_) => {
+            | Lost::TablesAhead { .. } => {
                 tracing::error!(reason = %lost, alarm = true, "the store lost entries");
                 self.fail("the store lost entries");
+            }
+            Lost::Broken(_) => {
+                tracing::error!(reason = %lost, alarm = true, "the store can't be gone on with");
+                self.fail("the store can't be gone on with");
             }
         }
     }

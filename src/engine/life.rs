@@ -115,6 +115,7 @@ impl Life<'_> {
             _ = &mut *drain => return Ok(Over::Ended(self.drained(&office).await)),
             () = office.settled() => {}
         }
+        shared.gauges.set_recovery_fails(false);
         shared.door.tell(|standing| standing.phase = Phase::Ready);
         post(office.scheduler(), Ring);
         office.drop_what_lapses();

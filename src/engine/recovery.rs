@@ -16,8 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::journal::{
-    End, Failure, Journal, JournalEvent, JournalSettings, Lost, Notify, Pauses, Shared, StoreLink,
-    Tasks, Writer,
+    End, Failure, Journal, JournalSettings, Lost, Notify, Pauses, Shared, StoreLink, Tasks, Writer,
 };
 use super::library::Codec;
 use super::merged::Merged;
@@ -48,7 +47,8 @@ pub struct Storage {
 /// Why a workspace can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The store said no, or doesn't answer; [`StoreError::Unavailable`] is worth another try.
+    /// The store said no, or doesn't answer; [`StoreError::Unavailable`] and [`StoreError::Busy`]
+    /// are worth another try.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store isn't the one that this process had.
@@ -75,8 +75,23 @@ pub enum OpenError {
         missing: EntryNumber,
     },
     /// It was lost again while it was opened.
-    #[error("the store was lost while it was read: {0:?}")]
-    Ended(JournalEvent),
+    #[error("the store was lost while it was read: {0}")]
+    Lost(Lost),
+}
+
+impl OpenError {
+    /// Whether another process has the workspace now, or a newer release: nothing may be taken
+    /// back from it.
+    pub fn is_taken_by_another(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Fenced { .. } | StoreError::Newer { .. }) => true,
+            Self::Store(_)
+            | Self::Lost(_)
+            | Self::Replaced { .. }
+            | Self::LogBehindTables { .. }
+            | Self::Hole { .. } => false,
+        }
+    }
 }
 
 /// An opened workspace.
@@ -256,7 +271,10 @@ async fn make_room(overlay: &Overlay, projector: &mut Projector) -> Result<(), O
         match projector.run_once(overlay.newest()).await {
             Ok(Progress::Moved(_)) => waiting = Waiting::default(),
             Ok(Progress::Done) => break,
-            Err(Failure::End(end)) => return Err(OpenError::Ended(end.into())),
+            Err(Failure::End(End::Fenced { found, ours })) => {
+                return Err(StoreError::Fenced { found, ours }.into());
+            }
+            Err(Failure::End(End::Lost(lost))) => return Err(OpenError::Lost(lost)),
             Err(Failure::Again(error)) => waiting.for_tables(error).await?,
         }
     }

@@ -82,6 +82,7 @@ pub(crate) struct Gauges {
     stalls: AtomicU64,
     /// The store isn't the one that this process had.
     replaced: AtomicBool,
+    recovery_fails: AtomicBool,
     /// What steps count.
     pub(crate) steps: StepCounts,
     /// What is counted of webhooks.
@@ -137,6 +138,11 @@ impl Gauges {
     /// The store stalls.
     pub(crate) fn stalled(&self) {
         self.stalls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the last attempt to recover from the store has failed.
+    pub(crate) fn set_recovery_fails(&self, fails: bool) {
+        self.recovery_fails.store(fails, Ordering::Relaxed);
     }
 
     /// The store was emptied or replaced.
@@ -249,6 +255,7 @@ impl Shared {
         let journal = self.gauges.journal_now();
         let rings = |alarm: &Alarm| match alarm {
             Alarm::StoreReplaced => self.gauges.replaced.load(Ordering::Relaxed),
+            Alarm::RecoveryFailing => self.gauges.recovery_fails.load(Ordering::Relaxed),
             Alarm::StoreStalled => is_stalled,
             Alarm::TablesFailing => {
                 journal.as_ref().is_some_and(|journal| journal.counts.tables_are_failing())

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_panic_within_the_span_is_note_and_check() {
+    fn the_third_panic_within_the_span_is_one_too_many() {
         let span = Span::seconds(60);
         let mut panics = Panics::default();
         let mut at =

@@ -279,8 +279,8 @@ impl Lives {
                         break Ended::Crashed;
                     }
                     tracing::error!(error = %error, alarm = true, "the store can't be recovered");
-                    if matches!(error, OpenError::Store(StoreError::Newer { .. })) {
-                        // A newer release has taken it meanwhile.
+                    self.shared.gauges.set_recovery_fails(true);
+                    if error.is_taken_by_another() {
                         break Ended::Fenced;
                     }
                     if matches!(error, OpenError::Replaced { .. }) {

@@ -112,7 +112,7 @@ async fn a_start_waits_for_busy_tables_and_for_nothing_else() {
     let (refused, took) = opened_while(Switch::Off, 1).await;
     assert!(matches!(refused, Err(OpenError::Store(StoreError::Unavailable(_)))) && took == 0);
     let (refused, took) = opened_while(Switch::Damaged, 1).await;
-    assert!(matches!(refused, Err(OpenError::Ended(_))) && took == 0);
+    assert!(matches!(refused, Err(OpenError::Lost(_))) && took == 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 //! panics too: what was acknowledged stands, and all of it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use super::rig::{Rig, Session, asap, limits, queue_id, scheduled, until};
 use super::storm::{assert_capacity, next_action};
@@ -221,5 +222,28 @@ async fn a_workspace_that_finds_another_store_when_it_starts_again_shows_nothing
     until("it is told", || rig.handle.health().alarms.contains(&Alarm::StoreReplaced)).await;
     assert!(!rig.handle.health().ready);
     assert_eq!(rig.create(asap()).await.err(), Some(Refusal::Unavailable));
+    rig.running.drain().await;
+}
+
+#[tokio::test]
+async fn a_workspace_that_cant_start_again_says_so_until_it_has() {
+    let rig = Rig::new().await;
+    let rings = || rig.handle.health().alarms.contains(&Alarm::RecoveryFailing);
+    let callback = rig.create(asap()).await.expect("taken");
+    rig.vault.is_gone.store(true, Ordering::Relaxed);
+    rig.handle.poison("router");
+    // It may be answered before the panic is noticed, or not at all.
+    let _ = rig.create(asap()).await;
+    until("it is told", rings).await;
+    assert!(!rig.handle.health().ready);
+    rig.handle.antidote();
+    rig.vault.is_gone.store(false, Ordering::Relaxed);
+    until("it is ready again", || {
+        rig.time.advance(Span::millis(100));
+        rig.handle.health().ready
+    })
+    .await;
+    assert!(!rings());
+    assert!(rig.vault.callbacks().iter().any(|there| there.id == callback.id));
     rig.running.drain().await;
 }

@@ -8,7 +8,7 @@ mod webhooks;
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -44,6 +44,8 @@ pub(super) struct Vault {
     instance: AtomicU32,
     /// The log takes appends.
     pub(super) log_open: watch::Sender<bool>,
+    /// It can't be taken by whoever starts.
+    pub(super) is_gone: AtomicBool,
     /// Reads are answered.
     pub(super) reads_open: watch::Sender<bool>,
     /// A callback whose record can't be decoded.
@@ -65,6 +67,7 @@ impl Vault {
             epoch: Mutex::default(),
             instance: AtomicU32::new(7),
             log_open: watch::Sender::new(true),
+            is_gone: AtomicBool::new(false),
             reads_open: watch::Sender::new(true),
             damaged: Mutex::default(),
             read_alone: AtomicU32::new(0),

@@ -393,7 +393,11 @@ fn never_reached_the_disk(error: &io::Error) -> bool {
         Errno::ACCESS,
         Errno::PERM,
     ];
-    Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
+    match Errno::from_io_error(error) {
+        Some(errno) => refusals.contains(&errno),
+        // Whoever wraps an error keeps its kind.
+        None => refusals.iter().any(|errno| io::Error::from(*errno).kind() == error.kind()),
+    }
 }
 
 /// On a thread that ends with it. The allocator keeps some of what a thread has freed for that

@@ -41,6 +41,7 @@ impl Judge {
         }
         let deadline = now() + PATIENCE;
         while !unlisted.is_empty() && now() < deadline {
+            std::thread::park_timeout(MOMENT);
             let again = all_callbacks(&client, url, &mut faults);
             unlisted.retain(|row| !again.contains_key(&text(&row["id"])));
             rows.extend(again);

@@ -34,6 +34,9 @@ impl VaultLog {
 impl Log for VaultLog {
     fn take(&mut self) -> PortFuture<'_, Result<LogState, StoreError>> {
         Box::pin(async {
+            if self.vault.is_gone.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("gone".to_owned()));
+            }
             {
                 let mut epoch = lock(&self.vault.epoch);
                 *epoch += 1;

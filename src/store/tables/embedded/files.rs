@@ -108,7 +108,10 @@ impl Files {
                        the tables anew"
                     .to_owned(),
             }),
-            (Refusal::Halfway | Refusal::Unsure, _) if has_room(&self.path) => {
+            // A start asks for no more room than a new process does.
+            (Refusal::Halfway | Refusal::Unsure, _)
+                if when == When::AtStart || has_room(&self.path) =>
+            {
                 self.open_again(when)?;
                 self.read(work)
             }

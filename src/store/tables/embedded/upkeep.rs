@@ -423,6 +423,9 @@ mod tests {
     async fn a_disk_that_refused_a_write_leaves_them_to_a_start() {
         let folder = tempfile::tempdir().expect("a folder");
         let tables = open(folder.path()).await;
+        let wrapped = io::Error::new(io::ErrorKind::StorageFull, "wrapped");
+        inner(&tables, |inner| drop(inner.refused(fjall::Error::Io(wrapped))));
+        inner(&tables, |inner| assert!(!inner.is_unsure.load(Ordering::Relaxed)));
         let mut number = 0;
         for (errno, is_known) in [
             (Errno::NOSPC, true),
