@@ -138,7 +138,7 @@ pub enum Effect {
         /// What.
         notice: Notice,
     },
-    /// End these sessions with a close code, when durable (4403: the agent was removed).
+    /// End these sessions, whose agent was removed, when durable.
     CloseSessions {
         /// Which.
         sessions: Vec<SessionId>,
