@@ -39,7 +39,7 @@ use crate::domain::effect::{Answer, Notice, QueueStats, Trace};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
 use crate::domain::message::{Action, OfferAnswer, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
-use crate::domain::queue::Queue;
+use crate::domain::queue::{Halves, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
@@ -189,11 +189,10 @@ impl Handle {
     pub async fn resume_queue(
         &self,
         id: QueueId,
-        intake: bool,
-        offers: bool,
+        halves: Halves,
         keyed: Option<Keyed>,
     ) -> Result<Answered<Arc<Queue>>, CommandError> {
-        queue(self.command(Ask::ResumeQueue { id, intake, offers }, keyed).await?)
+        queue(self.command(Ask::ResumeQueue { id, halves }, keyed).await?)
     }
 
     /// Makes or replaces an agent; true: made.

@@ -284,8 +284,8 @@ impl Office {
             }
             Ask::PutQueue { settings, if_match } => Ok(Some(put_queue(token, settings, if_match))),
             Ask::PauseQueue { id, pause } => self.to_queue(id, pause.message(token)),
-            Ask::ResumeQueue { id, intake, offers } => {
-                self.to_queue(id, QueueMessage::Resume { token, intake, offers })
+            Ask::ResumeQueue { id, halves } => {
+                self.to_queue(id, QueueMessage::Resume { token, halves })
             }
             Ask::Queue { queue, question } => self.ask_queue(token, queue, question),
             Ask::PutAgent { settings, if_match } => {

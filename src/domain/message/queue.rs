@@ -7,7 +7,7 @@ use super::callback::Create;
 use crate::domain::callback::{Booking, Told};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::policy::{Medium, QueueSettings};
-use crate::domain::queue::Staff;
+use crate::domain::queue::{Halves, Staff};
 use crate::domain::rank::Rank;
 use crate::domain::slots::{Bound, Seat};
 use crate::domain::time::{Span, Timestamp};
@@ -39,23 +39,19 @@ pub enum QueueMessage {
     Pause {
         /// Marks the command.
         token: Token,
-        /// New requests.
-        intake: bool,
-        /// Offers.
-        offers: bool,
+        /// Which of them.
+        halves: Halves,
         /// Why.
         reason: Option<String>,
         /// Until when.
         until: Option<Timestamp>,
     },
-    /// Go on.
+    /// Let requests, offers, or both go on.
     Resume {
         /// Marks the command.
         token: Token,
-        /// New requests.
-        intake: bool,
-        /// Offers.
-        offers: bool,
+        /// Which of them.
+        halves: Halves,
     },
     /// A callback has become live here, or its rank or state has changed.
     Join {

@@ -1,15 +1,14 @@
 //! What a supervisor stops of a queue, as callers say it.
 
 use crate::domain::message::{QueueMessage, Token};
+use crate::domain::queue::Halves;
 use crate::domain::time::Timestamp;
 
 /// What a supervisor stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuePause {
-    /// New requests.
-    pub intake: bool,
-    /// Offers.
-    pub offers: bool,
+    /// Which halves of the queue's work.
+    pub halves: Halves,
     /// Why.
     pub reason: Option<String>,
     /// Until when.
@@ -19,7 +18,7 @@ pub struct QueuePause {
 impl QueuePause {
     /// The queue's machine is told so.
     pub(crate) fn message(self, token: Token) -> QueueMessage {
-        let Self { intake, offers, reason, until } = self;
-        QueueMessage::Pause { token, intake, offers, reason, until }
+        let Self { halves, reason, until } = self;
+        QueueMessage::Pause { token, halves, reason, until }
     }
 }
