@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::acting::{KnownTo, may_act};
+use super::acting::may_act;
 use super::close::CloseCode;
 use super::guard::Inflow;
 use super::looks::{Look, Looks, Silence};
@@ -234,7 +234,7 @@ impl Pump {
                 return self.strike(&BadFrame { id: None, problem, strike: true });
             }
         };
-        match read_frame(&text, &KnownTo(&self.admitted.handle)) {
+        match read_frame(&text, &self.admitted.handle) {
             Ok(incoming) => self.carry_out(incoming).await,
             Err(bad) => self.strike(&bad),
         }
