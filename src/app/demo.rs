@@ -167,7 +167,7 @@ async fn agent(handle: Handle, id: AgentId) {
         let _ = handle.set_presence(id.clone(), PresenceBy::Agent, available, None).await;
         let mut frame = 0;
         while let Some(message) = messages.recv().await {
-            if matches!(message, ToSession::Close(_)) {
+            if matches!(message, ToSession::End(_)) {
                 break;
             }
             for (callback, action) in reactions(&message) {
@@ -201,7 +201,7 @@ fn reactions(message: &ToSession) -> Vec<(CallbackId, Action)> {
             | Notice::Updated { callback },
         ) => vec![callback],
         ToSession::Welcome(welcome) => welcome.assignments.iter().collect(),
-        ToSession::Notice(_) | ToSession::Answer { .. } | ToSession::Close(_) => Vec::new(),
+        ToSession::Notice(_) | ToSession::Answer { .. } | ToSession::End(_) => Vec::new(),
     };
     let steps = reactions.into_iter();
     steps.filter_map(|callback| Some((callback.id, next_step(callback)?))).collect()

@@ -138,7 +138,7 @@ pub enum Effect {
         /// The same for each of them.
         notice: Notice,
     },
-    /// End these sessions with a close code, when durable (4403: the agent was removed).
+    /// End these sessions, whose agent was removed, when durable.
     CloseSessions {
         /// All of the agent's.
         sessions: Vec<SessionId>,

@@ -5,6 +5,7 @@ use super::callback::{CallbackType, ClosedReason, FinalState, OpenReason, Outcom
 use super::dispatch::Provider;
 use super::ids::{AgentId, CallbackId, InteractionId, OfferId, QueueId, SessionId};
 use super::policy::Medium;
+use super::queue::Halves;
 use super::time::Timestamp;
 
 /// Whom a change was made by, for the record.
@@ -264,10 +265,8 @@ pub enum AgentEvent {
 pub enum QueueEvent {
     /// `queue.paused`.
     Paused {
-        /// New requests are refused.
-        intake: bool,
-        /// Nothing is offered.
-        offers: bool,
+        /// New requests are refused, nothing is offered, or both.
+        halves: Halves,
         /// In the supervisor's words.
         reason: Option<String>,
         /// When it ends by itself; none where somebody has to resume it.
@@ -275,10 +274,8 @@ pub enum QueueEvent {
     },
     /// `queue.resumed`.
     Resumed {
-        /// Requests are taken again.
-        intake: bool,
-        /// Offers are made again.
-        offers: bool,
+        /// Requests are taken again, offers are made again, or both.
+        halves: Halves,
     },
 }
 

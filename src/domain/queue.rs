@@ -21,6 +21,25 @@ pub struct Pause {
     pub to: Timestamp,
 }
 
+/// The halves of a queue's work that a supervisor stops or lets go on, each by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Halves {
+    /// New requests.
+    pub intake: bool,
+    /// Offers.
+    pub offers: bool,
+}
+
+impl Halves {
+    /// Both.
+    pub const BOTH: Self = Self { intake: true, offers: true };
+
+    /// Whether it is one at least.
+    pub const fn any(self) -> bool {
+        self.intake || self.offers
+    }
+}
+
 /// What a supervisor stopped, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {

@@ -15,6 +15,7 @@ use crate::domain::ids::{AgentId, CallbackId, QueueId, SessionId};
 use crate::domain::message::{Action, SlotQuestion, Who, Wish};
 use crate::domain::phone::PhoneNumber;
 use crate::domain::policy::{AgentSettings, Medium, QueueSettings};
+use crate::domain::queue::Halves;
 use crate::domain::time::Timestamp;
 
 /// What is asked of a workspace.
@@ -52,8 +53,7 @@ pub(crate) enum Ask {
     },
     ResumeQueue {
         id: QueueId,
-        intake: bool,
-        offers: bool,
+        halves: Halves,
     },
     PutAgent {
         settings: Arc<AgentSettings>,

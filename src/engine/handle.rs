@@ -39,7 +39,7 @@ use crate::domain::effect::{Answer, Notice, QueueStats, Trace};
 use crate::domain::ids::{AgentId, CallbackId, OfferId, QueueId, SessionId};
 use crate::domain::message::{Action, OfferAnswer, Who, Wish};
 use crate::domain::policy::{AgentSettings, QueueSettings};
-use crate::domain::queue::Queue;
+use crate::domain::queue::{Halves, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
@@ -90,8 +90,17 @@ pub enum ToSession {
         /// Nothing, or why it wasn't carried out.
         result: Result<(), Refusal>,
     },
-    /// The session must end, with this WebSocket close code (4403, 1012).
-    Close(u16),
+    /// The session must end.
+    End(EndReason),
+}
+
+/// Why the engine ends a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its agent was removed.
+    AgentRemoved,
+    /// The workspace restarts or drains.
+    Restart,
 }
 
 /// Where the engine puts what a session is sent. Called on the workspace's thread: must not block,
@@ -100,12 +109,6 @@ pub trait SessionOutlet: Send {
     /// Takes the next one.
     fn put(&self, message: ToSession);
 }
-
-/// WebSocket close code of a session whose agent was removed.
-pub const AGENT_REMOVED: u16 = 4403;
-
-/// WebSocket close code of sessions that end because the workspace restarts or drains.
-pub const RESTART: u16 = 1012;
 
 /// A workspace, as other threads speak to it.
 #[derive(Clone)]
@@ -186,11 +189,10 @@ impl Handle {
     pub async fn resume_queue(
         &self,
         id: QueueId,
-        intake: bool,
-        offers: bool,
+        halves: Halves,
         keyed: Option<Keyed>,
     ) -> Result<Answered<Arc<Queue>>, CommandError> {
-        queue(self.command(Ask::ResumeQueue { id, intake, offers }, keyed).await?)
+        queue(self.command(Ask::ResumeQueue { id, halves }, keyed).await?)
     }
 
     /// Makes or replaces an agent; true: made.
@@ -203,7 +205,7 @@ impl Handle {
         agent(self.plain(Ask::PutAgent { settings, if_match }).await?)
     }
 
-    /// Removes an agent; refused while they hold work. Their sessions end with 4403.
+    /// Removes an agent; refused while they hold work. Their sessions end.
     pub async fn remove_agent(&self, id: AgentId, if_match: Option<u64>) -> Result<(), Refusal> {
         match self.plain(Ask::RemoveAgent { id, if_match }).await? {
             Answer::Done => Ok(()),

@@ -276,22 +276,23 @@ impl Office {
             }
             Ask::MeetingMade { callback, meeting, late } => {
                 let made = CallbackMessage::MeetingMade { token, meeting: *meeting, late };
-                Ok(Some(Letter::Callback(callback, made)))
+                Ok(Letter::Callback(callback, made))
             }
             // What was given up would have been found.
             Ask::RetryFailure { .. } => Err(Refusal::NotFound),
             Ask::RemoveQueue { id, if_match } => {
-                self.remove_queue(token, &id, if_match, cause).map_or(Ok(None), Err)
+                match self.remove_queue(token, &id, if_match, cause) {
+                    Ok(()) => return,
+                    Err(refusal) => Err(refusal),
+                }
             }
-            Ask::PutQueue { settings, if_match } => Ok(Some(put_queue(token, settings, if_match))),
+            Ask::PutQueue { settings, if_match } => Ok(put_queue(token, settings, if_match)),
             Ask::PauseQueue { id, pause } => self.to_queue(id, pause.message(token)),
-            Ask::ResumeQueue { id, intake, offers } => {
-                self.to_queue(id, QueueMessage::Resume { token, intake, offers })
+            Ask::ResumeQueue { id, halves } => {
+                self.to_queue(id, QueueMessage::Resume { token, halves })
             }
             Ask::Queue { queue, question } => self.ask_queue(token, queue, question),
-            Ask::PutAgent { settings, if_match } => {
-                Ok(Some(self.put_agent(token, settings, if_match)))
-            }
+            Ask::PutAgent { settings, if_match } => Ok(self.put_agent(token, settings, if_match)),
             Ask::RemoveAgent { id, if_match } => {
                 self.to_agent(id, AgentMessage::Remove { token, if_match })
             }
@@ -305,11 +306,10 @@ impl Office {
             Ask::Webhook(ask) => return self.webhook(token, ask, cause),
             Ask::Key(ask) => return self.key(token, ask, cause),
             Ask::Connect { agent, session, outlet } => self.connect(token, agent, session, outlet),
-            Ask::Trace { callback } => Ok(Some(self.trace(token, &callback))),
+            Ask::Trace { callback } => Ok(self.trace(token, &callback)),
         };
         match letter {
-            Ok(Some(letter)) => self.deliver(letter, Some(Arc::clone(cause))),
-            Ok(None) => {}
+            Ok(letter) => self.deliver(letter, Some(Arc::clone(cause))),
             Err(refusal) => {
                 cause.answered(token);
                 self.refuse(token, refusal);
@@ -323,7 +323,7 @@ impl Office {
         token: Token,
         queue: QueueId,
         question: QueueQuestion,
-    ) -> Result<Option<Letter>, Refusal> {
+    ) -> Result<Letter, Refusal> {
         let staff = || self.shared.boards.staff(&queue);
         let message = match question {
             QueueQuestion::Position { callback, medium } => {
@@ -356,7 +356,7 @@ impl Office {
         wish: Wish,
         active: Vec<Snapshot>,
         external: Option<CallbackId>,
-    ) -> Result<Option<Letter>, Refusal> {
+    ) -> Result<Letter, Refusal> {
         let queue = wish.queue.clone();
         if self.known.borrow().queue(&queue).is_none() {
             return Err(Refusal::field("/queue", "there is no such queue"));
@@ -376,7 +376,7 @@ impl Office {
         let create =
             Create { token, id, number, wish, active, external, duplicates, free_agents, told };
         let create = Box::new(create);
-        Ok(Some(Letter::Queue(queue, QueueMessage::Create(create))))
+        Ok(Letter::Queue(queue, QueueMessage::Create(create)))
     }
 
     fn act(
@@ -384,7 +384,7 @@ impl Office {
         token: Token,
         callback: CallbackId,
         command: CallbackCommand,
-    ) -> Result<Option<Letter>, Refusal> {
+    ) -> Result<Letter, Refusal> {
         let reach = new_reach(&command.action);
         if reach.is_some_and(|it| self.known.borrow().is_denied(it.phone.as_ref())) {
             return Err(Refusal::NumberDenied);
@@ -398,7 +398,7 @@ impl Office {
             }
         }
         let message = CallbackMessage::Command(Box::new(command));
-        Ok(Some(Letter::Callback(callback, message)))
+        Ok(Letter::Callback(callback, message))
     }
 
     /// Notes that the command brings a callback into a queue; false: it is just being removed, or
@@ -423,17 +423,18 @@ impl Office {
         Letter::Agent(id, AgentMessage::Put { token, if_match, settings, timers })
     }
 
-    /// The queue's actor counts dormant callbacks itself, once its line is empty.
+    /// Begins a queue's removal, unless something is on its way there, and tells its actor. The
+    /// actor makes the machine's letter, since that says how many dormant callbacks the queue has,
+    /// which must be counted first; a removal that hasn't begun it refuses.
     fn remove_queue(
         &self,
         token: Token,
         id: &QueueId,
         if_match: Option<u64>,
         cause: &Arc<Cause>,
-    ) -> Option<Refusal> {
-        let Some(actor) = self.directory.queues.expect_letter_if_there(id) else {
-            return Some(Refusal::NotFound);
-        };
+    ) -> Result<(), Refusal> {
+        let there = self.directory.queues.expect_letter_if_there(id);
+        let actor = there.ok_or(Refusal::NotFound)?;
         self.shared.gauges.letter_posted();
         let begun = self.known.borrow_mut().begin_removal(id);
         if begun && let Some(pending) = self.answers.borrow_mut().of(token) {
@@ -441,7 +442,7 @@ impl Office {
         }
         let cause = Arc::clone(cause);
         post(&actor, BeginRemoval { token, if_match, begun, cause });
-        None
+        Ok(())
     }
 
     fn connect(
@@ -450,7 +451,7 @@ impl Office {
         agent: AgentId,
         session: SessionId,
         outlet: Box<dyn SessionOutlet>,
-    ) -> Result<Option<Letter>, Refusal> {
+    ) -> Result<Letter, Refusal> {
         if !self.directory.agents.has(&agent) {
             return Err(Refusal::NotFound);
         }
@@ -462,14 +463,14 @@ impl Office {
         self.to_agent(agent, AgentMessage::Connect { token, session })
     }
 
-    fn to_queue(&self, id: QueueId, message: QueueMessage) -> Result<Option<Letter>, Refusal> {
+    fn to_queue(&self, id: QueueId, message: QueueMessage) -> Result<Letter, Refusal> {
         let known = self.directory.queues.has(&id);
-        if known { Ok(Some(Letter::Queue(id, message))) } else { Err(Refusal::NotFound) }
+        if known { Ok(Letter::Queue(id, message)) } else { Err(Refusal::NotFound) }
     }
 
-    fn to_agent(&self, id: AgentId, message: AgentMessage) -> Result<Option<Letter>, Refusal> {
+    fn to_agent(&self, id: AgentId, message: AgentMessage) -> Result<Letter, Refusal> {
         let known = self.directory.agents.has(&id);
-        if known { Ok(Some(Letter::Agent(id, message))) } else { Err(Refusal::NotFound) }
+        if known { Ok(Letter::Agent(id, message)) } else { Err(Refusal::NotFound) }
     }
 }
 

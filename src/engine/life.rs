@@ -17,7 +17,7 @@ use super::contacts::Contacts;
 use super::door::Phase;
 use super::door_actor::DoorActor;
 use super::entry::Secret;
-use super::handle::RESTART;
+use super::handle::EndReason;
 use super::intake::Intake;
 use super::journal::{Journal, JournalEvent};
 use super::journal_actor::{Heard, JournalActor, watch_for_stalls};
@@ -248,7 +248,7 @@ impl Life<'_> {
         self.shared.set_gate(None);
         office.draining.set(true);
         office.turn_all_away();
-        office.sessions.borrow_mut().close_all(RESTART);
+        office.sessions.borrow_mut().end_all(EndReason::Restart);
     }
 
     /// Finishes what is under way, within the time for it.
@@ -287,7 +287,7 @@ async fn finish(office: &Rc<Office>) {
     // Kept to the end: nothing comes in any more.
     let _all = door.wait_until_empty().await;
     office.count_time().await;
-    office.hold(Output::CloseAll { code: RESTART });
+    office.hold(Output::CloseAll);
     let newest = office.newest();
     door.wait_standing(|standing| standing.durable >= newest).await;
 }

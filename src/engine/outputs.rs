@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::answers::{CommandResult, Reply, replay};
 use super::entry::{Entry, KeptAnswer};
-use super::handle::{AGENT_REMOVED, Answered, CommandError, ToSession};
+use super::handle::{Answered, CommandError, EndReason, ToSession};
 use super::journal::Journal;
 use super::office::Office;
 use super::ports::EntryNumber;
@@ -35,7 +35,7 @@ pub(crate) enum Output {
     /// These sessions end.
     CloseSessions { sessions: Vec<SessionId> },
     /// All sessions end: the last that leaves in a drain.
-    CloseAll { code: u16 },
+    CloseAll,
     /// Readers see an agent.
     PublishAgent(AgentId, Option<Arc<AgentView>>),
     /// A carrier has something to do.
@@ -138,7 +138,7 @@ impl Office {
             Output::Answer { .. }
             | Output::Notify { .. }
             | Output::CloseSessions { .. }
-            | Output::CloseAll { .. }
+            | Output::CloseAll
             | Output::GoesOut(_)
             | Output::WakeWebhooks => {}
         }
@@ -152,9 +152,9 @@ impl Office {
                 self.sessions.borrow_mut().notify(&sessions, &notice);
             }
             Output::CloseSessions { sessions } => {
-                self.sessions.borrow_mut().close(&sessions, AGENT_REMOVED);
+                self.sessions.borrow_mut().end(&sessions, EndReason::AgentRemoved);
             }
-            Output::CloseAll { code } => self.sessions.borrow_mut().close_all(code),
+            Output::CloseAll => self.sessions.borrow_mut().end_all(EndReason::Restart),
             Output::PublishAgent(id, None) => self.sessions.borrow_mut().forget(&id),
             Output::GoesOut(carrier) => self.outbox.wake(carrier),
             Output::WakeWebhooks | Output::PublishWebhook(..) => {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::handle::{SessionOutlet, ToSession};
+use super::handle::{EndReason, SessionOutlet, ToSession};
 use crate::domain::agent::{RevokeReason, Welcome};
 use crate::domain::callback::Callback;
 use crate::domain::effect::Notice;
@@ -105,18 +105,18 @@ impl Sessions {
     }
 
     /// Ends sessions and forgets them.
-    pub(crate) fn close(&mut self, ids: &[SessionId], code: u16) {
+    pub(crate) fn end(&mut self, ids: &[SessionId], reason: EndReason) {
         for id in ids {
             if let Some(session) = self.sessions.remove(id) {
-                session.outlet.put(ToSession::Close(code));
+                session.outlet.put(ToSession::End(reason));
             }
         }
     }
 
     /// Ends all sessions.
-    pub(crate) fn close_all(&mut self, code: u16) {
+    pub(crate) fn end_all(&mut self, reason: EndReason) {
         for session in std::mem::take(&mut self.sessions).into_values() {
-            session.outlet.put(ToSession::Close(code));
+            session.outlet.put(ToSession::End(reason));
         }
     }
 

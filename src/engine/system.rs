@@ -202,8 +202,8 @@ impl Running {
         }
     }
 
-    /// Takes nothing more, finishes what is under way, ends the sessions with 1012, makes all of
-    /// it durable, and ends the thread: within `drain_seconds`.
+    /// Takes nothing more, finishes what is under way, ends the sessions, makes all of it durable,
+    /// and ends the thread: within `drain_seconds`.
     pub async fn drain(mut self) -> Ended {
         if let Some(drain) = self.drain.take() {
             // It may have ended by itself.

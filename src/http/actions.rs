@@ -7,7 +7,7 @@ use super::slots;
 use crate::domain::message::Action;
 use crate::engine::library::FullCallback;
 use crate::wire::action::{
-    ActionName, check_action, check_holder, read_action, read_assign, read_cancel,
+    ActionName, check_holder, fits_queue, read_action, read_assign, read_cancel,
 };
 use crate::wire::problem::Problem;
 use crate::wire::request::invalid;
@@ -29,26 +29,18 @@ pub(super) async fn agents(call: &Call<'_>, name: ActionName) -> Result<Reply, P
     };
     allowed?;
     check_holder(name, call.role(), &full.callback)?;
-    let action = call.fields(|fields| read_action(name, fields, call.workspace()));
-    let action = action.and_then(|action| fits_queue(call, &full, action));
+    let handle = &call.workspace().handle;
+    let action = call
+        .fields(|fields| read_action(name, fields, handle))
+        .and_then(|action| fits_queue(handle, &action, &full.callback, call.now).map(|()| action));
     act(call, &full, action).await
-}
-
-/// Holds an action against its callback's queue, so that what isn't taken there is told before
-/// anything of version and state.
-fn fits_queue(call: &Call<'_>, full: &FullCallback, action: Action) -> Result<Action, Problem> {
-    match call.workspace().handle.queue(&full.callback.queue) {
-        Some(queue) => check_action(&action, &full.callback, &queue, call.now).map(|()| action),
-        // The queue is gone, so the callback has ended: the machine says so.
-        None => Ok(action),
-    }
 }
 
 /// `assign`.
 pub(super) async fn assign(call: &Call<'_>) -> Result<Reply, Problem> {
     let full = call.callback().await?;
     call.inside()?;
-    let action = call.fields(|fields| read_assign(fields, call.workspace()));
+    let action = call.fields(|fields| read_assign(fields, &call.workspace().handle));
     if let Ok(Action::Assign { agent, force }) = &action
         && !call.role().supervises()
         && (*force || call.role().agent() != Some(agent))

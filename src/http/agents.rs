@@ -113,7 +113,8 @@ pub(super) async fn external_load(call: &Call<'_>) -> Result<Reply, Problem> {
     if matches!(call.role(), Role::Agent(own) if *own != id) {
         return Err(Problem::forbidden("An agent tells of their own work only."));
     }
-    let (units, until) = call.fields(|fields| read_external_load(fields, call.workspace()))?;
+    let (units, until) =
+        call.fields(|fields| read_external_load(fields, &call.workspace().handle))?;
     check_version(call, view.agent.version)?;
     let agent = call.workspace().handle.set_external_load(id, units, until).await?;
     if matches!(call.role(), Role::Channel { .. }) {

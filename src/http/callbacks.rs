@@ -39,7 +39,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Problem> {
     let keyed = call.keyed()?;
     let workspace = call.workspace();
     let most = call.shared.limits.max_requirements;
-    let wish = match read_request(&call.body.value, call.role(), workspace, most) {
+    let wish = match read_request(&call.body.value, call.role(), &workspace.handle, most) {
         Ok(wish) => slots::fits(call, &wish).await.map(|()| wish),
         Err(problem) => Err(problem),
     };
@@ -314,7 +314,7 @@ async fn patch_once(
     let workspace = call.workspace();
     let queue = live_queue(call, full, "patch")?;
     let max_requirements = call.shared.limits.max_requirements;
-    let target = Target { full, queue: &queue, known: workspace, max_requirements };
+    let target = Target { full, queue: &queue, known: &workspace.handle, max_requirements };
     let patch = read_patch(body, target)?;
     let action = Action::Patch(Box::new(patch));
     let (id, who) = (full.callback.id, call.role().who());

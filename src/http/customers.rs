@@ -28,7 +28,7 @@ pub(super) async fn served_elsewhere(call: &Call<'_>) -> Result<Reply, Problem> 
     call.not_public()?;
     let keyed = call.keyed()?;
     let workspace = call.workspace();
-    let served = match call.fields(|fields| read_served(fields, workspace)) {
+    let served = match call.fields(|fields| read_served(fields, &workspace.handle)) {
         Ok(served) => served,
         Err(problem) => return replayed_or(call, problem).await,
     };

@@ -96,14 +96,14 @@ pub(super) async fn resume(call: &Call<'_>) -> Result<Reply, Problem> {
     let queue = call.workspace().queue(&id(call)?)?;
     call.supervises()?;
     let keyed = call.keyed()?;
-    let which = call.fields(|fields| Some(read_resume(fields)));
-    let which = which.and_then(|which| check_version(call, queue.version).map(|()| which));
-    let (intake, offers) = match which {
-        Ok(which) => which,
+    let halves = call.fields(|fields| Some(read_resume(fields)));
+    let halves = halves.and_then(|halves| check_version(call, queue.version).map(|()| halves));
+    let halves = match halves {
+        Ok(halves) => halves,
         Err(problem) => return replayed_or(call, problem).await,
     };
     let id = queue.settings.id.clone();
-    let answered = call.workspace().handle.resume_queue(id, intake, offers, keyed).await?;
+    let answered = call.workspace().handle.resume_queue(id, halves, keyed).await?;
     Ok(show(call, &answered.value, StatusCode::OK).replayed(answered.replayed))
 }
 

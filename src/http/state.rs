@@ -9,15 +9,13 @@ use super::events::Streams;
 use super::limit::{PhoneRequests, PublicUses};
 use super::metrics::Metrics;
 use super::pages::PageSettings;
-use crate::domain::ids::{AgentId, QueueId, WorkspaceId};
-use crate::domain::phone::PhoneNumber;
+use crate::domain::ids::{QueueId, WorkspaceId};
 use crate::domain::policy::{AgentSettings, Choice};
 use crate::domain::queue::Queue;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Span;
 use crate::engine::figures::SocketCounts;
 use crate::engine::handle::Handle;
 use crate::engine::places::Places;
-use crate::wire::action::Known;
 use crate::wire::link::Links;
 use crate::wire::manage::Signer;
 use crate::wire::problem::Problem;
@@ -159,24 +157,6 @@ impl Workspace {
     /// A queue that must be there: one that a live callback waits in.
     pub(super) fn queue(&self, id: &QueueId) -> Result<Arc<Queue>, Problem> {
         self.handle.queue(id).ok_or_else(Problem::not_found)
-    }
-}
-
-impl Known for Workspace {
-    fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
-        self.handle.queue(id)
-    }
-
-    fn is_denied(&self, phone: &PhoneNumber) -> bool {
-        self.handle.denied(phone).is_some()
-    }
-
-    fn has_agent(&self, id: &AgentId) -> bool {
-        self.handle.agent(id).is_some()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.handle.now()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::domain::policy::Choice;
 use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::engine::handle::Handle;
 
 /// The actions whose fields are the same in a request and in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,24 @@ pub trait Known {
     fn has_agent(&self, id: &AgentId) -> bool;
     /// The wall clock.
     fn now(&self) -> Timestamp;
+}
+
+impl Known for Handle {
+    fn queue(&self, id: &QueueId) -> Option<Arc<Queue>> {
+        Self::queue(self, id)
+    }
+
+    fn is_denied(&self, phone: &PhoneNumber) -> bool {
+        self.denied(phone).is_some()
+    }
+
+    fn has_agent(&self, id: &AgentId) -> bool {
+        self.agent(id).is_some()
+    }
+
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
 }
 
 /// Reads an action's fields; none where one can't be taken, its fault noted.
@@ -139,9 +158,23 @@ pub fn check_holder(name: ActionName, role: &Role, callback: &Callback) -> Resul
     Err(Problem::forbidden(format!("Only the agent it is assigned to may {name} this callback.")))
 }
 
-/// Holds an action against its callback's queue: codes that it lists, times at which it is open.
-/// The machine does so too when the action's turn comes; by then the settings may be others.
-pub fn check_action(
+/// Holds an action against its callback's queue, so that what isn't taken there is told before
+/// anything of version and state: codes that it lists, times at which it is open. The machine does
+/// so too when the action's turn comes; by then the settings may be others.
+pub fn fits_queue(
+    handle: &Handle,
+    action: &Action,
+    callback: &Callback,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    match handle.queue(&callback.queue) {
+        Some(queue) => check_action(action, callback, &queue, now),
+        // The queue is gone, so the callback has ended: the machine says so.
+        None => Ok(()),
+    }
+}
+
+fn check_action(
     action: &Action,
     callback: &Callback,
     queue: &Queue,

@@ -8,6 +8,7 @@ use crate::domain::callback::{FinalState, OpenReason, Unroutable};
 use crate::domain::civil::format_rfc3339;
 use crate::domain::event::{AgentEvent, By, CallbackEvent, Event, QueueEvent};
 use crate::domain::ids::{AgentId, WorkspaceId};
+use crate::domain::queue::Halves;
 use crate::domain::time::Timestamp;
 use crate::engine::library::StoredEvent;
 
@@ -201,10 +202,12 @@ fn agent_data(event: &AgentEvent) -> Value {
 
 fn queue_data(event: &QueueEvent) -> Value {
     match event {
-        QueueEvent::Paused { intake, offers, reason, until } => json!({
+        QueueEvent::Paused { halves: Halves { intake, offers }, reason, until } => json!({
             "intake": intake, "offers": offers, "reason": reason, "until": instant(*until),
         }),
-        QueueEvent::Resumed { intake, offers } => json!({"intake": intake, "offers": offers}),
+        QueueEvent::Resumed { halves: Halves { intake, offers } } => {
+            json!({"intake": intake, "offers": offers})
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::settings::fields::{Fault, Fields};
 use super::settings::print_queue;
 use super::text::{REASON_MAX, instant, line};
 use crate::domain::effect::QueueStats;
-use crate::domain::queue::{Paused, Queue};
+use crate::domain::queue::{Halves, Paused, Queue};
 use crate::domain::time::Timestamp;
 use crate::domain::zone::TimeZone;
 use crate::engine::handle::{Conflicts, QueuePause};
@@ -159,28 +159,29 @@ pub(super) fn share(value: f64) -> f64 {
 
 /// Reads the body of `pause`: both, unless one is named.
 pub fn read_pause(fields: &mut Fields<'_>, now: Timestamp) -> QueuePause {
-    let (intake, offers) = which(fields);
+    let halves = read_halves(fields);
     let until = fields.parsed("until", |text| {
         let until = instant(text).map_err(|error| error.to_string())?;
         if until > now { Ok(until) } else { Err("lies in the past".to_owned()) }
     });
-    QueuePause { intake, offers, reason: fields.parsed("reason", line(REASON_MAX)), until }
+    QueuePause { halves, reason: fields.parsed("reason", line(REASON_MAX)), until }
 }
 
 /// Reads the body of `resume`: both, unless one is named. It takes all fields of `pause`, so that
 /// what paused a queue can be sent again to resume it; reason and end say nothing there.
-pub fn read_resume(fields: &mut Fields<'_>) -> (bool, bool) {
+pub fn read_resume(fields: &mut Fields<'_>) -> Halves {
     fields.parsed("until", instant);
     fields.parsed("reason", line(REASON_MAX));
-    which(fields)
+    read_halves(fields)
 }
 
 /// Intake and offers; neither named means both.
-fn which(fields: &mut Fields<'_>) -> (bool, bool) {
+fn read_halves(fields: &mut Fields<'_>) -> Halves {
     let named = fields.count_of(&["intake", "offers"]) > 0;
-    let both = (fields.flag("intake", !named), fields.flag("offers", !named));
-    if both == (false, false) {
+    let (intake, offers) = (fields.flag("intake", !named), fields.flag("offers", !named));
+    let halves = Halves { intake, offers };
+    if !halves.any() {
         fields.fault("", "must name intake, offers or both");
     }
-    both
+    halves
 }

@@ -4,6 +4,7 @@
 //! in is asked of a gate that the composition root provides, since http owns the credentials.
 
 mod acting;
+mod close;
 mod guard;
 mod looks;
 mod outflow;

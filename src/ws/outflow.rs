@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 
+use super::close::CloseCode;
+
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outgoing {
@@ -20,7 +22,7 @@ pub(super) enum Outgoing {
     /// A WebSocket ping.
     Ping,
     /// The end, with a close code.
-    Close(u16),
+    Close(CloseCode),
 }
 
 impl Outgoing {
@@ -50,7 +52,7 @@ struct Waiting {
     /// The connection has taken a frame and hasn't asked for the next.
     writing: bool,
     /// Nothing more is taken: the end, with this code, is in the queue, or was written.
-    ended: Option<u16>,
+    ended: Option<CloseCode>,
 }
 
 impl Waiting {
@@ -100,15 +102,25 @@ impl Outflow {
         Put::Taken
     }
 
-    /// Ends the session. What waits is dropped when `drop_waiting`, else written first.
-    pub(super) fn end(&self, code: u16, drop_waiting: bool) {
+    /// Ends the session behind what waits, which is written first.
+    pub(super) fn end_in_order(&self, code: CloseCode) {
+        self.close(self.lock(), code);
+    }
+
+    /// Ends the session at once: what waits is dropped.
+    pub(super) fn cut_off(&self, code: CloseCode) {
         let mut waiting = self.lock();
-        if waiting.ended.is_some() {
-            return;
-        }
-        if drop_waiting {
+        // One that has ended in order keeps what was to be written before its end.
+        if waiting.ended.is_none() {
             waiting.queue.clear();
             waiting.bytes = 0;
+        }
+        self.close(waiting, code);
+    }
+
+    fn close(&self, mut waiting: MutexGuard<'_, Waiting>, code: CloseCode) {
+        if waiting.ended.is_some() {
+            return;
         }
         waiting.ended = Some(code);
         waiting.queue.push_back(Outgoing::Close(code));
@@ -117,12 +129,12 @@ impl Outflow {
     }
 
     /// The session's actor has ended it by itself.
-    pub(super) fn ended_by_actor(&self, code: u16) {
+    pub(super) fn ended_by_actor(&self, code: CloseCode) {
         self.lock().ended.get_or_insert(code);
     }
 
     /// The code that the server ended it with; none if the client left or its network broke.
-    pub(super) fn end_code(&self) -> Option<u16> {
+    pub(super) fn end_code(&self) -> Option<CloseCode> {
         self.lock().ended
     }
 
@@ -218,14 +230,14 @@ mod tests {
     fn a_cut_off_drops_what_waits_and_ends() {
         let outflow = Outflow::new(100);
         outflow.put(text(10));
-        outflow.end(4413, true);
+        outflow.cut_off(CloseCode::DoesNotRead);
         assert_eq!(outflow.put(text(1)), Put::Over);
-        outflow.ended_by_actor(1002);
-        assert_eq!(outflow.end_code(), Some(4413), "the first end counts");
+        outflow.ended_by_actor(CloseCode::NoFrames);
+        assert_eq!(outflow.end_code(), Some(CloseCode::DoesNotRead), "the first end counts");
         let mut drain = Drain::new(Arc::clone(&outflow));
         let mut context = Context::from_waker(std::task::Waker::noop());
         let first = Pin::new(&mut drain).poll_next(&mut context);
-        assert_eq!(first, Poll::Ready(Some(Outgoing::Close(4413))));
+        assert_eq!(first, Poll::Ready(Some(Outgoing::Close(CloseCode::DoesNotRead))));
     }
 
     #[test]

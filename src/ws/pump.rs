@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::acting::{KnownTo, may_act};
+use super::acting::may_act;
+use super::close::CloseCode;
 use super::guard::Inflow;
 use super::looks::{Look, Looks, Silence};
 use super::outflow::{Outflow, Outgoing, Put};
@@ -21,7 +22,7 @@ use crate::domain::effect::Notice;
 use crate::domain::ids::SessionId;
 use crate::domain::queue::Queue;
 use crate::domain::time::Timestamp;
-use crate::engine::handle::{Handle, RESTART, SessionOutlet, ToSession};
+use crate::engine::handle::{Handle, SessionOutlet, ToSession};
 use crate::engine::library::FullCallback;
 use crate::wire::agent::reason_fault;
 use crate::wire::callback::{CallbackBody, RenderContext, View};
@@ -68,7 +69,7 @@ struct Outlet {
 impl SessionOutlet for Outlet {
     fn put(&self, message: ToSession) {
         if self.waiting.fetch_add(1, Ordering::AcqRel) >= MAX_WAITING_MESSAGES {
-            self.outflow.end(4413, true);
+            self.outflow.cut_off(CloseCode::DoesNotRead);
             return;
         }
         // A pump that is gone has ended its session with the engine.
@@ -89,7 +90,7 @@ impl Drop for Gone {
     fn drop(&mut self) {
         self.handle.disconnect(self.session);
         if !self.client_left {
-            self.outflow.end(RESTART, false);
+            self.outflow.end_in_order(CloseCode::Restart);
         }
     }
 }
@@ -125,7 +126,7 @@ pub(super) async fn run(
     let Ok(session) = connected else {
         // Removed meanwhile, or the engine can't take sessions now.
         let removed = admitted.handle.agent(&admitted.agent).is_none();
-        outflow.end(if removed { 4403 } else { RESTART }, false);
+        outflow.end_in_order(if removed { CloseCode::AgentRemoved } else { CloseCode::Restart });
         return;
     };
     let handle = admitted.handle.clone();
@@ -191,15 +192,15 @@ impl Pump {
         match self.outflow.put(Outgoing::Text(text)) {
             Put::Taken => Ok(()),
             Put::Full => {
-                self.outflow.end(4413, true);
+                self.outflow.cut_off(CloseCode::DoesNotRead);
                 Err(Over)
             }
             Put::Over => Err(Over),
         }
     }
 
-    fn end(&self, code: u16) -> Result<(), Over> {
-        self.outflow.end(code, false);
+    fn end(&self, code: CloseCode) -> Result<(), Over> {
+        self.outflow.end_in_order(code);
         Err(Over)
     }
 
@@ -208,13 +209,13 @@ impl Pump {
         let now = &self.admitted;
         let ended = now.expires_at.is_some_and(|at| at <= self.now())
             || now.key.as_ref().is_some_and(|key| !now.handle.keys().holds(key));
-        if ended { self.end(4401) } else { Ok(()) }
+        if ended { self.end(CloseCode::CredentialEnded) } else { Ok(()) }
     }
 
     /// Pings, and looks whether the session is still alive and its credential good.
     fn beat(&mut self) -> Result<(), Over> {
         if self.silence.beat(self.inflow.was_heard()) {
-            return self.end(4408);
+            return self.end(CloseCode::Silent);
         }
         self.check_credential()?;
         match self.outflow.put(Outgoing::Ping) {
@@ -233,7 +234,7 @@ impl Pump {
                 return self.strike(&BadFrame { id: None, problem, strike: true });
             }
         };
-        match read_frame(&text, &KnownTo(&self.admitted.handle)) {
+        match read_frame(&text, &self.admitted.handle) {
             Ok(incoming) => self.carry_out(incoming).await,
             Err(bad) => self.strike(&bad),
         }
@@ -242,7 +243,7 @@ impl Pump {
     fn strike(&mut self, bad: &BadFrame) -> Result<(), Over> {
         self.send(&ServerFrame::Error { id: bad.id.as_ref(), problem: &bad.problem })?;
         self.strikes += u32::from(bad.strike);
-        if self.strikes >= MAX_STRIKES { self.end(1008) } else { Ok(()) }
+        if self.strikes >= MAX_STRIKES { self.end(CloseCode::NoFrames) } else { Ok(()) }
     }
 
     async fn carry_out(&mut self, incoming: Incoming) -> Result<(), Over> {
@@ -313,7 +314,7 @@ impl Pump {
                     }
                 }
             }
-            ToSession::Close(code) => self.end(code),
+            ToSession::End(reason) => self.end(reason.into()),
         }
     }
 
@@ -324,7 +325,7 @@ impl Pump {
             Ok(full) => Ok(full),
             Err(refusal) => {
                 tracing::warn!(%refusal, "a callback's texts can't be read for a session");
-                self.end(RESTART)?;
+                self.end(CloseCode::Restart)?;
                 Err(Over)
             }
         }
@@ -457,6 +458,7 @@ impl Pump {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::handle::EndReason;
 
     #[test]
     fn an_engine_that_says_more_than_is_read_cuts_the_session_off() {
@@ -465,7 +467,7 @@ mod tests {
         let outlet =
             Outlet { messages, waiting: Arc::clone(&waiting), outflow: Arc::clone(&outflow) };
         for _ in 0..=MAX_WAITING_MESSAGES {
-            outlet.put(ToSession::Close(RESTART));
+            outlet.put(ToSession::End(EndReason::Restart));
         }
         let mut taken = 0;
         while from_engine.try_recv().is_ok() {

@@ -12,9 +12,10 @@ use actix_web::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError};
+use actix_web_actors::ws::{self, CloseReason, Message, ProtocolError};
 use tokio::sync::{mpsc, oneshot};
 
+use super::close::CloseCode;
 use super::guard::{Guarded, Inflow};
 use super::outflow::{Drain, Outflow, Outgoing};
 use super::pump::{self, Client, FromClient};
@@ -23,6 +24,9 @@ use crate::wire::problem::{Kind, MEDIA_TYPE, Problem};
 
 /// The version of the WebSocket protocol: there is one (RFC 6455).
 const VERSION: &str = "13";
+
+/// The word in figures for an end that isn't the server's: the client left, or its network broke.
+const LEFT: &str = "left";
 
 /// Mounts the socket.
 pub fn configure(config: &mut web::ServiceConfig, state: SocketState) {
@@ -78,7 +82,7 @@ async fn socket(
                 counts.opened();
                 pump::run(state, admitted, client, Arc::clone(&outflow)).await;
                 drop(place);
-                counts.ended(reason(outflow.end_code()));
+                counts.ended(outflow.end_code().map_or(LEFT, CloseCode::as_str));
             });
             answer
         }
@@ -156,19 +160,9 @@ fn refuse(problem: &Problem) -> HttpResponse {
     response.content_type(MEDIA_TYPE).body(body)
 }
 
-/// Why a socket ended, for figures.
-const fn reason(code: Option<u16>) -> &'static str {
-    match code {
-        None => "left",
-        Some(1008) => "no_frames",
-        Some(1009) => "too_large",
-        Some(1012) => "restart",
-        Some(4401) => "credential_ended",
-        Some(4403) => "agent_removed",
-        Some(4408) => "silent",
-        Some(4413) => "does_not_read",
-        Some(_) => "other",
-    }
+/// Without a text beside the code: the code says all, and is what is documented.
+fn close_reason(code: CloseCode) -> CloseReason {
+    ws::CloseCode::Other(code.as_u16()).into()
 }
 
 /// Moves frames. When it is dropped, for whatever reason, the pump hears that the client is gone.
@@ -206,7 +200,7 @@ impl Session {
         let Some(all) = &mut self.fragments else { return };
         if all.len() + bytes.len() > FRAME_MAX {
             self.fragments = None;
-            self.outflow.end(1009, true);
+            self.outflow.cut_off(CloseCode::TooLarge);
             return;
         }
         all.extend_from_slice(&bytes);
@@ -233,7 +227,7 @@ impl StreamHandler<Outgoing> for Session {
             Outgoing::Text(text) => context.text(text),
             Outgoing::Ping => context.ping(b""),
             Outgoing::Close(code) => {
-                context.close(Some(CloseReason::from(CloseCode::Other(code))));
+                context.close(Some(close_reason(code)));
                 context.stop();
             }
         }
@@ -258,9 +252,9 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             Ok(Message::Pong(_) | Message::Nop) => {}
             Err(error) => {
                 let large = self.inflow.was_too_large() || matches!(error, ProtocolError::Overflow);
-                let code = if large { CloseCode::Size } else { CloseCode::Policy };
-                self.outflow.ended_by_actor(code.into());
-                context.close(Some(code.into()));
+                let code = if large { CloseCode::TooLarge } else { CloseCode::NoFrames };
+                self.outflow.ended_by_actor(code);
+                context.close(Some(close_reason(code)));
                 context.stop();
             }
         }

@@ -14,6 +14,7 @@ use ringback::domain::message::{
 };
 use ringback::domain::phone::{Email, PhoneNumber};
 use ringback::domain::policy::Medium;
+use ringback::domain::queue::Halves;
 use ringback::domain::rank::Priority;
 use ringback::domain::refusal::Refusal;
 use ringback::domain::time::{Span, Timestamp};
@@ -363,11 +364,11 @@ impl People {
     pub(crate) fn pauses(&mut self, resume: bool, rng: &mut Rng) -> Sent {
         let queue = rng.pick(&self.queues).clone();
         self.sent(Asked::Other, |token| {
-            let (intake, offers, reason, until) = (false, true, None, None);
+            let halves = Halves { intake: false, offers: true };
             let message = if resume {
-                QueueMessage::Resume { token, intake, offers }
+                QueueMessage::Resume { token, halves }
             } else {
-                QueueMessage::Pause { token, intake, offers, reason, until }
+                QueueMessage::Pause { token, halves, reason: None, until: None }
             };
             Letter::Queue(queue, message)
         })
@@ -378,7 +379,7 @@ impl People {
         let queues = self.queues.clone();
         let resume = |queue: QueueId| {
             self.sent(Asked::Other, |token| {
-                let message = QueueMessage::Resume { token, intake: true, offers: true };
+                let message = QueueMessage::Resume { token, halves: Halves::BOTH };
                 Letter::Queue(queue, message)
             })
         };

@@ -23,7 +23,7 @@ use crate::domain::message::{
     Token,
 };
 use crate::domain::policy::QueueSettings;
-use crate::domain::queue::{Pause, Paused, Queue};
+use crate::domain::queue::{Halves, Pause, Paused, Queue};
 use crate::domain::rank::{Rank, rank};
 use crate::domain::ranked::RankedSet;
 use crate::domain::refusal::Refusal;
@@ -58,13 +58,6 @@ pub struct QueueMachine {
     told_timers: (Option<Timestamp>, Option<Timestamp>),
     /// What its live callbacks are still to be told.
     rounds: Rounds,
-}
-
-/// What is paused or goes on.
-#[derive(Debug, Clone, Copy)]
-struct Which {
-    intake: bool,
-    offers: bool,
 }
 
 impl QueueMachine {
@@ -112,12 +105,12 @@ impl QueueMachine {
             QueueMessage::Remove { token, if_match, dormant } => {
                 self.remove(token, if_match, dormant, out);
             }
-            QueueMessage::Pause { token, intake, offers, reason, until } => {
+            QueueMessage::Pause { token, halves, reason, until } => {
                 let paused = Paused { since: now.wall, until, reason };
-                self.pause(now, token, Which { intake, offers }, paused, out);
+                self.pause(now, token, halves, paused, out);
             }
-            QueueMessage::Resume { token, intake, offers } => {
-                self.resume(now, Some(token), Which { intake, offers }, out);
+            QueueMessage::Resume { token, halves } => {
+                self.resume(now, Some(token), halves, out);
             }
             QueueMessage::Join { callback, place, version } => {
                 self.join(now, callback, place, out);
@@ -272,7 +265,7 @@ impl QueueMachine {
         &mut self,
         now: &Now,
         token: Token,
-        which: Which,
+        halves: Halves,
         paused: Paused,
         out: &mut StepOutput,
     ) {
@@ -281,10 +274,10 @@ impl QueueMachine {
             return;
         };
         let mut queue = Queue::clone(old);
-        if which.intake {
+        if halves.intake {
             queue.intake_paused = Some(paused.clone());
         }
-        if which.offers {
+        if halves.offers {
             if queue.offers_paused.is_none() {
                 queue.pauses.push(Pause { from: now.wall, to: Timestamp::NEVER });
             }
@@ -292,39 +285,36 @@ impl QueueMachine {
         }
         out.events.push(Event::Queue(
             self.id.clone(),
-            QueueEvent::Paused {
-                intake: which.intake,
-                offers: which.offers,
-                reason: paused.reason,
-                until: paused.until,
-            },
+            QueueEvent::Paused { halves, reason: paused.reason, until: paused.until },
         ));
         let queue = self.replace(queue, out);
         out.answer(token, Ok(Answer::Queue { queue, created: false }));
     }
 
-    fn resume(&mut self, now: &Now, token: Option<Token>, which: Which, out: &mut StepOutput) {
+    fn resume(&mut self, now: &Now, token: Option<Token>, halves: Halves, out: &mut StepOutput) {
         let Some(old) = &self.record else {
             if let Some(token) = token {
                 out.answer(token, Err(Refusal::NotFound));
             }
             return;
         };
-        let intake = which.intake && old.intake_paused.is_some();
-        let offers = which.offers && old.offers_paused.is_some();
+        let resumed = Halves {
+            intake: halves.intake && old.intake_paused.is_some(),
+            offers: halves.offers && old.offers_paused.is_some(),
+        };
         let mut queue = Queue::clone(old);
-        if intake {
+        if resumed.intake {
             queue.intake_paused = None;
         }
-        if offers {
+        if resumed.offers {
             queue.offers_paused = None;
             if let Some(pause) = queue.pauses.last_mut() {
                 pause.to = now.wall.max(pause.from);
             }
             prune(&mut queue.pauses, now.wall);
         }
-        let queue = if intake || offers {
-            let event = QueueEvent::Resumed { intake, offers };
+        let queue = if resumed.any() {
+            let event = QueueEvent::Resumed { halves: resumed };
             out.events.push(Event::Queue(self.id.clone(), event));
             self.replace(queue, out)
         } else {
@@ -423,10 +413,10 @@ impl QueueMachine {
         let over = |paused: &Option<Paused>| {
             paused.as_ref().and_then(|paused| paused.until).is_some_and(|at| at <= now.wall)
         };
-        let which =
-            Which { intake: over(&queue.intake_paused), offers: over(&queue.offers_paused) };
-        if which.intake || which.offers {
-            self.resume(now, None, which, out);
+        let halves =
+            Halves { intake: over(&queue.intake_paused), offers: over(&queue.offers_paused) };
+        if halves.any() {
+            self.resume(now, None, halves, out);
         }
         if queue.is_shut(now.wall) {
             self.rounds.begin_shut();

@@ -7,7 +7,7 @@ use super::callback::Create;
 use crate::domain::callback::{Booking, Told};
 use crate::domain::ids::{CallbackId, QueueId};
 use crate::domain::policy::{Medium, QueueSettings};
-use crate::domain::queue::Staff;
+use crate::domain::queue::{Halves, Staff};
 use crate::domain::rank::Rank;
 use crate::domain::slots::{Bound, Seat};
 use crate::domain::time::{Span, Timestamp};
@@ -39,23 +39,19 @@ pub enum QueueMessage {
     Pause {
         /// Marks the command.
         token: Token,
-        /// Refuse new requests.
-        intake: bool,
-        /// Offer nothing.
-        offers: bool,
+        /// Which of them.
+        halves: Halves,
         /// In the supervisor's words.
         reason: Option<String>,
         /// When it ends by itself, by the wall clock; none until it is resumed.
         until: Option<Timestamp>,
     },
-    /// Go on.
+    /// Let requests, offers, or both go on.
     Resume {
         /// Marks the command.
         token: Token,
-        /// Take requests again.
-        intake: bool,
-        /// Offer again.
-        offers: bool,
+        /// Which of them.
+        halves: Halves,
     },
     /// A callback has become live here, or its rank or state has changed.
     Join {

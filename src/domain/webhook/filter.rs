@@ -81,6 +81,7 @@ mod tests {
     use super::*;
     use crate::domain::event::{CallbackEvent, QueueEvent};
     use crate::domain::ids::{CallbackId, QueueId};
+    use crate::domain::queue::Halves;
 
     fn filter(types: &[&str], channels: &[Channel]) -> Filter {
         Filter {
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn an_event_without_a_channel_passes_only_where_none_is_named() {
         let queue = QueueId::parse("billing").expect("a slug");
-        let resumed = Event::Queue(queue, QueueEvent::Resumed { intake: true, offers: true });
+        let resumed = Event::Queue(queue, QueueEvent::Resumed { halves: Halves::BOTH });
         assert!(filter(&["queue.resumed"], &[]).wants(&resumed, None));
         assert!(!filter(&["queue.resumed"], &[Channel::Chat]).wants(&resumed, None));
     }

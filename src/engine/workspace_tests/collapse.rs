@@ -14,7 +14,7 @@ use crate::domain::message::{Action, Who};
 use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
-use crate::engine::handle::ToSession;
+use crate::engine::handle::{EndReason, ToSession};
 use crate::engine::health::Alarm;
 
 const CALLBACKS: usize = 200;
@@ -139,8 +139,8 @@ impl Desk {
                 ToSession::Notice(Notice::Offered { callback }) => {
                     self.offers.extend(callback.offer().map(|offer| (callback.id, offer.id)));
                 }
-                ToSession::Close(code) => {
-                    assert_eq!(code, 1012);
+                ToSession::End(reason) => {
+                    assert_eq!(reason, EndReason::Restart);
                     self.session = None;
                     self.offers.clear();
                     return true;

@@ -13,7 +13,7 @@ use crate::domain::policy::QueueSettings;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 use crate::engine::figures::{Figures, Refused};
-use crate::engine::handle::{CommandError, ToSession};
+use crate::engine::handle::{CommandError, EndReason, ToSession};
 use crate::engine::health::Alarm;
 use crate::engine::system::Ended;
 
@@ -247,8 +247,8 @@ async fn a_router_or_scheduler_that_panics_starts_the_workspace_again_as_a_whole
         // It may be answered before the panic is noticed, or not at all.
         let _ = rig.create(asap()).await;
         loop {
-            if let ToSession::Close(code) = mara.next().await {
-                assert_eq!(code, 1012);
+            if let ToSession::End(reason) = mara.next().await {
+                assert_eq!(reason, EndReason::Restart);
                 break;
             }
         }
@@ -338,7 +338,7 @@ async fn who_lost_the_workspace_sends_nothing_more() {
     rig.vault.fence();
     let lost = rig.handle.create(asap(), None).await;
     assert_eq!(lost.map(|_| ()), refused(Refusal::Unavailable));
-    assert!(matches!(mara.next().await, ToSession::Close(1012)));
+    assert!(matches!(mara.next().await, ToSession::End(EndReason::Restart)));
     let ended = tokio::time::timeout(Duration::from_secs(10), rig.running.ended()).await;
     assert_eq!(ended.expect("in time"), Ended::Fenced);
     assert_eq!(rig.create(asap()).await.err(), Some(Refusal::Unavailable));
@@ -358,7 +358,7 @@ async fn a_drain_that_the_store_holds_up_ends_in_its_time() {
     })
     .await;
     assert_eq!(draining.await.expect("no panic"), Ended::DrainedLate);
-    assert!(matches!(mara.next().await, ToSession::Close(1012)));
+    assert!(matches!(mara.next().await, ToSession::End(EndReason::Restart)));
     rig.vault.log_open.send_replace(true);
 }
 

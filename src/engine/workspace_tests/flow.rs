@@ -18,7 +18,7 @@ use crate::domain::policy::{Membership, QueueSettings};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Span;
 use crate::engine::entry::KeptAnswer;
-use crate::engine::handle::{CommandError, Handle, SessionOutlet, ToSession};
+use crate::engine::handle::{CommandError, EndReason, Handle, SessionOutlet, ToSession};
 use crate::engine::system::Ended;
 
 const SUPERVISOR: Who = Who::Supervisor(None);
@@ -277,7 +277,7 @@ async fn a_removed_agents_sessions_end() {
     let mut mara = rig.session("mara").await;
     let id = AgentId::parse("mara").expect("a slug");
     assert_eq!(rig.handle.remove_agent(id.clone(), None).await, Ok(()));
-    assert!(matches!(mara.next().await, ToSession::Close(4403)));
+    assert!(matches!(mara.next().await, ToSession::End(EndReason::AgentRemoved)));
     assert_eq!(rig.handle.agent(&id), None);
     assert_eq!(rig.handle.remove_agent(id, None).await, Err(Refusal::NotFound));
     let (_, made) = rig.handle.put_agent(agent_settings("mara"), None).await.expect("free again");
@@ -375,7 +375,7 @@ async fn a_restart_finds_the_same_state_and_offers_anew() {
     while let Some(sent) = omar.sent() {
         notices.push(sent);
     }
-    assert!(matches!(notices.last(), Some(ToSession::Close(1012))), "{notices:?}");
+    assert!(matches!(notices.last(), Some(ToSession::End(EndReason::Restart))), "{notices:?}");
     assert_eq!(rig.state(first).await, State::Accepted);
     assert_eq!(rig.state(second).await, State::Queued);
     assert_eq!(rig.state(booked).await, State::Open);
@@ -405,7 +405,7 @@ async fn a_drain_ends_sessions_and_takes_nothing_more() {
     let id = rig.create(asap()).await.expect("taken").id;
     mara.offer().await;
     assert_eq!(rig.running.drain().await, Ended::Drained);
-    assert!(matches!(mara.next().await, ToSession::Close(1012)));
+    assert!(matches!(mara.next().await, ToSession::End(EndReason::Restart)));
     assert_eq!(rig.handle.create(asap(), None).await.err(), Some(Refusal::Unavailable.into()));
     assert_eq!(rig.handle.callback(id).await.err(), Some(Refusal::Unavailable));
     assert!(!rig.handle.health().ready);

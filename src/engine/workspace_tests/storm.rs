@@ -43,7 +43,7 @@ fn heard(session: &mut Session) -> (Vec<(CallbackId, OfferId)>, bool) {
                 away = agent.presence != Presence::Available;
             }
             ToSession::Notice(_) | ToSession::Answer { .. } => {}
-            ToSession::Welcome(_) | ToSession::Close(_) => panic!("sessions last: {sent:?}"),
+            ToSession::Welcome(_) | ToSession::End(_) => panic!("sessions last: {sent:?}"),
         }
     }
     (offers, away)

@@ -29,7 +29,7 @@ use crate::domain::policy::{
     AgentSettings, Capacity, Choice, DeclineReason, Disposition, DuplicatePolicy, Medium,
     Membership, PerMedium, QueueSettings, RetryDelays, SlotCapacity, Strategy, WrapUpMode,
 };
-use crate::domain::queue::{Pause, Paused, Queue};
+use crate::domain::queue::{Halves, Pause, Paused, Queue};
 use crate::domain::rank::Priority;
 use crate::domain::skills::{Held, Level, Preference, Requirement, Requirements, Skills, Widening};
 use crate::domain::time::{Span, Timestamp};
@@ -197,9 +197,10 @@ stored_enum!(AgentEvent {
     1 => Disconnected { session, remaining },
     2 => PresenceChanged { presence, reason, by },
 });
+stored_struct!(Halves { intake, offers });
 stored_enum!(QueueEvent {
-    0 => Paused { intake, offers, reason, until },
-    1 => Resumed { intake, offers },
+    0 => Paused { halves, reason, until },
+    1 => Resumed { halves },
 });
 
 /// Enums whose variants have a place instead of names.

@@ -8,6 +8,7 @@ use crate::domain::dispatch::Provider;
 use crate::domain::event::{AgentEvent, By, CallbackEvent, Event, QueueEvent};
 use crate::domain::ids::CallbackId;
 use crate::domain::policy::Medium;
+use crate::domain::queue::Halves;
 
 const REVOKED: [RevokeReason; 13] = [
     RevokeReason::Canceled,
@@ -136,15 +137,18 @@ impl Sampler {
         ]
     }
 
+    fn halves(&mut self) -> Halves {
+        Halves { intake: self.yes(), offers: self.yes() }
+    }
+
     fn queue_events(&mut self) -> Vec<QueueEvent> {
         vec![
             QueueEvent::Paused {
-                intake: self.yes(),
-                offers: self.yes(),
+                halves: self.halves(),
                 reason: self.maybe(Self::text),
                 until: self.maybe(Self::at),
             },
-            QueueEvent::Resumed { intake: self.yes(), offers: self.yes() },
+            QueueEvent::Resumed { halves: self.halves() },
         ]
     }
 }

@@ -94,13 +94,14 @@ fn events_of_agents_and_queues_name_whose_they_are() {
         assert_eq!(told["data"]["session_id"], "00000000-0000-0000-0000-000000000001");
     }
     let queue = QueueId::parse("billing").expect("an id");
-    let paused = QueueEvent::Paused { intake: true, offers: false, reason: None, until: None };
+    let halves = Halves { intake: true, offers: false };
+    let paused = QueueEvent::Paused { halves, reason: None, until: None };
     let told_queue = told(Event::Queue(queue.clone(), paused));
     assert_eq!(
         (&told_queue["queue_id"], &told_queue["type"]),
         (&json!("billing"), &json!("queue.paused"))
     );
-    let resumed = QueueEvent::Resumed { intake: true, offers: false };
+    let resumed = QueueEvent::Resumed { halves };
     let data = &told(Event::Queue(queue, resumed))["data"];
     assert_eq!(*data, json!({"intake": true, "offers": false}));
 }

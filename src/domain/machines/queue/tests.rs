@@ -18,12 +18,15 @@ use crate::domain::message::{
     CallbackMessage, Create, Letter, Place, QueueMessage, RouterMessage, Token, Who, Wish,
 };
 use crate::domain::policy::DuplicatePolicy::{Allow, Reject, ReturnExisting};
-use crate::domain::queue::Queue;
+use crate::domain::queue::{Halves, Queue};
 use crate::domain::rank::{Priority, Rank};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Now, Span, Timestamp};
 
 const HOUR: Span = Span::minutes(60);
+
+const INTAKE: Halves = Halves { intake: true, offers: false };
+const OFFERS: Halves = Halves { intake: false, offers: true };
 
 /// A machine with its clock, and what the last step left.
 struct Bench {
@@ -67,9 +70,9 @@ impl Bench {
         self.tell(QueueMessage::Join { callback: CallbackId(id), place, version });
     }
 
-    fn pause(&mut self, intake: bool, offers: bool, until: Option<Timestamp>) {
+    fn pause(&mut self, halves: Halves, until: Option<Timestamp>) {
         let token = Token(4);
-        self.tell(QueueMessage::Pause { token, intake, offers, reason: None, until });
+        self.tell(QueueMessage::Pause { token, halves, reason: None, until });
     }
 
     fn record(&self) -> &Queue {
@@ -169,10 +172,10 @@ fn a_start_must_lie_in_the_future_and_in_the_hours() {
 fn a_pause_of_the_intake_is_for_everybody_and_ends_by_itself() {
     let mut bench = Bench::office();
     let until = Some(START + HOUR);
-    bench.pause(true, false, until);
+    bench.pause(INTAKE, until);
     assert!(matches!(
         bench.out.events[..],
-        [Event::Queue(_, QueueEvent::Paused { intake: true, offers: false, .. })]
+        [Event::Queue(_, QueueEvent::Paused { halves: INTAKE, .. })]
     ));
     assert_eq!(bench.machine.told_timers.0, until);
     for who in [Who::Channel, Who::Customer, Who::Supervisor(None)] {
@@ -183,7 +186,7 @@ fn a_pause_of_the_intake_is_for_everybody_and_ends_by_itself() {
     bench.tell(QueueMessage::Wake);
     assert!(matches!(
         bench.out.events[..],
-        [Event::Queue(_, QueueEvent::Resumed { intake: true, offers: false })]
+        [Event::Queue(_, QueueEvent::Resumed { halves: INTAKE })]
     ));
     bench.create(2, asap());
     assert!(bench.answer().is_none());
@@ -193,7 +196,7 @@ fn a_pause_of_the_intake_is_for_everybody_and_ends_by_itself() {
 fn a_pause_of_offers_stops_the_queues_clock_and_all_hear_of_it() {
     let mut bench = Bench::office();
     bench.join(1, Some(place(1)));
-    bench.pause(false, true, None);
+    bench.pause(OFFERS, None);
     assert!(matches!(bench.told()[..], [(1, CallbackMessage::QueueChanged(_))]));
     assert!(bench.out.effects.iter().any(|effect| matches!(
         effect,
@@ -201,17 +204,17 @@ fn a_pause_of_offers_stops_the_queues_clock_and_all_hear_of_it() {
             if queue.offers_paused.is_some()
     )));
     bench.at = START + Span::minutes(10);
-    bench.pause(false, true, Some(START + HOUR));
+    bench.pause(OFFERS, Some(START + HOUR));
     assert_eq!(bench.record().pauses.len(), 1, "it goes on, with another end");
     bench.at = START + Span::minutes(20);
-    bench.tell(QueueMessage::Resume { token: Token(6), intake: true, offers: true });
+    bench.tell(QueueMessage::Resume { token: Token(6), halves: Halves::BOTH });
     assert!(matches!(
         bench.out.events[..],
-        [Event::Queue(_, QueueEvent::Resumed { intake: false, offers: true })]
+        [Event::Queue(_, QueueEvent::Resumed { halves: OFFERS })]
     ));
     let runs_out_at = bench.record().runs_out_at(START, HOUR, bench.at);
     assert_eq!(runs_out_at, START + Span::minutes(80), "twenty minutes didn't count");
-    bench.tell(QueueMessage::Resume { token: Token(6), intake: true, offers: true });
+    bench.tell(QueueMessage::Resume { token: Token(6), halves: Halves::BOTH });
     assert!(bench.out.events.is_empty() && bench.answer().is_some(), "nothing was paused");
 }
 
@@ -300,7 +303,7 @@ fn settings_are_replaced_for_the_version_read_and_whoever_works_by_them_hears() 
     };
     bench.tell(put(9));
     assert_eq!(bench.refused(), Some(&Refusal::VersionStale { version: 1 }));
-    bench.pause(true, false, None);
+    bench.pause(INTAKE, None);
     bench.tell(put(2));
     let Some(Ok(Answer::Queue { queue, created: false })) = bench.answer() else { panic!() };
     assert_eq!(queue.version, 3);

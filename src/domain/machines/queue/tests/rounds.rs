@@ -1,6 +1,6 @@
 //! What all callbacks are told, some in a step.
 
-use super::{Bench, place};
+use super::{Bench, OFFERS, place};
 use crate::domain::effect::Effect;
 use crate::domain::machines::callback::tests as callbacks;
 use crate::domain::machines::callback::tests::START;
@@ -36,7 +36,7 @@ fn goes_on(bench: &Bench) -> bool {
 #[test]
 fn a_long_line_is_told_of_a_change_in_several_steps() {
     let mut bench = crowded(1_001);
-    bench.pause(false, true, None);
+    bench.pause(OFFERS, None);
     assert_eq!(changed(&bench), (500, true));
     bench.join(1_002, Some(place(2)));
     assert_eq!(changed(&bench), (0, false), "it goes on when it is woken");
@@ -50,7 +50,7 @@ fn a_long_line_is_told_of_a_change_in_several_steps() {
 #[test]
 fn a_change_meanwhile_is_told_to_all_from_the_beginning() {
     let mut bench = crowded(501);
-    bench.pause(false, true, None);
+    bench.pause(OFFERS, None);
     let other = callbacks::Bench::open_until("17:00", |_| ());
     bench.put(&other);
     assert_eq!(changed(&bench).0, 0, "it is woken soon");

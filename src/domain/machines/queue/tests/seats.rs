@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Bench, HOUR, START, asap, booked, callbacks};
+use super::{Bench, HOUR, INTAKE, START, asap, booked, callbacks};
 use crate::domain::callback::{Booking, CallbackType};
 use crate::domain::effect::Answer;
 use crate::domain::hours::ContactHours;
@@ -272,7 +272,7 @@ fn hours_changed_under_bookings_are_marked_until_all_were_looked_at() {
     let version = bench.record().version;
     bench.tell(QueueMessage::Rechecked { version: version - 1 });
     assert!(bench.record().unchecked, "they were looked at by another record");
-    bench.pause(true, false, None);
+    bench.pause(INTAKE, None);
     let version = bench.record().version;
     bench.tell(QueueMessage::Rechecked { version });
     assert!(!bench.record().unchecked);

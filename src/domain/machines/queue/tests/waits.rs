@@ -1,6 +1,6 @@
 //! What a queue tells of waiting: to whoever comes, to whoever waits, and of itself afterwards.
 
-use super::{Bench, HOUR, START, asap, place};
+use super::{Bench, HOUR, OFFERS, START, asap, place};
 use crate::domain::callback::Told;
 use crate::domain::callback_offer::Reason;
 use crate::domain::effect::{Answer, Availability, InLine};
@@ -10,7 +10,7 @@ use crate::domain::message::{
     AvailabilityQuestion, CallbackMessage, Past, QueueMessage, Seen, Token,
 };
 use crate::domain::policy::{Medium, PerMedium};
-use crate::domain::queue::Staff;
+use crate::domain::queue::{Halves, Staff};
 use crate::domain::time::{Span, Timestamp};
 
 impl Bench {
@@ -99,11 +99,11 @@ fn a_free_agent_is_no_wait_and_too_little_is_no_number() {
 fn nothing_is_told_while_offers_are_paused_or_the_queue_is_closed() {
     let mut bench = Bench::busy();
     bench.join(7, Some(place(1)));
-    bench.pause(false, true, None);
+    bench.pause(OFFERS, None);
     assert_eq!(bench.in_line(7), Some(InLine { position: 1, estimate: None }));
     let told = bench.availability(one_free(), None);
     assert_eq!(told.estimate, None);
-    bench.tell(QueueMessage::Resume { token: Token(5), intake: true, offers: true });
+    bench.tell(QueueMessage::Resume { token: Token(5), halves: Halves::BOTH });
     assert!(bench.in_line(7).and_then(|it| it.estimate).is_some());
     bench.at = START + Span(HOUR.0 * 11);
     assert_eq!(bench.in_line(7).and_then(|it| it.estimate), None);
