@@ -92,8 +92,8 @@ impl Office {
         self.outbox.wake_all();
     }
 
-    /// The store lost entries, or can't be gone on with. One that was emptied or replaced must not be recovered from: it
-    /// would show no callbacks where there are some.
+    /// The store lost entries, or can't be gone on with. One that was emptied or replaced must not
+    /// be recovered from: it would show no callbacks where there are some.
     fn lost(&self, lost: &Lost) {
         match lost {
             Lost::Replaced { .. } => {
