@@ -285,6 +285,12 @@ impl Callback {
         self.offer().map(|offer| &offer.agent).or_else(|| self.assigned_agent())
     }
 
+    /// Whether it is news to whoever keeps what this agent holds: they hold it, and what is kept of
+    /// it, if anything is, isn't newer.
+    pub fn is_news_for(&self, agent: &AgentId, kept: Option<&Snapshot>) -> bool {
+        self.holder() == Some(agent) && kept.is_none_or(|kept| kept.version <= self.version)
+    }
+
     /// When the engine tries next: the due time while `open`.
     pub const fn next_attempt_at(&self) -> Option<Timestamp> {
         match &self.phase {

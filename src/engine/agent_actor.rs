@@ -96,9 +96,7 @@ impl AgentDesk {
     }
 
     fn hold(&mut self, callback: &Snapshot) {
-        let theirs = callback.holder() == Some(&self.id);
-        let newer = self.held.get(&callback.id).is_none_or(|one| one.version <= callback.version);
-        if theirs && newer {
+        if callback.is_news_for(&self.id, self.held.get(&callback.id)) {
             self.held.insert(callback.id, Arc::clone(callback));
         }
     }

@@ -10,6 +10,7 @@ use crate::domain::effect::StepOutput;
 use crate::domain::machines::digest::digest;
 use crate::domain::message::{Action, CallbackCommand, Claim, Letter, RouterMessage, Token};
 use crate::domain::refusal::Refusal;
+use crate::domain::slots::Bound;
 use crate::domain::time::Now;
 
 impl CallbackMachine {
@@ -130,10 +131,14 @@ impl CallbackMachine {
         let (token, record) = (command.token, self.record());
         match asked {
             Asked::Seat(SeatFor::Move(booking)) => {
-                self.ask_for_seat(Some(token), booking.clone(), command.who.bound(), out);
+                let bound = command.who.bound();
+                self.ask_for_seat(&record.queue, Some(token), booking.clone(), bound, out);
             }
             Asked::Seat(SeatFor::Transfer { queue, agent: _ }) => {
-                self.ask_for_seat_in(queue, token, out);
+                let booking = record.booking.clone();
+                let booking = booking.expect("only what is booked needs a seat there");
+                let queue = &queue.settings.id;
+                self.ask_for_seat(queue, Some(token), booking, Bound::ToNothing, out);
             }
             Asked::Agent { agent, force } => {
                 out.send(Letter::Router(RouterMessage::Claim(Box::new(Claim {

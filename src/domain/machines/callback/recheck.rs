@@ -79,7 +79,7 @@ impl CallbackMachine {
         let Some(booking) = found else { return self.follow_hours(now, draft) };
         if self.booked_start() != Some(booking.start) {
             // Where it comes to lie it counts, and may be one too many.
-            self.ask_for_seat(None, booking, Bound::ToNothing, out);
+            self.ask_for_seat(&self.record().queue, None, booking, Bound::ToNothing, out);
             return;
         }
         let was_told = self.record().booking.as_ref().is_some_and(|old| old.in_conflict);
@@ -133,7 +133,7 @@ impl CallbackMachine {
         }
     }
 
-    fn booked_start(&self) -> Option<Timestamp> {
+    pub(super) fn booked_start(&self) -> Option<Timestamp> {
         self.record().booking.as_ref().map(|booking| booking.start)
     }
 

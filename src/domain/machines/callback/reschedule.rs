@@ -10,12 +10,12 @@ use crate::domain::agent::RevokeReason;
 use crate::domain::callback::{Booking, CallbackType, OpenReason, Snapshot, State};
 use crate::domain::effect::StepOutput;
 use crate::domain::event::CallbackEvent;
+use crate::domain::ids::QueueId;
 use crate::domain::machines::digest::digest;
 use crate::domain::message::{
     CallbackCommand, Letter, OfferEnd, QueueMessage, Reserve, Seated, Token, Who,
 };
 use crate::domain::policy::Medium;
-use crate::domain::queue::Queue;
 use crate::domain::refusal::Refusal;
 use crate::domain::slots::Bound;
 use crate::domain::time::{Now, Timestamp};
@@ -34,9 +34,10 @@ impl CallbackMachine {
         }
     }
 
-    /// Asks its queue to keep a seat for it at another start.
+    /// Asks a queue to keep a seat for it: its own for another start, or one to which it shall go.
     pub(super) fn ask_for_seat(
         &self,
+        queue: &QueueId,
         token: Option<Token>,
         booking: Booking,
         bound: Bound,
@@ -44,19 +45,10 @@ impl CallbackMachine {
     ) {
         let record = self.record();
         let (callback, medium) = (self.id, record.medium);
-        let own = record.booking.as_ref().map(|booking| booking.start);
+        // Another queue doesn't count it yet.
+        let own = self.booked_start().filter(|_| *queue == record.queue);
         let reserve = Box::new(Reserve { token, callback, medium, booking, own, bound });
-        out.send(Letter::Queue(record.queue.clone(), QueueMessage::Reserve(reserve)));
-    }
-
-    /// Asks another queue, to which it shall go, to keep a seat for it there.
-    pub(super) fn ask_for_seat_in(&self, queue: &Queue, token: Token, out: &mut StepOutput) {
-        let record = self.record();
-        let booking = record.booking.clone().expect("only what is booked needs a seat there");
-        let (callback, medium, bound) = (self.id, record.medium, Bound::ToNothing);
-        let (token, own) = (Some(token), None);
-        let reserve = Box::new(Reserve { token, callback, medium, booking, own, bound });
-        out.send(Letter::Queue(queue.settings.id.clone(), QueueMessage::Reserve(reserve)));
+        out.send(Letter::Queue(queue.clone(), QueueMessage::Reserve(reserve)));
     }
 
     /// The queue has kept a seat, or has none.
