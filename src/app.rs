@@ -75,8 +75,7 @@ fn is_fenced(fault: &StoreFault) -> bool {
     match fault {
         StoreFault::Open(StoreError::Fenced { .. }) => true,
         StoreFault::Start(StartError::Store { source, .. }) => {
-            let is_newer = matches!(source, OpenError::Store(StoreError::Newer { .. }));
-            source.is_taken_by_another() && !is_newer
+            matches!(source, OpenError::Store(StoreError::Fenced { .. }))
         }
         StoreFault::Open(_)
         | StoreFault::Url(_)
@@ -114,13 +113,12 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let verifiers = access::verifiers(&settings)?;
     // A start may wait for its store for minutes.
     let mut started = Vec::new();
-    let is_over = tokio::select! {
-        all = workspaces::start(&settings, &senders, &mut started) => { all?; false }
-        () = signals.come() => true,
-    };
-    if is_over {
-        drain(started).await;
-        return Ok(());
+    tokio::select! {
+        all = workspaces::start(&settings, &senders, &mut started) => all?,
+        () = signals.come() => {
+            drain(started).await;
+            return Ok(());
+        }
     }
     let couriers = couriers(&settings, &started)?;
     let sender = couriers.sender();
